@@ -1,0 +1,94 @@
+"""The one place that opens databases. SQLAlchemy's errors are translated here, at the edge."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from shared.outcomes import Unavailable
+
+_SQLITE_BUSY_SECONDS = 30
+_CONNECT_SECONDS = 5
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database is away, or gave up on us; the same work may succeed later."""
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__("database_unavailable", detail)
+
+
+class Database:
+    """An engine, and transactions whose troubles speak our language."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """One transaction: committed at the end, rolled back on any error.
+
+        Raises `DatabaseUnavailable` for lost connections, time-outs, deadlocks and a full or
+        locked database. Constraint errors pass as SQLAlchemy raises them.
+        """
+        try:
+            with self.engine.begin() as connection:
+                yield connection
+        except (OperationalError, InterfaceError, DisconnectionError, PoolTimeout) as error:
+            raise DatabaseUnavailable(type(error.__cause__ or error).__name__) from error
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise DatabaseUnavailable(type(error.orig).__name__) from error
+            raise
+
+    def ready(self) -> bool:
+        """Whether a statement can run now."""
+        try:
+            with self.begin() as connection:
+                connection.execute(text("SELECT 1"))
+        except DatabaseUnavailable:
+            return False
+        return True
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def open_database(url: str, *, pool_size: int = 5) -> Database:
+    """`sqlite:///file` or `postgresql+psycopg://…`. Connects on first use."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        engine = create_engine(url, connect_args={"timeout": _SQLITE_BUSY_SECONDS})
+        _prepare_sqlite(engine)
+    else:
+        engine = create_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_timeout=_CONNECT_SECONDS,
+            connect_args={"connect_timeout": _CONNECT_SECONDS},
+            hide_parameters=True,
+        )
+    return Database(engine)
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    """Readers beside one writer, and transactions that take the write lock at their start.
+
+    Without BEGIN IMMEDIATE a transaction that reads first and writes later fails at once when
+    another process wrote in between, whatever the busy time-out says.
+    """
+
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: sqlite3.Connection, _record: Any) -> None:
+        connection.isolation_level = None  # SQLAlchemy's own BEGIN below, not the driver's
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")

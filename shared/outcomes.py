@@ -1,0 +1,76 @@
+"""What a handler may answer: the whole vocabulary of a hop.
+
+======================  ==============================================================
+outcome                 what the runner does
+======================  ==============================================================
+`Publish`               publishes all, confirmed, then acknowledges
+`Drop`                  counts and logs the reason, acknowledges
+`RetryLater`            confirmed publish to the next delay; spends an attempt
+`Postpone`              the same, but no attempt is spent
+`DeadLetter`            confirmed publish to the stage's dead queue
+`Unavailable` raised    as `Postpone`: something we lean on is away
+any other exception     a bug: logged with its traceback, then as `RetryLater`
+======================  ==============================================================
+
+Reasons are the members of each stage's own enumerations, so that they can be counted.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from shared.messages import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Pass `messages` on; each goes to the queue of its type. `note` is logged and counted."""
+
+    messages: tuple[Message, ...]
+    note: StrEnum | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Nothing more is to be done with this message."""
+
+    reason: StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class RetryLater:
+    """It failed now and may work later. `error` goes to the history of the message."""
+
+    reason: StrEnum
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Postpone:
+    """It is not its time yet. `instead`, if given, is what comes back after `delay`."""
+
+    delay: timedelta
+    reason: StrEnum
+    instead: Message | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """No retry will help: people must look. `error` may not hold anything of the patient's."""
+
+    reason: StrEnum
+    error: Exception | None = None
+
+
+Outcome = Publish | Drop | RetryLater | Postpone | DeadLetter
+
+
+class Unavailable(Exception):  # noqa: N818 - it names a state of the world, not a mistake
+    """Something a handler leans on is away (database, register). The message waits for it.
+
+    `reason` is a short snake_case word that is counted. The text never holds a value of a row.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason

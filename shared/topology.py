@@ -1,0 +1,83 @@
+"""Every queue and every delay, as data. Both brokers are declared from here.
+
+```
+                 direct exchange "budkavle"
+   routing key = stage ──────────────► budkavle.<stage>        (read by that stage)
+   routing key = <stage>.dead ───────► budkavle.<stage>.dead   (kept until people act)
+
+   budkavle.delay.5s (fanout) ► budkavle.delay.5s ── after 5 s, same routing key ──► "budkavle"
+```
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+#: The stages that read a queue, in the order a notification passes them.
+READING_STAGES = ("filter", "fetcher", "composer", "notifier")
+STAGES = ("ingest", *READING_STAGES)
+
+EXCHANGE = "budkavle"
+
+#: How often a broker may hand out one message before it is taken for one that kills its reader.
+#: Our own retries are new messages, so this counts crashes only; it is far above any restart.
+DELIVERY_LIMIT = 50
+
+
+def seconds(*values: float) -> tuple[timedelta, ...]:
+    return tuple(timedelta(seconds=value) for value in values)
+
+
+#: The waits there are queues for. Any other wait is made of these.
+DELAY_STEPS = seconds(1, 5, 30, 120, 600, 3600)
+
+#: The waits after the first, second, … failed attempt; when they are used up, the message is a
+#: dead letter. Together about a day: a source may be away over night.
+RETRY_DELAYS = seconds(5, 30, 120, 600, *([3600] * 24))
+
+
+def work_queue(stage: str) -> str:
+    return f"{EXCHANGE}.{stage}"
+
+
+def dead_queue(stage: str) -> str:
+    return f"{EXCHANGE}.{stage}.dead"
+
+
+def dead_key(stage: str) -> str:
+    return f"{stage}.dead"
+
+
+def delay_name(step: timedelta) -> str:
+    """`budkavle.delay.5s`, `.2m`, `.1h`; milliseconds for the short steps tests use."""
+    milliseconds = round(step.total_seconds() * 1000)
+    for unit, size in (("h", 3_600_000), ("m", 60_000), ("s", 1000)):
+        if milliseconds % size == 0:
+            return f"{EXCHANGE}.delay.{milliseconds // size}{unit}"
+    return f"{EXCHANGE}.delay.{milliseconds}ms"
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """The delays in force. Tests use shorter ones; the names follow from the lengths."""
+
+    delay_steps: tuple[timedelta, ...] = DELAY_STEPS
+    retry_delays: tuple[timedelta, ...] = RETRY_DELAYS
+
+    def step_for(self, wait: timedelta) -> timedelta:
+        """The longest step that does not overshoot `wait`; the shortest step at the least.
+
+        A longer wait is walked in several steps, so a message comes back late by less than the
+        shortest step.
+        """
+        fitting = [step for step in self.delay_steps if step <= wait]
+        return max(fitting, default=min(self.delay_steps))
+
+    def retry_delay(self, attempt: int) -> timedelta | None:
+        """The wait after failed attempt number `attempt` (from 1); None when none is left."""
+        return self.retry_delays[attempt - 1] if attempt <= len(self.retry_delays) else None
+
+    def queues(self) -> Iterable[str]:
+        for stage in READING_STAGES:
+            yield work_queue(stage)
+            yield dead_queue(stage)
