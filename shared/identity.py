@@ -13,8 +13,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-#: National text: eight digits and four of digits, capitals or p, t, f (reserve numbers). The
-#: official XSDs write an older pattern, two of them with literal ``^`` and ``$`` that no number has.
+#: The newer national text: eight digits, and four of digits, capitals or p, t, f (reserve
+#: numbers). The older pattern of the official XSDs is a part of it.
 PERSON_NUMBER_PATTERN = r"[0-9]{8}[0-9A-Zptf]{4}"
 
 _ID_LENGTH = 20

@@ -46,12 +46,17 @@ class Message(Part):
         """The ids under which this message stands in every log line about it."""
         return {"notification_id": self.notification_id, "correlation_id": self.correlation_id}
 
+    @property
+    def identity(self) -> str:
+        """The same for the same event on every redelivery, and through all its stages."""
+        return self.notification_id
+
     def encode(self) -> bytes:
         return self.model_dump_json(exclude_defaults=True).encode()
 
     @classmethod
     def decode(cls, body: bytes) -> Self:
-        """Raise `UndecodableMessage`, naming the fields at fault, when `body` is no such message."""
+        """Raise `UndecodableMessage`, naming the fields at fault."""
         try:
             return cls.model_validate_json(body)
         except ValidationError as error:
@@ -98,6 +103,10 @@ class Notification(Message):
 
 class _ChangeMessage(Message):
     change_id: str  # derived from the notification's id, so the same again on redelivery
+
+    @property
+    def identity(self) -> str:
+        return self.change_id
 
     @property
     def log_context(self) -> dict[str, str]:
@@ -172,6 +181,5 @@ class NoticeOrder(_ChangeMessage):
 
 #: Which message each stage reads.
 READS: dict[str, type[Message]] = {
-    message.queue: message
-    for message in (Notification, BookingChange, FetchedBooking, NoticeOrder)
+    message.queue: message for message in (Notification, BookingChange, FetchedBooking, NoticeOrder)
 }

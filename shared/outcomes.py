@@ -11,15 +11,15 @@ outcome                 what the runner does
 `Unavailable` raised    as `Postpone`: something we lean on is away
 any other exception     a bug: logged with its traceback, then as `RetryLater`
 ======================  ==============================================================
-
-Reasons are the members of each stage's own enumerations, so that they can be counted.
 """
 
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 
 from shared.messages import Message
+
+#: A short snake_case word that is counted: a member of a stage's own enumeration (StrEnum).
+Reason = str
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +27,21 @@ class Publish:
     """Pass `messages` on; each goes to the queue of its type. `note` is logged and counted."""
 
     messages: tuple[Message, ...]
-    note: StrEnum | None = None
+    note: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Drop:
     """Nothing more is to be done with this message."""
 
-    reason: StrEnum
+    reason: Reason
 
 
 @dataclass(frozen=True, slots=True)
 class RetryLater:
     """It failed now and may work later. `error` goes to the history of the message."""
 
-    reason: StrEnum
+    reason: Reason
     error: Exception | None = None
 
 
@@ -50,7 +50,7 @@ class Postpone:
     """It is not its time yet. `instead`, if given, is what comes back after `delay`."""
 
     delay: timedelta
-    reason: StrEnum
+    reason: Reason
     instead: Message | None = None
 
 
@@ -58,19 +58,19 @@ class Postpone:
 class DeadLetter:
     """No retry will help: people must look. `error` may not hold anything of the patient's."""
 
-    reason: StrEnum
+    reason: Reason
     error: Exception | None = None
 
 
 Outcome = Publish | Drop | RetryLater | Postpone | DeadLetter
 
 
-class Unavailable(Exception):  # noqa: N818 - it names a state of the world, not a mistake
+class Unavailable(Exception):
     """Something a handler leans on is away (database, register). The message waits for it.
 
     `reason` is a short snake_case word that is counted. The text never holds a value of a row.
     """
 
-    def __init__(self, reason: str, detail: str = "") -> None:
+    def __init__(self, reason: Reason, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason

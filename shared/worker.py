@@ -1,0 +1,164 @@
+"""The runner: takes deliveries of one queue, lets the handler judge, settles as it says.
+
+At least once, always: a delivery is acknowledged only after all that follows from it is stored
+and confirmed, so every handler's effect is idempotent.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from queue import SimpleQueue
+from threading import Event, Thread
+
+import structlog
+
+from shared.broker.base import Broker, Consumer, Delivery
+from shared.clock import Clock, utcnow
+from shared.hop import Hop, RunnerReason, Settlement
+from shared.messages import READS, Message, UndecodableMessage
+from shared.observability.metrics import AGE_SECONDS, HANDLER_SECONDS, IN_FLIGHT, OUTCOMES
+from shared.outcomes import DeadLetter, Outcome, Postpone, RetryLater, Unavailable
+from shared.topology import Topology, seconds
+
+log = structlog.get_logger()
+
+Handler = Callable[[Message], Outcome]
+
+#: How long a message waits when something its handler leans on is away.
+_OUTAGE_WAIT = seconds(5)[0]
+#: How long the thread that met the outage rests. Without it an outage would whirl the whole
+#: queue through the delays; so only a few messages a second are tried.
+_OUTAGE_REST_SECONDS = 2
+
+
+class Worker:
+    """Runs one stage's handler on up to `concurrency` messages at once."""
+
+    def __init__(
+        self,
+        stage: str,
+        handle: Handler,
+        broker: Broker,
+        *,
+        topology: Topology,
+        concurrency: int,
+        prefetch: int,
+        clock: Clock = utcnow,
+    ) -> None:
+        self._stage = stage
+        self._handle = handle
+        self._broker = broker
+        self._topology = topology
+        self._prefetch = prefetch
+        self._clock = clock
+        self._waiting: SimpleQueue[Delivery | None] = SimpleQueue()
+        self._stopping = Event()
+        self._consumer: Consumer | None = None
+        self._meters = _Meters(stage)
+        self._threads = [
+            Thread(target=self._work, name=f"{stage}-{number}", daemon=True)
+            for number in range(concurrency)
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+        self._consumer = self._broker.consume(
+            self._stage, self._waiting.put, prefetch=self._prefetch
+        )
+
+    def connected(self) -> bool:
+        return self._consumer is not None and self._consumer.connected
+
+    def stop(self, timeout: float) -> bool:
+        """Finish what was begun within `timeout` seconds; whether all of it was settled.
+
+        The order matters: no new deliveries, then the handlers end, then their publishes are
+        confirmed and acknowledged, and only then does the connection go. What was delivered and
+        not begun goes back to the queue with the connection.
+        """
+        deadline = time.monotonic() + timeout
+        if self._consumer is None:
+            return True
+        self._consumer.pause()
+        self._stopping.set()
+        for _ in self._threads:
+            self._waiting.put(None)
+        for thread in self._threads:
+            thread.join(max(0, deadline - time.monotonic()))
+        done = not any(thread.is_alive() for thread in self._threads)
+        done = self._consumer.drained(max(0, deadline - time.monotonic())) and done
+        self._consumer.close()
+        return done
+
+    def _work(self) -> None:
+        while (delivery := self._waiting.get()) is not None:
+            if self._stopping.is_set():
+                return
+            with self._meters.in_flight.track_inprogress():
+                self._pass_on(delivery)
+
+    def _pass_on(self, delivery: Delivery) -> None:
+        hop = Hop(self._stage, delivery.envelope, self._clock(), self._topology)
+        if hop.waits_still:
+            self._settle(delivery, hop.walk_on())
+            return
+        try:
+            message = READS[self._stage].decode(delivery.envelope.body)
+        except UndecodableMessage as error:
+            settlement = hop.settle(DeadLetter(RunnerReason.UNDECODABLE, error))
+            self._settle(delivery, settlement)
+            self._report(settlement, delivery, seconds_taken=0)
+            return
+        with structlog.contextvars.bound_contextvars(**message.log_context):
+            started = time.perf_counter()
+            settlement = hop.settle(self._judge(message))
+            taken = time.perf_counter() - started
+            self._settle(delivery, settlement)
+            self._report(settlement, delivery, seconds_taken=taken)
+        self._meters.handled(taken, age=self._clock() - message.received_at)
+
+    def _judge(self, message: Message) -> Outcome:
+        try:
+            return self._handle(message)
+        except Unavailable as outage:
+            log.warning("outage", reason=outage.reason, error=str(outage))
+            self._stopping.wait(_OUTAGE_REST_SECONDS)
+            return Postpone(_OUTAGE_WAIT, outage.reason)
+        except Exception as error:
+            log.exception("handler_failed")
+            return RetryLater(RunnerReason.BUG, error)
+
+    def _settle(self, delivery: Delivery, settlement: Settlement) -> None:
+        assert self._consumer is not None  # noqa: S101 - deliveries come from it
+        self._consumer.settle(delivery, settlement.publish)
+        self._meters.count(settlement)
+
+    def _report(self, settlement: Settlement, delivery: Delivery, *, seconds_taken: float) -> None:
+        level = log.error if settlement.outcome == "dead" else log.info
+        level(
+            "handled",
+            outcome=settlement.outcome,
+            reason=settlement.reason,
+            message=delivery.envelope.message_id,
+            attempt=delivery.envelope.attempt,
+            redelivered=delivery.redelivered,
+            seconds=round(seconds_taken, 4),
+        )
+
+
+class _Meters:
+    """This stage's children of the shared metrics, looked up once."""
+
+    def __init__(self, stage: str) -> None:
+        self._stage = stage
+        self.in_flight = IN_FLIGHT.labels(stage)
+        self._handler_seconds = HANDLER_SECONDS.labels(stage)
+        self._age = AGE_SECONDS.labels(stage)
+
+    def handled(self, seconds_taken: float, *, age: timedelta) -> None:
+        self._handler_seconds.observe(seconds_taken)
+        self._age.observe(age.total_seconds())
+
+    def count(self, settlement: Settlement) -> None:
+        OUTCOMES.labels(self._stage, settlement.outcome, settlement.reason).inc()

@@ -1,0 +1,80 @@
+"""No line of ours shows a person number; ids, addresses and times stay readable."""
+
+import json
+import logging
+
+import pytest
+import structlog
+
+from shared.identity import new_id
+from shared.observability.logging import configure_logging
+from shared.observability.redaction import MASK, redact, redact_value
+
+
+class Json:
+    log_format = "json"
+    log_level = "info"
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "191212121212",
+        "19121212-1212",
+        "121212-1212",
+        "19121212+1212",
+        "20121212T212",
+        "99201012A123",
+    ],
+)
+def test_person_numbers_are_masked_wherever_they_stand(number: str) -> None:
+    assert redact(number) == MASK
+    assert redact(f"actor={number}, no answer") == f"actor={MASK}, no answer"
+    assert redact(f"<subject_of_care>{number}</subject_of_care>") == (
+        f"<subject_of_care>{MASK}</subject_of_care>"
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SE165565594230-1000",
+        "SE2321000016-1hz5",
+        "20261203090000",
+        "2026-12-03T09:00:00.123456Z",
+        "http://127.0.0.1:43121/metrics",
+    ],
+)
+def test_what_is_no_person_number_stays(text: str) -> None:
+    assert redact(text) == text
+
+
+def test_our_own_ids_are_never_masked() -> None:
+    for _ in range(1000):
+        assert redact(f"id {new_id()}") != f"id {MASK}"
+
+
+def test_nested_values_and_whole_numbers_are_masked_too() -> None:
+    value = {"a": ["191212121212", {"b": 191212121212}], "n": 3, "f": 0.5}
+    assert redact_value(value) == {"a": [MASK, {"b": MASK}], "n": 3, "f": 0.5}
+
+
+def test_neither_our_lines_nor_those_of_libraries_show_one(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure_logging("filter", Json())
+    try:
+        structlog.get_logger().info("told", patient="191212121212")
+        logging.getLogger("some.library").warning("bad row (%s)", "191212121212")
+        try:
+            raise ValueError("patient 191212121212")
+        except ValueError:
+            structlog.get_logger().exception("failed")
+        captured = capsys.readouterr().err
+    finally:
+        structlog.reset_defaults()
+        logging.getLogger().handlers.clear()
+    assert "191212121212" not in captured
+    lines = [json.loads(line) for line in captured.splitlines()]
+    assert [line["stage"] for line in lines] == ["filter"] * 3
+    assert captured.count(MASK) == 4  # the traceback shows the line of code, too

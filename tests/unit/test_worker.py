@@ -1,0 +1,159 @@
+"""The runner around a handler: what is settled how, and how it ends."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+
+from shared.broker.base import Delivery, Envelope, Outgoing
+from shared.clock import utcnow
+from shared.messages import Message
+from shared.outcomes import Drop, Outcome, Publish, Unavailable
+from shared.topology import Topology
+from shared.worker import Worker
+from tests.polling import eventually
+from tests.unit.test_hop import Why, change
+
+
+@dataclass
+class FakeBroker:
+    """A broker and its one consumer: keeps what was settled, in the order of the calls."""
+
+    deliver: Callable[[Delivery], None] = lambda _delivery: None
+    settled: list[tuple[Delivery, Sequence[Outgoing]]] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
+    connected: bool = True
+
+    def consume(self, stage: str, deliver: Callable[[Delivery], None], *, prefetch: int):  # type: ignore[no-untyped-def]  # noqa: ANN201
+        self.calls.append(f"consume {stage} {prefetch}")
+        self.deliver = deliver
+        return self
+
+    def settle(self, delivery: Delivery, publish: Sequence[Outgoing] = ()) -> None:
+        self.calls.append("settle")
+        self.settled.append((delivery, publish))
+
+    def pause(self) -> None:
+        self.calls.append("pause")
+
+    def drained(self, timeout: float) -> bool:
+        self.calls.append("drained")
+        return True
+
+    def close(self) -> None:
+        self.calls.append("close")
+
+
+@pytest.fixture
+def broker() -> FakeBroker:
+    return FakeBroker()
+
+
+@pytest.fixture
+def run(broker: FakeBroker) -> Iterator[Callable[[Callable[[Message], Outcome]], Worker]]:
+    started: list[Worker] = []
+
+    def start(handle: Callable[[Message], Outcome]) -> Worker:
+        worker = Worker("fetcher", handle, broker, topology=Topology(), concurrency=2, prefetch=10)
+        started.append(worker)
+        worker.start()
+        return worker
+
+    yield start
+    for worker in started:
+        worker.stop(timeout=5)
+
+
+def delivery(body: bytes | None = None, **fields: object) -> Delivery:
+    return Delivery(Envelope("m", change().encode() if body is None else body, **fields), token=1)
+
+
+def outcome_of(broker: FakeBroker) -> Sequence[Outgoing]:
+    return eventually(lambda: broker.settled)[0][1]
+
+
+def test_what_the_handler_publishes_is_settled_with_the_delivery(broker, run) -> None:  # type: ignore[no-untyped-def]
+    run(lambda message: Publish((message,)))
+    broker.deliver(delivery())
+    assert [out.key for out in outcome_of(broker)] == ["fetcher"]
+
+
+def test_a_bug_in_a_handler_is_retried_not_lost(broker, run) -> None:  # type: ignore[no-untyped-def]
+    def broken(_message: Message) -> Outcome:
+        raise KeyError("x")
+
+    run(broken)
+    broker.deliver(delivery())
+    (out,) = outcome_of(broker)
+    assert out.delay is not None
+    assert out.envelope.history[0].reason == "bug"
+    assert out.envelope.history[0].error == "KeyError"
+
+
+def test_what_cannot_be_decoded_goes_to_the_dead_letters(broker, run) -> None:  # type: ignore[no-untyped-def]
+    run(lambda _message: pytest.fail("the handler must not see it"))
+    broker.deliver(delivery(b'{"patient": "191212121212"}'))
+    (out,) = outcome_of(broker)
+    assert out.key == "fetcher.dead"
+    assert out.envelope.dead_reason == "undecodable"
+    assert out.envelope.body == b'{"patient": "191212121212"}'
+    assert "191212121212" not in out.envelope.history[0].text
+
+
+def test_an_outage_spends_no_attempt(broker, run) -> None:  # type: ignore[no-untyped-def]
+    def outage(_message: Message) -> Outcome:
+        raise Unavailable("database_unavailable")
+
+    run(outage)
+    broker.deliver(delivery(attempt=3))
+    (out,) = outcome_of(broker)
+    assert out.envelope.attempt == 3
+    assert out.envelope.history == ()
+    assert out.delay is not None
+
+
+def test_a_message_that_is_early_does_not_reach_the_handler(broker, run) -> None:  # type: ignore[no-untyped-def]
+    run(lambda _message: pytest.fail("not yet"))
+    broker.deliver(delivery(not_before=utcnow() + timedelta(hours=1)))
+    (out,) = outcome_of(broker)
+    assert out.delay == timedelta(minutes=10)
+
+
+def test_stopping_finishes_what_was_begun_and_only_then_lets_go(broker, run) -> None:  # type: ignore[no-untyped-def]
+    begun, may_end = threading.Event(), threading.Event()
+
+    def slow(_message: Message) -> Outcome:
+        begun.set()
+        may_end.wait(10)
+        return Drop(Why.NOT_OURS)
+
+    worker = run(slow)
+    broker.deliver(delivery())
+    begun.wait(10)
+    stopper = threading.Thread(target=worker.stop, args=(10,))
+    stopper.start()
+    eventually(lambda: "pause" in broker.calls)
+    broker.deliver(delivery())  # handed out before the pause, not begun: left to the broker
+    may_end.set()
+    stopper.join(10)
+    assert broker.calls == ["consume fetcher 10", "pause", "settle", "drained", "close"]
+    assert len(broker.settled) == 1
+
+
+def test_stopping_tells_when_the_deadline_passed_first(broker) -> None:  # type: ignore[no-untyped-def]
+    may_end = threading.Event()
+    begun = threading.Event()
+
+    def stuck(_message: Message) -> Outcome:
+        begun.set()
+        may_end.wait(30)
+        return Drop(Why.NOT_OURS)
+
+    worker = Worker("fetcher", stuck, broker, topology=Topology(), concurrency=1, prefetch=1)
+    worker.start()
+    broker.deliver(delivery())
+    begun.wait(10)
+    assert worker.stop(timeout=0.05) is False
+    may_end.set()
