@@ -1,0 +1,51 @@
+"""Times of the contracts: `YYYYMMDDhhmmss`, Swedish wall time without a zone.
+
+Kept as received; instants are computed here alone, never with the machine's zone (DOMAIN, "Times").
+"""
+
+import re
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+STOCKHOLM = ZoneInfo("Europe/Stockholm")
+
+_WALL_TIME = re.compile(r"([1-9]\d{3})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)", re.ASCII)
+
+
+def parse_wall(text: str) -> datetime:
+    """The wall time `text` as a naive datetime.
+
+    Raises ValueError when it is not 14 digits that name a moment of the calendar.
+    """
+    match = _WALL_TIME.fullmatch(text)
+    if match is None:
+        raise ValueError("not a time of the form YYYYMMDDhhmmss")
+    return datetime(*map(int, match.groups()))  # type: ignore[arg-type]  # noqa: DTZ001 - wall time
+
+
+def is_wall_time(text: str) -> bool:
+    try:
+        parse_wall(text)
+    except ValueError:
+        return False
+    return True
+
+
+def instant(text: str) -> datetime:
+    """The moment, in UTC, at which Swedish clocks show `text`. Raises ValueError as `parse_wall`.
+
+    Of the hour that exists twice (end of summer time) it is the first, so that a time is taken
+    for passed too early rather than too late. The hour that does not exist (its start) counts from
+    the clock before the change: 02:30 becomes 03:30 summer time.
+    """
+    return stockholm_instant(parse_wall(text))
+
+
+def stockholm_instant(wall: datetime) -> datetime:
+    """The same for a naive datetime of Swedish wall time."""
+    return wall.replace(tzinfo=STOCKHOLM, fold=0).astimezone(UTC)
+
+
+def wall_text(moment: datetime) -> str:
+    """What Swedish clocks show at the aware `moment`, as `YYYYMMDDhhmmss`."""
+    return moment.astimezone(STOCKHOLM).strftime("%Y%m%d%H%M%S")
