@@ -10,8 +10,8 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, Opera
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from shared.outcomes import Unavailable
+from shared.sqlite import BUSY_SECONDS, use_write_ahead_log
 
-_SQLITE_BUSY_SECONDS = 30
 _CONNECT_SECONDS = 5
 
 
@@ -62,7 +62,7 @@ def open_database(url: str, *, pool_size: int = 5) -> Database:
     """`sqlite:///file` or `postgresql+psycopg://…`. Connects on first use."""
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
-        engine = create_engine(url, connect_args={"timeout": _SQLITE_BUSY_SECONDS})
+        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
         _prepare_sqlite(engine)
     else:
         engine = create_engine(
@@ -86,8 +86,7 @@ def _prepare_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def on_connect(connection: sqlite3.Connection, _record: Any) -> None:
         connection.isolation_level = None  # SQLAlchemy's own BEGIN below, not the driver's
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
+        use_write_ahead_log(connection)
 
     @event.listens_for(engine, "begin")
     def on_begin(connection: Connection) -> None:
