@@ -67,7 +67,7 @@ def test_neither_our_lines_nor_those_of_libraries_show_one(
         structlog.get_logger().info("told", patient="191212121212")
         logging.getLogger("some.library").warning("bad row (%s)", "191212121212")
         try:
-            raise ValueError("patient 191212121212")
+            int("patient 191212121212")
         except ValueError:
             structlog.get_logger().exception("failed")
         captured = capsys.readouterr().err

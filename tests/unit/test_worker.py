@@ -26,7 +26,7 @@ class FakeBroker:
     calls: list[str] = field(default_factory=list)
     connected: bool = True
 
-    def consume(self, stage: str, deliver: Callable[[Delivery], None], *, prefetch: int):  # type: ignore[no-untyped-def]  # noqa: ANN201
+    def consume(self, stage: str, deliver: Callable[[Delivery], None], *, prefetch: int):
         self.calls.append(f"consume {stage} {prefetch}")
         self.deliver = deliver
         return self
@@ -74,13 +74,13 @@ def outcome_of(broker: FakeBroker) -> Sequence[Outgoing]:
     return eventually(lambda: broker.settled)[0][1]
 
 
-def test_what_the_handler_publishes_is_settled_with_the_delivery(broker, run) -> None:  # type: ignore[no-untyped-def]
+def test_what_the_handler_publishes_is_settled_with_the_delivery(broker, run) -> None:
     run(lambda message: Publish((message,)))
     broker.deliver(delivery())
     assert [out.key for out in outcome_of(broker)] == ["fetcher"]
 
 
-def test_a_bug_in_a_handler_is_retried_not_lost(broker, run) -> None:  # type: ignore[no-untyped-def]
+def test_a_bug_in_a_handler_is_retried_not_lost(broker, run) -> None:
     def broken(_message: Message) -> Outcome:
         raise KeyError("x")
 
@@ -92,7 +92,7 @@ def test_a_bug_in_a_handler_is_retried_not_lost(broker, run) -> None:  # type: i
     assert out.envelope.history[0].error == "KeyError"
 
 
-def test_what_cannot_be_decoded_goes_to_the_dead_letters(broker, run) -> None:  # type: ignore[no-untyped-def]
+def test_what_cannot_be_decoded_goes_to_the_dead_letters(broker, run) -> None:
     run(lambda _message: pytest.fail("the handler must not see it"))
     broker.deliver(delivery(b'{"patient": "191212121212"}'))
     (out,) = outcome_of(broker)
@@ -102,7 +102,7 @@ def test_what_cannot_be_decoded_goes_to_the_dead_letters(broker, run) -> None:  
     assert "191212121212" not in out.envelope.history[0].text
 
 
-def test_an_outage_spends_no_attempt(broker, run) -> None:  # type: ignore[no-untyped-def]
+def test_an_outage_spends_no_attempt(broker, run) -> None:
     def outage(_message: Message) -> Outcome:
         raise Unavailable("database_unavailable")
 
@@ -114,14 +114,14 @@ def test_an_outage_spends_no_attempt(broker, run) -> None:  # type: ignore[no-un
     assert out.delay is not None
 
 
-def test_a_message_that_is_early_does_not_reach_the_handler(broker, run) -> None:  # type: ignore[no-untyped-def]
+def test_a_message_that_is_early_does_not_reach_the_handler(broker, run) -> None:
     run(lambda _message: pytest.fail("not yet"))
     broker.deliver(delivery(not_before=utcnow() + timedelta(hours=1)))
     (out,) = outcome_of(broker)
     assert out.delay == timedelta(minutes=10)
 
 
-def test_stopping_finishes_what_was_begun_and_only_then_lets_go(broker, run) -> None:  # type: ignore[no-untyped-def]
+def test_stopping_finishes_what_was_begun_and_only_then_lets_go(broker, run) -> None:
     begun, may_end = threading.Event(), threading.Event()
 
     def slow(_message: Message) -> Outcome:
@@ -142,7 +142,7 @@ def test_stopping_finishes_what_was_begun_and_only_then_lets_go(broker, run) -> 
     assert len(broker.settled) == 1
 
 
-def test_stopping_tells_when_the_deadline_passed_first(broker) -> None:  # type: ignore[no-untyped-def]
+def test_stopping_tells_when_the_deadline_passed_first(broker) -> None:
     may_end = threading.Event()
     begun = threading.Event()
 

@@ -1,0 +1,94 @@
+"""Our own programs as child processes: started, waited for by their ready line, stopped by id."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+_GRACE_SECONDS = 10
+
+
+class NotReady(Exception):
+    """A child ended, or stayed silent, before it said that it was ready."""
+
+
+class Child:
+    """`python -m MODULE` with `environment` on top of ours.
+
+    Its logs go to `log_file`, or to our own standard error. It leads a process group of its own,
+    so that Ctrl-C reaches it through us and in our order.
+    """
+
+    def __init__(
+        self, module: str, environment: Mapping[str, str], log_file: Path | None = None
+    ) -> None:
+        self.module = module
+        self._ready: Future[dict[str, Any]] = Future()
+        self._log = log_file.open("ab") if log_file else None
+        self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own modules
+            [sys.executable, "-m", *module.split()],
+            env={**os.environ, **environment},
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            start_new_session=True,
+        )
+        Thread(target=self._read_output, name=f"read-{module}", daemon=True).start()
+
+    @property
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def is_ready(self) -> bool:
+        """Whether it has said so. Raises `NotReady` when it ended before."""
+        return self._ready.done() and bool(self._ready.result())
+
+    def ready(self, timeout: float) -> dict[str, Any]:
+        """The addresses in its ready line. Raises `NotReady` after `timeout` seconds."""
+        try:
+            return self._ready.result(timeout)
+        except FutureTimeout:
+            raise NotReady(f"{self.module} was not ready within {timeout:g} s") from None
+
+    def terminate(self) -> None:
+        if self.alive:
+            self.process.send_signal(signal.SIGTERM)
+
+    def wait(self, timeout: float) -> int:
+        """Its exit code; killed when it does not end within `timeout` seconds."""
+        try:
+            code = self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            code = self.process.wait()
+        if self._log:
+            self._log.close()
+        return code
+
+    def stop(self, timeout: float = _GRACE_SECONDS) -> int:
+        self.terminate()
+        return self.wait(timeout)
+
+    def _read_output(self) -> None:
+        assert self.process.stdout is not None  # noqa: S101 - it was opened as a pipe
+        for line in self.process.stdout:
+            if not self._ready.done():
+                self._ready.set_result(json.loads(line))
+        if not self._ready.done():
+            code = self.process.wait()
+            self._ready.set_exception(
+                NotReady(f"{self.module} ended with exit code {code} before it was ready")
+            )
+
+
+def stop_all(children: list[Child], timeout: float = _GRACE_SECONDS) -> list[int]:
+    """Ask all to end at once, then wait for each; their exit codes."""
+    for child in children:
+        child.terminate()
+    return [child.wait(timeout) for child in children]
