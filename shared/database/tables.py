@@ -92,7 +92,7 @@ inbox_message = Table(
     metadata,
     Column("id", String(40), primary_key=True),
     Column("booking", String(64), nullable=False),  # BookingKey.digest
-    Column("revision", Integer, nullable=False),  # from 1; also the calendar's SEQUENCE
+    Column("revision", Integer, nullable=False),  # rises through rebookings: calendar SEQUENCE
     Column("patient", String(12), nullable=False),
     Column("source_system", String(64), nullable=False),  # upper case
     Column("logical_address", String(64), nullable=False),
@@ -105,9 +105,8 @@ inbox_message = Table(
     Column("calendar_uid", String(80), nullable=False),  # kept through rebookings
     Column("starts", String(14), nullable=False),  # wall time, "" for an open call
     Column("state", JSON, nullable=False),  # what the patient was told: BookingDetails
-    Column("content_hash", String(64), nullable=False),
-    Column("replaces", String(64), index=True),  # digest of the booking this one took over
-    Column("removal_seen_at", Instant),  # the index removed it; what that means is being awaited
+    Column("replaces", String(64)),  # digest of the booking this one took over
+    Column("received_at", Instant, nullable=False),  # when ingest took the notification
     Column("fetched_at", Instant, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("notification_id", String(40), nullable=False),
@@ -117,14 +116,19 @@ inbox_message = Table(
     Index("ix_inbox_message_patient_created_at", "patient", "created_at"),
 )
 
-# How new the newest fetch is that was judged for a booking, also for bookings of which no message
-# was ever written. Holds a digest and a time, nothing of the engagement. It is what a composer
-# locks, so that two of them never judge the same booking at once.
+# How far the judging of a booking has come, also of bookings of which no message was ever written:
+# how new the newest judged fetch is, whether the source still had the booking then, and what is
+# being awaited before more is said. Holds digests and times, nothing of the engagement.
 booking_watermark = Table(
     "booking_watermark",
     metadata,
-    Column("booking", String(64), primary_key=True),
+    Column("booking", String(64), primary_key=True),  # BookingKey.digest
+    Column("circle", String(64), nullable=False, index=True),  # digest of patient and source
     Column("fetched_at", Instant, nullable=False, index=True),
+    Column("gone", Boolean, nullable=False),
+    Column("awaiting", String(8)),  # shared.inbox.Awaiting: a removal or a creation on hold
+    Column("awaiting_since", Instant),
+    Column("received_at", Instant, nullable=False),  # when ingest took the newest judged change
 )
 
 contact_preference = Table(
