@@ -1,0 +1,63 @@
+"""What every test may ask for: empty queues and databases on real servers, or on files.
+
+The servers start when the first test needs them and end with the session. A test that stops one
+need not start it again.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.services import PostgreSQL, RabbitMQ
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[RabbitMQ]:
+    """A running RabbitMQ server, private to this test session."""
+    with RabbitMQ() as server:
+        yield server
+
+
+@pytest.fixture
+def rabbitmq_url(rabbitmq: RabbitMQ) -> Iterator[str]:
+    """`amqp://…` of an empty virtual host, this test's own."""
+    rabbitmq.start()
+    url = rabbitmq.fresh_vhost()
+    yield url
+    rabbitmq.give_back(url)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgreSQL]:
+    """A running PostgreSQL server, private to this test session."""
+    with PostgreSQL() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgreSQL) -> Iterator[str]:
+    """`postgresql+psycopg://…` of an empty database, this test's own."""
+    postgres.start()
+    url = postgres.fresh_database()
+    yield url
+    postgres.start()
+    postgres.drop_database(url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database, once on each kind; its tables are the test's to make."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'budkavle.sqlite3'}"
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
+@pytest.fixture(params=["embedded", "rabbitmq"])
+def broker_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Empty queues, once on each broker; nothing is declared yet."""
+    if request.param == "embedded":
+        return f"sqlite:///{tmp_path / 'queues.sqlite3'}"
+    url: str = request.getfixturevalue("rabbitmq_url")
+    return url

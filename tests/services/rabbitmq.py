@@ -1,0 +1,226 @@
+"""A private RabbitMQ: own folder, node name, cookie, epmd and ports, all of it on loopback."""
+
+import atexit
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+from typing import Self
+
+from tests.services.containers import ContainerHost
+from tests.services.hosts import (
+    Host,
+    NoService,
+    choose_host,
+    find_programs,
+    start_when_ready,
+    tail,
+    temporary_folder,
+)
+from tests.services.ports import free_port
+from tests.services.processes import ServerProcess
+
+_IMAGE = "rabbitmq:4-alpine"
+_SBIN = ("usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin", "opt/homebrew/opt/rabbitmq/sbin")
+_ON_LOOPBACK = "-kernel inet_dist_use_interface {127,0,0,1}"
+_AMQP_0_9_1 = b"AMQP\x00\x00\x09\x01"
+_CTL_SECONDS = 60
+_VHOSTS_AT_ONCE = 16
+_CONFIG = """\
+listeners.tcp.1 = 127.0.0.1:{port}
+loopback_users = none
+log.console.level = warning
+disk_free_limit.absolute = 50MB
+"""
+#: One start of rabbitmqctl costs about a second of CPU, so it makes many virtual hosts at once,
+#: and removes those that earlier tests are done with.
+_RENEW_VHOSTS = """\
+lists:foreach(fun(V) -> rabbit_vhost:delete(V, <<"guest">>) end, [{used}]),
+lists:foreach(fun(V) ->
+  rabbit_vhost:add(V, <<"guest">>),
+  rabbit_auth_backend_internal:set_permissions(
+    <<"guest">>, V, <<".*">>, <<".*">>, <<".*">>, <<"guest">>)
+end, [{fresh}]).
+"""
+
+
+class RabbitMQ:
+    """A RabbitMQ server. `start`, `stop`, `kill` and `restart` keep its port and its queues."""
+
+    def __init__(self) -> None:
+        self._host: Host = choose_host(
+            container=lambda: ContainerHost(_IMAGE, inner_port=5672), local=_LocalRabbitMQ
+        )
+        self._fresh: list[str] = []
+        self._used: list[str] = []
+        atexit.register(self.close)
+
+    @property
+    def port(self) -> int:
+        return self._host.port
+
+    @property
+    def url(self) -> str:
+        """The server's default virtual host, for the user guest."""
+        return self.vhost_url("%2F")
+
+    def vhost_url(self, vhost: str) -> str:
+        return f"amqp://guest:guest@127.0.0.1:{self.port}/{vhost}"
+
+    def start(self) -> None:
+        """Return when connections are taken. Does nothing when it runs."""
+        start_when_ready(self._host, lambda: _greets(self.port))
+
+    def stop(self) -> None:
+        self._host.stop()
+
+    def kill(self) -> None:
+        """SIGKILL, as a crash."""
+        self._host.kill()
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    def close(self) -> None:
+        """Stop it and remove its data."""
+        atexit.unregister(self.close)
+        self._host.close()
+
+    def ctl(self, *arguments: str) -> str:
+        """What `rabbitmqctl` prints. Raises `CalledProcessError`."""
+        return self._host.run("rabbitmqctl", "--quiet", *arguments)
+
+    def fresh_vhost(self) -> str:
+        """The URL of an empty virtual host that nobody else is given."""
+        if not self._fresh:
+            self._renew_vhosts()
+        return self.vhost_url(self._fresh.pop())
+
+    def give_back(self, url: str) -> None:
+        """This virtual host is done with: it goes, queues and all, when new ones are made."""
+        self._used.append(url.rpartition("/")[2])
+
+    def _renew_vhosts(self) -> None:
+        fresh = [f"t{secrets.token_hex(6)}" for _ in range(_VHOSTS_AT_ONCE)]
+        self.ctl("eval", _RENEW_VHOSTS.format(used=_binaries(self._used), fresh=_binaries(fresh)))
+        self._used.clear()
+        self._fresh += fresh
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+
+class _LocalRabbitMQ:
+    """The installed rabbitmq-server, run from its own scripts: Debian's wrapper in /usr/sbin would
+    change to the user rabbitmq and to the machine's own broker."""
+
+    def __init__(self) -> None:
+        self._programs = find_programs(
+            "rabbitmq-server", _SBIN, ("rabbitmq-server", "rabbitmqctl", "epmd")
+        )
+        self.port = free_port()
+        self._folder = temporary_folder("rabbitmq")
+        self._log = self._folder / "server.log"
+        self._environment = self._prepare()
+        self._server: ServerProcess | None = None
+        self._epmd: ServerProcess | None = None
+
+    def _prepare(self) -> dict[str, str]:
+        cookie = self._folder / ".erlang.cookie"
+        cookie.write_text(secrets.token_hex(16))
+        cookie.chmod(0o400)
+        config = self._folder / "rabbitmq.conf"
+        config.write_text(_CONFIG.format(port=self.port))
+        (self._folder / "plugins").write_text("[].\n")
+        tools_port = str(free_port())
+        return {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "LANG": "C.UTF-8",
+            "HOME": str(self._folder),
+            "ERL_EPMD_PORT": str(free_port()),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODENAME": f"budkavle{self.port}@localhost",
+            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_CTL_DIST_PORT_MIN": tools_port,
+            "RABBITMQ_CTL_DIST_PORT_MAX": str(int(tools_port) + 9),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": _ON_LOOPBACK,
+            "RABBITMQ_CTL_ERL_ARGS": _ON_LOOPBACK,
+            "RABBITMQ_CONF_ENV_FILE": os.devnull,
+            "RABBITMQ_CONFIG_FILE": str(config),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(self._folder / "none.config"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self._folder / "plugins"),
+            "RABBITMQ_MNESIA_BASE": str(self._folder / "data"),
+            "RABBITMQ_LOG_BASE": str(self._folder / "log"),
+            "RABBITMQ_PID_FILE": str(self._folder / "pid"),
+        }
+
+    def start(self) -> None:
+        if self._epmd is None:  # our own child, so that no daemon stays behind
+            self._epmd = self._run_server("epmd")
+        if self._server is None or not self._server.running:
+            self.kill()
+            self._server = self._run_server("rabbitmq-server")
+
+    def _run_server(self, program: str) -> ServerProcess:
+        return ServerProcess(
+            [self._programs[program]],
+            folder=self._folder,
+            log=self._log,
+            env=self._environment,
+        )
+
+    def check(self) -> None:
+        if self._server is not None and not self._server.running:
+            raise NoService(f"RabbitMQ ended by itself:\n{tail(self._log)}")
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.stop(signal.SIGTERM)
+            self._server = None
+
+    def kill(self) -> None:
+        if self._server is not None:
+            self._server.kill()
+            self._server = None
+
+    def close(self) -> None:
+        self.kill()
+        if self._epmd is not None:
+            self._epmd.kill()
+            self._epmd = None
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def run(self, *command: str) -> str:
+        program, *arguments = command
+        return subprocess.run(
+            [self._programs[program], *arguments],
+            env=self._environment,
+            cwd=self._folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=_CTL_SECONDS,
+            check=True,
+        ).stdout
+
+
+def _greets(port: int) -> bool:
+    """Whether the server at `port` answers AMQP: an open port alone may be Docker's proxy."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
+            connection.sendall(_AMQP_0_9_1)
+            return connection.recv(1) == b"\x01"
+    except OSError:
+        return False
+
+
+def _binaries(names: list[str]) -> str:
+    """`<<"a">>,<<"b">>`, as Erlang writes them."""
+    return ",".join(f'<<"{name}">>' for name in names)
