@@ -68,9 +68,8 @@ def create_inbox_message() -> None:
         sa.Column("calendar_uid", sa.String(80), nullable=False),
         sa.Column("starts", sa.String(14), nullable=False),
         sa.Column("state", sa.JSON(), nullable=False),
-        sa.Column("content_hash", sa.String(64), nullable=False),
         sa.Column("replaces", sa.String(64)),
-        sa.Column("removal_seen_at", INSTANT),
+        sa.Column("received_at", INSTANT, nullable=False),
         sa.Column("fetched_at", INSTANT, nullable=False),
         sa.Column("created_at", INSTANT, nullable=False),
         sa.Column("notification_id", sa.String(40), nullable=False),
@@ -82,16 +81,21 @@ def create_inbox_message() -> None:
     op.create_index(
         "ix_inbox_message_patient_created_at", "inbox_message", ["patient", "created_at"]
     )
-    op.create_index("ix_inbox_message_replaces", "inbox_message", ["replaces"])
 
 
 def create_booking_watermark() -> None:
     op.create_table(
         "booking_watermark",
         sa.Column("booking", sa.String(64), nullable=False),
+        sa.Column("circle", sa.String(64), nullable=False),
         sa.Column("fetched_at", INSTANT, nullable=False),
+        sa.Column("gone", sa.Boolean(), nullable=False),
+        sa.Column("awaiting", sa.String(8)),
+        sa.Column("awaiting_since", INSTANT),
+        sa.Column("received_at", INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("booking", name="pk_booking_watermark"),
     )
+    op.create_index("ix_booking_watermark_circle", "booking_watermark", ["circle"])
     op.create_index("ix_booking_watermark_fetched_at", "booking_watermark", ["fetched_at"])
 
 
