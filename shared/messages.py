@@ -13,12 +13,12 @@ A field may be added to a version as long as it has a default: readers ignore wh
 know, so stages can be upgraded one at a time. Anything else is a new version.
 """
 
-from datetime import datetime
 from typing import ClassVar, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from shared.identity import BookingKey, PersonNumber
+from shared.notices import Channel
 
 
 class UndecodableMessage(ValueError):
@@ -172,7 +172,15 @@ class NoticeOrder(_ChangeMessage):
     message_id: str  # the inbox message
     patient: PersonNumber
     #: After this moment the notice has no use: the announced time has passed.
-    expires_at: datetime | None = None
+    expires_at: AwareDatetime | None = None
+    #: The only channel this order is for. None: all that the patient has chosen.
+    channel: Channel | None = None
+    #: When it may be sent, once the channel's rate limit has given it a turn.
+    turn: AwareDatetime | None = None
+
+    @property
+    def identity(self) -> str:
+        return f"{self.change_id}.{self.channel}" if self.channel else self.change_id
 
     @property
     def log_context(self) -> dict[str, str]:
