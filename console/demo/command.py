@@ -1,0 +1,97 @@
+"""`budkavle demo`: starts the relay and the world, tells the story, checks what is left over."""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from console.demo.relay import OutcomeCounts, Relay, outcome_counts
+from console.demo.scene import NotTrue, Scene
+from console.demo.story import Story
+from console.demo.world import World
+from console.processes import NotReady
+from console.stack import IMPATIENT, Stack
+from shared.observability.redaction import redact
+from shared.process import stop_signal
+
+
+def register(app: typer.Typer) -> None:
+    app.command("demo")(demo)
+
+
+def demo(
+    broker: Annotated[str | None, typer.Option(help="Tell it on this broker: amqp://…")] = None,
+    database: Annotated[
+        str | None, typer.Option(help="... and this database: postgresql+psycopg://…")
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave it running; Ctrl-C ends it.")] = False,
+) -> None:
+    """Show the whole relay at work, from the engagement index to the patient's phone.
+
+    Starts the sandbox and all five stages as real processes in a temporary folder, by default on
+    embedded queues and database, and tells a story with them in under a minute. Exit code 0 only
+    if every step of it came true.
+    """
+    console = Console(highlight=False)
+    scene = Scene(console)
+    with tempfile.TemporaryDirectory(prefix="budkavle-demo-") as folder:
+        stack = Stack(Path(folder), broker_url=broker, database_url=database, settings=IMPATIENT)
+        try:
+            _perform(stack, scene, keep=keep)
+        except (NotTrue, NotReady) as error:
+            console.print(f"\n[red bold]The story broke:[/red bold] {error}")
+            _show_last_lines(stack, console)
+            raise typer.Exit(1) from None
+    console.print(f"\n[green bold]All {scene.claims} claims came true.[/green bold]")
+
+
+def _perform(stack: Stack, scene: Scene, *, keep: bool) -> None:
+    relay = Relay(stack.environment)
+    try:
+        relay.set_up()
+        scene.tell("Starting the sandbox and five stages, each its own process …")
+        with stack:
+            world = World(stack.sandbox["control"])
+            story = Story(scene, world, relay, lambda: outcome_counts(stack.stages))
+            story.tell()
+            _close(stack, scene, story)
+            if keep:
+                _keep(stack, scene)
+    finally:
+        relay.close()
+
+
+def _close(stack: Stack, scene: Scene, story: Story) -> None:
+    scene.chapter("What is left when the dust has settled")
+    scene.expect("The index gave nothing up", lambda: not story.world.notifications_lost())
+    scene.console.print(_count_table(story.counts()))
+    scene.expect("No log line shows a person number", lambda: not _lines_with_persons(stack))
+
+
+def _count_table(counts: OutcomeCounts) -> Table:
+    table = Table("stage", "outcome", "reason", "count", title="Handled, per stage")
+    for (stage, outcome, reason), count in counts.items():
+        table.add_row(stage, outcome, reason, str(count))
+    return table
+
+
+def _lines_with_persons(stack: Stack) -> list[str]:
+    lines = (line for file in stack.log_files() for line in file.read_text().splitlines())
+    return [line for line in lines if redact(line) != line]
+
+
+def _keep(stack: Stack, scene: Scene) -> None:
+    scene.tell("\nIt goes on running. Ctrl-C ends it. Addresses and settings:")
+    addresses = {"sandbox": stack.sandbox, "stages": stack.stages, "settings": stack.environment}
+    scene.console.print_json(json.dumps(addresses))
+    stop_signal().wait()
+
+
+def _show_last_lines(stack: Stack, console: Console) -> None:
+    for file in stack.log_files():
+        console.print(f"[dim]--- {file.name}, last lines[/dim]")
+        console.print("\n".join(file.read_text().splitlines()[-8:]), markup=False)

@@ -1,0 +1,96 @@
+"""The story's view into the relay: the inbox, the dead letters, what every stage counted."""
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import timedelta
+
+import requests
+from prometheus_client.parser import text_string_to_metric_families
+
+from shared.broker import open_broker
+from shared.broker.base import REPLAY, Envelope
+from shared.clock import utcnow
+from shared.contact_points import Channel
+from shared.database.contacts import ContactPreferences
+from shared.database.engine import open_database
+from shared.database.inbox import Inbox, InboxMessage
+from shared.database.migrate import migrate
+from shared.database.sources import SourceRegister, SourceSystem
+from shared.topology import READING_STAGES
+
+_TIMEOUT = 10
+
+#: How often each (stage, outcome, reason) was counted.
+OutcomeCounts = Counter[tuple[str, str, str]]
+
+
+class Relay:
+    """What an operator does, on the queues and the database that `environment` names."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._database_url = environment["BUDKAVLE_DATABASE_URL"]
+        self._database = open_database(self._database_url)
+        self._broker = open_broker(environment["BUDKAVLE_BROKER_URL"])
+        self._contacts = ContactPreferences(self._database)
+
+    def close(self) -> None:
+        self._broker.close()
+        self._database.close()
+
+    def set_up(self) -> None:
+        """As `budkavle setup`."""
+        migrate(self._database_url)
+        self._broker.declare()
+
+    def activate(self, hsa_id: str, name: str) -> None:
+        SourceRegister(self._database).add(
+            SourceSystem(
+                hsa_id=hsa_id,
+                name=name,
+                environment="qa",
+                calls_per_second=20,
+                calls_in_flight=4,
+                activated_by="demo",
+                activated_at=utcnow(),
+            )
+        )
+
+    def reach(self, patient: str, *, sms: str | None = None, email: str | None = None) -> None:
+        """The patient's choices, as `budkavle contact set`."""
+        if sms:
+            self._contacts.set(patient, Channel.SMS, sms)
+        if email:
+            self._contacts.set(patient, Channel.EMAIL, email)
+
+    def inbox(self, patient: str) -> list[InboxMessage]:
+        return Inbox(self._database).list_for(patient)
+
+    def messages_about(self, patient: str, booking_id: str) -> list[InboxMessage]:
+        return [message for message in self.inbox(patient) if message.booking_id == booking_id]
+
+    def dead_letters(self) -> list[Envelope]:
+        return [letter for stage in READING_STAGES for letter in self._broker.dead_letters(stage)]
+
+    def replay_dead(self) -> int:
+        return sum(
+            self._broker.take_dead(stage, lambda _letter: REPLAY) for stage in READING_STAGES
+        )
+
+
+def outcome_counts(stages: Mapping[str, Mapping[str, str]]) -> OutcomeCounts:
+    """The counts of all `stages`, from their `/metrics`."""
+    counts: OutcomeCounts = Counter()
+    for addresses in stages.values():
+        page = requests.get(addresses["health"] + "/metrics", timeout=_TIMEOUT).text
+        for family in text_string_to_metric_families(page):
+            for sample in family.samples:
+                if sample.name == "budkavle_outcomes_total":
+                    labels = sample.labels
+                    key = (labels["stage"], labels["outcome"], labels["reason"])
+                    counts[key] += int(sample.value)
+    return counts
+
+
+def in_days(days: int, clock: str) -> str:
+    """Wall time `days` from now at `clock` (`"0900"`), as the contracts write it."""
+    return f"{utcnow() + timedelta(days=days):%Y%m%d}{clock}00"

@@ -1,0 +1,100 @@
+"""The story's hands in the outside world: clinics that book and patients' phones that ring."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+
+_TIMEOUT = 10
+
+
+@dataclass(frozen=True)
+class Clinic:
+    """A care unit and the booking system it uses. Both are HSA-ids."""
+
+    unit: str
+    name: str
+    source_system: str
+
+
+@dataclass
+class Booking:
+    """A booking as the clinic's system holds it; `details` are fields of TimeslotType."""
+
+    clinic: Clinic
+    booking_id: str
+    patient: str
+    details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def path(self) -> str:
+        return f"/bookings/{self.clinic.unit}/{self.booking_id}"
+
+    def transaction(self, *, removed: bool) -> dict[str, Any]:
+        """What the booking system tells the engagement index about it."""
+        engagement = {
+            "registeredResidentIdentification": self.patient,
+            "serviceDomain": "riv:crm:scheduling",
+            "categorization": "NA",
+            "logicalAddress": self.clinic.unit,
+            "businessObjectInstanceIdentifier": self.booking_id,
+            "clinicalProcessInterestId": "NA",
+            "sourceSystem": self.clinic.source_system,
+            "dataController": "SE2321000016",
+        }
+        starts = self.details.get("startTimeInclusive")
+        if starts and not removed:
+            engagement["mostRecentContent"] = starts
+        return {"deleteFlag": removed, "engagement": engagement}
+
+
+class World:
+    """The sandbox, over its control addresses."""
+
+    def __init__(self, control: str) -> None:
+        self._control = control
+        self._session = requests.Session()
+
+    def book(self, booking: Booking) -> None:
+        """The clinic books, or changes what it booked, and updates the index."""
+        self.hold(booking)
+        self.tell_index(booking.transaction(removed=False))
+
+    def cancel(self, booking: Booking) -> None:
+        self._call("DELETE", booking.path)
+        self.tell_index(booking.transaction(removed=True))
+
+    def rebook(self, old: Booking, new: Booking) -> None:
+        """As many systems do it: remove and create, told in one Update."""
+        self._call("DELETE", old.path)
+        self.hold(new)
+        self.tell_index(old.transaction(removed=True), new.transaction(removed=False))
+
+    def hold(self, booking: Booking) -> None:
+        """The booking system holds the booking; nobody is told."""
+        details = {"subject_of_care": booking.patient, **booking.details}
+        self._call("PUT", booking.path, json=details)
+
+    def tell_index(self, *transactions: dict[str, Any]) -> None:
+        self._call("POST", "/updates", json=list(transactions))
+
+    def break_source(self, clinic: Clinic, kind: str, **how: Any) -> None:
+        self._call("POST", f"/faults/{clinic.unit}", json={"kind": kind, **how})
+
+    def mend_source(self, clinic: Clinic) -> None:
+        self._call("DELETE", f"/faults/{clinic.unit}")
+
+    def sms_to(self, number: str) -> list[dict[str, Any]]:
+        return [sms for sms in self._call("GET", "/sms") if sms["to"] == number]
+
+    def mail_to(self, address: str) -> list[dict[str, Any]]:
+        return [mail for mail in self._call("GET", "/mail") if address in mail["to"]]
+
+    def notifications_lost(self) -> list[Any]:
+        """What the index gave up on: its own dead letters."""
+        return list(self._call("GET", "/index/dead"))
+
+    def _call(self, method: str, path: str, **arguments: Any) -> Any:
+        answer = self._session.request(method, self._control + path, timeout=_TIMEOUT, **arguments)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
