@@ -19,12 +19,6 @@ def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'budkavle.sqlite3'}"
 
 
-@pytest.fixture(params=["sqlite_url", "postgres_url"])
-def database_url(request: pytest.FixtureRequest) -> str:
-    url: str = request.getfixturevalue(request.param)
-    return url
-
-
 def test_migrated_schema_is_the_schema_of_tables(database_url: str) -> None:
     migrate(database_url)
     database = open_database(database_url)
