@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from queue import SimpleQueue
 from threading import Event, Thread
+from typing import Any
 
 import structlog
 
@@ -22,7 +23,8 @@ from shared.topology import Topology, seconds
 
 log = structlog.get_logger()
 
-Handler = Callable[[Message], Outcome]
+#: Takes the one type of message that its stage reads (`messages.READS`), which no type can say.
+Handler = Callable[[Any], Outcome]
 
 #: How long a message waits when something its handler leans on is away.
 _OUTAGE_WAIT = seconds(5)[0]
