@@ -1,0 +1,116 @@
+"""`python -m notifier`: the notifier as a process."""
+
+import ssl
+import sys
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+from notifier.delivery_reports import DeliveryReports, report_url
+from notifier.email_smtp import MailServer, SmtpSender
+from notifier.handler import Lane, Notifier
+from notifier.metrics import observe
+from notifier.pacing import Pause, Turns
+from notifier.settings import NotifierSettings
+from notifier.sms_46elks import Account, Sms46elks
+from notifier.texts import Texts, UnfitText, load_texts
+from shared.clock import utcnow
+from shared.database.contacts import ContactPreferences
+from shared.database.engine import open_database
+from shared.database.migrate import ensure_sqlite
+from shared.database.notices import NoticeStore
+from shared.notices import Channel
+from shared.observability.logging import configure_logging
+from shared.process import run_stage
+
+
+def main() -> int:
+    settings = NotifierSettings()
+    configure_logging("notifier", settings)
+    lanes = build_lanes(settings, fit_texts(settings))
+    url = settings.database_url.get_secret_value()
+    ensure_sqlite(url)
+    database = open_database(url, pool_size=settings.notifier_concurrency)
+    notices = NoticeStore(database)
+    notifier = Notifier(
+        ContactPreferences(database),
+        notices,
+        lanes,
+        observe,
+        sending_limit=timedelta(seconds=settings.notifier_sending_seconds),
+        clock=utcnow,
+    )
+    return run_stage(
+        "notifier",
+        notifier,
+        settings,
+        concurrency=settings.notifier_concurrency,
+        prefetch=settings.notifier_prefetch,
+        checks={"database": database.ready},
+        closers=[*start_reports(settings, notices), database.close],
+    )
+
+
+def fit_texts(settings: NotifierSettings) -> Texts:
+    """The texts, or the end of the process with the reason why they cannot be sent."""
+    try:
+        return load_texts(settings.notifier_templates)
+    except UnfitText as error:
+        raise SystemExit(f"notifier: {error}") from None
+
+
+def build_lanes(settings: NotifierSettings, texts: Texts) -> Mapping[Channel, Lane]:
+    """The channels for which a provider is set. Here, and only here, providers are chosen."""
+    lanes = {}
+    if settings.sms_url:
+        lanes[Channel.SMS] = Lane(
+            sms_provider(settings, texts),
+            Pause(),
+            settings.notifier_quiet_hours,
+            Turns(settings.sms_per_minute),
+        )
+    if settings.smtp_url:
+        lanes[Channel.EMAIL] = Lane(mail_sender(settings, texts), Pause())
+    return lanes
+
+
+def sms_provider(settings: NotifierSettings, texts: Texts) -> Sms46elks:
+    account = Account(
+        settings.sms_url,
+        settings.sms_username,
+        settings.sms_password.get_secret_value(),
+        settings.sms_sender,
+    )
+    secret = settings.notifier_report_secret.get_secret_value()
+    reports = report_url(settings.notifier_report_url, secret) if secret else ""
+    return Sms46elks(account, texts.sms, report_url=reports, clock=utcnow)
+
+
+def mail_sender(settings: NotifierSettings, texts: Texts) -> SmtpSender:
+    encrypted = settings.smtp_starttls or settings.smtp_url.startswith("smtps:")
+    server = MailServer(
+        settings.smtp_url,
+        settings.smtp_username,
+        settings.smtp_password.get_secret_value(),
+        tls=ssl.create_default_context() if encrypted else None,
+    )
+    return SmtpSender(
+        server,
+        settings.smtp_sender,
+        subject=texts.email_subject,
+        body=texts.email_body,
+        clock=utcnow,
+    )
+
+
+def start_reports(settings: NotifierSettings, notices: NoticeStore) -> list[Callable[[], None]]:
+    """Take delivery reports, if they are asked for; how to stop that."""
+    if not settings.notifier_report_bind:
+        return []
+    secret = settings.notifier_report_secret.get_secret_value()
+    reports = DeliveryReports(settings.notifier_report_bind, secret, notices.report, observe)
+    reports.start()
+    return [reports.stop]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,25 @@
+"""How much of an SMS a text takes: the GSM 7-bit default alphabet of GSM 03.38.
+
+One character outside it, and the whole text is sent in another alphabet, 70 characters to a part
+instead of 160 (DOMAIN, "The notice").
+"""
+
+#: Septets in one SMS part.
+PART = 160
+
+_BASIC = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+#: Each is sent as an escape and a character of the extension table: two septets.
+_EXTENSION = frozenset("\f^{}\\[~]|€")
+
+
+def foreign_characters(text: str) -> list[str]:
+    """Those of `text` that GSM 03.38 does not have, each once, in order of appearance."""
+    return [char for char in dict.fromkeys(text) if char not in _BASIC | _EXTENSION]
+
+
+def septets(text: str) -> int:
+    """The length of `text`, whose characters are all in the alphabet."""
+    return sum(2 if char in _EXTENSION else 1 for char in text)

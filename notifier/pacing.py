@@ -1,0 +1,109 @@
+"""When a channel may send: quiet hours, turns under a rate limit, pauses of a sick provider."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from threading import Lock
+
+from shared.riv.times import STOCKHOLM
+
+#: A turn that was not used within this time is lost, so that what was held up elsewhere (quiet
+#: hours, retries) does not all go out at once on turns of long ago.
+_TURN_KEPT = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class QuietHours:
+    """Hours of the Swedish day, `start` included and `end` not; they may span midnight."""
+
+    start: time
+    end: time
+
+    @classmethod
+    def parse(cls, text: str) -> "QuietHours":
+        """`"21:00-07:00"`. Raises ValueError."""
+        try:
+            start, end = (time.fromisoformat(part.strip()) for part in text.split("-"))
+        except ValueError:
+            raise ValueError("quiet hours are written like 21:00-07:00") from None
+        if start == end or start.tzinfo or end.tzinfo:
+            raise ValueError("quiet hours are two different times of day, like 21:00-07:00")
+        return cls(start, end)
+
+    def end_after(self, now: datetime) -> datetime | None:
+        """When the quiet that reigns at the aware `now` ends, in UTC; None when there is none."""
+        local = now.astimezone(STOCKHOLM)
+        if not self._hold_at(local.time()):
+            return None
+        day = local.date() if local.time() < self.end else local.date() + timedelta(days=1)
+        return _latest_instant(datetime.combine(day, self.end))
+
+    def _hold_at(self, clock: time) -> bool:
+        if self.start < self.end:
+            return self.start <= clock < self.end
+        return clock >= self.start or clock < self.end
+
+
+def _latest_instant(wall: datetime) -> datetime:
+    """The moment Swedish clocks show `wall`; of two, and of none (summer time), the later."""
+    return max(wall.replace(tzinfo=STOCKHOLM, fold=fold).astimezone(UTC) for fold in (0, 1))
+
+
+class Turns:
+    """Evenly spaced turns of one process: what cannot go now is told when it can.
+
+    So a message over the limit waits once, for its turn, and is not read again and again.
+    """
+
+    def __init__(self, per_minute: int) -> None:
+        self._interval = timedelta(minutes=1) / per_minute
+        self._next = datetime.min.replace(tzinfo=UTC)
+        self._lock = Lock()
+
+    def turn(self, held: datetime | None, now: datetime) -> datetime:
+        """The turn to use: the one `held` since an earlier call, or a new one."""
+        if held is not None and now - held <= _TURN_KEPT:
+            return held
+        with self._lock:
+            turn = max(self._next, now)
+            self._next = turn + self._interval
+        return turn
+
+
+class Pause:
+    """Rest for a provider that is away: longer and longer, until it answers again.
+
+    Without it every waiting message would run into the same time-out, spend its attempts there,
+    and hold the threads that the other channel needs.
+    """
+
+    def __init__(
+        self,
+        first: timedelta = timedelta(seconds=10),
+        longest: timedelta = timedelta(minutes=5),
+    ) -> None:
+        self._first = first
+        self._longest = longest
+        self._length = first
+        self._until = datetime.min.replace(tzinfo=UTC)
+        self._lock = Lock()
+
+    def end_after(self, now: datetime) -> datetime | None:
+        return self._until if self._until > now else None
+
+    def begin(self, now: datetime, asked: timedelta | None = None) -> None:
+        """Rest from `now`, for as long as the provider `asked` if it did.
+
+        Several messages that were under way together meet one outage: it lengthens once.
+        """
+        with self._lock:
+            if self._until <= now:
+                self._until = now + self._length
+                self._length = min(self._length * 2, self._longest)
+            if asked is not None:
+                self._until = max(self._until, now + asked)
+
+    def over(self) -> None:
+        """The provider answered."""
+        with self._lock:
+            self._length = self._first
+            self._until = datetime.min.replace(tzinfo=UTC)

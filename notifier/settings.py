@@ -1,0 +1,112 @@
+"""Settings of the notifier."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+
+from notifier.pacing import QuietHours
+from shared.settings import CommonSettings
+
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+_UNGUESSABLE = re.compile(r"[A-Za-z0-9_-]{20,}")
+
+
+def _quiet_hours(text: object) -> object:
+    """`"21:00-07:00"`; the empty text is no quiet hours."""
+    return (QuietHours.parse(text) if text.strip() else None) if isinstance(text, str) else text
+
+
+def _unguessable(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value()
+    if text and not _UNGUESSABLE.fullmatch(text):
+        raise ValueError("is not 20 or more of A–Z a–z 0–9 _ -")
+    return secret
+
+
+def _url_of(*schemes: str) -> AfterValidator:
+    def check(url: str) -> str:
+        parts = urlsplit(url)
+        if url and (parts.scheme not in schemes or not parts.hostname):
+            raise ValueError(f"is no URL of {' or '.join(schemes)}")
+        return url
+
+    return AfterValidator(check)
+
+
+class NotifierSettings(CommonSettings):
+    smtp_url: Annotated[str, _url_of("smtp", "smtps")] = Field(
+        "", description="`smtp://host:port` or `smtps://host:port`. Empty: no e-mail is sent."
+    )
+    smtp_starttls: bool = Field(
+        default=False, description="Encrypt by STARTTLS (with `smtp://`), or do not send."
+    )
+    smtp_username: str = Field("", description="Login at the mail server. Empty: none.")
+    smtp_password: SecretStr = Field(SecretStr(""), description="Password of that login.")
+    smtp_sender: str = Field(
+        "1177 <no-reply@budkavle.invalid>",
+        pattern=r"^[^\r\n]*[^\s@<>]+@[A-Za-z0-9.-]+>?$",
+        description="From whom the e-mail is; its domain also names us to the mail server.",
+    )
+    sms_url: Annotated[str, _url_of("http", "https")] = Field(
+        "", description="The whole URL of 46elks' `POST /a1/sms`. Empty: no SMS is sent."
+    )
+    sms_username: str = Field("", description="46elks API username.")
+    sms_password: SecretStr = Field(SecretStr(""), description="46elks API password.")
+    sms_sender: str = Field(
+        "Inkorg1177",
+        pattern=r"^[A-Za-z][A-Za-z0-9]{2,10}$",
+        description="Sender the phone shows: 3–11 of A–Z a–z 0–9, a letter first.",
+    )
+    sms_per_minute: int = Field(
+        100,
+        ge=1,
+        description="SMS a minute from one process (46elks: about 100 an account). With several"
+        " notifiers, give each its share.",
+    )
+    notifier_quiet_hours: Annotated[QuietHours | None, BeforeValidator(_quiet_hours)] = Field(
+        None,
+        description="Hours in which no SMS goes out, as `21:00-07:00`, Swedish time. Empty: none."
+        " E-mail goes at once.",
+    )
+    notifier_templates: Path | None = Field(
+        None,
+        description="Folder with texts of your own: `sms.txt`, `email_subject.txt`,"
+        " `email_body.txt`; ours for those it lacks.",
+    )
+    notifier_sending_seconds: float = Field(
+        150,
+        gt=0,
+        description="A notice found half sent for this long is taken for uncertain. Longer than"
+        " any one sending may take.",
+    )
+    notifier_concurrency: int = Field(8, ge=1, description="Notices sent at once by one process.")
+    notifier_prefetch: int = Field(32, ge=1, description="Messages a process holds in hand.")
+    notifier_report_bind: str = Field(
+        "", description="host:port for SMS delivery reports. Empty: none are asked for."
+    )
+    notifier_report_url: Annotated[str, _url_of("http", "https")] = Field(
+        "", description="How 46elks reaches that address: scheme, host, and a path if any."
+    )
+    notifier_report_secret: Annotated[SecretStr, AfterValidator(_unguessable)] = Field(
+        SecretStr(""),
+        description="Secret part of the report addresses: 20 or more of A–Z a–z 0–9 _ -.",
+    )
+
+    @model_validator(mode="after")
+    def _login_is_encrypted(self) -> Self:
+        parts = urlsplit(self.smtp_url)
+        in_clear = parts.scheme == "smtp" and not self.smtp_starttls
+        if self.smtp_username and in_clear and parts.hostname not in _LOOPBACK:
+            raise ValueError("BUDKAVLE_SMTP_USERNAME needs smtps:// or BUDKAVLE_SMTP_STARTTLS")
+        return self
+
+    @model_validator(mode="after")
+    def _reports_are_whole(self) -> Self:
+        secret = self.notifier_report_secret.get_secret_value()
+        given = [bool(self.notifier_report_bind), bool(self.notifier_report_url), bool(secret)]
+        if any(given) and not all(given):
+            raise ValueError("BUDKAVLE_NOTIFIER_REPORT_BIND, _URL and _SECRET go together")
+        return self
