@@ -1,0 +1,16 @@
+"""`budkavle sandbox`: the outside world on loopback."""
+
+import typer
+
+from sandbox.__main__ import run
+from sandbox.settings import SandboxSettings
+
+
+def register(app: typer.Typer) -> None:
+    @app.command()
+    def sandbox() -> None:
+        """Run booking systems, an engagement index, mail and SMS receivers on loopback.
+
+        Prints one JSON line with their addresses when ready, and runs until stopped.
+        """
+        raise typer.Exit(run(SandboxSettings()))

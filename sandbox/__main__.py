@@ -1,0 +1,39 @@
+"""`python -m sandbox`: runs the outside world until SIGTERM or SIGINT.
+
+When everything listens, one JSON line on standard output tells where.
+"""
+
+import asyncio
+import json
+import signal
+import sys
+from dataclasses import asdict
+
+from sandbox.settings import SandboxSettings
+from sandbox.world import World
+from shared.observability.logging import configure_logging
+
+
+def run(settings: SandboxSettings) -> int:
+    """Serve until told to stop; the exit code."""
+    configure_logging("sandbox", settings)
+    asyncio.run(_serve(settings))
+    return 0
+
+
+async def _serve(settings: SandboxSettings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_number, stop.set)
+    world = World(settings)
+    try:
+        await world.start()
+        print(json.dumps(asdict(world.addresses)), flush=True)  # noqa: T201 - the ready line
+        await stop.wait()
+    finally:
+        await world.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(run(SandboxSettings()))

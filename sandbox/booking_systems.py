@@ -1,0 +1,143 @@
+"""All booking systems behind the platform: answers `GetBookingDetails`, well or badly.
+
+The path is of no matter, as on the platform the logical address alone says who is called. What
+the contract demands is demanded: both SOAP headers, and the unit in the body.
+"""
+
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import dataclass, replace
+
+from lxml import etree
+
+from sandbox.bookings import Bookings
+from sandbox.calls import Calls, Tally
+from sandbox.faults import BookingFault, Fault, FaultBook
+from sandbox.http_server import Delivery, Reply
+from sandbox.http_wire import Request
+from sandbox.soap_service import XML_TYPE, SoapRefusal, fault_reply, read_call
+from sandbox.timeslots import render_reply, with_quirks
+from shared.identity import same_hsa_id
+from shared.riv.namespaces import (
+    ACTOR,
+    GET_BOOKING_DETAILS,
+    GET_BOOKING_DETAILS_ACTION,
+    INTEROPERABILITY_HEADERS,
+    LOGICAL_ADDRESS,
+)
+from shared.riv.soap import Envelope
+
+UNKNOWN_BOOKING = "Unknown booking: the bookingId does not exist"
+
+_ERROR_PAGE = b"<html><head><title>502 Bad Gateway</title><body><h1>502 Bad Gateway</h1><hr></html>"
+_ACTOR_TYPES = ("subject_of_care", "subject_of_care_agent")
+
+Struck = dict[str, Fault]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What one call asks: which booking, at which unit."""
+
+    logical_address: str
+    booking_id: str
+
+
+class BookingSystems:
+    """Answers calls from `bookings`. `unknown_is_fault`: how an unknown booking is answered."""
+
+    def __init__(
+        self, bookings: Bookings, faults: FaultBook, calls: Calls, *, unknown_is_fault: bool
+    ) -> None:
+        self._bookings = bookings
+        self._faults = faults
+        self._calls = calls
+        self._unknown_is_fault = unknown_is_fault
+
+    def __call__(self, request: Request) -> Reply | Awaitable[Reply]:
+        try:
+            question = read_question(read_call(request, (GET_BOOKING_DETAILS_ACTION,)))
+        except SoapRefusal as refusal:
+            return refusal.reply()
+        struck = self._faults.strike(question.logical_address, question.booking_id)
+        tally = self._calls.begin(question.logical_address)
+        if struck:
+            return self._answer_struck(question, struck, tally)
+        try:
+            return self._answer(question, struck)
+        finally:
+            self._calls.end(tally)
+
+    async def _answer_struck(self, question: Question, struck: Struck, tally: Tally) -> Reply:
+        try:
+            if latency := struck.get(BookingFault.LATENCY):
+                await asyncio.sleep(latency.terms.latency_seconds)
+            if hang := struck.get(BookingFault.HANG):
+                await hang.until_over()
+            return self._answer_badly(question, struck)
+        finally:
+            self._calls.end(tally)
+
+    def _answer_badly(self, question: Question, struck: Struck) -> Reply:
+        if fault := struck.get(BookingFault.FAULT):
+            return fault_reply(fault.terms.text)
+        if garbage := struck.get(BookingFault.GARBAGE):
+            return Reply(garbage.terms.status or 200, _ERROR_PAGE, "text/html")
+        return _delivered_badly(self._answer(question, struck), struck)
+
+    def _answer(self, question: Question, struck: Struck) -> Reply:
+        booking = self._bookings.find(question.logical_address, question.booking_id)
+        if BookingFault.NO_TIMESLOT in struck:
+            return Reply(200, render_reply(None), XML_TYPE)
+        if booking is None or BookingFault.UNKNOWN_FAULT in struck:
+            return self._answer_unknown(struck)
+        if not struck:
+            return Reply(200, booking.reply, XML_TYPE)
+        return Reply(200, render_reply(with_quirks(booking.fields, struck)), XML_TYPE)
+
+    def _answer_unknown(self, struck: Struck) -> Reply:
+        if self._unknown_is_fault or BookingFault.UNKNOWN_FAULT in struck:
+            return fault_reply(UNKNOWN_BOOKING, "Client")
+        return Reply(200, render_reply(None), XML_TYPE)
+
+
+def _delivered_badly(reply: Reply, struck: Struck) -> Reply:
+    if BookingFault.REFUSE in struck:
+        return replace(reply, delivery=Delivery.NOTHING)
+    if BookingFault.HANG_UP in struck:
+        return replace(reply, delivery=Delivery.HANG_UP)
+    if drip := struck.get(BookingFault.SLOW_DRIP):
+        return replace(reply, delivery=Delivery.DRIP, drip_seconds=drip.terms.drip_seconds)
+    return reply
+
+
+def read_question(envelope: Envelope) -> Question:
+    """What is asked. Raises `SoapRefusal`, naming all that is missing or does not agree."""
+    if envelope.body.tag != f"{{{GET_BOOKING_DETAILS}}}GetBookingDetails":
+        raise SoapRefusal("the body is not a GetBookingDetails")
+    logical_address = envelope.header_text(LOGICAL_ADDRESS)
+    facility = _text(envelope.body, GET_BOOKING_DETAILS, "healthcare_facility")
+    booking_id = _text(envelope.body, GET_BOOKING_DETAILS, "bookingId")
+    needed = {
+        "header LogicalAddress": logical_address,
+        "header Actor (actorId and actorType)": _names_actor(envelope),
+        "healthcare_facility": facility,
+        "bookingId": booking_id,
+    }
+    if missing := [name for name, text in needed.items() if not text]:
+        raise SoapRefusal(f"missing or empty: {', '.join(missing)}")
+    if not same_hsa_id(logical_address, facility):
+        raise SoapRefusal("healthcare_facility is not the LogicalAddress of the header")
+    return Question(logical_address, booking_id)
+
+
+def _names_actor(envelope: Envelope) -> bool:
+    actor = next((header for header in envelope.headers if header.tag == ACTOR), None)
+    if actor is None:
+        return False
+    actor_type = _text(actor, INTEROPERABILITY_HEADERS, "actorType")
+    return bool(_text(actor, INTEROPERABILITY_HEADERS, "actorId")) and actor_type in _ACTOR_TYPES
+
+
+def _text(parent: etree._Element, namespace: str, name: str) -> str:
+    return (parent.findtext(f"{{{namespace}}}{name}") or "").strip()

@@ -1,0 +1,192 @@
+"""The control API: how scripts set the stage, cause trouble, and look at what came of it.
+
+JSON in and out; what is wrong is answered 400 with an `error` that names it.
+
+    PUT, GET, DELETE  /bookings/{logicalAddress}/{bookingId}    fields of TimeslotType
+    PUT, GET, DELETE  /bookings                   a list of them, with logicalAddress and bookingId
+    GET               /faults
+    POST, DELETE      /faults/{logicalAddress | sms | smtp}     kind, seconds, count …
+    GET, DELETE       /calls                      ?times=yes
+    POST              /updates                    a list of transactions, as Update carries them
+    PUT               /subscriber                 {"url": …}
+    GET               /index, /index/entries, /index/answers, /index/dead
+    POST              /index/dead/replay
+    DELETE            /index/entries
+    GET, DELETE       /sms, /mail
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.bookings import Bookings
+from sandbox.calls import Calls
+from sandbox.engagement_index import EngagementIndex
+from sandbox.engagements import UpdateRefused, read_json
+from sandbox.faults import BadFault, FaultBook
+from sandbox.http_wire import Request
+from sandbox.mail_server import TARGET as SMTP_TARGET
+from sandbox.mail_server import Mail
+from sandbox.routing import Refused, Router, json_body
+from sandbox.sms_provider import TARGET as SMS_TARGET
+from sandbox.sms_provider import Sms
+from sandbox.subscriber import Subscriber
+from sandbox.timeslots import BadField
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """The three books of faults, by whom they strike."""
+
+    bookings: FaultBook
+    sms: FaultBook
+    smtp: FaultBook
+
+    def of(self, target: str) -> FaultBook:
+        return {SMS_TARGET: self.sms, SMTP_TARGET: self.smtp}.get(target, self.bookings)
+
+    @property
+    def all(self) -> tuple[FaultBook, ...]:
+        return (self.bookings, self.sms, self.smtp)
+
+
+class BookingControl:
+    """Bookings, and the calls about them."""
+
+    def __init__(self, bookings: Bookings, calls: Calls) -> None:
+        self._bookings = bookings
+        self._calls = calls
+
+    def route(self, router: Router) -> None:
+        router.add("PUT", "/bookings/{address}/{booking}", self._put)
+        router.add("GET", "/bookings/{address}/{booking}", self._show)
+        router.add("DELETE", "/bookings/{address}/{booking}", self._remove)
+        router.add("PUT", "/bookings", self._put_all)
+        router.add("GET", "/bookings", lambda _: [one.listing() for one in self._bookings])
+        router.add("DELETE", "/bookings", lambda _: {"removed": self._bookings.clear()})
+        router.add("GET", "/calls", self._list_calls)
+        router.add("DELETE", "/calls", self._clear_calls)
+
+    def _put(self, request: Request, address: str, booking_id: str) -> object:
+        said = json_body(request)
+        if not isinstance(said, dict):
+            raise Refused("the body is not an object with the fields of a booking")
+        try:
+            self._bookings.put(address, booking_id, said)
+        except BadField as error:
+            raise Refused(str(error)) from None
+        return {"put": 1}
+
+    def _put_all(self, request: Request) -> object:
+        listed = json_body(request)
+        if not isinstance(listed, list):
+            raise Refused("the body is not a list of bookings")
+        try:
+            return {"put": self._bookings.put_all(listed)}
+        except BadField as error:
+            raise Refused(str(error)) from None
+
+    def _show(self, _request: Request, address: str, booking_id: str) -> object:
+        booking = self._bookings.find(address, booking_id)
+        if booking is None:
+            raise Refused("no such booking", 404)
+        return booking.listing()
+
+    def _remove(self, _request: Request, address: str, booking_id: str) -> object:
+        """Removing what is not there is done already: scripts may repeat it."""
+        return {"removed": int(self._bookings.remove(address, booking_id))}
+
+    def _list_calls(self, request: Request) -> object:
+        return self._calls.listing(with_times=request.query.get("times") == "yes")
+
+    def _clear_calls(self, _request: Request) -> object:
+        self._calls.clear()
+        return {}
+
+
+class FaultControl:
+    """Faults of booking systems, of the SMS provider and of the mail server."""
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+
+    def route(self, router: Router) -> None:
+        router.add("GET", "/faults", self._list)
+        router.add("POST", "/faults/{target}", self._add)
+        router.add("DELETE", "/faults/{target}", self._end)
+
+    def _list(self, _request: Request) -> object:
+        return {target: faults for book in self._faults.all
+                for target, faults in book.listing().items()}  # fmt: skip
+
+    def _add(self, request: Request, target: str) -> object:
+        try:
+            self._faults.of(target).add(target, json_body(request))
+        except BadFault as error:
+            raise Refused(str(error)) from None
+        return {"added": 1}
+
+    def _end(self, _request: Request, target: str) -> object:
+        return {"ended": self._faults.of(target).end(target)}
+
+
+class IndexControl:
+    """The engagement index and its subscriber."""
+
+    def __init__(self, index: EngagementIndex, subscriber: Subscriber) -> None:
+        self._index = index
+        self._subscriber = subscriber
+
+    def route(self, router: Router) -> None:
+        deliveries, entries = self._index.deliveries, self._index.entries
+        router.add("POST", "/updates", self._update)
+        router.add("PUT", "/subscriber", self._subscribe)
+        router.add("GET", "/index", self._summary)
+        router.add("GET", "/index/entries", lambda _: entries.listing())
+        router.add("DELETE", "/index/entries", lambda _: {"removed": entries.clear()})
+        router.add("GET", "/index/answers", lambda _: deliveries.listed_answers())
+        router.add("GET", "/index/dead", lambda _: deliveries.listed_dead())
+        router.add("POST", "/index/dead/replay", lambda _: {"replayed": deliveries.replay_dead()})
+
+    def _update(self, request: Request) -> object:
+        try:
+            transactions = read_json(json_body(request))
+        except UpdateRefused as refusal:
+            raise Refused(str(refusal)) from None
+        sent = self._index.take(transactions, request.headers)
+        return {"changed": len(sent.transactions), "correlationId": sent.correlation_id}
+
+    def _subscribe(self, request: Request) -> object:
+        said = json_body(request)
+        url = said.get("url") if isinstance(said, dict) else None
+        if not isinstance(url, str) or not url.startswith(("http://", "https://")):
+            raise Refused("url: not an http address")
+        self._subscriber.url = url
+        return {"url": url}
+
+    def _summary(self, _request: Request) -> object:
+        deliveries = self._index.deliveries
+        return {
+            "subscriber": self._subscriber.url,
+            "entries": len(self._index.entries),
+            "pending": deliveries.pending,
+            "dead": len(deliveries.listed_dead()),
+            "counts": dict(deliveries.counts),
+        }
+
+
+class CatchControl:
+    """What the receivers of SMS and mail caught, newest last."""
+
+    def __init__(self, sms: list[Sms], mail: list[Mail]) -> None:
+        self._caught: dict[str, list[Any]] = {"/sms": sms, "/mail": mail}
+
+    def route(self, router: Router) -> None:
+        for path, caught in self._caught.items():
+            router.add("GET", path, lambda _, caught=caught: [one.listing() for one in caught])
+            router.add("DELETE", path, lambda _, caught=caught: _emptied(caught))
+
+
+def _emptied(caught: list[Any]) -> dict[str, int]:
+    count = len(caught)
+    caught.clear()
+    return {"removed": count}

@@ -1,0 +1,144 @@
+"""Getting notifications to the subscriber, with the patience and the limits of the real index.
+
+* It re-sends only when it got no answer: refused, timed out, or a Fault; 5 times, 1 s apart.
+  Then the notification is dead until people replay it.
+* What stands in an answer is of no matter to it: ERROR is as final as OK.
+* The same key is sent strictly one at a time, in order; other keys go side by side.
+"""
+
+import asyncio
+import time
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from sandbox.engagements import Key, Transaction
+from sandbox.http_client import NoAnswer
+
+_log = structlog.get_logger()
+
+_KEPT_ANSWERS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """One ProcessNotification request to be."""
+
+    transactions: Sequence[Transaction]
+    correlation_id: str
+    consumer: str  # HSA-id of the booking system that made the Update
+
+    @property
+    def keys(self) -> frozenset[Key]:
+        return frozenset(one.key for one in self.transactions)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the subscriber said."""
+
+    result_code: str
+    comment: str = ""
+
+
+#: Sends once. Raises `NoAnswer` when the subscriber did not take it.
+Send = Callable[[Notification], Awaitable[Answer]]
+
+
+class Deliveries:
+    """Sends notifications; call from within the loop."""
+
+    def __init__(self, send: Send, *, resends: int, pause_seconds: float, parallel: int) -> None:
+        self._send = send
+        self._resends = resends
+        self._pause_seconds = pause_seconds
+        self._parallel = asyncio.Semaphore(parallel)
+        self._last_of_key: dict[Key, asyncio.Task[None]] = {}
+        self._running: set[asyncio.Task[None]] = set()
+        self._dead: list[tuple[Notification, str]] = []
+        self._answers: deque[dict[str, object]] = deque(maxlen=_KEPT_ANSWERS)
+        self.counts: Counter[str] = Counter()
+
+    @property
+    def pending(self) -> int:
+        return len(self._running)
+
+    def deliver(self, notification: Notification) -> None:
+        """Send it in its turn: after all earlier ones that share a key with it."""
+        keys = notification.keys
+        earlier = {self._last_of_key[key] for key in keys if key in self._last_of_key}
+        task = asyncio.get_running_loop().create_task(self._in_turn(notification, earlier))
+        self._running.add(task)
+        self._last_of_key.update(dict.fromkeys(keys, task))
+        task.add_done_callback(lambda done: self._forget(done, keys))
+
+    def replay_dead(self) -> int:
+        """Send the dead ones again; how many they were."""
+        dead, self._dead = self._dead, []
+        for notification, _ in dead:
+            self.deliver(notification)
+        return len(dead)
+
+    def listed_answers(self) -> list[dict[str, object]]:
+        return list(self._answers)
+
+    def listed_dead(self) -> list[dict[str, object]]:
+        return [
+            {
+                "correlationId": notification.correlation_id,
+                "engagements": len(notification.transactions),
+                "error": error,
+            }
+            for notification, error in self._dead
+        ]
+
+    async def stop(self) -> None:
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    def _forget(self, done: asyncio.Task[None], keys: frozenset[Key]) -> None:
+        self._running.discard(done)
+        for key in keys:
+            if self._last_of_key.get(key) is done:
+                del self._last_of_key[key]
+        if not done.cancelled() and (error := done.exception()):
+            _log.error("notification_failed", exc_info=error)
+
+    async def _in_turn(self, notification: Notification, earlier: set[asyncio.Task[None]]) -> None:
+        if earlier:
+            await asyncio.wait(earlier)
+        for attempt in range(1, self._resends + 2):
+            error = await self._attempt(notification, attempt)
+            if not error:
+                return
+            if attempt <= self._resends:
+                await asyncio.sleep(self._pause_seconds)
+        self._dead.append((notification, error))
+        self.counts["dead"] += 1
+        _log.warning("notification_dead", correlation_id=notification.correlation_id, error=error)
+
+    async def _attempt(self, notification: Notification, attempt: int) -> str:
+        """Send once; why it was not taken, "" when it was."""
+        started = time.monotonic()
+        self.counts["sent"] += 1
+        try:
+            async with self._parallel:
+                answer = await self._send(notification)
+        except NoAnswer as error:
+            self.counts["unanswered"] += 1
+            return str(error)
+        self.counts[answer.result_code] += 1
+        self._answers.append(
+            {
+                "correlationId": notification.correlation_id,
+                "engagements": len(notification.transactions),
+                "attempt": attempt,
+                "resultCode": answer.result_code,
+                "comment": answer.comment,
+                "seconds": round(time.monotonic() - started, 4),
+            }
+        )
+        return ""

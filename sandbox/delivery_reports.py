@@ -1,0 +1,71 @@
+"""What became of an SMS, told to the address its sender asked to be told at.
+
+First "sent", then "delivered" or "failed", each repeated until it is answered 2xx.
+"""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Protocol
+from urllib.parse import urlencode
+
+import structlog
+
+from sandbox.http_client import NoAnswer, post
+
+_log = structlog.get_logger()
+
+_PATIENCE_SECONDS = 10
+_ATTEMPTS = 200  # the provider promises hours of them
+
+
+class Followed(Protocol):
+    """The part of an SMS that its reports are about."""
+
+    id: str
+    status: str
+    whendelivered: str
+
+
+class DeliveryReports:
+    """Sends the reports; `pause_seconds` lie between states and between repetitions."""
+
+    def __init__(self, pause_seconds: float) -> None:
+        self._pause_seconds = pause_seconds
+        self._running: set[asyncio.Task[None]] = set()
+
+    def follow(self, sms: Followed, outcome: str) -> None:
+        """Let `sms` become sent and then `outcome`, and report both."""
+        task = asyncio.get_running_loop().create_task(self._follow(sms, outcome))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def stop(self) -> None:
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def _follow(self, sms: Followed, outcome: str) -> None:
+        for status in ("sent", outcome):
+            await asyncio.sleep(self._pause_seconds)
+            sms.status = status
+            if sms.whendelivered:
+                await self._report(sms)
+
+    async def _report(self, sms: Followed) -> None:
+        told = {"id": sms.id, "status": sms.status}
+        if sms.status == "delivered":
+            told["delivered"] = datetime.now(UTC).isoformat(timespec="microseconds")
+        for _ in range(_ATTEMPTS):
+            if await _taken(sms.whendelivered, urlencode(told).encode()):
+                return
+            await asyncio.sleep(self._pause_seconds)
+        _log.warning("delivery_report_given_up", sms_id=sms.id)
+
+
+async def _taken(url: str, form: bytes) -> bool:
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    try:
+        status, _ = await post(url, form, headers, _PATIENCE_SECONDS)
+    except NoAnswer:
+        return False
+    return 200 <= status < 300

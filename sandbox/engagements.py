@@ -1,0 +1,160 @@
+"""What an `Update` carries: transactions, checked as the national index checks them.
+
+The same checks hold for both doors, SOAP and JSON; the names are those of the official schema.
+"""
+
+from typing import Annotated
+
+from lxml import etree
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic.alias_generators import to_camel
+
+from sandbox.faults import said_wrong
+from shared.identity import PERSON_NUMBER_PATTERN
+from shared.riv.namespaces import ENGAGEMENT_INDEX, UPDATE
+from shared.riv.times import parse_wall
+
+#: DOMAIN, "ProcessNotification": more in one request is refused, by the index and by us.
+MAX_TRANSACTIONS = 1000
+
+_OWN = f"{{{ENGAGEMENT_INDEX}}}"
+
+
+# In SOAP nothing has a default.
+_REQUIRED_IN_SOAP = (
+    "registeredResidentIdentification",
+    "serviceDomain",
+    "categorization",
+    "logicalAddress",
+    "businessObjectInstanceIdentifier",
+    "clinicalProcessInterestId",
+    "sourceSystem",
+    "dataController",
+)
+
+
+class UpdateRefused(ValueError):
+    """The index does not take this update. The text names the element at fault."""
+
+
+def _wall(text: str) -> str:
+    parse_wall(text)
+    return text
+
+
+Upto64 = Annotated[str, Field(min_length=1, max_length=64)]
+Upto128 = Annotated[str, Field(min_length=1, max_length=128)]
+Upto255 = Annotated[str, Field(min_length=1, max_length=255)]
+WallTime = Annotated[str, AfterValidator(_wall)]
+
+#: Which engagement it is (DOMAIN): the nine fields, `owner` last.
+Key = tuple[str, ...]
+
+
+class Transaction(BaseModel):
+    """One engagementTransaction, flat. What scripts seldom vary has a default in JSON."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        alias_generator=to_camel,
+        populate_by_name=True,
+    )
+
+    delete_flag: bool = False
+    registered_resident_identification: str = Field(pattern=f"^{PERSON_NUMBER_PATTERN}$")
+    service_domain: Upto255 = "riv:crm:scheduling"
+    categorization: Upto255 = "NA"
+    logical_address: Upto64
+    business_object_instance_identifier: Upto128
+    clinical_process_interest_id: Upto128 = "NA"
+    most_recent_content: WallTime | None = None
+    source_system: Upto64
+    creation_time: WallTime | None = None
+    update_time: WallTime | None = None
+    data_controller: Upto64 = "SE0000000000"
+    owner: Upto64 | None = None
+
+    @field_validator("owner", "most_recent_content", mode="before")
+    @classmethod
+    def _empty_is_absent(cls, text: object) -> object:
+        return text or None
+
+    @property
+    def key(self) -> Key:
+        return (
+            self.registered_resident_identification,
+            self.service_domain,
+            self.categorization,
+            self.logical_address,
+            self.business_object_instance_identifier,
+            self.clinical_process_interest_id,
+            self.source_system,
+            self.data_controller,
+            self.owner or "",
+        )
+
+    def element(self, namespace: str) -> etree._Element:
+        """As an engagementTransaction of `namespace`'s request, in the order of the schema."""
+        transaction = etree.Element(f"{{{namespace}}}engagementTransaction")
+        flag = etree.SubElement(transaction, f"{_OWN}deleteFlag")
+        flag.text = str(self.delete_flag).lower()
+        engagement = etree.SubElement(transaction, f"{_OWN}engagement")
+        told = self.model_dump(by_alias=True, exclude_none=True, exclude={"delete_flag"})
+        for name, text in told.items():
+            etree.SubElement(engagement, f"{_OWN}{name}").text = text
+        return transaction
+
+
+def read_json(listed: object) -> list[Transaction]:
+    """Transactions out of a JSON list. Raises `UpdateRefused`."""
+    if not isinstance(listed, list):
+        raise UpdateRefused("not a list of transactions")
+    return _checked([_validated(number, said) for number, said in enumerate(listed, 1)])
+
+
+def read_update(update: etree._Element) -> list[Transaction]:
+    """Transactions out of an `Update` element. Raises `UpdateRefused`.
+
+    The order of elements is not looked at, as the index's own load tests get it wrong.
+    """
+    transactions = update.findall(f"{{{UPDATE}}}engagementTransaction")
+    if len(transactions) > MAX_TRANSACTIONS:  # before work is spent on each
+        raise UpdateRefused(f"engagementTransaction: more than {MAX_TRANSACTIONS}")
+    return _checked([_validated(number, _flat(one)) for number, one in enumerate(transactions, 1)])
+
+
+def _flat(transaction: etree._Element) -> dict[str, object]:
+    flag, engagement = transaction.find(f"{_OWN}deleteFlag"), transaction.find(f"{_OWN}engagement")
+    if flag is None or engagement is None:
+        raise UpdateRefused(f"{'deleteFlag' if flag is None else 'engagement'}: missing")
+    told = {_local(child): (child.text or "").strip() for child in engagement if _is_own(child)}
+    if missing := [name for name in _REQUIRED_IN_SOAP if name not in told]:
+        raise UpdateRefused(f"{missing[0]}: missing")
+    return {**told, "deleteFlag": (flag.text or "").strip()}
+
+
+def _is_own(element: etree._Element) -> bool:
+    return etree.QName(element).namespace == ENGAGEMENT_INDEX
+
+
+def _local(element: etree._Element) -> str:
+    return etree.QName(element).localname
+
+
+def _validated(number: int, said: object) -> Transaction:
+    try:
+        return Transaction.model_validate(said)
+    except ValidationError as error:
+        raise UpdateRefused(f"engagementTransaction {number}: {said_wrong(error)}") from None
+
+
+def _checked(transactions: list[Transaction]) -> list[Transaction]:
+    if not transactions:
+        raise UpdateRefused("engagementTransaction: none")
+    if len(transactions) > MAX_TRANSACTIONS:
+        raise UpdateRefused(f"engagementTransaction: more than {MAX_TRANSACTIONS}")
+    if len({one.key for one in transactions}) < len(transactions):
+        raise UpdateRefused("engagementTransaction: two with the same key")
+    return transactions

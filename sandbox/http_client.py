@@ -1,0 +1,60 @@
+"""Calls to others over HTTP, on the loop: one connection a call, given up when cancelled.
+
+No thread waits for an answer, so that the sandbox stops at once although a subscriber hangs.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+from sandbox.http_wire import BadMessage, parse_response
+
+
+class NoAnswer(Exception):
+    """The other side refused, cut or never answered. The text says which."""
+
+
+async def post(
+    url: str, body: bytes, headers: Mapping[str, str], timeout_seconds: float
+) -> tuple[int, bytes]:
+    """Status and body of the answer. Raises `NoAnswer` when none comes in time."""
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            return parse_response(await _exchange(url, _request(url, body, headers)))
+    except TimeoutError:
+        raise NoAnswer(f"no answer within {timeout_seconds:g} s") from None
+    except (OSError, BadMessage) as error:
+        raise NoAnswer(f"{type(error).__name__}: {error}") from None
+
+
+def _request(url: str, body: bytes, headers: Mapping[str, str]) -> bytes:
+    parts = urlsplit(url)
+    path = parts.path or "/"
+    target = f"{path}?{parts.query}" if parts.query else path
+    all_headers = {
+        "Host": parts.netloc.rpartition("@")[2],
+        "Content-Length": str(len(body)),
+        "Connection": "close",
+        **headers,
+    }
+    lines = [f"POST {target} HTTP/1.1", *(f"{name}: {text}" for name, text in all_headers.items())]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+
+
+async def _exchange(url: str, request: bytes) -> bytes:
+    parts = urlsplit(url)
+    secure = parts.scheme == "https"
+    reader, writer = await asyncio.open_connection(
+        parts.hostname,
+        parts.port or (443 if secure else 80),
+        ssl=ssl.create_default_context() if secure else None,
+    )
+    try:
+        writer.write(request)
+        with suppress(ConnectionError):  # an early answer may close before it has read all
+            await writer.drain()
+        return await reader.read(-1)
+    finally:
+        writer.close()

@@ -1,0 +1,174 @@
+"""A small HTTP/1.1 server whose replies may misbehave: hang up half-way, or drip.
+
+A handler answers a `Request` with a `Reply`, at once (the cheap way, no task) or as a coroutine
+(which is cancelled when the client goes away).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from http import HTTPStatus
+
+import structlog
+
+from sandbox.binding import reachable_at
+from sandbox.http_wire import BadMessage, Request, RequestReader
+from shared.observability.health import split_bind
+
+_log = structlog.get_logger()
+
+_DRIPS = 20
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
+
+
+class Delivery(StrEnum):
+    """How the bytes of a reply go out."""
+
+    WHOLE = "whole"
+    HANG_UP = "hang-up"  # half of it, then the connection is cut
+    NOTHING = "nothing"  # the connection is cut without a byte
+    DRIP = "drip"  # in small pieces over `Reply.drip_seconds`
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What goes back: status, body and how it is delivered."""
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str = "text/plain; charset=utf-8"
+    delivery: Delivery = Delivery.WHOLE
+    drip_seconds: float = 0
+
+    def encode(self, *, keep_alive: bool) -> bytes:
+        head = (
+            f"HTTP/1.1 {self.status} {_PHRASES.get(self.status, '')}\r\n"
+            f"Content-Type: {self.content_type}\r\n"
+            f"Content-Length: {len(self.body)}\r\n"
+            f"Connection: {'keep-alive' if keep_alive else 'close'}\r\n\r\n"
+        )
+        return head.encode("latin-1") + self.body
+
+
+Handler = Callable[[Request], Reply | Awaitable[Reply]]
+
+
+class HttpServer:
+    """Serves `handler` on one address; `url` is known after `start`."""
+
+    def __init__(self, handler: Handler, bind: str) -> None:
+        self._handler = handler
+        self._host, self._port = split_bind(bind)
+        self._connections: set[_Connection] = set()
+        self._server: asyncio.Server | None = None
+        self.url = ""
+
+    async def start(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: _Connection(self._handler, self._connections),
+            self._host,
+            self._port,
+            backlog=1024,
+        )
+        self.url = f"http://{reachable_at(self._host, self._server)}"
+
+    async def stop(self) -> None:
+        """Close at once: whoever still waits for an answer is one that hangs on purpose."""
+        if self._server is not None:
+            self._server.close()
+            for connection in list(self._connections):
+                connection.cut()
+            await self._server.wait_closed()
+
+
+class _Connection(asyncio.Protocol):
+    """One client: reads requests, answers them one after another."""
+
+    def __init__(self, handler: Handler, connections: "set[_Connection]") -> None:
+        self._handler = handler
+        self._connections = connections
+        self._reader = RequestReader()
+        self._transport: asyncio.Transport | None = None
+        self._answering: asyncio.Future[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - create_server promises it
+        self._transport = transport
+        self._connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        self._connections.discard(self)
+        self._transport = None
+        if self._answering is not None:
+            self._answering.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        self._reader.feed(data)
+        if self._answering is None:
+            self._serve_waiting()
+
+    def cut(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _serve_waiting(self) -> None:
+        """Answer what has come in, until something is missing or takes its time."""
+        try:
+            while self._answering is None and (request := self._reader.take()):
+                self._serve(request)
+        except BadMessage as error:
+            self._send(Reply(400, str(error).encode()), keep_alive=False)
+            return
+        if self._answering is None and self._reader.waits_for_continue and self._transport:
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _serve(self, request: Request) -> None:
+        answer = self._handler(request)
+        if isinstance(answer, Reply) and answer.delivery is not Delivery.DRIP:
+            self._send(answer, keep_alive=request.keeps_alive)
+            return
+        self._answering = asyncio.ensure_future(self._answer_later(request, answer))
+        self._answering.add_done_callback(self._answered)
+
+    async def _answer_later(self, request: Request, answer: Reply | Awaitable[Reply]) -> None:
+        reply = answer if isinstance(answer, Reply) else await answer
+        if reply.delivery is Delivery.DRIP:
+            await self._drip(reply, keep_alive=request.keeps_alive)
+        else:
+            self._send(reply, keep_alive=request.keeps_alive)
+
+    def _answered(self, done: asyncio.Future[None]) -> None:
+        self._answering = None
+        if done.cancelled():
+            return
+        if error := done.exception():
+            _log.error("sandbox_handler_failed", exc_info=error)
+            self._send(Reply(500, b"the sandbox failed; see its log"), keep_alive=False)
+        self._serve_waiting()
+
+    def _send(self, reply: Reply, *, keep_alive: bool) -> None:
+        if self._transport is None:
+            return
+        if reply.delivery is Delivery.NOTHING:
+            self._transport.abort()
+            return
+        data = reply.encode(keep_alive=keep_alive)
+        if reply.delivery is Delivery.HANG_UP:
+            self._transport.write(data[: len(data) - len(reply.body) // 2 - 1])
+            self._transport.close()
+            return
+        self._transport.write(data)
+        if not keep_alive:
+            self._transport.close()
+
+    async def _drip(self, reply: Reply, *, keep_alive: bool) -> None:
+        data = reply.encode(keep_alive=keep_alive)
+        size = max(1, -(-len(data) // _DRIPS))
+        for start in range(0, len(data), size):
+            await asyncio.sleep(reply.drip_seconds / _DRIPS)
+            if self._transport is not None:
+                self._transport.write(data[start : start + size])
+        if self._transport is not None and not keep_alive:
+            self._transport.close()

@@ -1,0 +1,138 @@
+"""An SMTP server that keeps what it is given. STARTTLS and login as the settings want them."""
+
+import asyncio
+import ssl
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from typing import Any
+from weakref import WeakSet
+
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+from sandbox.binding import reachable_at
+from sandbox.faults import Fault, FaultBook, SmtpFault
+from shared.observability.health import split_bind
+
+TARGET = "smtp"  # the name of the server in the control API
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One that was taken: the envelope, and the message as parsed."""
+
+    sender: str
+    recipients: list[str]
+    message: EmailMessage
+    received: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
+
+    def listing(self) -> dict[str, object]:
+        return {
+            "from": str(self.message["From"] or ""),
+            "to": str(self.message["To"] or ""),
+            "subject": str(self.message["Subject"] or ""),
+            "headers": {name: str(text) for name, text in self.message.items()},
+            "text": _part(self.message, "plain"),
+            "html": _part(self.message, "html"),
+            "envelope": {"from": self.sender, "to": self.recipients},
+            "received": self.received,
+        }
+
+
+def _part(message: EmailMessage, kind: str) -> str:
+    part = message.get_body((kind,))
+    return str(part.get_content()) if part is not None else ""
+
+
+class MailServer:
+    """Takes mail and keeps it in `caught`. `credentials`: user:password; "" takes any login."""
+
+    def __init__(
+        self, bind: str, faults: FaultBook, *, tls: ssl.SSLContext | None, credentials: str
+    ) -> None:
+        self.caught: list[Mail] = []
+        self.url = ""
+        self._host, self._port = split_bind(bind)
+        self._tls = tls
+        self._credentials = credentials
+        self._receiver = _Receiver(self.caught, faults)
+        self._server: asyncio.Server | None = None
+        self._sessions: WeakSet[SMTP] = WeakSet()
+
+    async def start(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._session, self._host, self._port)
+        self.url = f"smtp://{reachable_at(self._host, self._server)}"
+
+    async def stop(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            for session in list(self._sessions):
+                if session.transport is not None:
+                    session.transport.close()
+            await self._server.wait_closed()
+
+    def _session(self) -> SMTP:
+        session = SMTP(
+            self._receiver,
+            hostname="sandbox",
+            ident="Budkavle sandbox",
+            enable_SMTPUTF8=True,
+            tls_context=self._tls,
+            require_starttls=self._tls is not None,
+            auth_require_tls=self._tls is not None,
+            auth_required=bool(self._credentials),
+            authenticator=self._authenticate,
+            loop=asyncio.get_running_loop(),
+        )
+        self._sessions.add(session)
+        return session
+
+    def _authenticate(
+        self, _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, given: Any
+    ) -> AuthResult:
+        if not isinstance(given, LoginPassword):
+            return AuthResult(success=False, handled=False)
+        login = f"{given.login.decode()}:{given.password.decode()}"
+        return AuthResult(success=not self._credentials or login == self._credentials)
+
+
+class _Receiver:
+    """What aiosmtpd calls when a message has come whole."""
+
+    def __init__(self, caught: list[Mail], faults: FaultBook) -> None:
+        self._caught = caught
+        self._faults = faults
+
+    async def handle_DATA(  # noqa: N802 - the name aiosmtpd calls
+        self, server: SMTP, _session: Session, envelope: Envelope
+    ) -> str:
+        struck = self._faults.strike(TARGET)
+        if latency := struck.get(SmtpFault.LATENCY):
+            await asyncio.sleep(latency.terms.latency_seconds)
+        if hang := struck.get(SmtpFault.HANG):
+            await hang.until_over()
+            return "421 4.3.0 closing; nothing was taken"
+        if refusal := _refused(server, struck):
+            return refusal
+        self._keep(envelope)
+        if mute := struck.get(SmtpFault.TIMEOUT_AFTER_ACCEPT):
+            await mute.until_over()
+        return "250 2.0.0 OK"
+
+    def _keep(self, envelope: Envelope) -> None:
+        content = envelope.content
+        data = content.encode() if isinstance(content, str) else content or b""
+        message = message_from_bytes(data, policy=policy.default)
+        self._caught.append(Mail(envelope.mail_from or "", list(envelope.rcpt_tos), message))
+
+
+def _refused(server: SMTP, struck: dict[str, Fault]) -> str:
+    if SmtpFault.HANG_UP in struck and server.transport is not None:
+        server.transport.close()
+        return "421 4.3.0 cut off"
+    for kind, status in ((SmtpFault.FAULT, 451), (SmtpFault.REFUSE, 550)):
+        if fault := struck.get(kind):
+            return f"{fault.terms.status or status} {fault.terms.text}"
+    return ""

@@ -1,0 +1,77 @@
+"""From method and path to a function, for HTTP APIs that speak JSON."""
+
+import inspect
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from sandbox.http_server import Reply
+from sandbox.http_wire import Request
+
+Endpoint = Callable[..., Any]
+
+
+class Refused(Exception):
+    """The request cannot be done; the text says why, `status` how HTTP says it."""
+
+    def __init__(self, text: str, status: int = 400) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+def json_reply(value: object, status: int = 200) -> Reply:
+    return Reply(status, json.dumps(value, ensure_ascii=False).encode(), "application/json")
+
+
+def json_body(request: Request) -> Any:
+    """The JSON in the body. Raises `Refused`."""
+    try:
+        return json.loads(request.body)
+    except ValueError:
+        raise Refused("the body is not JSON") from None
+
+
+class Router:
+    """Endpoints by method and path; `{…}` in a path stands for one part, given on in order.
+
+    An endpoint takes the request and those parts, and answers something JSON can hold.
+    """
+
+    def __init__(self) -> None:
+        self._routes: list[tuple[str, list[str], Endpoint]] = []
+
+    def add(self, method: str, path: str, endpoint: Endpoint) -> None:
+        self._routes.append((method, path.strip("/").split("/"), endpoint))
+
+    def __call__(self, request: Request) -> Reply | Awaitable[Reply]:
+        segments = request.segments
+        found = {method: (run, path) for method, path, run in self._routes if _fits(path, segments)}
+        if not found:
+            return json_reply({"error": f"no such path: {request.path}"}, 404)
+        if request.method not in found:
+            allowed = ", ".join(sorted(found))
+            return json_reply({"error": f"{request.method} is not one of {allowed} here"}, 405)
+        run, path = found[request.method]
+        parts = [part for name, part in zip(path, segments, strict=True) if name[0] == "{"]
+        return _answer(run, request, parts)
+
+
+def _fits(path: list[str], segments: list[str]) -> bool:
+    return len(path) == len(segments) and all(
+        name[0] == "{" or name == part for name, part in zip(path, segments, strict=True)
+    )
+
+
+def _answer(endpoint: Endpoint, request: Request, parts: list[str]) -> Reply | Awaitable[Reply]:
+    try:
+        result = endpoint(request, *parts)
+    except Refused as refusal:
+        return json_reply({"error": str(refusal)}, refusal.status)
+    return _answer_later(result) if inspect.isawaitable(result) else json_reply(result)
+
+
+async def _answer_later(result: Awaitable[object]) -> Reply:
+    try:
+        return json_reply(await result)
+    except Refused as refusal:
+        return json_reply({"error": str(refusal)}, refusal.status)

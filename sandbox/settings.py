@@ -1,0 +1,70 @@
+"""Settings of the sandbox."""
+
+from typing import Literal
+
+from pydantic import Field, SecretStr
+
+from shared.settings import CommonSettings
+
+_BIND = "host:port of the sandbox's {}; port 0: any free one, told in the ready line."
+
+
+class SandboxSettings(CommonSettings):
+    """What `budkavle sandbox` reads. Whoever has none of it gets free ports on loopback."""
+
+    sandbox_platform_bind: str = Field("127.0.0.1:0", description=_BIND.format("booking systems"))
+    sandbox_index_bind: str = Field("127.0.0.1:0", description=_BIND.format("engagement index"))
+    sandbox_control_bind: str = Field("127.0.0.1:0", description=_BIND.format("control API"))
+    sandbox_smtp_bind: str = Field("127.0.0.1:0", description=_BIND.format("mail server"))
+    sandbox_sms_bind: str = Field("127.0.0.1:0", description=_BIND.format("SMS provider"))
+
+    ingest_bind: str = Field(
+        "127.0.0.1:8080", description="host:port of the SOAP endpoint of ingest."
+    )
+    sandbox_subscriber_url: str = Field(
+        "",
+        description="Where the sandbox's index posts ProcessNotification. Empty:"
+        " `/ProcessNotification` at BUDKAVLE_INGEST_BIND.",
+    )
+    sandbox_index_owner: str = Field(
+        "SE0000000000-INDEX", description="HSA-id of the sandbox's index: `owner` of its entries."
+    )
+    sandbox_index_resends: int = Field(
+        5, ge=0, description="How often the index re-sends what got no answer; then it is dead."
+    )
+    sandbox_index_resend_seconds: float = Field(
+        1.0, ge=0, description="How long the index waits before each re-send."
+    )
+    sandbox_index_patience_seconds: float = Field(
+        5.0,
+        gt=0,
+        description="The least time the index waits for an answer. The official 150 ms and 30 ms"
+        " per engagement hold where they are longer: a busy test machine is not a late answer.",
+    )
+    sandbox_index_parallel: int = Field(
+        10, gt=0, description="How many notifications the index sends side by side."
+    )
+    sandbox_unknown_booking: Literal["empty", "fault"] = Field(
+        "empty", description="How booking systems answer about a booking they do not have."
+    )
+    sandbox_smtp_certificate: str = Field(
+        "", description="PEM file of certificate and key; when set, STARTTLS is required."
+    )
+    sandbox_smtp_login: SecretStr = Field(
+        SecretStr(""), description="`user:password` that mail must log in with. Empty: any or none."
+    )
+    sandbox_sms_login: SecretStr = Field(
+        SecretStr(""), description="`user:password` of the SMS account. Empty: any."
+    )
+    sandbox_sms_report_seconds: float = Field(
+        0.2, ge=0, description="Time between the states of an SMS, and between repeated reports."
+    )
+
+    @property
+    def subscriber_url(self) -> str:
+        return self.sandbox_subscriber_url or f"http://{self.ingest_bind}/ProcessNotification"
+
+    @property
+    def subscriber_address(self) -> str:
+        """The LogicalAddress of notifications: the relay's own, or one that nobody has."""
+        return self.logical_address or "SE0000000000-BUDKAVLE"

@@ -1,0 +1,160 @@
+"""The SMS provider 46elks: `POST /a1/sms` as DOMAIN tells of it, and its delivery reports."""
+
+import asyncio
+import base64
+import re
+import secrets
+from collections.abc import Awaitable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from urllib.parse import parse_qs
+
+from sandbox.delivery_reports import DeliveryReports
+from sandbox.faults import Fault, FaultBook, SmsFault
+from sandbox.gsm import sms_parts
+from sandbox.http_server import Delivery, Reply
+from sandbox.http_wire import Request
+from sandbox.routing import json_reply
+
+PATH = "/a1/sms"
+TARGET = "sms"  # the name of the provider in the control API
+
+_FIELDS = {"from", "to", "message", "whendelivered", "dryrun", "dontlog"}
+_SENDER = re.compile(r"[A-Za-z][A-Za-z0-9]{2,10}")
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+_COST_OF_A_PART = 5200  # in ten-thousandths of a krona
+
+Struck = dict[str, Fault]
+
+
+@dataclass(slots=True)
+class Sms:
+    """One that was taken. `status` moves from created to delivered or failed."""
+
+    id: str
+    sender: str
+    to: str
+    message: str
+    parts: int
+    created: str
+    status: str = "created"
+    whendelivered: str = ""
+    dryrun: bool = False
+    dontlog: str = ""
+
+    def listing(self) -> dict[str, object]:
+        listed = asdict(self)
+        return {"id": listed.pop("id"), "from": listed.pop("sender"), **listed}
+
+    def answer(self) -> dict[str, object]:
+        cost = self.parts * _COST_OF_A_PART
+        told = {"status": self.status, "from": self.sender, "to": self.to, "parts": self.parts}
+        if self.dryrun:
+            return {**told, "estimated_cost": cost}
+        text = {} if self.dontlog == "message" else {"message": self.message}
+        return {
+            "id": self.id, "direction": "outgoing", "created": self.created, "cost": cost,
+            **told, **text,
+        }  # fmt: skip
+
+
+class SmsProvider:
+    """Takes messages and keeps them in `caught`. `credentials`: user:password; "" takes any."""
+
+    def __init__(self, faults: FaultBook, reports: DeliveryReports, credentials: str) -> None:
+        self.caught: list[Sms] = []
+        self._faults = faults
+        self._reports = reports
+        self._credentials = credentials
+
+    def __call__(self, request: Request) -> Reply | Awaitable[Reply]:
+        refusal = self._refusal(request)
+        if refusal is not None:
+            return refusal
+        form = {name: texts[-1] for name, texts in _form(request).items()}
+        if fault := wrong_field(form):
+            return Reply(400, fault.encode())
+        struck = self._faults.strike(TARGET)
+        return self._take_struck(form, struck) if struck else self._take(form, struck)
+
+    def _refusal(self, request: Request) -> Reply | None:
+        if request.path.rstrip("/") != PATH:
+            return Reply(404, b"Not found")
+        if request.method != "POST":
+            return Reply(405, b"Method not allowed")
+        if not self._admits(request.headers.get("authorization", "")):
+            return Reply(401, b"API access requires Basic HTTP authentication.")
+        return None
+
+    def _admits(self, authorization: str) -> bool:
+        scheme, _, encoded = authorization.partition(" ")
+        try:
+            given = base64.b64decode(encoded, validate=True).decode()
+        except ValueError:
+            return False
+        wanted = self._credentials or given
+        return scheme.lower() == "basic" and ":" in given and given == wanted
+
+    async def _take_struck(self, form: dict[str, str], struck: Struck) -> Reply:
+        if latency := struck.get(SmsFault.LATENCY):
+            await asyncio.sleep(latency.terms.latency_seconds)
+        if hang := struck.get(SmsFault.HANG):
+            await hang.until_over()
+            return Reply(503, b"Service unavailable")
+        if refusal := _refused(struck):
+            return refusal
+        reply = self._take(form, struck)
+        if mute := struck.get(SmsFault.TIMEOUT_AFTER_ACCEPT):
+            await mute.until_over()
+        return reply
+
+    def _take(self, form: dict[str, str], struck: Struck) -> Reply:
+        sms = Sms(
+            id=f"s{secrets.token_hex(16)}",
+            sender=form["from"],
+            to=form["to"],
+            message=form["message"],
+            parts=sms_parts(form["message"]),
+            created=datetime.now(UTC).isoformat(timespec="microseconds"),
+            whendelivered=form.get("whendelivered", ""),
+            dryrun=form.get("dryrun") == "yes",
+            dontlog=form.get("dontlog", ""),
+        )
+        self.caught.append(sms)
+        reply = json_reply(sms.answer())
+        if not sms.dryrun:
+            outcome = "failed" if SmsFault.UNDELIVERED in struck else "delivered"
+            self._reports.follow(sms, outcome)
+        return reply
+
+
+def _refused(struck: Struck) -> Reply | None:
+    if SmsFault.HANG_UP in struck:
+        return Reply(delivery=Delivery.NOTHING)
+    if SmsFault.TOO_MANY in struck:
+        return Reply(429, b"Too many requests")
+    for kind, status in ((SmsFault.FAULT, 500), (SmsFault.REFUSE, 400)):
+        if fault := struck.get(kind):
+            return Reply(fault.terms.status or status, fault.terms.text.encode())
+    return None
+
+
+def _form(request: Request) -> dict[str, list[str]]:
+    try:
+        return parse_qs(request.body.decode(), keep_blank_values=True, max_num_fields=50)
+    except ValueError:
+        return {}
+
+
+def wrong_field(form: dict[str, str]) -> str:
+    """What the provider says is wrong with these fields; "" when nothing is."""
+    for name in ("from", "to", "message"):
+        if not form.get(name):
+            return f"Missing key {name}"
+    if unknown := sorted(form.keys() - _FIELDS):
+        return f"Unknown key {unknown[0]}"
+    if not _SENDER.fullmatch(form["from"]):
+        return "Invalid from: 3-11 letters and digits, a letter first"
+    if not _E164.fullmatch(form["to"]):
+        return "Invalid to: not a phone number in E.164 format"
+    return ""
