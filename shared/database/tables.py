@@ -91,7 +91,7 @@ inbox_message = Table(
     "inbox_message",
     metadata,
     Column("id", String(40), primary_key=True),
-    Column("booking", String(64), nullable=False),  # BookingKey.digest
+    Column("booking", String(64), nullable=False),  # digest; the successor's, if it took over as is
     Column("revision", Integer, nullable=False),  # rises through rebookings: calendar SEQUENCE
     Column("patient", String(12), nullable=False),
     Column("source_system", String(64), nullable=False),  # upper case
@@ -105,7 +105,6 @@ inbox_message = Table(
     Column("calendar_uid", String(80), nullable=False),  # kept through rebookings
     Column("starts", String(14), nullable=False),  # wall time, "" for an open call
     Column("state", JSON, nullable=False),  # what the patient was told: BookingDetails
-    Column("replaces", String(64)),  # digest of the booking this one took over
     Column("received_at", Instant, nullable=False),  # when ingest took the notification
     Column("fetched_at", Instant, nullable=False),
     Column("created_at", Instant, nullable=False),
@@ -117,8 +116,9 @@ inbox_message = Table(
 )
 
 # How far the judging of a booking has come, also of bookings of which no message was ever written:
-# how new the newest judged fetch is, whether the source still had the booking then, and what is
-# being awaited before more is said. Holds digests and times, nothing of the engagement.
+# how new the newest judged fetch is, whether the source still had the booking then, what is being
+# awaited before more is said, and which booking took its place. Holds digests and times, nothing
+# of the engagement.
 booking_watermark = Table(
     "booking_watermark",
     metadata,
@@ -129,6 +129,7 @@ booking_watermark = Table(
     Column("awaiting", String(8)),  # shared.inbox.Awaiting: a removal or a creation on hold
     Column("awaiting_since", Instant),
     Column("received_at", Instant, nullable=False),  # when ingest took the newest judged change
+    Column("successor", String(64)),  # digest of the booking that took this one's place
 )
 
 contact_preference = Table(

@@ -68,7 +68,6 @@ def create_inbox_message() -> None:
         sa.Column("calendar_uid", sa.String(80), nullable=False),
         sa.Column("starts", sa.String(14), nullable=False),
         sa.Column("state", sa.JSON(), nullable=False),
-        sa.Column("replaces", sa.String(64)),
         sa.Column("received_at", INSTANT, nullable=False),
         sa.Column("fetched_at", INSTANT, nullable=False),
         sa.Column("created_at", INSTANT, nullable=False),
@@ -93,6 +92,7 @@ def create_booking_watermark() -> None:
         sa.Column("awaiting", sa.String(8)),
         sa.Column("awaiting_since", INSTANT),
         sa.Column("received_at", INSTANT, nullable=False),
+        sa.Column("successor", sa.String(64)),
         sa.PrimaryKeyConstraint("booking", name="pk_booking_watermark"),
     )
     op.create_index("ix_booking_watermark_circle", "booking_watermark", ["circle"])

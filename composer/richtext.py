@@ -1,0 +1,101 @@
+"""Rich text of the few forms a purpose may have, as plain text and as clean HTML.
+
+HTML is written here and nowhere else, from these types alone: what has no type cannot get out.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from html import escape
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link whose `href` has been found safe."""
+
+    href: str
+    text: str
+
+
+Run = str | Link
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    level: int  # 1 is the document's own title
+    runs: tuple[Run, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    runs: tuple[Run, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    ordered: bool
+    items: tuple[tuple["Block", ...], ...]
+
+
+Block = Heading | Paragraph | Items
+RichText = tuple[Block, ...]
+
+#: Above a purpose's own headings stand the message's subject and the heading of the purpose.
+_HEADINGS_ABOVE = 2
+_LOWEST_HEADING = 6
+
+
+def to_text(blocks: RichText) -> str:
+    """Paragraphs with a blank line between them, list items with `-` or a number."""
+    return "\n\n".join("\n".join(_text_lines(block)) for block in blocks)
+
+
+def _text_lines(block: Block) -> Iterator[str]:
+    if not isinstance(block, Items):
+        yield "".join(_run_text(run) for run in block.runs)
+        return
+    for number, item in enumerate(block.items, start=1):
+        lead = f"{number}. " if block.ordered else "- "
+        lines = [line for part in item for line in _text_lines(part)]
+        for index, line in enumerate(lines):
+            yield (" " * len(lead) if index else lead) + line
+
+
+def _run_text(run: Run) -> str:
+    if isinstance(run, str):
+        return run
+    shown = run.href.removeprefix("mailto:").removeprefix("tel:")
+    return run.text if run.text in (run.href, shown) else f"{run.text} ({shown})"
+
+
+def to_html(blocks: RichText) -> str:
+    """A fragment of headings, paragraphs, lists and links; nothing else can be in it."""
+    return "\n".join(_html(block) for block in blocks)
+
+
+def _html(block: Block) -> str:
+    match block:
+        case Heading(level, runs):
+            tag = f"h{min(level + _HEADINGS_ABOVE, _LOWEST_HEADING)}"
+            return f"<{tag}>{_runs_html(runs)}</{tag}>"
+        case Paragraph(runs):
+            return f"<p>{_runs_html(runs)}</p>"
+        case Items(ordered, items):
+            tag = "ol" if ordered else "ul"
+            return f"<{tag}>{''.join(map(_item_html, items))}</{tag}>"
+
+
+def _item_html(item: tuple[Block, ...]) -> str:
+    """An item of one paragraph needs no paragraph of its own."""
+    if len(item) == 1 and isinstance(item[0], Paragraph):
+        return f"<li>{_runs_html(item[0].runs)}</li>"
+    return f"<li>{''.join(map(_html, item))}</li>"
+
+
+def _runs_html(runs: Iterable[Run]) -> str:
+    return "".join(map(_run_html, runs))
+
+
+def _run_html(run: Run) -> str:
+    if isinstance(run, str):
+        return escape(run).replace("\n", "<br>")
+    return f'<a href="{escape(run.href)}" rel="noopener noreferrer">{escape(run.text)}</a>'
