@@ -1,0 +1,87 @@
+"""`python -m fetcher`: the fetcher as a process."""
+
+import random
+import re
+import sys
+
+from fetcher.bookings_client import BookingsClient
+from fetcher.breaker import BreakerPolicy
+from fetcher.crm_scheduling import SERVICE_DOMAIN, CrmScheduling
+from fetcher.handler import FetchHandler
+from fetcher.limits import SourceLimits
+from fetcher.metrics import SourceWatch
+from fetcher.platform import Platform, TimeOuts, TlsFiles
+from fetcher.settings import FetcherSettings
+from shared.clock import utcnow
+from shared.database.engine import Database, open_database
+from shared.database.migrate import ensure_sqlite
+from shared.database.sources import CachedRegister, SourceRegister
+from shared.database.turns import SourceTurns
+from shared.observability.logging import configure_logging
+from shared.process import run_stage
+
+
+def main() -> int:
+    settings = FetcherSettings()
+    configure_logging("fetcher", settings)
+    url = settings.database_url.get_secret_value()
+    ensure_sqlite(url)
+    database = open_database(url)
+    register = SourceRegister(database)
+    sources = CachedRegister(lambda: register.snapshot(settings.environment))
+    platform = _platform(settings)
+    watch = SourceWatch()
+    contracts = {SERVICE_DOMAIN: CrmScheduling(_client(settings, platform))}
+    limits = _limits(settings, database, watch)
+    return run_stage(
+        "fetcher",
+        FetchHandler(contracts, sources, limits, watch, utcnow),
+        settings,
+        concurrency=settings.fetcher_concurrency,
+        prefetch=settings.fetcher_prefetch,
+        checks={"register": sources.ready},
+        closers=[platform.close, database.close],
+    )
+
+
+def _platform(settings: FetcherSettings) -> Platform:
+    return Platform(
+        settings.platform_url,
+        time_outs=TimeOuts(settings.fetcher_connect_seconds, settings.fetcher_read_seconds),
+        connections=settings.fetcher_concurrency,
+        max_bytes=settings.fetcher_max_reply_bytes,
+        tls=TlsFiles(
+            settings.fetcher_ca, settings.fetcher_certificate, settings.fetcher_certificate_key
+        ),
+    )
+
+
+def _client(settings: FetcherSettings, platform: Platform) -> BookingsClient:
+    return BookingsClient(
+        platform,
+        consumer=settings.logical_address,
+        unknown_booking=re.compile(settings.fetcher_unknown_booking_fault),
+        max_reply_bytes=settings.fetcher_max_reply_bytes,
+        clock=utcnow,
+    )
+
+
+def _limits(settings: FetcherSettings, database: Database, watch: SourceWatch) -> SourceLimits:
+    first, longest = settings.breaker_waits
+    policy = BreakerPolicy(
+        settings.fetcher_breaker_failures,
+        first,
+        longest,
+        spread=lambda: random.uniform(0.8, 1.2),  # noqa: S311 - not a secret
+    )
+    return SourceLimits(
+        SourceTurns(database),
+        policy,
+        most_in_flight=settings.most_in_flight,
+        clock=utcnow,
+        watch=watch,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

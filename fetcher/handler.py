@@ -1,0 +1,139 @@
+"""The decision: may the source be asked now, and what follows from how it answers."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from fetcher.answers import Answer, CallFailed
+from fetcher.limits import Permit, Source, Wait, WaitReason
+from fetcher.verification import Mismatch, mismatch
+from shared.clock import Clock
+from shared.identity import BookingKey
+from shared.messages import BookingChange, FetchedBooking
+from shared.outcomes import DeadLetter, Drop, Outcome, Postpone, Publish, RetryLater
+
+_NO_TIME = timedelta(0)
+
+
+class DropReason(StrEnum):
+    SOURCE_NOT_ACTIVATED = "source_not_activated"  # removed from the register on the way here
+    TIME_PASSED = "time_passed"  # the visit began before the source could be asked
+
+
+class DeadReason(StrEnum):
+    REPLY_MISMATCH = "reply_mismatch"
+    UNKNOWN_SERVICE_DOMAIN = "unknown_service_domain"
+
+
+class ReplyMismatch(Exception):
+    """The source answered about something else. Names which part differs, never its value."""
+
+    def __init__(self, what: Mismatch) -> None:
+        super().__init__(f"the reply is about another {what}")
+
+
+class Contract(Protocol):
+    """One service contract by which booking details are fetched."""
+
+    def fetch(self, booking: BookingKey, correlation_id: str) -> Answer:
+        """Ask the source that has `booking`. Raises `CallFailed`."""
+
+    def visit_starts(self, change: BookingChange) -> datetime | None:
+        """The instant the notification itself gives as the start of the visit, if it can."""
+
+
+class Register(Protocol):
+    def find(self, hsa_id: str) -> Source | None:
+        """The activated source system of that HSA-id. Raises `Unavailable`."""
+
+
+class Limits(Protocol):
+    def admit(self, source: Source, turn: datetime | None) -> Permit | Wait:
+        """A permit for one call to `source` now, or when to ask again. Raises `Unavailable`."""
+
+
+class Alarm(Protocol):
+    def mismatch(self, source: Source, what: Mismatch) -> None:
+        """A source answered about another `what`: a safety incident."""
+
+
+class FetchHandler:
+    """Turns a change into what the source says of the booking.
+
+    `contracts` are by service domain, in lower case and without `urn:`, which some senders write
+    before it.
+    """
+
+    def __init__(
+        self,
+        contracts: Mapping[str, Contract],
+        register: Register,
+        limits: Limits,
+        alarm: Alarm,
+        clock: Clock,
+    ) -> None:
+        self._contracts = contracts
+        self._register = register
+        self._limits = limits
+        self._alarm = alarm
+        self._clock = clock
+
+    def __call__(self, change: BookingChange) -> Outcome:
+        contract = self._contracts.get(change.service_domain.strip().lower().removeprefix("urn:"))
+        if contract is None:
+            return DeadLetter(DeadReason.UNKNOWN_SERVICE_DOMAIN)
+        source = self._register.find(change.booking.source_system)
+        if source is None:
+            return Drop(DropReason.SOURCE_NOT_ACTIVATED)
+        admission = self._limits.admit(source, change.turn)
+        if isinstance(admission, Wait):
+            return self._wait(change, contract, admission)
+        return self._fetch(change, contract, source, admission)
+
+    def _wait(self, change: BookingChange, contract: Contract, wait: Wait) -> Outcome:
+        """Come back at `wait.until`, unless the source is closed and the visit has begun."""
+        if wait.reason is WaitReason.SOURCE_CLOSED and self._is_over(change, contract):
+            return Drop(DropReason.TIME_PASSED)
+        delay = max(wait.until - self._clock(), _NO_TIME)
+        return Postpone(delay, wait.reason, change.model_copy(update={"turn": wait.turn}))
+
+    def _fetch(
+        self, change: BookingChange, contract: Contract, source: Source, permit: Permit
+    ) -> Outcome:
+        try:
+            with permit:
+                answer = contract.fetch(change.booking, change.correlation_id)
+        except CallFailed as trouble:
+            if self._is_over(change, contract):
+                return Drop(DropReason.TIME_PASSED)
+            return RetryLater(trouble.reason, trouble)
+        what = mismatch(change.booking, answer.timeslot)
+        if what is not None:
+            self._alarm.mismatch(source, what)
+            return DeadLetter(DeadReason.REPLY_MISMATCH, ReplyMismatch(what))
+        return Publish((_fetched(change, answer),))
+
+    def _is_over(self, change: BookingChange, contract: Contract) -> bool:
+        """Whether the visit was ahead when the notification came, and has begun since.
+
+        Asked of failing calls only, so that retries end. A time that had passed already when the
+        notification came is no proof: of an open call letter it is not the start of a visit.
+        """
+        starts = contract.visit_starts(change)
+        return starts is not None and change.received_at < starts <= self._clock()
+
+
+def _fetched(change: BookingChange, answer: Answer) -> FetchedBooking:
+    return FetchedBooking(
+        notification_id=change.notification_id,
+        correlation_id=change.correlation_id,
+        received_at=change.received_at,
+        change_id=change.change_id,
+        booking=change.booking,
+        deleted=change.deleted,
+        service_domain=change.service_domain,
+        replaces=change.replaces,
+        fetched_at=answer.asked_at,
+        details=answer.timeslot.details if answer.timeslot else None,
+    )

@@ -1,0 +1,203 @@
+"""No neighbour harms another: rate, calls in flight and circuit breaker, per source system.
+
+A message that may not go now is told a turn in the source's line and comes back for it. However
+long the line, a source that is slow, saturated or closed therefore sees its messages return at its
+own rate and no faster: tens of re-reads a second for 25,000 waiting changes, not thousands.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from threading import Lock
+from types import TracebackType
+from typing import Protocol, Self
+
+from fetcher.answers import CallFailed
+from fetcher.breaker import Breaker, BreakerPolicy
+from fetcher.turns import SECOND, TOLERANCE, Pace, TurnLine, Turns
+from shared.clock import Clock
+from shared.identity import hsa_key
+
+
+class WaitReason(StrEnum):
+    SOURCE_CLOSED = "source_closed"  # the circuit breaker
+    SOURCE_SATURATED = "source_saturated"  # as many calls in flight as the source may have
+    RATE_LIMITED = "rate_limited"
+
+
+class Source(Protocol):
+    """What the limits need to know of a source system."""
+
+    @property
+    def hsa_id(self) -> str: ...
+    @property
+    def calls_per_second(self) -> float: ...
+    @property
+    def calls_in_flight(self) -> int: ...
+
+
+class Watch(Protocol):
+    """Who is told what the limits see."""
+
+    def call_ended(self, source: Source, result: str, seconds: float) -> None:
+        """A call ended; `result` is "answered", a `RetryReason`, or "bug"."""
+
+    def source_closed(self, source: Source, *, closed: bool) -> None:
+        """The circuit breaker closed the source, or opened it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Not now: come back at `until`, and bring `turn`."""
+
+    reason: WaitReason
+    until: datetime
+    turn: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Obstacle:
+    reason: WaitReason
+    until: datetime
+
+
+class _State:
+    """Of one source in this process. `lock` is held for moments; `line_lock` during a reserve."""
+
+    def __init__(self, line: TurnLine, breaker: Breaker) -> None:
+        self.lock = Lock()
+        self.line_lock = Lock()
+        self.line = line
+        self.breaker = breaker
+        self.pace = Pace()
+        self.in_flight = 0
+
+
+class Permit:
+    """One call to a source, made within `with`: how the block ends is what the limits learn."""
+
+    def __init__(
+        self, source: Source, state: _State, clock: Clock, watch: Watch, *, probe: bool
+    ) -> None:
+        self._source = source
+        self._state = state
+        self._clock = clock
+        self._watch = watch
+        self._probe = probe
+        self._started = clock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        now = self._clock()
+        with self._state.lock:
+            self._state.in_flight -= 1
+            was_closed = self._state.breaker.closed
+            self._judge(error, now)
+            closed = self._state.breaker.closed
+        if closed != was_closed:
+            self._watch.source_closed(self._source, closed=closed)
+        seconds = (now - self._started).total_seconds()
+        self._watch.call_ended(self._source, _result(error), seconds)
+
+    def _judge(self, error: BaseException | None, now: datetime) -> None:
+        breaker = self._state.breaker
+        if isinstance(error, CallFailed) and not error.source_works:
+            breaker.failed(now, probe=self._probe)
+        elif error is None or isinstance(error, CallFailed):
+            breaker.succeeded()
+        else:
+            breaker.gave_no_verdict(probe=self._probe)
+
+
+class SourceLimits:
+    """The limits of all sources in one fetcher process. Thread-safe.
+
+    `most_in_flight` caps the calls in flight of any one source, whatever the register says, so
+    that a source that hangs cannot hold every thread there is.
+    """
+
+    def __init__(
+        self,
+        turns: Turns,
+        policy: BreakerPolicy,
+        *,
+        most_in_flight: int,
+        clock: Clock,
+        watch: Watch,
+    ) -> None:
+        self._turns = turns
+        self._policy = policy
+        self._most_in_flight = most_in_flight
+        self._clock = clock
+        self._watch = watch
+        self._lock = Lock()
+        self._states: dict[str, _State] = {}
+
+    def admit(self, source: Source, turn: datetime | None) -> Permit | Wait:
+        """A permit for one call to `source` now, or when to ask again and with which turn.
+
+        `turn` is what an earlier `Wait` told, if there was one. Raises `Unavailable`.
+        """
+        state, now = self._state_of(source), self._clock()
+        if turn is None:
+            with state.lock:
+                obstacle = self._obstacle(source, state, now)
+            if obstacle is not None:  # found before a turn is spent on a call that cannot be made
+                return self._queue_up(source, state, obstacle)
+            turn = self._next_turn(source, state, not_before=now)
+        if turn > now + TOLERANCE:
+            return Wait(WaitReason.RATE_LIMITED, turn, turn)
+        started = self._start(source, state, now)
+        return started if isinstance(started, Permit) else self._queue_up(source, state, started)
+
+    def _state_of(self, source: Source) -> _State:
+        key = hsa_key(source.hsa_id)
+        with self._lock:
+            if key not in self._states:
+                self._states[key] = _State(TurnLine(key, self._turns), Breaker(self._policy))
+            return self._states[key]
+
+    def _obstacle(self, source: Source, state: _State, now: datetime) -> _Obstacle | None:
+        next_try = state.breaker.next_try(now)
+        if next_try is not None:
+            return _Obstacle(WaitReason.SOURCE_CLOSED, next_try)
+        if state.in_flight >= min(source.calls_in_flight, self._most_in_flight):
+            return _Obstacle(WaitReason.SOURCE_SATURATED, now + SECOND)
+        if not state.pace.allows(now):
+            return _Obstacle(WaitReason.RATE_LIMITED, now + SECOND)
+        return None
+
+    def _start(self, source: Source, state: _State, now: datetime) -> Permit | _Obstacle:
+        with state.lock:
+            obstacle = self._obstacle(source, state, now)
+            if obstacle is not None:
+                return obstacle
+            state.in_flight += 1
+            state.pace.start(now, _spacing(source))
+            probe = state.breaker.start()
+        return Permit(source, state, self._clock, self._watch, probe=probe)
+
+    def _queue_up(self, source: Source, state: _State, obstacle: _Obstacle) -> Wait:
+        turn = self._next_turn(source, state, not_before=obstacle.until)
+        return Wait(obstacle.reason, max(turn, obstacle.until), turn)
+
+    def _next_turn(self, source: Source, state: _State, *, not_before: datetime) -> datetime:
+        with state.line_lock:
+            return state.line.next(self._clock(), not_before=not_before, spacing=_spacing(source))
+
+
+def _spacing(source: Source) -> timedelta:
+    return SECOND / source.calls_per_second
+
+
+def _result(error: BaseException | None) -> str:
+    if error is None:
+        return "answered"
+    return error.reason if isinstance(error, CallFailed) else "bug"

@@ -1,0 +1,145 @@
+"""What a reply to GetBookingDetails says, past all the ways in which producers write it.
+
+Rules and quirks are DOMAIN's ("GetBookingDetails"): elements in any order, empty elements are
+absent ones, the flags may be missing, and a booking that is not known has no `timeslotDetail`.
+zeep reads the reply by the contract; what it would pass over in silence is looked at here.
+"""
+
+import re
+from typing import Any
+
+from lxml import etree
+
+from fetcher.answers import CallFailed, RetryReason, Timeslot
+from shared.messages import BookingDetails
+from shared.riv.namespaces import GET_BOOKING_DETAILS, SCHEDULING, SCHEDULING_1_1
+from shared.riv.soap import NotSoap, SoapFault, parse_envelope, parse_fault
+from shared.riv.times import is_wall_time
+from shared.riv.xml import MalformedXml, parse_xml
+
+RESPONSE = f"{{{GET_BOOKING_DETAILS}}}GetBookingDetailsResponse"
+_TIMESLOT = f"{{{GET_BOOKING_DETAILS}}}timeslotDetail"
+
+_SAYS_SOMETHING = "boolean(normalize-space(.))"
+
+_FLAGS = {"true": True, "1": True, "false": False, "0": False}
+
+#: Faults of the national platform name their kind by such a code ("VP004 …").
+_PLATFORM_CODE = re.compile(r"\bVP\d{3}\b")
+
+
+def open_reply(content: bytes, *, max_bytes: int, encoding: str | None) -> etree._Element:
+    """The one element in the body of the SOAP reply `content`, which may be a Fault.
+
+    Raises `CallFailed` when it is no SOAP, not well-formed to its end, or too large.
+    """
+    try:
+        return parse_envelope(parse_xml(content, max_bytes=max_bytes, encoding=encoding)).body
+    except (MalformedXml, NotSoap) as error:
+        raise _unreadable(str(error)) from None
+
+
+def raise_for_fault(body: etree._Element, unknown_booking: re.Pattern[str]) -> bool:
+    """Whether `body` is the Fault by which a source says that it has no such booking.
+
+    Raises `CallFailed` for any other Fault; False when `body` is none.
+    """
+    fault = parse_fault(body)
+    if fault is None:
+        return False
+    platform_code = _PLATFORM_CODE.search(fault.text)
+    if platform_code is None and unknown_booking.search(fault.text):
+        return True
+    raise CallFailed(
+        RetryReason.FAULT,
+        " ".join(filter(None, ("Fault", fault.code, platform_code and platform_code.group()))),
+        source_works=_is_our_fault(fault),
+    )
+
+
+def _is_our_fault(fault: SoapFault) -> bool:
+    """A Fault of class Client is about this request; whoever sent it is up and working."""
+    return fault.code.partition(".")[0] == "Client"
+
+
+def timeslot_element(body: etree._Element) -> etree._Element | None:
+    """The timeslot of the response `body`; None when it says nothing of any booking.
+
+    Raises `CallFailed` when `body` is another kind of answer: taken for "no such booking", it
+    could tell a patient that a visit is cancelled.
+    """
+    if body.tag != RESPONSE:
+        raise _unreadable("the reply is not a GetBookingDetailsResponse")
+    timeslots = [child for child in body if etree.QName(child).localname == "timeslotDetail"]
+    if len(timeslots) > 1 or any(timeslot.tag != _TIMESLOT for timeslot in timeslots):
+        raise _unreadable("timeslotDetail is not the one that the contract has")
+    return timeslots[0] if timeslots and timeslots[0].xpath(_SAYS_SOMETHING) else None
+
+
+def read_timeslot(element: etree._Element, value: Any) -> Timeslot:
+    """The timeslot that `element` is; `value` is zeep's reading of it.
+
+    Raises `CallFailed` when it says something that we do not understand and cannot leave out.
+    """
+    flags = {
+        "cancel_allowed": _flag(element, SCHEDULING, "cancel_booking_allowed"),
+        "rebook_allowed": _flag(element, SCHEDULING, "rebooking_allowed"),
+        "message_allowed": _flag(element, SCHEDULING, "message_allowed"),
+        "is_call_letter": _is_call_letter(element),
+    }
+    details = BookingDetails(
+        starts=_start_time(value),
+        ends=_end_time(value),
+        unit=_text(value.healthcare_facility),
+        unit_name=_text(value.healthcare_facility_name),
+        performer=_text(value.performer),
+        performer_name=_text(value.performerName),
+        resource_name=_text(value.resourceName),
+        time_type_name=_text(value.timeTypeName),
+        care_type_name=_text(value.careTypeName),
+        purpose=_text(value.purpose),
+        reason=_text(value.reason),
+        **flags,
+    )
+    timeslot = Timeslot(details, _text(value.subject_of_care), _text(value.bookingId))
+    if not (timeslot.patient or details.unit or timeslot.booking_id):
+        raise _unreadable("the timeslot names neither patient, unit nor booking")
+    return timeslot
+
+
+def _text(value: str | None) -> str:
+    return (value or "").strip()
+
+
+def _start_time(value: Any) -> str:
+    """A start that cannot be read is not left out: that would make an open call of a timed one."""
+    starts = _text(value.startTimeInclusive)
+    if starts and not is_wall_time(starts):
+        raise _unreadable("startTimeInclusive is not a time")
+    return starts
+
+
+def _end_time(value: Any) -> str:
+    ends = _text(value.endTimeExclusive)
+    return ends if is_wall_time(ends) else ""
+
+
+def _flag(element: etree._Element, namespace: str, name: str) -> bool | None:
+    """None for a flag that is absent or not understood. zeep takes `True` and `ja` for false."""
+    return _FLAGS.get(_flag_text(element, namespace, name))
+
+
+def _is_call_letter(element: etree._Element) -> bool:
+    """Absent means no: producers of version 1.0 know only bookings."""
+    text = _flag_text(element, SCHEDULING_1_1, "isInvitation")
+    if text and text not in _FLAGS:
+        raise _unreadable("isInvitation is not a boolean")
+    return _FLAGS.get(text, False)
+
+
+def _flag_text(element: etree._Element, namespace: str, name: str) -> str:
+    return (element.findtext(f"{{{namespace}}}{name}") or "").strip().lower()
+
+
+def _unreadable(what: str) -> CallFailed:
+    return CallFailed(RetryReason.UNREADABLE, what)
