@@ -1,0 +1,7 @@
+"""filter: splits a notification into what happened to each booking of ours.
+
+Reads `Notification`. Writes one `BookingChange` for each booking of an activated booking system,
+with a removal and its replacement as one. Drops, each with a counted reason: other service
+domains, booking systems that are not activated in this environment, and what another engagement
+of the same request makes needless.
+"""

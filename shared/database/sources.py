@@ -142,6 +142,14 @@ class CachedRegister:
         """
         return self._current().get(hsa_key(hsa_id))
 
+    def ready(self) -> bool:
+        """Whether `find` can answer now."""
+        try:
+            self._current()
+        except Unavailable:
+            return False
+        return True
+
     def _current(self) -> Mapping[str, SourceSystem]:
         if self._is_old() and self._loading.acquire(blocking=self._copy is None):
             try:

@@ -97,7 +97,9 @@ def test_without_any_copy_the_message_must_wait(register: FakeRegister) -> None:
     with pytest.raises(Unavailable) as outage:
         cached.find("SE-A")
     assert outage.value.reason == "register_unavailable"
+    assert not cached.ready()
     register.away = False
+    assert cached.ready()
     assert cached.find("SE-A") == SOURCE
 
 

@@ -1,0 +1,35 @@
+"""`python -m filter`: the filter as a process."""
+
+import sys
+
+from filter.handler import Filter
+from filter.metrics import count_dropped
+from filter.settings import FilterSettings
+from shared.database.engine import open_database
+from shared.database.migrate import ensure_sqlite
+from shared.database.sources import CachedRegister, SourceRegister
+from shared.observability.logging import configure_logging
+from shared.process import run_stage
+
+
+def main() -> int:
+    settings = FilterSettings()
+    configure_logging("filter", settings)
+    url = settings.database_url.get_secret_value()
+    ensure_sqlite(url)
+    database = open_database(url)
+    register = SourceRegister(database)
+    sources = CachedRegister(lambda: register.snapshot(settings.environment))
+    return run_stage(
+        "filter",
+        Filter(sources, count_dropped),
+        settings,
+        concurrency=settings.filter_concurrency,
+        prefetch=settings.filter_prefetch,
+        checks={"register": sources.ready},
+        closers=[database.close],
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+"""The decision: which changes a notification holds for us."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Protocol
+
+from filter.rules import (
+    SCHEDULING,
+    Change,
+    DropReason,
+    Event,
+    one_per_booking,
+    pair,
+    spell,
+    why_not_ours,
+)
+from shared.messages import BookingChange, Notification
+from shared.outcomes import Drop, Outcome, Publish
+
+
+class ActivatedSources(Protocol):
+    """The register: `find` answers None for a system that is not activated here.
+
+    Raises `Unavailable` when that cannot be known; the notification then waits.
+    """
+
+    def find(self, hsa_id: str) -> object | None: ...
+
+
+class CountDropped(Protocol):
+    """Counts `number` engagements that went no further."""
+
+    def __call__(self, reason: DropReason, number: int) -> None: ...
+
+
+class Filter:
+    """Notification in; one change for each booking of ours out."""
+
+    def __init__(self, sources: ActivatedSources, count_dropped: CountDropped) -> None:
+        self._sources = sources
+        self._count_dropped = count_dropped
+
+    def __call__(self, notification: Notification) -> Outcome:
+        ours, foreign = self._split(notification)
+        events, needless = one_per_booking(ours)
+        dropped = Counter([*foreign, *needless])
+        for reason, number in dropped.items():
+            self._count_dropped(reason, number)
+        if not events:
+            return Drop(_common_reason(dropped))
+        return Publish(tuple(_message(notification, change) for change in pair(events)))
+
+    def _split(self, notification: Notification) -> tuple[list[Event], list[DropReason]]:
+        """The events that are ours, and the reasons why the others are not."""
+        ours: list[Event] = []
+        foreign: list[DropReason] = []
+        for position, engagement in enumerate(notification.engagements):
+            reason = why_not_ours(engagement, self._is_activated)
+            if reason is None:
+                ours.append(Event(position, engagement))
+            else:
+                foreign.append(reason)
+        return ours, foreign
+
+    def _is_activated(self, hsa_id: str) -> bool:
+        return self._sources.find(hsa_id) is not None
+
+
+def _common_reason(dropped: Mapping[DropReason, int]) -> DropReason:
+    return next(iter(dropped)) if len(dropped) == 1 else DropReason.NOTHING_OURS
+
+
+def _message(notification: Notification, change: Change) -> BookingChange:
+    """Its id follows from its place in the request: the same on redelivery, whatever the register
+    says by then."""
+    engagement = change.event.engagement
+    return BookingChange(
+        notification_id=notification.notification_id,
+        correlation_id=notification.correlation_id,
+        received_at=notification.received_at,
+        change_id=f"{notification.notification_id}-{spell(change.event.position)}",
+        booking=engagement.booking,
+        deleted=engagement.deleted,
+        service_domain=SCHEDULING,
+        most_recent_content=engagement.most_recent_content,
+        replaces=change.replaces,
+    )

@@ -1,0 +1,311 @@
+"""What the filter keeps of a request, what it pairs, and what it says of the rest."""
+
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from filter.handler import Filter
+from filter.rules import DropReason, service_domain, spell
+from shared.identity import hsa_key
+from shared.messages import BookingChange, Engagement, Notification
+from shared.outcomes import Drop, Publish, Unavailable
+
+TOLVAN = "191212121212"
+ANDRA = "201212121212"
+RECEIVED = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+
+
+def engagement(booking_id: str = "b1", **changes: Any) -> Engagement:
+    values: dict[str, Any] = {
+        "deleted": False,
+        "patient": TOLVAN,
+        "service_domain": "riv:crm:scheduling",
+        "categorization": "NA",
+        "logical_address": "SE-UNIT",
+        "booking_id": booking_id,
+        "clinical_process_interest_id": "NA",
+        "source_system": "SE-SOURCE",
+        "data_controller": "5560000000",
+        "most_recent_content": "20261203090000",
+    }
+    return Engagement(**{**values, **changes})
+
+
+def removal(booking_id: str = "b1", **changes: Any) -> Engagement:
+    return engagement(booking_id, deleted=True, most_recent_content="", **changes)
+
+
+def notification(*engagements: Engagement) -> Notification:
+    return Notification(
+        notification_id="abcdefghijklmnopqrst",
+        correlation_id="correlation",
+        received_at=RECEIVED,
+        engagements=engagements,
+    )
+
+
+class FakeRegister:
+    def __init__(self, *active: str) -> None:
+        self._active = {hsa_key(hsa_id) for hsa_id in active}
+
+    def find(self, hsa_id: str) -> object | None:
+        return hsa_id if hsa_key(hsa_id) in self._active else None
+
+
+class Filtered:
+    """The filter with two activated systems, and all that it did with one request."""
+
+    def __init__(self, *engagements: Engagement) -> None:
+        self.dropped: Counter[str] = Counter()
+        handle = Filter(FakeRegister("SE-SOURCE", "SE-OTHER"), self._count)
+        self.outcome = handle(notification(*engagements))
+
+    @property
+    def changes(self) -> list[BookingChange]:
+        assert isinstance(self.outcome, Publish)
+        return [change for change in self.outcome.messages if isinstance(change, BookingChange)]
+
+    @property
+    def bookings(self) -> list[tuple[str, bool]]:
+        return [(change.booking.booking_id, change.deleted) for change in self.changes]
+
+    def _count(self, reason: DropReason, number: int) -> None:
+        self.dropped[reason] += number
+
+
+def test_one_engagement_of_ours_becomes_one_change() -> None:
+    (change,) = Filtered(engagement()).changes
+    assert change == BookingChange(
+        notification_id="abcdefghijklmnopqrst",
+        correlation_id="correlation",
+        received_at=RECEIVED,
+        change_id="abcdefghijklmnopqrst-a",
+        booking=engagement().booking,
+        deleted=False,
+        service_domain="riv:crm:scheduling",
+        most_recent_content="20261203090000",
+    )
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [
+        "riv:crm:scheduling",
+        "urn:riv:crm:scheduling",
+        "URN:riv:CRM:scheduling",
+        " riv:crm:scheduling ",
+    ],
+)
+def test_the_domain_is_ours_however_it_is_written(domain: str) -> None:
+    (change,) = Filtered(engagement(service_domain=domain)).changes
+    assert change.service_domain == "riv:crm:scheduling"
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [
+        "riv:clinicalprocess:healthcond:description",
+        "riv:crm:scheduling:extra",
+        "riv:supportprocess:logistics:scheduling",
+        "",
+    ],
+)
+def test_other_domains_are_not_ours(domain: str) -> None:
+    filtered = Filtered(engagement(service_domain=domain))
+    assert filtered.outcome == Drop(DropReason.OTHER_DOMAIN)
+    assert filtered.dropped == {DropReason.OTHER_DOMAIN: 1}
+
+
+@pytest.mark.parametrize("categorization", ["NA", "Booking", "Invitation", "na", "Something new"])
+def test_the_categorization_decides_nothing(categorization: str) -> None:
+    assert Filtered(engagement(categorization=categorization)).bookings == [("b1", False)]
+
+
+@pytest.mark.parametrize("source", ["SE-SOURCE", "se-source", " Se-Source"])
+def test_an_activated_system_is_recognised_in_any_case(source: str) -> None:
+    assert Filtered(engagement(source_system=source)).bookings == [("b1", False)]
+
+
+def test_a_system_that_is_not_activated_is_ignored() -> None:
+    filtered = Filtered(engagement(source_system="SE-STRANGER"))
+    assert filtered.outcome == Drop(DropReason.NOT_ACTIVATED)
+    assert filtered.dropped == {DropReason.NOT_ACTIVATED: 1}
+
+
+def test_of_a_mixed_request_the_rest_goes_on_and_every_drop_is_counted() -> None:
+    filtered = Filtered(
+        engagement("foreign", service_domain="riv:other"),
+        engagement("ours"),
+        engagement("silent", source_system="SE-STRANGER"),
+        engagement("silent too", source_system="SE-STRANGER"),
+    )
+    assert filtered.bookings == [("ours", False)]
+    assert filtered.dropped == {DropReason.OTHER_DOMAIN: 1, DropReason.NOT_ACTIVATED: 2}
+
+
+def test_a_request_dropped_for_several_reasons_says_so() -> None:
+    filtered = Filtered(engagement(service_domain="riv:other"), engagement(source_system="SE-X"))
+    assert filtered.outcome == Drop(DropReason.NOTHING_OURS)
+
+
+def test_while_the_register_cannot_be_read_the_notification_waits() -> None:
+    class Away:
+        def find(self, hsa_id: str) -> object | None:
+            raise Unavailable("register_unavailable")
+
+    handle = Filter(Away(), lambda _reason, _number: None)
+    with pytest.raises(Unavailable):
+        handle(notification(engagement()))
+
+
+def test_a_rebooking_by_remove_and_create_is_one_change() -> None:
+    (change,) = Filtered(removal("old"), engagement("new", logical_address="SE-ELSEWHERE")).changes
+    assert (change.booking.booking_id, change.deleted) == ("new", False)
+    assert change.replaces == removal("old").booking
+
+
+AMBIGUOUS = {
+    "two removals": [removal("a"), removal("b"), engagement("c")],
+    "two creations": [removal("a"), engagement("b"), engagement("c")],
+    "two of both": [removal("a"), removal("b"), engagement("c"), engagement("d")],
+    "two patients": [removal("a"), engagement("b", patient=ANDRA)],
+    "two systems": [removal("a"), engagement("b", source_system="SE-OTHER")],
+    "a creation that is not ours": [removal("a"), engagement("b", service_domain="riv:other")],
+}
+
+
+@pytest.mark.parametrize("engagements", AMBIGUOUS.values(), ids=AMBIGUOUS.keys())
+def test_what_is_ambiguous_is_not_paired(engagements: list[Engagement]) -> None:
+    filtered = Filtered(*engagements)
+    ours = [one for one in engagements if one.service_domain == "riv:crm:scheduling"]
+    assert filtered.bookings == [(one.booking_id, one.deleted) for one in ours]
+    assert all(change.replaces is None for change in filtered.changes)
+
+
+def test_pairs_of_several_patients_are_each_their_own() -> None:
+    changes = Filtered(
+        removal("a1"),
+        removal("b1", patient=ANDRA),
+        engagement("b2", patient=ANDRA),
+        engagement("a2"),
+    ).changes
+    assert [(change.booking.booking_id, change.replaces) for change in changes] == [
+        ("b2", removal("b1", patient=ANDRA).booking),
+        ("a2", removal("a1").booking),
+    ]
+
+
+def test_pairing_looks_past_the_case_of_the_hsa_id_and_of_a_reserve_number() -> None:
+    old = removal("old", source_system="se-source", patient="19121212t212")
+    (change,) = Filtered(old, engagement("new", patient="19121212T212")).changes
+    assert change.replaces == old.booking
+
+
+@pytest.mark.parametrize("attribute", ["categorization", "data_controller", "owner"])
+@pytest.mark.parametrize("removed_first", [True, False])
+def test_a_correction_of_attributes_is_no_removal(attribute: str, removed_first: bool) -> None:
+    both = [removal(**{attribute: "Booking"}), engagement(logical_address="se-unit")]
+    filtered = Filtered(*(both if removed_first else reversed(both)))
+    assert filtered.bookings == [("b1", False)]
+    assert filtered.changes[0].replaces is None
+    assert filtered.dropped == {DropReason.CORRECTED: 1}
+
+
+def test_a_corrected_booking_takes_no_other_ones_place() -> None:
+    filtered = Filtered(
+        removal("same", categorization="Booking"), engagement("same"), removal("gone")
+    )
+    assert filtered.bookings == [("same", False), ("gone", True)]
+    assert [change.replaces for change in filtered.changes] == [None, None]
+
+
+def test_a_corrected_booking_does_not_hide_a_rebooking_beside_it() -> None:
+    filtered = Filtered(
+        removal("same", categorization="Booking"),
+        engagement("same"),
+        removal("old"),
+        engagement("new"),
+    )
+    assert [(change.booking.booking_id, change.replaces) for change in filtered.changes] == [
+        ("same", None),
+        ("new", removal("old").booking),
+    ]
+
+
+def test_a_booking_that_stands_twice_is_asked_for_once_with_the_latest_word() -> None:
+    later = engagement(owner="another", most_recent_content="20261204090000")
+    filtered = Filtered(engagement(), later)
+    (change,) = filtered.changes
+    assert change.most_recent_content == "20261204090000"
+    assert filtered.dropped == {DropReason.REPEATED: 1}
+
+
+def test_ids_do_not_depend_on_what_the_register_says_of_the_others() -> None:
+    request = [engagement("x", source_system="SE-STRANGER"), engagement("y")]
+    before = Filtered(*request).changes
+    knows_all = Filter(FakeRegister("SE-STRANGER", "SE-SOURCE"), lambda _reason, _number: None)
+    after = knows_all(notification(*request))
+    assert isinstance(after, Publish)
+    assert before[0] in after.messages
+
+
+def test_the_most_a_request_may_hold() -> None:
+    changes = Filtered(*(engagement(f"b{number}") for number in range(1000))).changes
+    assert len({change.change_id for change in changes}) == 1000
+    assert all(change.change_id.replace("-", "").isalpha() for change in changes)
+    assert max(len(change.change_id) for change in changes) <= 50
+
+
+@pytest.mark.parametrize(("number", "word"), [(0, "a"), (25, "z"), (26, "ba"), (999, "bml")])
+def test_numbers_are_spelled_in_letters(number: int, word: str) -> None:
+    assert spell(number) == word
+
+
+def test_a_domain_is_compared_bare() -> None:
+    assert service_domain(" URN:Riv:crm:Scheduling") == "riv:crm:scheduling"
+
+
+SOURCES = st.sampled_from(["SE-SOURCE", "se-source", "SE-OTHER", "SE-STRANGER"])
+ENGAGEMENTS = st.builds(
+    engagement,
+    st.sampled_from(["b1", "b2", "b3"]),
+    deleted=st.booleans(),
+    patient=st.sampled_from([TOLVAN, ANDRA]),
+    source_system=SOURCES,
+    service_domain=st.sampled_from(["riv:crm:scheduling", "riv:other"]),
+)
+
+
+@given(st.lists(ENGAGEMENTS, min_size=1, max_size=12))
+def test_nothing_of_ours_is_lost_and_nothing_foreign_goes_on(engagements: list[Engagement]) -> None:
+    filtered = Filtered(*engagements)
+    ours = {
+        one.booking.digest
+        for one in engagements
+        if one.service_domain == "riv:crm:scheduling" and one.source_system != "SE-STRANGER"
+    }
+    changes = filtered.changes if isinstance(filtered.outcome, Publish) else []
+    replaced = [change.replaces.digest for change in changes if change.replaces]
+    told = [change.booking.digest for change in changes] + replaced
+    assert sorted(told) == sorted(ours)
+    assert len(told) + filtered.dropped.total() == len(engagements)
+
+
+@given(st.lists(ENGAGEMENTS, min_size=1, max_size=12))
+def test_a_booking_that_was_created_at_all_is_never_told_as_removed(
+    engagements: list[Engagement],
+) -> None:
+    created = {
+        one.booking.digest
+        for one in engagements
+        if not one.deleted and one.service_domain == "riv:crm:scheduling"
+    }
+    filtered = Filtered(*engagements)
+    changes = filtered.changes if isinstance(filtered.outcome, Publish) else []
+    for change in changes:
+        removed = change.booking if change.deleted else change.replaces
+        assert removed is None or removed.digest not in created
