@@ -7,6 +7,7 @@ from typing import Literal
 from lxml import etree
 
 from shared.riv.namespaces import SOAP_12_ENVELOPE, SOAP_ENVELOPE
+from shared.riv.xml import Element
 
 FaultCode = Literal["Client", "Server", "VersionMismatch", "MustUnderstand"]
 
@@ -28,8 +29,8 @@ class WrongSoapVersion(NotSoap):
 class Envelope:
     """What an envelope holds: the elements of its header, and the one element of its body."""
 
-    headers: tuple[etree._Element, ...]
-    body: etree._Element
+    headers: tuple[Element, ...]
+    body: Element
 
     def header_text(self, name: str) -> str:
         """The trimmed text of the header element `name` (`{namespace}local`), "" without one."""
@@ -45,7 +46,7 @@ class SoapFault:
     text: str
 
 
-def parse_envelope(root: etree._Element) -> Envelope:
+def parse_envelope(root: Element) -> Envelope:
     """Take `root` for a SOAP 1.1 envelope. Raises `NotSoap`, or of it `WrongSoapVersion`."""
     if root.tag == f"{{{SOAP_12_ENVELOPE}}}Envelope":
         raise WrongSoapVersion("the envelope is of SOAP 1.2; SOAP 1.1 is spoken here")
@@ -59,7 +60,7 @@ def parse_envelope(root: etree._Element) -> Envelope:
     return Envelope(tuple(header) if header is not None else (), body[0])
 
 
-def parse_fault(body: etree._Element) -> SoapFault | None:
+def parse_fault(body: Element) -> SoapFault | None:
     """The fault that `body` (the one element of an envelope's body) is; None when it is none."""
     if body.tag != _FAULT:
         return None
@@ -67,7 +68,7 @@ def parse_fault(body: etree._Element) -> SoapFault | None:
     return SoapFault(code.rpartition(":")[2], (body.findtext("faultstring") or "").strip())
 
 
-def build_envelope(body: etree._Element, headers: Sequence[etree._Element] = ()) -> bytes:
+def build_envelope(body: Element, headers: Sequence[Element] = ()) -> bytes:
     """An envelope around `body`, UTF-8 with an XML declaration. The elements are moved into it."""
     envelope = etree.Element(_ENVELOPE, nsmap={"soap": SOAP_ENVELOPE})
     if headers:

@@ -5,8 +5,12 @@ what kind, never what the document holds: it may name a patient.
 """
 
 from functools import cache
+from typing import TypeAlias
 
 from lxml import etree
+
+#: lxml has no public name for the type of its elements.
+Element: TypeAlias = etree._Element  # noqa: SLF001
 
 #: Deeper than any contract of ours with room for foreign elements, far below what hurts.
 MAX_DEPTH = 64
@@ -18,7 +22,7 @@ class MalformedXml(ValueError):
 
 def parse_xml(
     data: bytes, *, max_bytes: int, max_depth: int = MAX_DEPTH, encoding: str | None = None
-) -> etree._Element:
+) -> Element:
     """The root element of `data`, without comments and processing instructions.
 
     `encoding` (of HTTP's Content-Type) goes before what the document itself declares. Raises
@@ -34,7 +38,7 @@ def parse_xml(
     return root
 
 
-def _parse(data: bytes, encoding: str | None) -> etree._Element:
+def _parse(data: bytes, encoding: str | None) -> Element:
     # A parser of its own for each document: parsers hold a lock, requests are read side by side.
     try:
         parser = etree.XMLParser(

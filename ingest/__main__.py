@@ -1,0 +1,116 @@
+"""The gateway as a process: `python -m ingest`."""
+
+import asyncio
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from socket import socket
+from threading import Event, Thread
+
+import structlog
+
+from ingest.app import build_app
+from ingest.callers import CallerPolicy
+from ingest.endpoint import SoapEndpoint
+from ingest.handler import NotificationHandler
+from ingest.intake import Intake
+from ingest.publisher import QueuePublisher
+from ingest.server import address_of, build_server, listen
+from ingest.settings import IngestSettings
+from ingest.tls import LiveTls
+from shared.broker import open_broker
+from shared.broker.base import Broker
+from shared.clock import utcnow
+from shared.identity import new_id
+from shared.observability.health import HealthServer
+from shared.observability.logging import configure_logging
+from shared.process import announce_ready, stop_signal
+
+log = structlog.get_logger()
+
+_READY_POLL_SECONDS = 0.05
+
+
+def build_endpoint(
+    settings: IngestSettings, broker: Broker, threads: ThreadPoolExecutor
+) -> SoapEndpoint:
+    handler = NotificationHandler(
+        QueuePublisher(broker, timeout=settings.ingest_publish_seconds),
+        logical_address=settings.logical_address,
+        max_body_bytes=settings.ingest_max_body_bytes,
+        clock=utcnow,
+        name=new_id,
+    )
+    return SoapEndpoint(
+        handler,
+        intake=Intake(
+            max_body_bytes=settings.ingest_max_body_bytes,
+            max_held_bytes=settings.ingest_max_held_bytes,
+            read_seconds=settings.ingest_read_seconds,
+        ),
+        callers=CallerPolicy(
+            allowed=settings.ingest_callers,
+            proxies=settings.ingest_proxies,
+            header=settings.ingest_caller_header,
+        ),
+        threads=threads,
+        max_in_flight=settings.ingest_max_in_flight,
+        clock=utcnow,
+    )
+
+
+def run(settings: IngestSettings) -> int:
+    """Serve until SIGTERM; the process's exit code, 1 when it had to break requests off.
+
+    It serves at once, with Faults while the broker is away, and announces itself when it is there.
+    """
+    stopping = stop_signal()
+    broker = open_broker(settings.broker_url.get_secret_value(), settings.topology)
+    health = HealthServer(settings.health_bind, {"broker": broker.ready})
+    health.start()
+    listener = listen(settings.ingest_bind)
+    url = f"{address_of(listener, tls=settings.tls is not None)}/ProcessNotification"
+    Thread(target=_announce, args=(broker, url, health.url, stopping), daemon=True).start()
+    with ThreadPoolExecutor(settings.ingest_threads, "ingest") as threads:
+        drained = _serve(settings, build_endpoint(settings, broker, threads), broker, listener)
+    stopping.set()
+    broker.close()
+    health.stop()
+    log.info("stopped", drained=drained)
+    return 0 if drained else 1
+
+
+def _serve(
+    settings: IngestSettings, endpoint: SoapEndpoint, broker: Broker, listener: socket
+) -> bool:
+    """Whether all that was begun was finished."""
+    app = build_app(endpoint, {"broker": broker.ready})
+    tls = LiveTls(settings.tls) if settings.tls else None
+    server = build_server(app, settings, tls.context if tls else None)
+
+    async def serve() -> bool:
+        fresh = tls.kept_fresh(settings.ingest_tls_reload_seconds) if tls else nullcontext()
+        async with fresh:
+            await server.serve(sockets=[listener])
+            return not server.server_state.tasks  # those left have just been cancelled
+
+    with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+        return runner.run(serve())
+
+
+def _announce(broker: Broker, url: str, health_url: str, stopping: Event) -> None:
+    while not broker.ready():
+        if stopping.wait(_READY_POLL_SECONDS):
+            return
+    announce_ready("ingest", url=url, health=health_url)
+    log.info("ready", url=url, health=health_url)
+
+
+def main() -> int:
+    settings = IngestSettings()
+    configure_logging("ingest", settings)
+    return run(settings)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

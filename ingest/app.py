@@ -1,0 +1,52 @@
+"""The pages of the gateway: the endpoint, its contracts, and whether it can work.
+
+`/metrics` is not among them: as with every stage it stands on the health address, which needs no
+client certificate and is not for strangers. `/healthz` and `/readyz` stand on both, because
+whoever balances the load sees only this port.
+"""
+
+import asyncio
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from ingest.contract import wsdl, xsd
+from ingest.endpoint import SoapEndpoint
+from shared.observability.health import Checks, readiness
+
+CONTRACTS = ("ProcessNotification", "PingForConfiguration")
+
+
+def build_app(endpoint: SoapEndpoint, checks: Checks) -> Starlette:
+    async def readyz(_request: Request) -> Response:
+        ready, answers = await asyncio.to_thread(readiness, checks)
+        return JSONResponse(answers, 200 if ready else 503)
+
+    posts = [Route(f"/{name}", endpoint.post, methods=["POST"]) for name in CONTRACTS]
+    contracts = [Route(f"/{name}", _contract, methods=["GET"]) for name in CONTRACTS]
+    health = [Route("/healthz", _healthz), Route("/readyz", readyz)]
+    return Starlette(routes=[*posts, *contracts, *health])
+
+
+async def _contract(request: Request) -> Response:
+    address = str(request.url.replace(query=""))
+    query = {name.lower(): value for name, value in request.query_params.items()}
+    if "wsdl" in query:
+        return _xml(wsdl(request.url.path.strip("/"), address))
+    if "xsd" not in query:
+        text = "SOAP 1.1 is POSTed here; ?wsdl serves the contract.\n"
+        return PlainTextResponse(text, 405, {"Allow": "POST"})
+    try:
+        return _xml(xsd(query["xsd"], address))
+    except KeyError:
+        return PlainTextResponse("There is no such schema.\n", 404)
+
+
+async def _healthz(_request: Request) -> Response:
+    return PlainTextResponse("ok\n")
+
+
+def _xml(document: bytes) -> Response:
+    return Response(document, media_type="text/xml; charset=utf-8")

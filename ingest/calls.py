@@ -1,0 +1,60 @@
+"""From the bytes of an HTTP request to the call it makes."""
+
+from dataclasses import dataclass, field
+
+from ingest.engagements import read_engagements
+from shared.messages import Engagement
+from shared.riv.namespaces import LOGICAL_ADDRESS, PING, PROCESS_NOTIFICATION
+from shared.riv.soap import Envelope, parse_envelope
+from shared.riv.xml import Element, parse_xml
+
+_PROCESS_NOTIFICATION = f"{{{PROCESS_NOTIFICATION}}}ProcessNotification"
+_PING = f"{{{PING}}}PingForConfiguration"
+
+
+class OtherContract(ValueError):
+    """The element in the envelope's body belongs to no contract that is provided here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request as it came: its body, and what the platform said of it in HTTP headers."""
+
+    body: bytes = field(repr=False)
+    encoding: str | None = None  # of Content-Type; goes before the document's own
+    correlation_id: str = ""
+    caller: str = ""  # x-rivta-original-serviceconsumer-hsaid
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """A call of PingForConfiguration."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationRequest:
+    """A call of ProcessNotification. Its content is read when asked for."""
+
+    logical_address: str  # "" when the header is absent
+    _element: Element = field(repr=False)
+
+    def engagements(self) -> tuple[Engagement, ...]:
+        """Raises `Unacceptable`."""
+        return read_engagements(self._element)
+
+
+def read_call(body: bytes, *, encoding: str | None, max_bytes: int) -> Ping | NotificationRequest:
+    """Raises `MalformedXml`, `NotSoap` or `OtherContract` when the bytes are no call of ours."""
+    root = parse_xml(body, max_bytes=max_bytes, encoding=encoding)
+    envelope = parse_envelope(root)
+    match envelope.body.tag:
+        case tag if tag == _PROCESS_NOTIFICATION:
+            return _notification_request(envelope)
+        case tag if tag == _PING:
+            return Ping()
+        case _:
+            raise OtherContract("the Body holds neither ProcessNotification nor a ping")
+
+
+def _notification_request(envelope: Envelope) -> NotificationRequest:
+    return NotificationRequest(envelope.header_text(LOGICAL_ADDRESS), envelope.body)

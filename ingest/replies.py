@@ -1,0 +1,64 @@
+"""Answers as they go over the wire."""
+
+from dataclasses import dataclass, field
+
+from lxml import etree
+
+from ingest.handler import Answer, Faulted, Pong, Refused, Taken
+from shared import __version__
+from shared.clock import Clock
+from shared.riv.namespaces import PING, PROCESS_NOTIFICATION
+from shared.riv.soap import build_envelope, fault
+from shared.riv.times import wall_text
+
+_RETRY_AFTER_SECONDS = "2"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    status: int
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def reply_to(answer: Answer, clock: Clock) -> Reply:
+    match answer:
+        case Taken():
+            return Reply(200, _OK)
+        case Refused(_, comment):
+            return Reply(200, _result("ERROR", comment))
+        case Pong():
+            return Reply(200, _pong(wall_text(clock())))
+        case Faulted(_, code, text, status):
+            return Reply(status, fault(code, text), _fault_headers(status))
+
+
+def _fault_headers(status: int) -> dict[str, str]:
+    """What an HTTP client needs to know of a status beyond 500."""
+    match status:
+        case 503:
+            return {"Retry-After": _RETRY_AFTER_SECONDS}
+        case 408:
+            return {"Connection": "close"}
+        case _:
+            return {}
+
+
+def _result(code: str, comment: str = "") -> bytes:
+    response = etree.Element(
+        f"{{{PROCESS_NOTIFICATION}}}ProcessNotificationResponse", nsmap={"ei": PROCESS_NOTIFICATION}
+    )
+    etree.SubElement(response, f"{{{PROCESS_NOTIFICATION}}}ResultCode").text = code
+    if comment:
+        etree.SubElement(response, f"{{{PROCESS_NOTIFICATION}}}comment").text = comment
+    return build_envelope(response)
+
+
+def _pong(now: str) -> bytes:
+    response = etree.Element(f"{{{PING}}}PingForConfigurationResponse", nsmap={"mon": PING})
+    etree.SubElement(response, f"{{{PING}}}version").text = __version__
+    etree.SubElement(response, f"{{{PING}}}pingDateTime").text = now
+    return build_envelope(response)
+
+
+_OK = _result("OK")

@@ -1,0 +1,101 @@
+"""What the gateway can be told."""
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from ingest.tls import TlsFiles
+from shared.settings import CommonSettings, Words
+
+_MIB = 1024 * 1024
+
+
+class IngestSettings(CommonSettings):
+    ingest_bind: str = Field(
+        "127.0.0.1:8080",
+        description="host:port of the SOAP endpoint; its path is `/ProcessNotification`. Port 0:"
+        " any free one, told in the ready line.",
+    )
+    ingest_max_body_bytes: int = Field(
+        5 * _MIB,
+        gt=0,
+        description="Largest request taken. 1,000 engagements of longest values are about 2 MB.",
+    )
+    ingest_max_held_bytes: int = Field(
+        32 * _MIB,
+        gt=0,
+        description="Bytes of all requests held at once; beyond it: 503 with Retry-After.",
+    )
+    ingest_max_in_flight: int = Field(
+        128, gt=0, description="Requests being handled at once; beyond it: 503 with Retry-After."
+    )
+    ingest_max_connections: int = Field(
+        1000, gt=0, description="Open connections; further ones are closed at once."
+    )
+    ingest_threads: int = Field(
+        32, gt=0, description="Requests that wait for the broker's confirm at once."
+    )
+    ingest_read_seconds: float = Field(
+        10, gt=0, description="How long a sender may take to send a request; then 408."
+    )
+    ingest_publish_seconds: float = Field(
+        5, gt=0, description="How long the broker may take to confirm; then a Fault."
+    )
+    ingest_callers: Words = Field(
+        (),
+        description="HSA-ids that may call, compared without regard to case. Empty: whoever gets"
+        " through TLS.",
+    )
+    ingest_proxies: Words = Field(
+        (), description="Addresses of the proxies whose caller header is believed."
+    )
+    ingest_caller_header: str = Field(
+        "",
+        description="HTTP header in which those proxies name the caller's HSA-id. Empty: none,"
+        " the client certificate names it.",
+    )
+    ingest_tls_certificate: Path | None = Field(
+        None,
+        description="Own certificate with its chain, PEM. Set: TLS, client certificates required.",
+    )
+    ingest_tls_key: Path | None = Field(None, description="Key of that certificate, PEM.")
+    ingest_tls_client_ca: Path | None = Field(
+        None, description="Issuers of the client certificates that are let in, PEM."
+    )
+    ingest_tls_reload_seconds: float = Field(
+        10, gt=0, description="How often these files are looked at for a change."
+    )
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Self:
+        files = (self.ingest_tls_certificate, self.ingest_tls_key, self.ingest_tls_client_ca)
+        if any(files) and not all(files):
+            raise ValueError(
+                "TLS needs all three: ingest_tls_certificate, ingest_tls_key, ingest_tls_client_ca"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _proxy_is_whole(self) -> Self:
+        if bool(self.ingest_proxies) != bool(self.ingest_caller_header):
+            raise ValueError("ingest_proxies and ingest_caller_header go together")
+        return self
+
+    @model_validator(mode="after")
+    def _callers_can_be_known(self) -> Self:
+        if self.ingest_callers and not (self.ingest_tls_certificate or self.ingest_proxies):
+            raise ValueError("ingest_callers needs TLS, or ingest_proxies, to know who calls")
+        return self
+
+    @property
+    def tls(self) -> TlsFiles | None:
+        """The files TLS is made of; None when the endpoint speaks plain HTTP."""
+        certificate, key, client_ca = (
+            self.ingest_tls_certificate,
+            self.ingest_tls_key,
+            self.ingest_tls_client_ca,
+        )
+        if certificate is None or key is None or client_ca is None:
+            return None
+        return TlsFiles(certificate, key, client_ca)
