@@ -30,6 +30,11 @@ from shared.riv.soap import Envelope
 UNKNOWN_BOOKING = "Unknown booking: the bookingId does not exist"
 
 _ERROR_PAGE = b"<html><head><title>502 Bad Gateway</title><body><h1>502 Bad Gateway</h1><hr></html>"
+_REQUEST = f"{{{GET_BOOKING_DETAILS}}}GetBookingDetails"
+_FACILITY = f"{{{GET_BOOKING_DETAILS}}}healthcare_facility"
+_BOOKING_ID = f"{{{GET_BOOKING_DETAILS}}}bookingId"
+_ACTOR_ID = f"{{{INTEROPERABILITY_HEADERS}}}actorId"
+_ACTOR_TYPE = f"{{{INTEROPERABILITY_HEADERS}}}actorType"
 _ACTOR_TYPES = ("subject_of_care", "subject_of_care_agent")
 
 Struck = dict[str, Fault]
@@ -113,31 +118,31 @@ def _delivered_badly(reply: Reply, struck: Struck) -> Reply:
 
 def read_question(envelope: Envelope) -> Question:
     """What is asked. Raises `SoapRefusal`, naming all that is missing or does not agree."""
-    if envelope.body.tag != f"{{{GET_BOOKING_DETAILS}}}GetBookingDetails":
+    if envelope.body.tag != _REQUEST:
         raise SoapRefusal("the body is not a GetBookingDetails")
     logical_address = envelope.header_text(LOGICAL_ADDRESS)
-    facility = _text(envelope.body, GET_BOOKING_DETAILS, "healthcare_facility")
-    booking_id = _text(envelope.body, GET_BOOKING_DETAILS, "bookingId")
+    asked = _texts(envelope.body)
     needed = {
         "header LogicalAddress": logical_address,
         "header Actor (actorId and actorType)": _names_actor(envelope),
-        "healthcare_facility": facility,
-        "bookingId": booking_id,
+        "healthcare_facility": asked.get(_FACILITY),
+        "bookingId": asked.get(_BOOKING_ID),
     }
     if missing := [name for name, text in needed.items() if not text]:
         raise SoapRefusal(f"missing or empty: {', '.join(missing)}")
-    if not same_hsa_id(logical_address, facility):
+    if not same_hsa_id(logical_address, asked[_FACILITY]):
         raise SoapRefusal("healthcare_facility is not the LogicalAddress of the header")
-    return Question(logical_address, booking_id)
+    return Question(logical_address, asked[_BOOKING_ID])
 
 
 def _names_actor(envelope: Envelope) -> bool:
     actor = next((header for header in envelope.headers if header.tag == ACTOR), None)
     if actor is None:
         return False
-    actor_type = _text(actor, INTEROPERABILITY_HEADERS, "actorType")
-    return bool(_text(actor, INTEROPERABILITY_HEADERS, "actorId")) and actor_type in _ACTOR_TYPES
+    told = _texts(actor)
+    return bool(told.get(_ACTOR_ID)) and told.get(_ACTOR_TYPE) in _ACTOR_TYPES
 
 
-def _text(parent: etree._Element, namespace: str, name: str) -> str:
-    return (parent.findtext(f"{{{namespace}}}{name}") or "").strip()
+def _texts(parent: etree._Element) -> dict[str, str]:
+    """The trimmed texts of the children by their names."""
+    return {child.tag: (child.text or "").strip() for child in parent}
