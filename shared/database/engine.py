@@ -5,14 +5,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    DisconnectionError,
+    InterfaceError,
+    OperationalError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from shared.outcomes import Unavailable
 from shared.sqlite import BUSY_SECONDS, use_write_ahead_log
 
 _CONNECT_SECONDS = 5
+_DRIVERS = ("sqlite", "postgresql+psycopg")
 
 
 class DatabaseUnavailable(Unavailable):
@@ -20,6 +27,10 @@ class DatabaseUnavailable(Unavailable):
 
     def __init__(self, detail: str = "") -> None:
         super().__init__("database_unavailable", detail)
+
+
+class UnknownDatabase(ValueError):
+    """BUDKAVLE_DATABASE_URL names no database we have. The text does not repeat the URL."""
 
 
 class Database:
@@ -58,15 +69,28 @@ class Database:
         self.engine.dispose()
 
 
+def parse_url(text_of_url: str) -> URL:
+    """`sqlite:///file` or `postgresql+psycopg://…`. Raises `UnknownDatabase`."""
+    try:
+        url = make_url(text_of_url)
+    except (ArgumentError, ValueError):
+        raise UnknownDatabase("the database URL is not a URL") from None
+    if url.drivername not in _DRIVERS:
+        raise UnknownDatabase(
+            f"no database for {url.drivername!r}; use sqlite:/// or postgresql+psycopg://"
+        )
+    return url
+
+
 def open_database(url: str, *, pool_size: int = 5) -> Database:
-    """`sqlite:///file` or `postgresql+psycopg://…`. Connects on first use."""
-    parsed = make_url(url)
+    """What `url` names; it connects on first use. Raises `UnknownDatabase`."""
+    parsed = parse_url(url)
     if parsed.get_backend_name() == "sqlite":
-        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+        engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True)
         _prepare_sqlite(engine)
     else:
         engine = create_engine(
-            url,
+            parsed,
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_timeout=_CONNECT_SECONDS,

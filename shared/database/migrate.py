@@ -7,9 +7,9 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, make_url, text
+from sqlalchemy import Connection, text
 
-from shared.database.engine import open_database
+from shared.database.engine import open_database, parse_url
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -59,7 +59,7 @@ def ensure_sqlite(url: str) -> None:
 
 
 def _is_sqlite(url: str) -> bool:
-    return make_url(url).get_backend_name() == "sqlite"
+    return parse_url(url).get_backend_name() == "sqlite"
 
 
 def _config() -> Config:

@@ -9,7 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
-from shared.database.engine import DatabaseUnavailable, open_database
+from shared.database.engine import DatabaseUnavailable, UnknownDatabase, open_database
 from shared.database.migrate import NewerSchema, ensure_sqlite, is_current, migrate
 from shared.database.tables import metadata
 
@@ -68,3 +68,10 @@ def test_a_database_that_is_away_is_told_in_our_words(tmp_path: Path) -> None:
         migrate(f"sqlite:///{tmp_path / 'no such folder' / 'x.sqlite3'}")
     with pytest.raises(DatabaseUnavailable):
         is_current("postgresql+psycopg://nobody@127.0.0.1:1/none")
+
+
+@pytest.mark.parametrize("url", ["", "no url", "mysql://host/x", "postgresql://u:secret@h:bad/x"])
+def test_a_url_that_names_no_database_of_ours_is_told_without_repeating_it(url: str) -> None:
+    with pytest.raises(UnknownDatabase) as error:
+        open_database(url)
+    assert "secret" not in str(error.value)
