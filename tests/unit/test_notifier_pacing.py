@@ -1,0 +1,114 @@
+"""Quiet hours over summer time's two odd nights; turns; pauses."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from notifier.pacing import Pause, QuietHours, Turns
+from shared.riv.times import STOCKHOLM
+
+NOON = datetime(2026, 12, 3, 11, 0, tzinfo=UTC)
+
+
+def at(text: str, fold: int = 0) -> datetime:
+    """The moment Swedish clocks show `text`."""
+    return datetime.fromisoformat(text).replace(tzinfo=STOCKHOLM, fold=fold)
+
+
+@pytest.mark.parametrize(
+    ("hours", "now", "end"),
+    [
+        ("21:00-07:00", at("2026-12-03 20:59:59"), None),
+        ("21:00-07:00", at("2026-12-03 21:00"), at("2026-12-04 07:00")),
+        ("21:00-07:00", at("2026-12-31 23:59"), at("2027-01-01 07:00")),
+        ("21:00-07:00", at("2026-12-04 00:00"), at("2026-12-04 07:00")),
+        ("21:00-07:00", at("2026-12-04 06:59:59"), at("2026-12-04 07:00")),
+        ("21:00-07:00", at("2026-12-04 07:00"), None),
+        ("12:00-13:00", at("2026-12-04 12:30"), at("2026-12-04 13:00")),
+        ("12:00-13:00", at("2026-12-04 13:00"), None),
+        ("00:00-06:00", at("2026-12-04 00:00"), at("2026-12-04 06:00")),
+        # Summer time starts 29 March 2026 at 02:00 and ends 25 October at 03:00.
+        ("21:00-07:00", at("2026-03-28 22:00"), at("2026-03-29 07:00")),
+        ("21:00-07:00", at("2026-10-24 22:00"), at("2026-10-25 07:00")),
+        ("21:00-02:30", at("2026-03-29 01:59"), at("2026-03-29 03:30")),
+        ("21:00-02:30", at("2026-10-25 02:10"), at("2026-10-25 02:30", fold=1)),
+        ("21:00-02:30", at("2026-10-25 02:10", fold=1), at("2026-10-25 02:30", fold=1)),
+    ],
+)
+def test_quiet_hours_end_by_the_clock_on_the_wall(
+    hours: str, now: datetime, end: datetime | None
+) -> None:
+    quiet_end = QuietHours.parse(hours).end_after(now.astimezone(UTC))
+    assert quiet_end == (end.astimezone(UTC) if end else None)
+
+
+def test_the_night_summer_time_ends_is_an_hour_longer() -> None:
+    evening = at("2026-10-24 22:00").astimezone(UTC)
+    end = QuietHours.parse("21:00-07:00").end_after(evening)
+    assert end is not None
+    assert end - evening == timedelta(hours=10)
+
+
+@pytest.mark.parametrize("text", ["", "21", "21:00", "21:00-", "21:00-07:00-08:00", "25:00-07:00"])
+def test_quiet_hours_that_are_none_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="like 21:00-07:00"):
+        QuietHours.parse(text)
+
+
+@pytest.mark.parametrize("text", ["07:00-07:00", "21:00Z-07:00"])
+def test_quiet_hours_are_two_different_times_of_the_swedish_day(text: str) -> None:
+    with pytest.raises(ValueError, match="two different times"):
+        QuietHours.parse(text)
+
+
+def test_turns_are_evenly_spaced() -> None:
+    turns = Turns(100)
+    given = [turns.turn(None, NOON) for _ in range(101)]
+    assert given[0] == NOON
+    assert given[100] == NOON + timedelta(minutes=1)
+
+
+def test_idle_time_saves_no_turns() -> None:
+    turns = Turns(60)
+    turns.turn(None, NOON)
+    later = NOON + timedelta(hours=1)
+    assert [turns.turn(None, later) for _ in range(2)] == [later, later + timedelta(seconds=1)]
+
+
+def test_a_turn_is_kept_when_it_comes_and_lost_long_after() -> None:
+    turns = Turns(60)
+    held = NOON + timedelta(seconds=30)
+    for now in (NOON, held, held + timedelta(minutes=1)):
+        assert turns.turn(held, now) == held
+    late = held + timedelta(minutes=2)
+    assert turns.turn(held, late) == late
+
+
+def test_pauses_double_up_to_the_longest_and_start_anew_when_it_answers() -> None:
+    pause = Pause(first=timedelta(seconds=10), longest=timedelta(seconds=40))
+    now = NOON
+    lengths = []
+    for _ in range(4):
+        pause.begin(now)
+        end = pause.end_after(now)
+        assert end is not None
+        lengths.append((end - now).total_seconds())
+        assert pause.end_after(end) is None
+        now = end
+    assert lengths == [10, 20, 40, 40]
+    pause.over()
+    pause.begin(now)
+    assert pause.end_after(now) == now + timedelta(seconds=10)
+
+
+def test_many_that_meet_one_outage_make_one_pause() -> None:
+    pause = Pause(first=timedelta(seconds=10))
+    for _ in range(8):
+        pause.begin(NOON)
+    assert pause.end_after(NOON) == NOON + timedelta(seconds=10)
+
+
+def test_a_pause_lasts_as_long_as_was_asked() -> None:
+    pause = Pause(first=timedelta(seconds=10))
+    pause.begin(NOON, timedelta(seconds=90))
+    assert pause.end_after(NOON) == NOON + timedelta(seconds=90)

@@ -1,0 +1,75 @@
+"""Settings that would send wrongly, or tell secrets, stop the notifier at its start."""
+
+import pytest
+from pydantic import ValidationError
+
+from notifier.__main__ import build_lanes
+from notifier.settings import NotifierSettings
+from notifier.texts import load_texts
+from shared.notices import Channel
+
+SECRET = "abcdefghijklmnopqrst"
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"smtp_url": "http://mail.example.org"}, "smtp_url"),
+        ({"sms_url": "api.example.org/a1/sms"}, "sms_url"),
+        ({"sms_sender": "1177"}, "sms_sender"),
+        ({"sms_sender": "ab"}, "sms_sender"),
+        ({"sms_sender": "abcdefghijkl"}, "sms_sender"),
+        ({"sms_sender": "Vård1177"}, "sms_sender"),
+        ({"sms_per_minute": 0}, "sms_per_minute"),
+        ({"smtp_sender": "a@example.org\r\nBcc: b@example.org"}, "smtp_sender"),
+        ({"smtp_sender": "nobody"}, "smtp_sender"),
+        ({"notifier_quiet_hours": "late"}, "notifier_quiet_hours"),
+        ({"notifier_report_secret": "short"}, "notifier_report_secret"),
+        ({"notifier_report_bind": "127.0.0.1:8090"}, "go together"),
+        ({"notifier_report_secret": SECRET}, "go together"),
+        ({"smtp_url": "smtp://mail.example.org", "smtp_username": "a"}, "BUDKAVLE_SMTP_STARTTLS"),
+    ],
+)
+def test_wrong_settings_are_refused_by_name(values: dict[str, object], named: str) -> None:
+    with pytest.raises(ValidationError, match=named):
+        NotifierSettings(**values)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"smtp_url": "smtps://mail.example.org", "smtp_username": "a"},
+        {"smtp_url": "smtp://mail.example.org", "smtp_username": "a", "smtp_starttls": True},
+        {"smtp_url": "smtp://127.0.0.1:2525", "smtp_username": "a"},
+        {"notifier_quiet_hours": ""},
+        {"sms_sender": "Abc"},
+        {"sms_sender": "Abcdefghij1"},
+    ],
+)
+def test_right_settings_are_taken(values: dict[str, object]) -> None:
+    NotifierSettings(**values)
+
+
+@pytest.mark.parametrize(
+    ("values", "channels"),
+    [
+        ({}, set()),
+        ({"sms_url": "http://127.0.0.1:9/a1/sms"}, {Channel.SMS}),
+        ({"smtp_url": "smtp://127.0.0.1:9"}, {Channel.EMAIL}),
+    ],
+)
+def test_a_channel_without_a_provider_is_not_offered(
+    values: dict[str, object], channels: set[Channel]
+) -> None:
+    assert build_lanes(NotifierSettings(**values), load_texts()).keys() == channels
+
+
+def test_quiet_hours_are_for_sms_alone() -> None:
+    settings = NotifierSettings(
+        sms_url="http://127.0.0.1:9/a1/sms",
+        smtp_url="smtp://127.0.0.1:9",
+        notifier_quiet_hours="21:00-07:00",
+    )
+    lanes = build_lanes(settings, load_texts())
+    assert lanes[Channel.SMS].quiet_hours is not None
+    assert lanes[Channel.EMAIL].quiet_hours is None
