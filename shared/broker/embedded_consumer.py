@@ -64,6 +64,7 @@ class EmbeddedConsumer:
         self._handing_out = threading.RLock()
         self._paused = False
         self._closing = False
+        self._over = False
         self._connected = False
         self._renew_at = 0.0
         self._thread = threading.Thread(target=self._run, name=f"embedded-{stage}", daemon=True)
@@ -76,6 +77,8 @@ class EmbeddedConsumer:
     def settle(self, delivery: Delivery, publish: Sequence[Outgoing] = ()) -> None:
         assert isinstance(delivery.token, Lease)  # noqa: S101 - deliveries come from here
         with self._woken:
+            if self._over:
+                return  # its lease is given back: the message comes again
             self._settlements.append(_Settlement(delivery.token, tuple(publish)))
             self._woken.notify_all()
 
@@ -85,7 +88,7 @@ class EmbeddedConsumer:
 
     def drained(self, timeout: float) -> bool:
         with self._woken:
-            return self._woken.wait_for(lambda: not self._settlements, timeout)
+            return self._woken.wait_for(lambda: not self._settlements or self._over, timeout)
 
     def close(self) -> None:
         with self._woken:
@@ -172,12 +175,17 @@ class EmbeddedConsumer:
     def _give_up(self) -> None:
         """Settle what can be settled, and hand the rest back at once."""
         self._connected = False
-        if self._store is None:
-            return
-        try:
-            self._settle_pending(self._store)
-            with self._store.transaction():
-                self._store.release_all(self._holder, time.time())
-        except BrokerUnavailable as trouble:
-            log.warning("leases_left_to_run_out", stage=self._stage, error=str(trouble))
-        self._store.close()
+        if self._store is not None:
+            try:
+                self._hand_back(self._store)
+            except BrokerUnavailable as trouble:
+                log.warning("leases_left_to_run_out", stage=self._stage, error=str(trouble))
+            self._store.close()
+        with self._woken:
+            self._over = True
+            self._woken.notify_all()
+
+    def _hand_back(self, store: Store) -> None:
+        self._settle_pending(store)
+        with store.transaction():
+            store.release_all(self._holder, time.time())

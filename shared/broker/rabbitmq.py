@@ -95,14 +95,14 @@ class RabbitMQBroker:
         with self._blocking_channel() as channel:
             channel.confirm_delivery()
             for tag, letter in _letters(channel, stage):
+                if taken == limit:
+                    break
                 action = decide(letter)
                 if action == REPLAY:
                     _publish(channel, Outgoing(stage, letter.revived()))
                 if action != KEEP:
                     channel.basic_ack(tag)
                     taken += 1
-                if taken == limit:
-                    break
         return taken
 
     def close(self) -> None:

@@ -127,7 +127,7 @@ def test_a_delayed_message_comes_back_under_its_own_key(step: Any) -> None:
 def test_every_queue_is_declared_and_bound_once(channel: RecordingChannel) -> None:
     declared = Counter(args[0] for args, _ in channel.of("queue_declare"))
     bound = Counter(args[0] for args, _ in channel.of("queue_bind"))
-    assert declared == bound == Counter(QUEUES)
+    assert declared == bound == Counter(list(QUEUES))
     assert set(Topology().queues()) <= set(declared)
 
 

@@ -1,0 +1,492 @@
+"""What every broker must do, run identically on the embedded one and on RabbitMQ."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+import pytest
+
+from shared.broker.base import (
+    DISCARD,
+    KEEP,
+    REPLAY,
+    Broker,
+    Envelope,
+    Failure,
+    Outgoing,
+    PublishRefused,
+)
+from shared.messages import Engagement, Message, Notification
+from shared.outcomes import Drop, Outcome, Postpone
+from shared.topology import DELIVERY_LIMIT, READING_STAGES
+from shared.worker import Worker
+from tests.brokers import FAST, Reader, dead, dead_count, message, opened, ready_count
+from tests.polling import eventually
+
+#: Takes one message, says so, and holds it until it is killed.
+_HOLDER = """\
+import sys, time
+from tests.brokers import broker_at
+broker = broker_at(sys.argv[1])
+broker.consume("filter", lambda delivery: print("held", flush=True), prefetch=10)
+time.sleep(600)
+"""
+#: Publishes its share of messages and ends.
+_PUBLISHER = """\
+import sys
+from tests.brokers import broker_at, message
+broker = broker_at(sys.argv[1])
+for number in range(50):
+    broker.publish([message(f"{sys.argv[2]}-{number}")])
+broker.close()
+"""
+
+
+@pytest.fixture
+def broker(broker_url: str) -> Iterator[Broker]:
+    with opened(broker_url) as broker:
+        broker.declare()
+        yield broker
+
+
+# Publish, confirm, acknowledge
+
+
+def test_a_confirmed_message_is_there_for_a_later_reader(broker: Broker, broker_url: str) -> None:
+    broker.publish([message("a")])
+    broker.close()
+    with opened(broker_url) as later:
+        assert Reader(later).next_one().envelope == message("a").envelope
+
+
+def test_an_envelope_survives_the_round_trip(broker: Broker) -> None:
+    instant = datetime(2026, 12, 3, 9, 0, 0, 123456, tzinfo=UTC)
+    failure = Failure(at=instant, stage="fetcher", reason="timeout", error="Timeout", text="“å”")
+    envelope = Envelope(
+        message_id="abc",
+        body="kallelse åäö".encode(),
+        attempt=4,
+        not_before=instant,
+        history=(failure, failure),
+        origin="fetcher",
+        replays=2,
+    )
+    broker.publish([Outgoing("fetcher", envelope)])
+    delivery = Reader(broker, "fetcher").next_one()
+    assert delivery.envelope == envelope
+    assert not delivery.redelivered
+
+
+def test_messages_come_in_the_order_they_were_published(broker: Broker) -> None:
+    names = [f"{number:03}" for number in range(100)]
+    broker.publish([message(name) for name in names])
+    reader = Reader(broker, prefetch=7, answer=lambda _delivery: [])
+    reader.wait_for(len(names))
+    assert reader.names == names
+
+
+def test_a_settled_message_is_gone_and_what_it_led_to_is_there(broker: Broker) -> None:
+    broker.publish([message("a")])
+    reader = Reader(broker, answer=lambda _: [message("b", "fetcher"), message("c", "composer")])
+    assert Reader(broker, "fetcher").next_one().envelope.message_id == "b"
+    assert Reader(broker, "composer").next_one().envelope.message_id == "c"
+    assert reader.consumer.drained(10)
+    reader.consumer.close()
+    eventually(lambda: ready_count(broker) == 0)
+
+
+def test_many_threads_publish_at_once(broker: Broker) -> None:
+    def publish(thread: int) -> None:
+        for number in range(20):
+            broker.publish([message(f"{thread}-{number}"), message(f"{thread}-{number}-b")])
+
+    threads = [threading.Thread(target=publish, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    eventually(lambda: ready_count(broker) == 8 * 40)
+
+
+def test_several_processes_share_the_queues(broker: Broker, broker_url: str) -> None:
+    publishers = [
+        subprocess.Popen([sys.executable, "-c", _PUBLISHER, broker_url, str(number)])
+        for number in range(2)
+    ]
+    readers = [Reader(broker, answer=lambda _: [], prefetch=3) for _ in range(2)]
+    eventually(lambda: sum(len(reader.names) for reader in readers) == 100, timeout=30)
+    assert [publisher.wait(30) for publisher in publishers] == [0, 0]
+    assert len({*readers[0].names, *readers[1].names}) == 100
+
+
+def test_publishing_nothing_is_harmless(broker: Broker) -> None:
+    broker.publish([])
+
+
+# Unroutable
+
+
+def test_a_message_for_nobody_is_refused(broker: Broker) -> None:
+    with pytest.raises(PublishRefused):
+        broker.publish([message("a", "nobody")])
+    broker.publish([message("b")])
+    assert Reader(broker).next_one().envelope.message_id == "b"
+
+
+def test_of_several_messages_only_the_unroutable_makes_trouble(broker: Broker) -> None:
+    """The same id may travel under two keys; the wrong one of them is what is refused."""
+    done: list[str] = []
+
+    def publish() -> None:
+        for _ in range(20):
+            broker.publish([message("same")])
+        done.append("good")
+
+    publisher = threading.Thread(target=publish)
+    publisher.start()
+    for _ in range(20):
+        with pytest.raises(PublishRefused):
+            broker.publish([message("same", "nobody")])
+    publisher.join()
+    assert done == ["good"]
+
+
+def test_a_settlement_that_is_refused_acknowledges_nothing(broker: Broker) -> None:
+    """It rests, so that it does not spin, and comes again."""
+    answers = iter([[message("b", "nobody")], [message("b", "fetcher")]])
+    broker.publish([message("a")])
+    started = time.monotonic()
+    reader = Reader(broker, answer=lambda _delivery: next(answers))
+    first, second = reader.wait_for(2)
+    assert time.monotonic() - started > 0.5
+    assert first.envelope == second.envelope
+    assert second.redelivered
+    assert Reader(broker, "fetcher").next_one().envelope.message_id == "b"
+
+
+# Redelivery
+
+
+def test_a_closed_consumers_messages_are_handed_out_again(broker: Broker) -> None:
+    broker.publish([message("a"), message("b")])
+    lost = Reader(broker)
+    lost.wait_for(2)
+    lost.consumer.close()
+    again = Reader(broker).wait_for(2)
+    assert sorted(delivery.envelope.message_id for delivery in again) == ["a", "b"]
+    assert all(delivery.redelivered for delivery in again)
+
+
+def test_a_killed_consumers_message_is_handed_out_again(broker: Broker, broker_url: str) -> None:
+    broker.publish([message("a")])
+    with subprocess.Popen(
+        [sys.executable, "-c", _HOLDER, broker_url], stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        while (line := holder.stdout.readline()) != "held\n":
+            assert line, "the holder ended by itself"
+        reader = Reader(broker)
+        time.sleep(0.2)
+        assert reader.names == []
+        os.kill(holder.pid, signal.SIGKILL)
+    assert reader.next_one().redelivered
+
+
+def test_a_long_handler_keeps_its_message(broker_url: str) -> None:
+    """Longer than a lease lasts, and than heartbeats may be missing."""
+    url = broker_url if broker_url.startswith("sqlite:") else f"{broker_url}?heartbeat=1"
+    with opened(url) as broker:
+        broker.publish([message("a")])
+        holder = Reader(broker)
+        delivery = holder.next_one()
+        rival = Reader(broker)
+        time.sleep(3.2)
+        assert rival.names == []
+        assert holder.names == ["a"]
+        holder.consumer.settle(delivery, [message("b", "fetcher")])
+        assert Reader(broker, "fetcher").next_one().envelope.message_id == "b"
+
+
+def test_a_late_settlement_of_a_lost_delivery_does_nothing(broker: Broker) -> None:
+    broker.publish([message("a")])
+    lost = Reader(broker)
+    delivery = lost.next_one()
+    lost.consumer.close()
+    heir = Reader(broker)
+    inherited = heir.next_one()
+    lost.consumer.settle(delivery, [message("wrong", "fetcher")])
+    assert lost.consumer.drained(5)
+    heir.consumer.settle(inherited, [message("right", "fetcher")])
+    follower = Reader(broker, "fetcher")
+    assert follower.next_one().envelope.message_id == "right"
+    assert heir.consumer.drained(5)
+    assert follower.names == ["right"]
+
+
+def test_a_message_that_kills_its_readers_ends_in_the_dead_queue(
+    broker: Broker, broker_url: str
+) -> None:
+    broker.publish([message("killer")])
+    handed_out = 0
+    while dead_count(broker) == 0:
+        handed_out += _hand_out_and_crash(broker, broker_url)
+        assert handed_out <= DELIVERY_LIMIT + 1
+    assert handed_out > DELIVERY_LIMIT / 2
+    (letter,) = broker.dead_letters("filter")
+    assert (letter.message_id, letter.dead_reason) == ("killer", "delivery_limit")
+    assert letter.origin == "filter"
+    assert broker.take_dead("filter", lambda _letter: REPLAY) == 1
+    assert Reader(broker).next_one().envelope.replays == 1
+
+
+def _hand_out_and_crash(broker: Broker, broker_url: str) -> int:
+    with opened(broker_url) as other:
+        reader = Reader(other)
+        eventually(lambda: reader.names or dead_count(broker))
+        return len(reader.names)
+
+
+# Prefetch and shutdown
+
+
+def test_no_more_than_the_prefetch_is_out_at_once(broker: Broker) -> None:
+    broker.publish([message(str(number)) for number in range(5)])
+    reader = Reader(broker, prefetch=2)
+    first, _ = reader.wait_for(2)
+    time.sleep(0.2)
+    assert reader.names == ["0", "1"]
+    reader.consumer.settle(first)
+    reader.wait_for(3)
+    time.sleep(0.1)
+    assert reader.names == ["0", "1", "2"]
+
+
+def test_shutdown_in_order_loses_and_repeats_nothing(broker: Broker) -> None:
+    """Pause, finish, drain, close: what was begun is done, the rest is left for others."""
+    broker.publish([message(f"{number:02}") for number in range(20)])
+    reader = Reader(broker, prefetch=5)
+    begun = list(reader.wait_for(5))
+    reader.consumer.pause()
+    broker.publish([message("later")])
+    for delivery in begun[:3]:
+        reader.consumer.settle(delivery, [message(f"next {len(begun)}", "fetcher")])
+    assert reader.consumer.drained(10)
+    time.sleep(0.2)
+    assert len(reader.names) == 5
+    reader.consumer.close()
+    rest = Reader(broker, answer=lambda _: [])
+    rest.wait_for(18)
+    assert rest.consumer.drained(10)
+    assert not {delivery.envelope.message_id for delivery in begun[:3]} & set(rest.names)
+    eventually(lambda: ready_count(broker, "fetcher") == 3)
+
+
+def test_drained_waits_for_nothing_when_nothing_was_settled(broker: Broker) -> None:
+    reader = Reader(broker)
+    assert reader.consumer.drained(0)
+
+
+def test_closing_twice_is_harmless(broker: Broker) -> None:
+    reader = Reader(broker)
+    reader.consumer.close()
+    reader.consumer.close()
+    broker.close()
+    broker.close()
+
+
+# Delays
+
+
+def test_a_delayed_message_comes_after_its_delay(broker: Broker) -> None:
+    reader = Reader(broker, answer=lambda _delivery: [])
+    started = time.monotonic()
+    broker.publish([message("late", delay=1), message("soon", delay=0.2), message("now")])
+    reader.wait_for(3)
+    assert reader.names == ["now", "soon", "late"]
+    assert 0.95 <= time.monotonic() - started < 4
+
+
+def test_a_settlement_can_delay_the_same_message(broker: Broker) -> None:
+    broker.publish([message("a")])
+    answers = iter([[message("a", delay=0.2)], []])
+    reader = Reader(broker, answer=lambda _delivery: next(answers))
+    first, second = reader.wait_for(2)
+    assert first.envelope == second.envelope
+
+
+class _Reason(StrEnum):
+    WAIT = "wait"
+    DONE = "done"
+
+
+def test_a_wait_longer_than_every_step_is_walked_in_steps(broker: Broker) -> None:
+    wait = timedelta(seconds=2.3)
+    calls: list[float] = []
+
+    def handle(_message: Message) -> Outcome:
+        calls.append(time.monotonic())
+        return Postpone(wait, _Reason.WAIT) if len(calls) == 1 else Drop(_Reason.DONE)
+
+    broker.publish([_notification()])
+    worker = Worker("filter", handle, broker, topology=FAST, concurrency=1, prefetch=5)
+    worker.start()
+    eventually(lambda: len(calls) == 2)
+    assert worker.stop(10)
+    assert 2.25 < calls[1] - calls[0] < 4
+
+
+def _notification() -> Outgoing:
+    engagement = Engagement(
+        deleted=False,
+        patient="191212121212",
+        service_domain="riv:crm:scheduling",
+        categorization="NA",
+        logical_address="SE-UNIT",
+        booking_id="1",
+        clinical_process_interest_id="NA",
+        source_system="SE-SOURCE",
+        data_controller="SE-REGION",
+    )
+    body = Notification(
+        notification_id="n", received_at=datetime.now(UTC), engagements=(engagement,)
+    ).encode()
+    return Outgoing("filter", Envelope("n", body))
+
+
+# Dead letters
+
+
+@pytest.fixture
+def letters(broker: Broker) -> list[str]:
+    names = ["one", "two", "three"]
+    broker.publish([dead(name) for name in names])
+    return names
+
+
+def test_looking_at_dead_letters_leaves_them_as_they_are(
+    broker: Broker, letters: list[str]
+) -> None:
+    for _ in range(3):
+        found = _look(broker)
+        assert found == letters
+    assert dead_count(broker) == 3
+
+
+def _look(broker: Broker) -> list[str]:
+    """As soon as those that were looked at before are back."""
+    eventually(lambda: dead_count(broker) == 3)
+    return [letter.message_id for letter in broker.dead_letters("filter")]
+
+
+def test_looking_can_end_early(broker: Broker, letters: list[str]) -> None:
+    walk = broker.dead_letters("filter")
+    assert next(walk).message_id == letters[0]
+    walk.close()  # type: ignore[attr-defined] - both brokers' walks are generators
+    eventually(lambda: dead_count(broker) == 3)
+
+
+def test_a_dead_letter_tells_how_it_died(broker: Broker) -> None:
+    instant = datetime(2026, 12, 3, 9, 0, tzinfo=UTC)
+    letter = Envelope(
+        "a",
+        b"body",
+        attempt=7,
+        history=(Failure(at=instant, stage="filter", reason="bug", error="KeyError"),),
+        dead_reason="bug",
+        dead_since=instant,
+        origin="filter",
+    )
+    broker.publish([Outgoing("filter.dead", letter)])
+    assert list(broker.dead_letters("filter")) == [letter]
+
+
+def test_each_letter_meets_the_fate_decided_for_it(broker: Broker, letters: list[str]) -> None:
+    fates = dict(zip(letters, [REPLAY, KEEP, DISCARD], strict=True))
+    assert broker.take_dead("filter", lambda letter: fates[letter.message_id]) == 2
+    eventually(lambda: dead_count(broker) == 1)
+    assert [letter.message_id for letter in broker.dead_letters("filter")] == ["two"]
+    replayed = Reader(broker).next_one().envelope
+    assert (replayed.message_id, replayed.attempt, replayed.replays) == ("one", 1, 1)
+    assert (replayed.dead_reason, replayed.dead_since) == ("", None)
+
+
+def test_no_more_letters_are_taken_than_allowed(broker: Broker, letters: list[str]) -> None:
+    assert broker.take_dead("filter", lambda _letter: DISCARD, limit=2) == 2
+    eventually(lambda: dead_count(broker) == 1)
+    assert [letter.message_id for letter in broker.dead_letters("filter")] == letters[2:]
+
+
+def test_taking_none_is_allowed(broker: Broker, letters: list[str]) -> None:
+    assert broker.take_dead("filter", lambda _letter: DISCARD, limit=0) == 0
+    eventually(lambda: dead_count(broker) == len(letters))
+
+
+def test_a_letter_that_dies_again_on_replay_is_walked_once(broker: Broker) -> None:
+    broker.publish([dead("a")])
+    reader = Reader(broker, answer=lambda _delivery: [dead("a")])
+    assert broker.take_dead("filter", lambda _letter: REPLAY) == 1
+    reader.next_one()
+    eventually(lambda: dead_count(broker) == 1)
+
+
+def test_an_error_while_deciding_leaves_the_letters(broker: Broker, letters: list[str]) -> None:
+    def decide(_letter: Envelope) -> object:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        broker.take_dead("filter", decide)  # type: ignore[arg-type] - it never answers
+    eventually(lambda: dead_count(broker) == len(letters))
+
+
+# What is told of the queues
+
+
+def test_states_tell_how_full_the_queues_are(broker: Broker) -> None:
+    broker.publish([message("a"), message("b"), message("c", "composer"), dead("d")])
+    eventually(lambda: ready_count(broker) == 2)
+    states = broker.states()
+    assert [state.stage for state in states] == list(READING_STAGES)
+    assert [state.ready for state in states] == [2, 0, 1, 0]
+    assert [state.dead for state in states] == [1, 0, 0, 0]
+
+
+def test_what_is_handed_out_is_not_ready(broker: Broker) -> None:
+    broker.publish([message("a")])
+    Reader(broker).next_one()
+    state = broker.states()[0]
+    assert state.ready == 0
+    assert state.unacknowledged in {1, None}
+
+
+def test_what_is_delayed_is_not_ready(broker: Broker) -> None:
+    broker.publish([message("a", delay=1)])
+    state = broker.states()[0]
+    assert state.ready == 0
+    assert state.delayed in {1, None}
+
+
+def test_ready_once_it_is_connected(broker: Broker) -> None:
+    assert broker.ready()
+    reader = Reader(broker)
+    eventually(lambda: reader.consumer.connected)
+    reader.consumer.close()
+    assert not reader.consumer.connected
+
+
+def test_nothing_need_be_declared_before_use(broker_url: str) -> None:
+    """A stage may start before `budkavle setup` ran, or after somebody emptied the broker."""
+    with opened(broker_url) as broker:
+        broker.publish([message("a"), message("b", delay=0.2)])
+        Reader(broker).wait_for(2)
+
+
+def test_declaring_again_changes_nothing(broker: Broker) -> None:
+    broker.publish([message("a")])
+    broker.declare()
+    eventually(lambda: ready_count(broker) == 1)
