@@ -66,15 +66,20 @@ class SoapEndpoint:
 
     async def post(self, request: Request) -> Response:
         started = time.perf_counter()
-        caller = self._callers.caller_of(_peer(request), request.headers)
-        correlation_id = _header(request, CORRELATION_ID_HEADER)
-        answer = await self._answer(request, caller, correlation_id)
+        context = {
+            "caller": self._callers.caller_of(_peer(request), request.headers),
+            "consumer": _header(request, ORIGINAL_CONSUMER_HEADER),
+            "correlation_id": _header(request, CORRELATION_ID_HEADER),
+        }
+        answer = await self._answer(request, **context)
         taken = time.perf_counter() - started
         self._seconds.observe(taken)
-        _report(answer, seconds=round(taken, 4), caller=caller, correlation_id=correlation_id)
+        _report(answer, seconds=round(taken, 4), **context)
         return _response(reply_to(answer, self._clock))
 
-    async def _answer(self, request: Request, caller: str, correlation_id: str) -> Answer:
+    async def _answer(
+        self, request: Request, *, caller: str, consumer: str, correlation_id: str
+    ) -> Answer:
         if not self._callers.admits(caller):
             return _NOT_ALLOWED
         content_type = request.headers.get("content-type", "").lower()
@@ -87,7 +92,7 @@ class SoapEndpoint:
                     body,
                     encoding=charset[1] if charset else None,
                     correlation_id=correlation_id,
-                    caller=_header(request, ORIGINAL_CONSUMER_HEADER),
+                    caller=consumer,
                 )
                 return await self._handled(call)
         except TurnedAway as turned_away:

@@ -18,6 +18,8 @@ from shared.observability.health import split_bind
 
 #: Request line and headers; the platform's are far below.
 _MAX_HEAD_BYTES = 64 * 1024
+#: Longer than the platform keeps a connection idle, so that it is not closed under its next call.
+_KEEP_ALIVE_SECONDS = 75
 
 
 class EdgeProtocol(HttpToolsProtocol):
@@ -103,6 +105,7 @@ def build_server(
         access_log=False,
         server_header=False,
         proxy_headers=False,  # X-Forwarded-For would let anyone be a trusted proxy
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
         ssl_context_factory=(lambda _config, _default: context) if context else None,
     )
