@@ -101,7 +101,9 @@ def decide(fetched: FetchedBooking, history: History, now: datetime, window: tim
     return case.there(fetched.details)
 
 
-def loose_end(fetched: FetchedBooking, history: History, verdict: Verdict) -> BookingKey | None:
+def loose_end(
+    fetched: FetchedBooking, history: History, verdict: Verdict | None
+) -> BookingKey | None:
     """The booking that `fetched` was to replace, when that did not come to pass.
 
     Its removal came paired with this creation and was not asked about at the source. If the
@@ -228,10 +230,14 @@ class _Case:
         """`booking` took the place of `old`, of which the patient was `told`."""
         if told is None or not self._still_matters(told):
             return Tell(booking, _kind_of_new(details), details, replaces=old)
-        if not changed_aspects(told.state, details):
-            standing = self.history.latest(booking.digest)
-            return CarryOver(standing or told, booking, old)
-        return replace(self._changed(told, booking, details), replaces=old)
+        change = replace(self._changed(told, booking, details), replaces=old)
+        if change.aspects:
+            return change
+        if standing := self.history.standing(booking.digest):
+            return CarryOver(standing, booking, old)
+        if self.history.latest(booking.digest):
+            return replace(self._announced(details), replaces=old)  # it was cancelled once
+        return CarryOver(told, booking, old)
 
     def _still_matters(self, told: Told) -> bool:
         """A time that has passed can change no more."""

@@ -168,7 +168,7 @@ def _runs(element: etree._Element) -> list[Run]:
         return []
     if name not in _LINKS:
         return _inner_runs(element)
-    text = " ".join("".join(element.itertext()).split())
+    text = " ".join("".join(map(str, element.itertext())).split())
     href = _safe_href(element)
     return [Link(href, text or href)] if href else [text]
 
@@ -189,15 +189,16 @@ def _safe_href(element: etree._Element) -> str:
 
 def _tidy(runs: list[Run]) -> tuple[Run, ...]:
     """White space folded as XML means it: one space, none at the ends."""
+    if not any(isinstance(run, Link) or run.strip() for run in runs):
+        return ()
     tidy: list[Run] = []
-    for is_text, group in groupby(runs, key=lambda run: isinstance(run, str)):
-        tidy.extend([_fold("".join(map(str, group)))] if is_text else group)
+    for kind, group in groupby(runs, key=type):
+        if kind is str:
+            tidy.append(_WHITE_SPACE.sub(" ", "".join(map(str, group))))
+        else:
+            tidy.extend(group)
     if tidy and isinstance(tidy[0], str):
         tidy[0] = tidy[0].lstrip()
     if tidy and isinstance(tidy[-1], str):
         tidy[-1] = tidy[-1].rstrip()
     return tuple(run for run in tidy if run)
-
-
-def _fold(text: str) -> str:
-    return _WHITE_SPACE.sub(" ", text)

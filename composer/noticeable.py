@@ -8,6 +8,9 @@ from composer.dates import when
 from shared.identity import hsa_key
 from shared.messages import BookingDetails
 
+#: Far above any real name or reason.
+_LONGEST_LINE = 500
+
 
 class Aspect(StrEnum):
     """What may differ between two states of a booking, in the order in which it is told."""
@@ -82,4 +85,6 @@ def _purpose_differs(old: str, new: str) -> bool:
 
 
 def _line(text: str) -> str:
-    return " ".join(docbook.printable(text).split())
+    """One printable line of bearable length, whatever the booking system sent."""
+    line = " ".join(docbook.printable(text).split())
+    return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}…"

@@ -61,7 +61,7 @@ class Pairing:
         }
 
     def _creations_near(self, moment: datetime) -> set[str]:
-        new = [*self.history.on_hold(), *self.history.announced()]
+        new: list[Mark | Told] = [*self.history.on_hold(), *self.history.announced()]
         return {one.booking for one in new if near(one.received_at, moment, self.window)}
 
     def _may_be_one_errand(self, removed: Told, created: BookingDetails) -> bool:

@@ -1,0 +1,47 @@
+"""Run the composer: `python -m composer`."""
+
+import sys
+from datetime import timedelta
+
+from composer.handler import Composer
+from composer.settings import ComposerSettings
+from composer.wording import BrokenTemplate, Wording
+from shared.clock import utcnow
+from shared.database.engine import open_database
+from shared.database.inbox import Inbox
+from shared.database.migrate import ensure_sqlite
+from shared.identity import new_id
+from shared.observability.logging import configure_logging
+from shared.process import run_stage
+
+
+def main() -> int:
+    settings = ComposerSettings()
+    configure_logging("composer", settings)
+    try:
+        wording = Wording(settings.composer_templates)
+    except BrokenTemplate as error:
+        sys.exit(f"composer: {error}")
+    url = settings.database_url.get_secret_value()
+    ensure_sqlite(url)
+    database = open_database(url, pool_size=settings.composer_concurrency)
+    composer = Composer(
+        Inbox(database),
+        wording,
+        window=timedelta(seconds=settings.composer_pairing_seconds),
+        clock=utcnow,
+        new_id=new_id,
+    )
+    return run_stage(
+        "composer",
+        composer,
+        settings,
+        concurrency=settings.composer_concurrency,
+        prefetch=settings.composer_prefetch,
+        checks={"database": database.ready},
+        closers=[database.close],
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""A calendar file (RFC 5545) for messages about a time.
+
+It adds the visit to the patient's calendar, or updates or cancels the entry that an earlier
+message's file added: the UID is kept through rebookings and SEQUENCE rises. Times are written as
+UTC instants: a calendar shows them in its own zone, and no table of summer times has to travel
+along and stay right.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from composer.dates import sensible_end
+from composer.noticeable import unit_of, who_of
+from shared.messages import BookingDetails
+from shared.riv.times import instant
+
+_LINE_OCTETS = 75
+_PRODUCT = "-//Budkavle//Inbox//SV"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One visit in the patient's calendar."""
+
+    uid: str
+    sequence: int
+    details: BookingDetails  # with a time
+    cancelled: bool = False
+
+
+def calendar_file(entries: Sequence[Entry], written_at: datetime) -> str:
+    """The text of an `.ics` file: METHOD is CANCEL when every entry is cancelled, else PUBLISH."""
+    method = "CANCEL" if all(entry.cancelled for entry in entries) else "PUBLISH"
+    lines = [
+        "BEGIN:VCALENDAR",
+        "VERSION:2.0",
+        f"PRODID:{_PRODUCT}",
+        f"METHOD:{method}",
+        *(line for entry in entries for line in _event(entry, written_at)),
+        "END:VCALENDAR",
+    ]
+    return "".join(f"{_folded(line)}\r\n" for line in lines)
+
+
+def _event(entry: Entry, written_at: datetime) -> Iterator[str]:
+    details = entry.details
+    yield "BEGIN:VEVENT"
+    yield f"UID:{entry.uid}"
+    yield f"SEQUENCE:{entry.sequence}"
+    yield f"DTSTAMP:{_utc(written_at)}"
+    yield f"DTSTART:{_utc(instant(details.starts))}"
+    if ends := sensible_end(details.starts, details.ends):
+        yield f"DTEND:{_utc(instant(ends))}"
+    yield f"SUMMARY:{_escaped(_summary(details))}"
+    yield f"LOCATION:{_escaped(unit_of(details))}"
+    yield f"STATUS:{'CANCELLED' if entry.cancelled else 'CONFIRMED'}"
+    yield "END:VEVENT"
+
+
+def _summary(details: BookingDetails) -> str:
+    return ", ".join(filter(None, (unit_of(details), who_of(details))))
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+
+
+def _escaped(text: str) -> str:
+    for character in ("\\", ";", ","):
+        text = text.replace(character, f"\\{character}")
+    return text.replace("\n", "\\n")
+
+
+def _folded(line: str) -> str:
+    """Lines of at most 75 octets, the following ones led by a space; no character is cut."""
+    folded, octets = [], 0
+    for character in line:
+        size = len(character.encode())
+        if octets + size > _LINE_OCTETS:
+            folded.append("\r\n ")
+            octets = 1
+        folded.append(character)
+        octets += size
+    return "".join(folded)

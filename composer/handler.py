@@ -1,0 +1,207 @@
+"""Judges one fetched booking: decides, writes the message, orders the notice.
+
+All of it happens while the circle of the booking is locked, and is stored before anything is
+published. If the process dies in between, the broker hands the change out again, and what was
+stored is found and published once more; the notifier knows a message it has seen.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from composer.calendar_file import Entry, calendar_file
+from composer.decision import CarryOver, Silence, Tell, Verdict, Wait, decide, loose_end
+from composer.history import History
+from composer.marks import marks_after
+from composer.pairing import horizon
+from composer.wording import Wording
+from shared.clock import Clock
+from shared.identity import BookingKey
+from shared.inbox import InboxMessage, Mark, MessageKind, Told
+from shared.messages import BookingChange, FetchedBooking, Message, NoticeOrder
+from shared.outcomes import DeadLetter, Drop, Outcome, Postpone, Publish
+from shared.riv.times import instant, is_wall_time
+
+
+class Note(StrEnum):
+    """What was done, beside the kinds of messages; counted like a reason."""
+
+    TOLD_BEFORE = "told_before"  # handed out again after the message was written
+    CARRIED_OVER = "carried_over"  # the booking has a new id, and nothing else is new
+    ASKED_ABOUT_REPLACED = "asked_about_replaced"
+
+
+class Fault(StrEnum):
+    NOT_A_TIME = "not_a_time"
+
+
+class Waiting(StrEnum):
+    FOR_PAIR = "waiting_for_pair"
+
+
+class Circle(Protocol):
+    """What is known of one circle, locked until the end of its context."""
+
+    @property
+    def told(self) -> Sequence[Told]: ...
+
+    @property
+    def marks(self) -> Sequence[Mark]: ...
+
+    def write(self, message: InboxMessage) -> None: ...
+
+    def carry_over(self, told: Told, booking: BookingKey) -> None:
+        """Let `told` be about `booking` from now on."""
+
+    def set_mark(self, mark: Mark) -> None: ...
+
+
+class Circles(Protocol):
+    def locked(
+        self, bookings: Sequence[BookingKey], since: datetime
+    ) -> AbstractContextManager[Circle]:
+        """The circle of `bookings`, with all about them, all that is awaited, and all about
+        notifications received since then. What is written is stored when the context ends."""
+
+
+class Composer:
+    """The composer's handler. `window` is how long a removal waits for its replacement."""
+
+    def __init__(
+        self,
+        circles: Circles,
+        wording: Wording,
+        *,
+        window: timedelta,
+        clock: Clock,
+        new_id: Callable[[], str],
+    ) -> None:
+        self._circles = circles
+        self._wording = wording
+        self._window = window
+        self._clock = clock
+        self._new_id = new_id
+
+    def __call__(self, fetched: FetchedBooking) -> Outcome:
+        details = fetched.details
+        if details and details.starts and not is_wall_time(details.starts):
+            return DeadLetter(Fault.NOT_A_TIME)
+        bookings = [key for key in (fetched.booking, fetched.replaces) if key]
+        since = horizon(fetched.received_at, self._window)
+        with self._circles.locked(bookings, since) as circle:
+            return self._judge(fetched, circle)
+
+    def _judge(self, fetched: FetchedBooking, circle: Circle) -> Outcome:
+        now = self._clock()
+        history = History(tuple(circle.told), tuple(circle.marks))
+        if before := told_for(fetched, history):
+            orders = (order_for(before, fetched), *questions(fetched, history, None))
+            return Publish(orders, Note.TOLD_BEFORE)
+        verdict = decide(fetched, history, now, self._window)
+        for mark in marks_after(verdict, fetched, history, now):
+            circle.set_mark(mark)
+        asked = questions(fetched, history, verdict)
+        if isinstance(verdict, Tell):
+            message = compose(verdict, fetched, history, self._wording, self._new_id(), now)
+            circle.write(message)
+            return Publish((order_for(message, fetched), *asked), message.kind)
+        if isinstance(verdict, CarryOver):
+            circle.carry_over(verdict.told, verdict.booking)
+        return Publish(asked, Note.ASKED_ABOUT_REPLACED) if asked else silent_outcome(verdict)
+
+
+def told_for(fetched: FetchedBooking, history: History) -> Told | None:
+    """The message that this very change led to, when it was judged before."""
+    for told in history.told:
+        if told.change_id == fetched.change_id and told.fetched_at >= fetched.fetched_at:
+            return told
+    return None
+
+
+def silent_outcome(verdict: Silence | Wait | CarryOver) -> Outcome:
+    match verdict:
+        case Silence(reason):
+            return Drop(reason)
+        case Wait(_, delay):
+            return Postpone(delay, Waiting.FOR_PAIR)
+        case CarryOver():
+            return Drop(Note.CARRIED_OVER)
+
+
+def compose(
+    tell: Tell,
+    fetched: FetchedBooking,
+    history: History,
+    wording: Wording,
+    message_id: str,
+    now: datetime,
+) -> InboxMessage:
+    """The message, with its place in the chain of messages about this visit."""
+    earlier = history.latest(tell.booking.digest)
+    chain = [told for told in (earlier, tell.previous) if told]
+    revision = 1 + max((told.revision for told in chain), default=0)
+    uid = chain[0].calendar_uid if chain else f"{message_id}@budkavle"
+    previous = tell.previous.state if tell.previous else None
+    letter = wording.letter(tell.kind, tell.details, previous)
+    return InboxMessage(
+        id=message_id,
+        key=tell.booking,
+        revision=revision,
+        kind=tell.kind,
+        state=tell.details,
+        calendar_uid=uid,
+        received_at=fetched.received_at,
+        fetched_at=fetched.fetched_at,
+        created_at=now,
+        notification_id=fetched.notification_id,
+        change_id=fetched.change_id,
+        subject=letter.subject,
+        body_text=letter.text,
+        body_html=letter.html,
+        calendar=calendar_of(tell, uid, revision, now),
+    )
+
+
+def calendar_of(tell: Tell, uid: str, revision: int, now: datetime) -> str | None:
+    """The entry of the visit; and what became of the previous one, if it has an entry to mend."""
+    is_cancelled = tell.kind is MessageKind.CANCELLATION
+    entries = []
+    if tell.details.starts:
+        entries.append(Entry(uid, revision, tell.details, cancelled=is_cancelled))
+    old = tell.previous
+    if old and old.state.starts and (old.calendar_uid != uid or not tell.details.starts):
+        entries.append(Entry(old.calendar_uid, revision, old.state, cancelled=True))
+    return calendar_file(entries, now) if entries else None
+
+
+def order_for(told: Told, fetched: FetchedBooking) -> NoticeOrder:
+    return NoticeOrder(
+        notification_id=fetched.notification_id,
+        correlation_id=fetched.correlation_id,
+        received_at=fetched.received_at,
+        change_id=fetched.change_id,
+        message_id=told.id,
+        patient=told.key.patient,
+        expires_at=instant(told.state.starts) if told.state.starts else None,
+    )
+
+
+def questions(
+    fetched: FetchedBooking, history: History, verdict: Verdict | None
+) -> tuple[Message, ...]:
+    """Asks the source about a booking whose replacement was not told as such."""
+    old = loose_end(fetched, history, verdict)
+    if old is None:
+        return ()
+    removal = BookingChange(
+        notification_id=fetched.notification_id,
+        correlation_id=fetched.correlation_id,
+        received_at=fetched.received_at,
+        change_id=f"{fetched.change_id}.old",
+        booking=old,
+        deleted=True,
+        service_domain=fetched.service_domain,
+    )
+    return (removal,)

@@ -1,0 +1,26 @@
+"""Settings of the composer."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from shared.settings import CommonSettings
+
+
+class ComposerSettings(CommonSettings):
+    """What the composer reads beside the settings of all stages."""
+
+    composer_pairing_seconds: float = Field(
+        90,
+        gt=0,
+        description="How long the removal of a booking waits for the booking that takes its place,"
+        " before the patient is told that it was cancelled.",
+    )
+    composer_templates: Path | None = Field(
+        None,
+        description="Folder of a region's own templates; those it lacks are the built-in ones.",
+    )
+    composer_concurrency: int = Field(4, gt=0, description="Changes that are judged at once.")
+    composer_prefetch: int = Field(
+        50, gt=0, description="Changes that the broker hands out ahead of their turn."
+    )

@@ -1,0 +1,132 @@
+"""From a decision to Swedish: a message's subject, plain text and HTML, out of templates.
+
+The templates stand in `composer/templates/`, three for each kind (`KIND.subject.txt`, `KIND.txt`,
+`KIND.html`) and the pieces they share (`_….`). A region may put its own files of the same names
+into a folder (`BUDKAVLE_COMPOSER_TEMPLATES`); what it does not have is taken from here. All of
+them are compiled and tried when the composer starts, so that none can fail on a patient's message.
+
+In a template: `new` and `old` are `View`s (`old` is None when nothing is said to have changed) and
+`changed` holds the names of `Aspect` that differ between them.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import (
+    BaseLoader,
+    ChoiceLoader,
+    Environment,
+    FileSystemLoader,
+    PackageLoader,
+    StrictUndefined,
+    Template,
+    TemplateError,
+    select_autoescape,
+)
+from markupsafe import Markup
+
+from composer import docbook, richtext
+from composer.noticeable import Noticeable, changed_aspects, noticeable
+from composer.samples import SAMPLES
+from shared.inbox import MessageKind
+from shared.messages import BookingDetails
+
+_PARTS = ("subject.txt", "txt", "html")
+
+
+class BrokenTemplate(ValueError):
+    """A template cannot be read or rendered. The text names the file and the fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What a patient reads. `html` is a fragment, to be put under a heading with the subject."""
+
+    subject: str
+    text: str
+    html: str
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A booking as templates see it."""
+
+    shown: Noticeable
+    purpose_text: str
+    purpose_html: Markup
+
+
+class Wording:
+    """The templates in force. Raises `BrokenTemplate` at once when one of them is at fault."""
+
+    def __init__(self, region: Path | None = None) -> None:
+        built_in = PackageLoader("composer")
+        self._environment = Environment(
+            loader=_with_region(region, built_in),
+            autoescape=select_autoescape(["html"], default=False),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self._templates = {
+            kind: tuple(self._template(f"{kind}.{part}") for part in _PARTS) for kind in MessageKind
+        }
+        self._try_all()
+
+    def letter(
+        self, kind: MessageKind, details: BookingDetails, previous: BookingDetails | None = None
+    ) -> Letter:
+        """The message of `kind` about `details`, which were `previous` until now."""
+        values = {
+            "new": _view(details),
+            "old": _view(previous) if previous else None,
+            "changed": changed_aspects(previous, details) if previous else (),
+        }
+        subject, text, html = (template.render(values) for template in self._templates[kind])
+        return Letter(" ".join(subject.split()), _tidy(text), html.strip())
+
+    def _template(self, name: str) -> Template:
+        try:
+            return self._environment.get_template(name)
+        except (TemplateError, OSError, UnicodeDecodeError) as error:
+            raise _broken(name, error) from error
+
+    def _try_all(self) -> None:
+        for name, sample in SAMPLES.items():
+            try:
+                self.letter(sample.kind, sample.details, sample.previous)
+            except Exception as error:  # a template can raise anything
+                raise _broken(f"{sample.kind} ({name})", error) from error
+
+
+def _with_region(region: Path | None, built_in: PackageLoader) -> BaseLoader:
+    if region is None:
+        return built_in
+    if not region.is_dir():
+        raise BrokenTemplate(f"{region}: no such folder")
+    if unknown := sorted({file.name for file in region.iterdir()} - set(built_in.list_templates())):
+        raise BrokenTemplate(f"{region / unknown[0]}: no template has that name")
+    return ChoiceLoader([FileSystemLoader(region), built_in])
+
+
+def _broken(name: str, error: Exception) -> BrokenTemplate:
+    line = getattr(error, "lineno", None)
+    where = f"{name}, line {line}" if line else name
+    return BrokenTemplate(f"{where}: {type(error).__name__}: {error}")
+
+
+def _view(details: BookingDetails) -> View:
+    purpose = docbook.read(details.purpose)
+    return View(
+        shown=noticeable(details),
+        purpose_text=richtext.to_text(purpose),
+        purpose_html=Markup(richtext.to_html(purpose)),  # noqa: S704 - it escapes all it is given
+    )
+
+
+def _tidy(text: str) -> str:
+    """At most one blank line in a row; pieces that say nothing leave no gap."""
+    lines = [line.rstrip() for line in text.strip().split("\n")]
+    kept = [line for n, line in enumerate(lines) if line or (n and lines[n - 1])]
+    return "\n".join(kept) + "\n"
