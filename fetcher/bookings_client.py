@@ -47,7 +47,7 @@ class GetBookingDetailsMessages:
         wsdl = str(schema_path("GetBookingDetails.wsdl"))
         self._client: Any = zeep.Client(wsdl, settings=settings)  # type: ignore[no-untyped-call]
         self._service = self._client.service
-        self._response = self._client.get_element(RESPONSE)
+        self._response = self._client.get_element(RESPONSE)  # type: ignore[no-untyped-call]
 
     def request(self, booking: BookingKey) -> bytes:
         """The envelope that asks the unit of `booking`, on behalf of its patient.

@@ -4,6 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+#: The platform cuts a call at about this (DOMAIN, "GetBookingDetails").
+_PROBE_ANSWERED = timedelta(seconds=30)
+
 
 @dataclass(frozen=True, slots=True)
 class BreakerPolicy:
@@ -45,12 +48,13 @@ class Breaker:
     def next_try(self, now: datetime) -> datetime | None:
         """When to ask again; None when a call may be made now.
 
-        While a probe is out, that is after the first wait: most probes have their answer by then.
+        While a probe is out, that is when it has surely had its answer, or sooner if the source
+        was closed for less.
         """
         if self._closed_until is None:
             return None
         if self._probing:
-            return now + self._policy.first_wait
+            return now + min(self._policy.wait(self._closings), _PROBE_ANSWERED)
         return self._closed_until if now < self._closed_until else None
 
     def start(self) -> bool:

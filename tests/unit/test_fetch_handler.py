@@ -1,0 +1,327 @@
+"""The fetcher's decision, with every outcome it has."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+
+from fetcher.answers import Answer, CallFailed, RetryReason, Timeslot
+from fetcher.breaker import BreakerPolicy
+from fetcher.crm_scheduling import CrmScheduling
+from fetcher.handler import DeadReason, DropReason, FetchHandler
+from fetcher.limits import Source, SourceLimits, WaitReason
+from fetcher.verification import Mismatch
+from shared.identity import BookingKey
+from shared.messages import BookingChange, BookingDetails, FetchedBooking
+from shared.outcomes import DeadLetter, Drop, Outcome, Postpone, Publish, RetryLater, Unavailable
+from tests.booking_samples import (
+    BOOKING,
+    NOON,
+    PATIENT,
+    HandClock,
+    LineInMemory,
+    SampleSource,
+    a_change,
+)
+
+ASKED = NOON + timedelta(seconds=1)
+DETAILS = BookingDetails(starts="20261203090000", unit=BOOKING.logical_address)
+TIMED_OUT = CallFailed(RetryReason.TIMED_OUT, "ReadTimeout")
+
+
+class Client:
+    """Stands for `BookingsClient`: answers, or fails, as it was told."""
+
+    def __init__(self, says: Timeslot | Exception | None) -> None:
+        self.says = says
+        self.asked: list[tuple[BookingKey, str]] = []
+
+    def get_booking_details(self, booking: BookingKey, correlation_id: str) -> Answer:
+        self.asked.append((booking, correlation_id))
+        if isinstance(self.says, Exception):
+            raise self.says
+        return Answer(ASKED, self.says)
+
+
+class Register:
+    def __init__(self, source: Source | Exception | None) -> None:
+        self.source = source
+
+    def find(self, hsa_id: str) -> Source | None:
+        if isinstance(self.source, Exception):
+            raise self.source
+        return self.source if hsa_id == BOOKING.source_system else None
+
+
+class Watch:
+    def __init__(self) -> None:
+        self.mismatches: list[Mismatch] = []
+        self.results: list[str] = []
+        self.closings: list[bool] = []
+
+    def mismatch(self, source: Source, what: Mismatch) -> None:
+        self.mismatches.append(what)
+
+    def call_ended(self, source: Source, result: str, seconds: float) -> None:
+        self.results.append(result)
+
+    def source_closed(self, source: Source, *, closed: bool) -> None:
+        self.closings.append(closed)
+
+
+class World:
+    """A handler with everything around it faked."""
+
+    def __init__(
+        self,
+        says: Timeslot | Exception | None = None,
+        source: Source | Exception | None = SampleSource(),  # noqa: B008 - frozen
+    ) -> None:
+        self.clock = HandClock()
+        self.client = Client(says)
+        self.watch = Watch()
+        self.line = LineInMemory()
+        policy = BreakerPolicy(3, timedelta(seconds=5), timedelta(seconds=60), lambda: 1.0)
+        limits = SourceLimits(
+            self.line, policy, most_in_flight=8, clock=self.clock, watch=self.watch
+        )
+        contracts = {"riv:crm:scheduling": CrmScheduling(self.client)}  # type: ignore[arg-type]
+        self.handle: Callable[[BookingChange], Outcome] = FetchHandler(
+            contracts, Register(source), limits, self.watch, self.clock
+        )
+
+
+def published(outcome: Outcome) -> FetchedBooking:
+    assert isinstance(outcome, Publish)
+    (message,) = outcome.messages
+    assert isinstance(message, FetchedBooking)
+    return message
+
+
+def test_what_the_source_says_goes_on_with_the_change_it_belongs_to() -> None:
+    replaced = BOOKING.model_copy(update={"booking_id": "B-0"})
+    world = World(Timeslot(DETAILS, PATIENT, "B-1"))
+    message = published(world.handle(a_change(replaces=replaced)))
+    assert message == FetchedBooking(
+        notification_id="n",
+        correlation_id="corr-1",
+        received_at=NOON,
+        change_id="n-1",
+        booking=BOOKING,
+        deleted=False,
+        service_domain="riv:crm:scheduling",
+        replaces=replaced,
+        fetched_at=ASKED,
+        details=DETAILS,
+    )
+    assert world.client.asked == [(BOOKING, "corr-1")]
+
+
+def test_a_booking_the_source_does_not_have_goes_on_without_details() -> None:
+    assert published(World(None).handle(a_change())).details is None
+
+
+def test_of_a_removed_booking_the_source_is_asked_too() -> None:
+    world = World(Timeslot(DETAILS))
+    message = published(world.handle(a_change(deleted=True, most_recent_content="")))
+    assert message.deleted
+    assert message.details == DETAILS
+
+
+@pytest.mark.parametrize(
+    "domain", ["riv:crm:scheduling", "urn:riv:crm:scheduling", " URN:riv:CRM:scheduling"]
+)
+def test_the_service_domain_chooses_the_contract_however_it_is_spelled(domain: str) -> None:
+    assert isinstance(World(None).handle(a_change(service_domain=domain)), Publish)
+
+
+def test_a_domain_without_a_contract_is_for_people() -> None:
+    outcome = World().handle(a_change(service_domain="riv:supportprocess:logistics:scheduling"))
+    assert outcome == DeadLetter(DeadReason.UNKNOWN_SERVICE_DOMAIN)
+
+
+def test_a_source_deactivated_on_the_way_is_not_asked() -> None:
+    world = World(None, source=None)
+    assert world.handle(a_change()) == Drop(DropReason.SOURCE_NOT_ACTIVATED)
+    assert world.client.asked == []
+
+
+def test_an_outage_of_the_register_passes_through() -> None:
+    with pytest.raises(Unavailable):
+        World(None, source=Unavailable("register_unavailable")).handle(a_change())
+
+
+@pytest.mark.parametrize("reason", RetryReason)
+def test_a_failed_call_is_retried(reason: RetryReason) -> None:
+    trouble = CallFailed(reason, "detail")
+    world = World(trouble)
+    assert world.handle(a_change()) == RetryLater(reason, trouble)
+    assert world.watch.results == [reason]
+
+
+OTHER_UNIT = BookingDetails(unit="SE2321000016-OTHER")
+
+
+@pytest.mark.parametrize(
+    ("timeslot", "what"),
+    [
+        (Timeslot(DETAILS, "201212121212", "B-1"), Mismatch.PATIENT),
+        (Timeslot(OTHER_UNIT, PATIENT, "B-1"), Mismatch.UNIT),
+        (Timeslot(DETAILS, PATIENT, "B-2"), Mismatch.BOOKING),
+        (Timeslot(DETAILS, PATIENT, "b-1"), Mismatch.BOOKING),
+    ],
+)
+def test_a_reply_about_something_else_is_an_incident(timeslot: Timeslot, what: Mismatch) -> None:
+    world = World(timeslot)
+    outcome = world.handle(a_change())
+    assert isinstance(outcome, DeadLetter)
+    assert outcome.reason == "reply_mismatch"
+    assert str(outcome.error) == f"the reply is about another {what}"
+    assert world.watch.mismatches == [what]
+
+
+@pytest.mark.parametrize(
+    "timeslot",
+    [
+        Timeslot(BookingDetails(unit=BOOKING.logical_address.upper()), PATIENT, "B-1"),
+        Timeslot(BookingDetails(unit=BOOKING.logical_address.lower()), PATIENT, "B-1"),
+        Timeslot(DETAILS, "", "B-1"),
+        Timeslot(DETAILS, PATIENT, ""),
+        Timeslot(BookingDetails(), PATIENT, "B-1"),
+    ],
+)
+def test_another_case_or_an_identity_left_out_is_no_incident(timeslot: Timeslot) -> None:
+    world = World(timeslot)
+    assert isinstance(world.handle(a_change()), Publish)
+    assert world.watch.mismatches == []
+
+
+@pytest.mark.parametrize("number", ["19900101T123", "19900101t123"])
+def test_letters_of_a_person_number_compare_in_any_case(number: str) -> None:
+    booking = BOOKING.model_copy(update={"patient": "19900101T123"})
+    world = World(Timeslot(DETAILS, number, "B-1"))
+    assert isinstance(world.handle(a_change(booking=booking)), Publish)
+
+
+class TestRetriesEndWhenTheVisitHasBegun:
+    """Notified at 13:00 Swedish time on 1 December 2026."""
+
+    def failing(self, content: str, seconds_later: float, **values: object) -> Outcome:
+        world = World(TIMED_OUT)
+        world.clock.forward(seconds_later)
+        return world.handle(a_change(most_recent_content=content, **values))
+
+    def test_its_time_ahead(self) -> None:
+        assert isinstance(self.failing("20261201140000", 3599), RetryLater)
+
+    def test_its_time_passed(self) -> None:
+        assert self.failing("20261201140000", 3600) == Drop(DropReason.TIME_PASSED)
+
+    def test_a_time_passed_already_when_notified_may_be_that_of_an_open_call_letter(self) -> None:
+        assert isinstance(self.failing("20261201125959", 90_000), RetryLater)
+
+    def test_a_removal_has_no_time_of_its_own(self) -> None:
+        assert isinstance(self.failing("20261201140000", 90_000, deleted=True), RetryLater)
+
+    @pytest.mark.parametrize("content", ["", "20261301140000", "2026-12-01"])
+    def test_no_time_to_be_read(self, content: str) -> None:
+        assert isinstance(self.failing(content, 90_000), RetryLater)
+
+    def test_an_answer_goes_on_whatever_the_time(self) -> None:
+        world = World(Timeslot(DETAILS))
+        world.clock.forward(90_000)
+        outcome = world.handle(a_change(most_recent_content="20261201140000"))
+        assert isinstance(outcome, Publish)
+
+    def test_a_closed_source_does_not_keep_it_for_ever(self) -> None:
+        world = World(TIMED_OUT)
+        for _ in range(3):
+            world.handle(a_change())
+        waiting = world.handle(a_change(most_recent_content="20261201130005"))
+        assert isinstance(waiting, Postpone)
+        world.clock.forward(6)
+        assert isinstance(world.handle(a_change()), RetryLater)  # the probe
+        outcome = world.handle(a_change(most_recent_content="20261201130005"))
+        assert outcome == Drop(DropReason.TIME_PASSED)
+
+
+def test_a_closed_source_postpones_without_spending_attempts_and_opens_after_a_probe() -> None:
+    world = World(TIMED_OUT)
+    for _ in range(3):
+        assert isinstance(world.handle(a_change()), RetryLater)
+    waiting = world.handle(a_change())
+    assert isinstance(waiting, Postpone)
+    assert waiting.reason is WaitReason.SOURCE_CLOSED
+    assert waiting.delay >= timedelta(seconds=5)
+    assert len(world.client.asked) == 3
+
+    world.clock.forward(waiting.delay.total_seconds())
+    world.client.says = Timeslot(DETAILS)
+    assert isinstance(waiting.instead, BookingChange)
+    assert isinstance(world.handle(waiting.instead), Publish)
+    assert isinstance(world.handle(a_change()), Publish)
+    assert world.watch.closings == [True, False]
+
+
+def test_a_fault_in_the_request_itself_does_not_close_the_source() -> None:
+    world = World(CallFailed(RetryReason.FAULT, "Fault Client", source_works=True))
+    for _ in range(10):
+        world.clock.forward(1)
+        assert isinstance(world.handle(a_change()), RetryLater)
+    assert world.watch.closings == []
+
+
+def test_a_bug_in_the_call_is_no_verdict_on_the_source() -> None:
+    world = World(ValueError("bug"))
+    for _ in range(10):
+        world.clock.forward(1)
+        with pytest.raises(ValueError, match="bug"):
+            world.handle(a_change())
+    assert world.watch.closings == []
+    assert set(world.watch.results) == {"bug"}
+
+
+def test_a_change_beyond_the_rate_comes_back_at_its_turn_and_goes_then() -> None:
+    world = World(None)
+    outcomes = [world.handle(a_change()) for _ in range(20)]
+    calls = [outcome for outcome in outcomes if isinstance(outcome, Publish)]
+    waits = [outcome for outcome in outcomes if isinstance(outcome, Postpone)]
+    assert len(calls) == 6  # one now, five in the second of tolerance
+    assert {wait.reason for wait in waits} == {WaitReason.RATE_LIMITED}
+    delays = [wait.delay for wait in waits]
+    assert delays == sorted(set(delays))
+    last = waits[-1]
+    assert isinstance(last.instead, BookingChange)
+    assert last.instead.turn == NOON + last.delay
+    reservations = len(world.line.reserved)
+    world.clock.forward(last.delay.total_seconds())
+    assert isinstance(world.handle(last.instead), Publish)
+    assert len(world.line.reserved) == reservations
+
+
+def test_one_flooding_source_leaves_another_alone() -> None:
+    world = World(None)
+    clock: Callable[[], datetime] = world.clock
+    limits = SourceLimits(
+        world.line,
+        BreakerPolicy(3, timedelta(seconds=5), timedelta(seconds=60), lambda: 1.0),
+        most_in_flight=8,
+        clock=clock,
+        watch=world.watch,
+    )
+
+    class TwoSources:
+        def find(self, hsa_id: str) -> Source:
+            return SampleSource(hsa_id)
+
+    handle = FetchHandler(
+        {"riv:crm:scheduling": CrmScheduling(world.client)},  # type: ignore[arg-type]
+        TwoSources(),
+        limits,
+        world.watch,
+        clock,
+    )
+    for _ in range(100):
+        handle(a_change())
+    other = BOOKING.model_copy(update={"source_system": "SE2321000016-SYS2"})
+    assert isinstance(handle(a_change(booking=other)), Publish)
