@@ -1,0 +1,124 @@
+"""Whatever arrives is taken as it stands, or refused in one of the declared ways."""
+
+import random
+import re
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingest.calls import OtherContract, Ping, read_call
+from ingest.engagements import Unacceptable
+from shared.clock import utcnow
+from shared.identity import is_person_number
+from shared.messages import Engagement, Notification
+from shared.riv.soap import NotSoap
+from shared.riv.times import is_wall_time
+from shared.riv.xml import MalformedXml
+from tests.notifications import (
+    HAND_WRITTEN,
+    MANDATORY,
+    SAMPLE,
+    engagement,
+    envelope,
+    request,
+    transaction,
+)
+
+CORPUS = [
+    request(),
+    request(3),
+    request(0),
+    HAND_WRITTEN,
+    envelope(transaction(engagement(mostRecentContent=None), "true")),
+    b'<!DOCTYPE a [<!ENTITY x "y">]><a>&x;</a>',
+]
+#: What mutation draws from: markup, and the pieces that make or break this very document.
+PIECES = [
+    *re.findall(rb"<[^>]+>", HAND_WRITTEN + request()),
+    *(value.encode() for value in SAMPLE.values()),
+    *(b"<", b">", b"&", b"]]>", b"<![CDATA[", b"<!--", b"-->", b"&#0;", b"&#x10FFFF;", b"\x00"),
+    *(b"\xff", b" ", b"true", b"1", b"", b"A" * 300, b"<!DOCTYPE a>", b'xsi:nil="true"'),
+]
+DECLARED = (MalformedXml, NotSoap, OtherContract, Unacceptable)
+
+
+def judged(document: bytes) -> tuple[Engagement, ...] | None:
+    """What is taken of `document`; None when it is refused in a declared way."""
+    try:
+        call = read_call(document, encoding=None, max_bytes=100_000)
+        return None if isinstance(call, Ping) else call.engagements()
+    except DECLARED:
+        return None
+
+
+def assert_allowed(engagements: tuple[Engagement, ...]) -> None:
+    assert 1 <= len(engagements) <= 1000
+    for one in engagements:
+        assert is_person_number(one.patient)
+        assert not one.most_recent_content or is_wall_time(one.most_recent_content)
+        for text, longest in (
+            (one.service_domain, 255),
+            (one.categorization, 255),
+            (one.logical_address, 64),
+            (one.booking_id, 128),
+            (one.clinical_process_interest_id, 128),
+            (one.source_system, 64),
+            (one.data_controller, 64),
+        ):
+            assert 1 <= len(text) <= longest
+            assert text == text.strip()
+
+
+@settings(max_examples=600, deadline=1000)
+@given(st.sampled_from(CORPUS), st.integers(0, 2**32), st.integers(1, 8))
+def test_mutated_requests_never_crash_and_nothing_forbidden_is_taken(
+    document: bytes, seed: int, times: int
+) -> None:
+    chance = random.Random(seed)
+    for _ in range(times):
+        document = mutated(document, chance)
+    if engagements := judged(document):
+        assert_allowed(engagements)
+        survives_the_queue(engagements)
+
+
+def mutated(document: bytes, chance: random.Random) -> bytes:
+    start = chance.randrange(len(document) + 1)
+    end = min(len(document), start + chance.choice((0, 0, 1, 2, 20, 200)))
+    return document[:start] + chance.choice((*PIECES, document[start:end] * 2)) + document[end:]
+
+
+def survives_the_queue(engagements: tuple[Engagement, ...]) -> None:
+    sent = Notification(notification_id="n", received_at=utcnow(), engagements=engagements)
+    assert Notification.decode(sent.encode()) == sent
+
+
+@settings(max_examples=200, deadline=1000)
+@given(st.binary(max_size=500))
+def test_any_bytes_are_refused_in_a_declared_way(document: bytes) -> None:
+    assert judged(document) is None
+
+
+XML_TEXT = st.text(
+    st.characters(
+        codec="utf-8", exclude_categories=("Cc", "Cs"), exclude_characters="\ufffe\uffff"
+    ),
+    max_size=300,
+)
+
+
+@settings(max_examples=300, deadline=1000)
+@given(st.dictionaries(st.sampled_from(list(SAMPLE)), XML_TEXT, max_size=4))
+def test_any_values_are_kept_or_refused(values: dict[str, str]) -> None:
+    escaped = {
+        name: text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        for name, text in values.items()
+    }
+    taken = judged(envelope(transaction(engagement(**escaped))))
+    blank = {name for name in values if name in MANDATORY and not values[name].strip()}
+    if taken is None:
+        return
+    assert not blank
+    assert_allowed(taken)
+    if booking_id := values.get("businessObjectInstanceIdentifier"):
+        assert taken[0].booking_id == booking_id.strip()
