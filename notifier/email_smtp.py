@@ -90,8 +90,8 @@ class SmtpSender:
         message["Date"] = format_datetime(self._clock())
         message["Message-ID"] = f"<{notice_id}@{self._domain}>"
         message["Auto-Submitted"] = "auto-generated"
-        message["Content-Language"] = "sv"
         message.set_content(self._body, charset="utf-8", cte="quoted-printable")
+        message["Content-Language"] = "sv"  # set_content would take it away
         return message.as_bytes()
 
     @contextmanager
