@@ -1,0 +1,357 @@
+"""The sandbox's engagement index: what it keeps, when it is silent, and how it re-sends."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+from lxml import etree
+
+from sandbox.engagements import Transaction, UpdateRefused, read_json
+from sandbox.index_entries import IndexEntries
+from sandbox.subscriber import answer_budget
+from tests.fake_subscriber import FakeSubscriber, Received, fake_subscriber, result, soap_fault
+from tests.polling import eventually
+from tests.sandbox_world import SOAP, RunningWorld, running_world
+
+ENTRY = {
+    "registeredResidentIdentification": "191212121212",
+    "logicalAddress": "SE2321000016-1HZ5",
+    "businessObjectInstanceIdentifier": "b-1",
+    "mostRecentContent": "20261203090000",
+    "sourceSystem": "SE2321000016-SYS1",
+}
+
+
+def entry(**changes: Any) -> dict[str, Any]:
+    return {**ENTRY, **changes}
+
+
+def transaction(**changes: Any) -> Transaction:
+    return read_json([entry(**changes)])[0]
+
+
+# What is kept, and what is silence
+
+
+def test_the_first_of_a_key_is_news_and_the_same_again_is_silence() -> None:
+    entries = IndexEntries("SE-INDEX")
+    told = entries.apply([transaction()])
+    assert [one.owner for one in told] == ["SE-INDEX"]
+    assert entries.apply([transaction()]) == []
+
+
+def test_only_most_recent_content_changes_in_place() -> None:
+    entries = IndexEntries("SE-INDEX")
+    entries.apply([transaction()])
+    assert len(entries.apply([transaction(mostRecentContent="20261204090000")])) == 1
+    assert len(entries) == 1
+    assert len(entries.apply([transaction(categorization="Booking")])) == 1
+    assert len(entries) == 2
+
+
+def test_updates_of_other_times_are_silence() -> None:
+    entries = IndexEntries("SE-INDEX")
+    entries.apply([transaction(updateTime="20261101000000")])
+    assert entries.apply([transaction(updateTime="20261102000000")]) == []
+
+
+def test_removal_is_told_without_most_recent_content_and_only_once() -> None:
+    entries = IndexEntries("SE-INDEX")
+    entries.apply([transaction()])
+    told = entries.apply([transaction(deleteFlag=True)])
+    assert [(one.delete_flag, one.most_recent_content) for one in told] == [(True, None)]
+    assert entries.apply([transaction(deleteFlag=True)]) == []
+    assert len(entries) == 0
+
+
+def test_of_an_update_only_what_changed_is_told() -> None:
+    entries = IndexEntries("SE-INDEX")
+    entries.apply([transaction()])
+    both = [transaction(), transaction(businessObjectInstanceIdentifier="b-2")]
+    told = entries.apply(both)
+    assert [one.business_object_instance_identifier for one in told] == ["b-2"]
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"registeredResidentIdentification": "1912"}, "registeredResidentIdentification"),
+        ({"sourceSystem": ""}, "sourceSystem"),
+        ({"sourceSystem": "S" * 65}, "sourceSystem"),
+        ({"businessObjectInstanceIdentifier": "b" * 129}, "businessObjectInstanceIdentifier"),
+        ({"mostRecentContent": "2026-12-03"}, "mostRecentContent"),
+        ({"mostRecentContent": "20261303090000"}, "mostRecentContent"),
+        ({"surprise": "1"}, "surprise"),
+    ],
+)
+def test_a_bad_transaction_is_refused_by_the_name_of_its_element(
+    changes: dict[str, str], named: str
+) -> None:
+    with pytest.raises(UpdateRefused, match=named) as refused:
+        read_json([entry(), entry(**changes)])
+    assert "191212121212" not in str(refused.value)
+
+
+@pytest.mark.parametrize("number", ["19121212p212", "20121212TF12"])
+def test_letters_are_admitted_in_person_numbers(number: str) -> None:
+    assert transaction(registeredResidentIdentification=number)
+
+
+def test_none_too_many_and_the_same_key_twice_are_refused() -> None:
+    many = [entry(businessObjectInstanceIdentifier=f"b-{n}") for n in range(1001)]
+    assert len(read_json(many[:1000])) == 1000
+    for wrong in ([], many, [entry(), entry(deleteFlag=True)], {"no": "list"}):
+        with pytest.raises(UpdateRefused):
+            read_json(wrong)
+
+
+# Over the wire
+
+LOGICAL_ADDRESS = (
+    '<a:LogicalAddress xmlns:a="urn:riv:itintegration:registry:1">SE-INDEX</a:LogicalAddress>'
+)
+
+
+def soap_update(*transactions: str, header: str = LOGICAL_ADDRESS) -> bytes:
+    return (
+        f'<s:Envelope xmlns:s="{SOAP}"><s:Header>{header}</s:Header><s:Body>'
+        '<u:Update xmlns:u="urn:riv:itintegration:engagementindex:UpdateResponder:1"'
+        f' xmlns:e="urn:riv:itintegration:engagementindex:1">{"".join(transactions)}'
+        "</u:Update></s:Body></s:Envelope>"
+    ).encode()
+
+
+def soap_transaction(booking: str = "b-1", source: str = "SE2321000016-SYS1") -> str:
+    """mostRecentContent last, as the index's own load tests have it; and a foreign element."""
+    source_element = f"<e:sourceSystem>{source}</e:sourceSystem>" if source else ""
+    return (
+        "<u:engagementTransaction><e:deleteFlag>false</e:deleteFlag><e:engagement>"
+        "<e:registeredResidentIdentification>191212121212</e:registeredResidentIdentification>"
+        "<e:serviceDomain>riv:crm:scheduling</e:serviceDomain>"
+        "<e:categorization>NA</e:categorization>"
+        "<e:logicalAddress>SE2321000016-1HZ5</e:logicalAddress>"
+        f"<e:businessObjectInstanceIdentifier>{booking}</e:businessObjectInstanceIdentifier>"
+        "<e:clinicalProcessInterestId>NA</e:clinicalProcessInterestId>"
+        f"{source_element}<e:dataController>SE2321000016</e:dataController>"
+        "<e:mostRecentContent>20261203090000</e:mostRecentContent>"
+        '<f:more xmlns:f="urn:foreign">x</f:more>'
+        "</e:engagement></u:engagementTransaction>"
+    )
+
+
+def post_update(world: RunningWorld, body: bytes, **headers: str) -> requests.Response:
+    return requests.post(world.addresses.index, data=body, headers=headers, timeout=10)
+
+
+@pytest.fixture
+def subscriber() -> Iterator[FakeSubscriber]:
+    with fake_subscriber() as fake:
+        yield fake
+
+
+@pytest.fixture
+def world(subscriber: FakeSubscriber) -> Iterator[RunningWorld]:
+    """An index that re-sends twice, soon, and waits little."""
+    with running_world(
+        sandbox_subscriber_url=f"{subscriber.url}/ProcessNotification",
+        logical_address="SE0000000000-RELAY",
+        sandbox_index_resends=2,
+        sandbox_index_resend_seconds=0.05,
+        sandbox_index_patience_seconds=0.5,
+    ) as running:
+        yield running
+
+
+def update(world: RunningWorld, *entries: dict[str, Any]) -> Any:
+    return world.control("POST", "/updates", list(entries))
+
+
+def settled(world: RunningWorld) -> Any:
+    """The index's summary, once nothing is on its way any more."""
+    return eventually(
+        lambda: (summary := world.control("GET", "/index"))["pending"] == 0 and summary
+    )
+
+
+def test_an_update_over_soap_becomes_a_notification(
+    world: RunningWorld, subscriber: FakeSubscriber
+) -> None:
+    answer = post_update(
+        world,
+        soap_update(soap_transaction("b-1"), soap_transaction("b-2")),
+        **{"x-skltp-correlation-id": "corr-1", "x-rivta-original-serviceconsumer-hsaid": "SE-SRC"},
+    )
+    assert answer.status_code == 200
+    assert etree.fromstring(answer.content).findtext(".//{*}ResultCode") == "OK"
+    settled(world)
+    (request,) = subscriber.received
+    assert request.path == "/ProcessNotification"
+    assert request.bookings == ["b-1", "b-2"]
+    assert request.text("owner") == "SE0000000000-INDEX"
+    assert b"SE0000000000-RELAY</" in request.body
+    assert request.headers["x-skltp-correlation-id"] == "corr-1"
+    assert request.headers["x-rivta-original-serviceconsumer-hsaid"] == "SE-SRC"
+    assert request.headers["soapaction"].strip('"').endswith(":ProcessNotification")
+    engagement = etree.fromstring(request.body).find(".//{*}engagement")
+    assert engagement is not None
+    names = [etree.QName(child).localname for child in engagement]
+    assert names.index("mostRecentContent") < names.index("sourceSystem")
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        (soap_update(soap_transaction(), header=""), "LogicalAddress"),
+        (soap_update(), "engagementTransaction"),
+        (soap_update(soap_transaction(source="")), "sourceSystem"),
+        (soap_update(soap_transaction(), soap_transaction()), "same key"),
+        (soap_update(*[soap_transaction(f"b-{n}") for n in range(1001)]), "more than 1000"),
+        (b"<x/>", "Envelope"),
+    ],
+)
+def test_a_bad_update_is_a_fault_that_names_the_element_and_keeps_nothing(
+    world: RunningWorld, subscriber: FakeSubscriber, body: bytes, named: str
+) -> None:
+    answer = post_update(world, body)
+    assert answer.status_code == 500
+    assert named in answer.text
+    assert world.control("GET", "/index/entries") == []
+    assert subscriber.received == []
+
+
+def test_a_bad_update_over_json_is_refused_by_name(world: RunningWorld) -> None:
+    answer = world.try_control("POST", "/updates", [entry(sourceSystem="")])
+    assert answer.status_code == 400
+    assert "sourceSystem" in answer.json()["error"]
+
+
+def test_an_identical_update_is_silent(world: RunningWorld, subscriber: FakeSubscriber) -> None:
+    assert update(world, entry())["changed"] == 1
+    assert update(world, entry())["changed"] == 0
+    unknown = entry(businessObjectInstanceIdentifier="unknown", deleteFlag=True)
+    assert update(world, unknown)["changed"] == 0
+    assert settled(world)["counts"]["sent"] == 1
+    assert len(subscriber.received) == 1
+    assert world.control("GET", "/index/entries")[0]["owner"] == "SE0000000000-INDEX"
+
+
+def test_a_thousand_engagements_are_one_notification(
+    world: RunningWorld, subscriber: FakeSubscriber
+) -> None:
+    many = [entry(businessObjectInstanceIdentifier=f"b-{n}") for n in range(1000)]
+    update(world, *many)
+    settled(world)
+    assert [len(request.bookings) for request in subscriber.received] == [1000]
+
+
+def test_a_result_code_is_final_whatever_it_says(
+    world: RunningWorld, subscriber: FakeSubscriber
+) -> None:
+    subscriber.respond = lambda _: result("ERROR", "sourceSystem is missing")
+    update(world, entry())
+    summary = settled(world)
+    assert summary["dead"] == 0
+    assert summary["counts"] == {"sent": 1, "ERROR": 1}
+    (answer,) = world.control("GET", "/index/answers")
+    assert (answer["resultCode"], answer["comment"]) == ("ERROR", "sourceSystem is missing")
+
+
+def test_a_fault_is_sent_again_until_it_is_taken(
+    world: RunningWorld, subscriber: FakeSubscriber
+) -> None:
+    answers = iter([soap_fault(), (503, b"busy"), result("OK")])
+    subscriber.respond = lambda _: next(answers)
+    update(world, entry())
+    assert settled(world)["counts"] == {"sent": 3, "unanswered": 2, "OK": 1}
+    assert len({request.body for request in subscriber.received}) == 1
+    pauses = [
+        later.at - earlier.at
+        for earlier, later in zip(subscriber.received, subscriber.received[1:], strict=False)
+    ]
+    assert min(pauses) >= 0.05
+
+
+def test_what_is_never_taken_dies_and_can_be_replayed(
+    world: RunningWorld, subscriber: FakeSubscriber
+) -> None:
+    subscriber.respond = lambda _: soap_fault()
+    update(world, entry())
+    assert settled(world)["dead"] == 1
+    assert len(subscriber.received) == 3
+    (dead,) = world.control("GET", "/index/dead")
+    assert "Fault Server" in dead["error"]
+
+    subscriber.respond = lambda _: result("OK")
+    assert world.control("POST", "/index/dead/replay") == {"replayed": 1}
+    summary = settled(world)
+    assert (summary["dead"], summary["counts"]["OK"]) == (0, 1)
+
+
+def test_a_late_answer_is_none(world: RunningWorld, subscriber: FakeSubscriber) -> None:
+    def late_once(_: Received) -> tuple[int, bytes]:
+        if len(subscriber.received) == 1:
+            time.sleep(1)
+        return result("OK")
+
+    subscriber.respond = late_once
+    update(world, entry())
+    assert settled(world)["counts"] == {"sent": 2, "unanswered": 1, "OK": 1}
+
+
+def test_a_refused_connection_is_sent_again_to_the_subscriber_of_then(
+    world: RunningWorld, subscriber: FakeSubscriber
+) -> None:
+    world.control("PUT", "/subscriber", {"url": "http://127.0.0.1:9/nobody"})
+    update(world, entry())
+    assert settled(world)["dead"] == 1
+    world.control("PUT", "/subscriber", {"url": f"{subscriber.url}/now"})
+    world.control("POST", "/index/dead/replay")
+    settled(world)
+    assert [request.path for request in subscriber.received] == ["/now"]
+    assert world.try_control("PUT", "/subscriber", {"url": "nowhere"}).status_code == 400
+
+
+def test_one_key_goes_one_at_a_time_in_order_while_others_go_beside(
+    world: RunningWorld, subscriber: FakeSubscriber
+) -> None:
+    def slowly(_: Received) -> tuple[int, bytes]:
+        time.sleep(0.1)
+        return result("OK")
+
+    subscriber.respond = slowly
+    days = [f"202612{day:02}090000" for day in range(1, 6)]
+    for day in days:
+        update(world, entry(mostRecentContent=day))
+    settled(world)
+    assert [request.text("mostRecentContent") for request in subscriber.received] == days
+    assert subscriber.most_at_once == 1
+
+    for number in range(5):
+        update(world, entry(businessObjectInstanceIdentifier=f"o-{number}"))
+    settled(world)
+    assert subscriber.most_at_once > 1
+
+
+def test_a_key_waits_for_the_re_sends_before_it(
+    world: RunningWorld, subscriber: FakeSubscriber
+) -> None:
+    answers = iter([soap_fault(), result("OK"), result("OK")])
+    subscriber.respond = lambda _: next(answers)
+    update(world, entry())
+    update(world, entry(deleteFlag=True), entry(businessObjectInstanceIdentifier="b-2"))
+    settled(world)
+    assert [request.bookings for request in subscriber.received] == [
+        ["b-1"],
+        ["b-1"],
+        ["b-1", "b-2"],
+    ]
+
+
+def test_the_official_answer_time_and_half_of_it_again() -> None:
+    assert answer_budget(1) == pytest.approx(0.18)
+    assert answer_budget(1000) == pytest.approx(30.15)
