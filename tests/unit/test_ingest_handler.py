@@ -1,0 +1,168 @@
+"""What the gateway answers: the cases of DOMAIN, "ProcessNotification"."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from ingest.calls import Call
+from ingest.handler import (
+    Answer,
+    Faulted,
+    FaultReason,
+    NotificationHandler,
+    Pong,
+    RefusalReason,
+    Refused,
+    Taken,
+)
+from shared.messages import Notification
+from shared.outcomes import Unavailable
+from tests.notifications import ENVELOPE, HAND_WRITTEN, REGISTRY, SUBSCRIBER, request
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+PING = "urn:riv:itintegration:monitoring:PingForConfigurationResponder:1"
+
+
+class Queue:
+    def __init__(self, trouble: Unavailable | None = None) -> None:
+        self.stored: list[Notification] = []
+        self._trouble = trouble
+
+    def __call__(self, notification: Notification) -> None:
+        if self._trouble:
+            raise self._trouble
+        self.stored.append(notification)
+
+
+def answer(
+    body: bytes, queue: Queue | None = None, *, logical_address: str = SUBSCRIBER, **call: str
+) -> Answer:
+    handle = NotificationHandler(
+        queue or Queue(),
+        logical_address=logical_address,
+        max_body_bytes=1_000_000,
+        clock=lambda: NOW,
+        name=lambda: "new-name",
+    )
+    return handle(Call(body, **call))
+
+
+def enveloped(inner: str) -> bytes:
+    header = f'<r:LogicalAddress xmlns:r="{REGISTRY}">{SUBSCRIBER}</r:LogicalAddress>'
+    return (
+        f'<s:Envelope xmlns:s="{ENVELOPE}"><s:Header>{header}</s:Header>'
+        f"<s:Body>{inner}</s:Body></s:Envelope>"
+    ).encode()
+
+
+def test_a_request_becomes_one_message_with_what_came_with_it() -> None:
+    queue = Queue()
+    assert answer(request(3), queue, correlation_id="corr-1", caller="SE5565594230-EI") == Taken(
+        "new-name", 3, addressed=True
+    )
+    (stored,) = queue.stored
+    assert (stored.notification_id, stored.received_at) == ("new-name", NOW)
+    assert (stored.correlation_id, stored.caller) == ("corr-1", "SE5565594230-EI")
+    assert len(stored.engagements) == 3
+
+
+def test_a_request_that_can_never_be_taken_is_an_error_and_stores_nothing() -> None:
+    queue = Queue()
+    too_many = answer(request(1001), queue)
+    wrong = answer(request(2).replace(b">NA<", b"><", 1), queue)
+    assert isinstance(too_many, Refused)
+    assert too_many.reason is RefusalReason.TOO_MANY
+    assert wrong == Refused(
+        RefusalReason.INVALID, "engagementTransaction[1]/engagement/categorization is empty"
+    )
+    assert queue.stored == []
+
+
+def test_our_own_trouble_is_a_fault_that_says_send_again() -> None:
+    said = answer(request(), Queue(Unavailable("queue_unavailable", "BrokerUnavailable")))
+    assert isinstance(said, Faulted)
+    assert (said.reason, said.code, said.status) == (FaultReason.QUEUE_UNAVAILABLE, "Server", 500)
+
+
+def test_a_bug_behind_the_queue_is_not_swallowed() -> None:
+    class Broken(Queue):
+        def __call__(self, notification: Notification) -> None:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        answer(request(), Broken())
+
+
+@pytest.mark.parametrize(
+    ("body", "reason", "code"),
+    [
+        (b"hello", FaultReason.MALFORMED_XML, "Client"),
+        (b"", FaultReason.MALFORMED_XML, "Client"),
+        (b"<!DOCTYPE a>" + request()[38:], FaultReason.MALFORMED_XML, "Client"),
+        (request()[:-20], FaultReason.MALFORMED_XML, "Client"),
+        (b"<html/>", FaultReason.NOT_SOAP, "Client"),
+        (enveloped(""), FaultReason.NOT_SOAP, "Client"),
+        (enveloped("<a/>"), FaultReason.OTHER_CONTRACT, "Client"),
+        (
+            enveloped(
+                '<u:Update xmlns:u="urn:riv:itintegration:engagementindex:UpdateResponder:1"/>'
+            ),
+            FaultReason.OTHER_CONTRACT,
+            "Client",
+        ),
+        (
+            request().replace(ENVELOPE.encode(), b"http://www.w3.org/2003/05/soap-envelope"),
+            FaultReason.NOT_SOAP,
+            "VersionMismatch",
+        ),
+    ],
+)
+def test_what_is_no_call_of_ours_is_a_fault_of_the_client(
+    body: bytes, reason: FaultReason, code: str
+) -> None:
+    said = answer(body)
+    assert isinstance(said, Faulted)
+    assert (said.reason, said.code, said.status) == (reason, code, 500)
+
+
+def test_another_subscribers_request_is_a_fault_whatever_it_holds() -> None:
+    for body in (request(logical_address="SE1-OTHER"), request(0, logical_address="SE1-OTHER")):
+        said = answer(body)
+        assert isinstance(said, Faulted)
+        assert said.reason is FaultReason.WRONG_ADDRESS
+        assert "SE1-OTHER" not in said.text
+
+
+@pytest.mark.parametrize("written", [SUBSCRIBER, SUBSCRIBER.lower(), f"\n {SUBSCRIBER} "])
+def test_our_address_is_ours_however_it_is_written(written: str) -> None:
+    assert isinstance(answer(request(logical_address=written)), Taken)
+
+
+def test_a_request_without_an_address_is_taken_and_said_to_have_none() -> None:
+    assert answer(request(logical_address=None)) == Taken("new-name", 1, addressed=False)
+
+
+def test_any_address_is_taken_when_none_is_set() -> None:
+    assert isinstance(answer(request(logical_address="SE1-OTHER"), logical_address=""), Taken)
+
+
+def test_a_request_written_by_hand_is_taken() -> None:
+    assert isinstance(answer(HAND_WRITTEN), Taken)
+
+
+def test_a_ping_is_answered_to_whomever_it_is_addressed() -> None:
+    assert answer(enveloped(f'<p:PingForConfiguration xmlns:p="{PING}"/>')) == Pong()
+    assert (
+        answer(
+            enveloped(f'<p:PingForConfiguration xmlns:p="{PING}"/>').replace(
+                SUBSCRIBER.encode(), b"SE1"
+            )
+        )
+        == Pong()
+    )
+
+
+def test_no_answer_quotes_the_request() -> None:
+    wrong = request().replace(b"191212121212", b"19121212-1212")
+    for body in (wrong, request() + b"191212121212", enveloped("<x>191212121212</x>")):
+        assert "1912" not in str(answer(body))

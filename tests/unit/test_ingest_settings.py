@@ -1,0 +1,45 @@
+"""Settings that contradict each other stop the gateway at its start."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from ingest.settings import IngestSettings
+from ingest.tls import TlsFiles
+
+FILES = {
+    "ingest_tls_certificate": Path("own.pem"),
+    "ingest_tls_key": Path("own.key"),
+    "ingest_tls_client_ca": Path("ca.pem"),
+}
+
+
+def test_plain_http_is_the_default() -> None:
+    assert IngestSettings().tls is None
+
+
+def test_tls_is_made_of_three_files() -> None:
+    assert IngestSettings(**FILES).tls == TlsFiles(*FILES.values())
+
+
+@pytest.mark.parametrize("missing", FILES)
+def test_two_of_them_are_not_enough(missing: str) -> None:
+    with pytest.raises(ValidationError, match="TLS needs all three"):
+        IngestSettings(**{**FILES, missing: None})
+
+
+def test_a_caller_header_needs_its_proxies_and_the_other_way_round() -> None:
+    with pytest.raises(ValidationError, match="go together"):
+        IngestSettings(ingest_caller_header="x-client")
+    with pytest.raises(ValidationError, match="go together"):
+        IngestSettings(ingest_proxies="10.0.0.9")
+
+
+def test_a_list_of_callers_needs_a_way_to_know_them() -> None:
+    with pytest.raises(ValidationError, match="to know who calls"):
+        IngestSettings(ingest_callers="SE-EI")
+    both = IngestSettings(
+        ingest_callers="SE-EI, SE-X", ingest_proxies="10.0.0.9", ingest_caller_header="x-client"
+    )
+    assert both.ingest_callers == ("SE-EI", "SE-X")
