@@ -1,0 +1,75 @@
+"""`budkavle contact`: where a patient wants notices."""
+
+from typing import Annotated
+
+import typer
+
+from console.exits import nothing_found
+from console.opening import opened_database
+from console.output import AsJson, print_fields, print_json, say
+from console.persons import Person
+from shared.contact_points import normalize
+from shared.database.contacts import ContactPreferences
+from shared.notices import Channel
+
+commands = typer.Typer(no_args_is_help=True, help="Where a patient wants notices.")
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(commands, name="contact")
+
+
+@commands.command("set")
+def set_contact(
+    person: Person,
+    *,
+    sms: Annotated[str | None, typer.Option(metavar="NUMBER", help="A mobile number.")] = None,
+    email: Annotated[str | None, typer.Option(metavar="ADDRESS", help="An address.")] = None,
+) -> None:
+    """Send notices to this number or address, in the place of any earlier one."""
+    wanted = {Channel.SMS: sms, Channel.EMAIL: email}
+    addresses = {
+        channel: _normal(channel, given) for channel, given in wanted.items() if given is not None
+    }
+    if not addresses:
+        raise typer.BadParameter("give --sms, --email or both")
+    with opened_database() as database:
+        preferences = ContactPreferences(database)
+        for channel, address in addresses.items():
+            preferences.set(person, channel, address)
+    for channel, address in addresses.items():
+        say(f"Notices by {channel} go to {address}.")
+
+
+@commands.command()
+def show(person: Person, *, as_json: AsJson = False) -> None:
+    """Where this patient gets notices."""
+    with opened_database() as database:
+        addresses = ContactPreferences(database).of(person)
+    if as_json:
+        print_json(addresses)
+    elif addresses:
+        print_fields({str(channel): address for channel, address in addresses.items()})
+    if not addresses:
+        raise nothing_found("this patient has chosen no notices")
+
+
+@commands.command()
+def remove(
+    person: Person,
+    *,
+    channel: Annotated[Channel | None, typer.Option(help="Only on this channel.")] = None,
+) -> None:
+    """Send this patient no more notices."""
+    with opened_database() as database:
+        removed = ContactPreferences(database).remove(person, channel)
+    if not removed:
+        raise nothing_found("there was no such choice to remove")
+    say("Removed.")
+
+
+def _normal(channel: Channel, given: str) -> str:
+    try:
+        return normalize(channel, given)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=f"--{channel}") from None

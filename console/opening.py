@@ -1,0 +1,42 @@
+"""Opening what a command works on, as the settings say."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from console.exits import ExitCode, Refused
+from shared.broker import open_broker
+from shared.broker.base import Broker
+from shared.database.engine import Database, open_database
+from shared.database.migrate import ensure_sqlite, is_current
+from shared.observability.logging import configure_logging
+from shared.settings import CommonSettings
+
+
+def load_settings() -> CommonSettings:
+    """The settings, with logging at work: warnings only, unless a level was asked for."""
+    settings = CommonSettings()
+    if "log_level" not in settings.model_fields_set:
+        settings = settings.model_copy(update={"log_level": "warning"})
+    configure_logging("console", settings)
+    return settings
+
+
+@contextmanager
+def opened_database() -> Iterator[Database]:
+    """The database, known to have the schema of this version."""
+    url = load_settings().database_url.get_secret_value()
+    ensure_sqlite(url)
+    if not is_current(url):
+        raise Refused(
+            "the database lacks the schema of this version; run `budkavle setup`",
+            ExitCode.UNAVAILABLE,
+        )
+    with closing(open_database(url)) as database:
+        yield database
+
+
+@contextmanager
+def opened_broker() -> Iterator[Broker]:
+    settings = load_settings()
+    with closing(open_broker(settings.broker_url.get_secret_value(), settings.topology)) as broker:
+        yield broker

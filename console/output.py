@@ -1,0 +1,117 @@
+"""How listings look: a table for people, one JSON document for scripts."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")]
+
+#: So wide that no row of a listing breaks when it is piped into another program.
+_PIPE_WIDTH = 200
+_NO_CONTROLS = dict.fromkeys({*range(32), *range(127, 160)} - {ord("\n"), ord("\t")})
+_SWEDEN = ZoneInfo("Europe/Stockholm")
+
+Row = Mapping[str, Any]
+
+
+def console() -> Console:
+    piped = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+    return Console(width=_PIPE_WIDTH if piped else None, highlight=False)
+
+
+def say(text: str) -> None:
+    """Plain text, whatever it holds."""
+    console().print(_plain_text(text), soft_wrap=True)
+
+
+def print_document(text: str) -> None:
+    """A document byte for byte, for a file or another program."""
+    sys.stdout.write(text)
+
+
+def print_json(document: Any) -> None:
+    """`document`, of plain values, sequences, mappings and dataclasses; instants in ISO 8601."""
+    print(json.dumps(document, default=_json_value, ensure_ascii=False, indent=2))  # noqa: T201
+
+
+def print_rows(rows: Sequence[Row], *, empty: str, numbers: Iterable[str] = ()) -> None:
+    """A table with the keys of the rows as headings; `numbers` names the columns of figures.
+
+    The first column, which says what the row is about, is never broken. Says `empty` instead when
+    there are no rows.
+    """
+    if not rows:
+        say(empty)
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for place, heading in enumerate(rows[0]):
+        table.add_column(
+            heading,
+            justify="right" if heading in numbers else "left",
+            no_wrap=place == 0,
+            overflow="fold",
+        )
+    for row in rows:
+        table.add_row(*(_plain_text(shown(value)) for value in row.values()))
+    console().print(table)
+
+
+def print_fields(fields: Row) -> None:
+    """One value a line, under each other."""
+    table = Table.grid(padding=(0, 2))
+    for name, value in fields.items():
+        table.add_row(Text(name, style="bold"), _plain_text(shown(value)))
+    console().print(table)
+
+
+def shown(value: Any) -> str:
+    """A value as an operator reads it; instants in Swedish time."""
+    match value:
+        case None:
+            return "–"
+        case datetime():
+            return f"{value.astimezone(_SWEDEN):%Y-%m-%d %H:%M}"
+        case timedelta():
+            return _duration(value)
+        case float():
+            return f"{value:g}"
+        case _:
+            return str(value)
+
+
+def _plain_text(text: str) -> Text:
+    """What comes from booking systems may hold escape codes for the operator's terminal."""
+    return Text(text.translate(_NO_CONTROLS))
+
+
+def _duration(length: timedelta) -> str:
+    """The two largest units: `3 d 4 h`, `12 min 5 s`."""
+    seconds = max(0, int(length.total_seconds()))
+    sizes = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+    first = next((place for place, (_, size) in enumerate(sizes) if seconds >= size), 3)
+    parts = []
+    for unit, size in sizes[first : first + 2]:
+        count, seconds = divmod(seconds, size)
+        parts.append(f"{count} {unit}")
+    return " ".join(parts)
+
+
+def _json_value(value: Any) -> Any:
+    match value:
+        case datetime():
+            return value.isoformat()
+        case timedelta():
+            return value.total_seconds()
+        case _:
+            return asdict(value)
