@@ -18,6 +18,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope
 
 from notifier.email_smtp import MailServer, SmtpSender
 from notifier.replies import Accepted, Away, Rejected, Reply, TryLater, Uncertain
+from tests.services.ports import free_port
 
 NOW = datetime(2026, 12, 3, 11, 0, tzinfo=UTC)
 TO = "tolvan@example.net"
@@ -73,12 +74,6 @@ def start(mailbox: Mailbox, **options: Any) -> Controller:
     controller.start()
     mailbox.port = controller.port
     return controller
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port
 
 
 @pytest.fixture

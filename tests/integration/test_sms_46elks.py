@@ -1,7 +1,6 @@
 """The SMS client against a provider on loopback: what goes over the wire, what answers mean."""
 
 import base64
-import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -10,6 +9,7 @@ import pytest
 from notifier.replies import Accepted, Away, Rejected, Reply, Uncertain
 from notifier.sms_46elks import Account, Sms46elks
 from tests.provider import HttpProvider, hang, http_provider
+from tests.services.ports import free_port
 
 NOW = datetime(2026, 12, 3, 11, 0, tzinfo=UTC)
 MOBILE = "+46701740605"
@@ -100,16 +100,9 @@ def test_a_connection_lost_after_the_request_is_uncertain(provider: HttpProvider
     assert send(provider.url) == Uncertain("ConnectionError")
 
 
-def test_a_refused_connection_sent_nothing(unused_port: int) -> None:
-    assert send(f"http://127.0.0.1:{unused_port}/a1/sms") == Away("ConnectionError")
+def test_a_refused_connection_sent_nothing() -> None:
+    assert send(f"http://127.0.0.1:{free_port()}/a1/sms") == Away("ConnectionError")
 
 
 def test_an_unknown_host_sent_nothing() -> None:
     assert send("http://nowhere.invalid/a1/sms") == Away("ConnectionError")
-
-
-@pytest.fixture
-def unused_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port

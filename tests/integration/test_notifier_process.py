@@ -1,0 +1,190 @@
+"""`python -m notifier`: the whole way, death by SIGKILL, delivery reports, unfit settings."""
+
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import requests
+from aiosmtpd.controller import Controller
+from aiosmtpd.handlers import Message as MessageHandler
+
+from console.processes import Child
+from notifier.texts import load_texts
+from shared.broker import open_broker
+from shared.broker.base import Envelope, Outgoing
+from shared.database.contacts import ContactPreferences
+from shared.database.engine import open_database
+from shared.database.migrate import migrate
+from shared.database.notices import NoticeStore
+from shared.messages import NoticeOrder
+from shared.notices import Channel, NoticeStatus
+from tests.polling import eventually
+from tests.provider import HttpProvider, hang, http_provider
+from tests.services.ports import free_port
+
+TOLVAN = "191212121212"
+MOBILE = "+46701740605"
+ADDRESS = "tolvan@example.org"
+SECRET = "abcdefghijklmnopqrst"
+
+
+class Mails(MessageHandler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.caught: list[str] = []
+
+    def handle_message(self, message: object) -> None:
+        self.caught.append(str(message))
+
+
+class Scene:
+    """A database with one patient, a queue with one order, and both providers."""
+
+    def __init__(self, broker_url: str, database_url: str, folder: Path) -> None:
+        migrate(database_url)
+        self.database = open_database(database_url)
+        self.broker_url = broker_url
+        self.log = folder / "notifier.log"
+        self.sms: HttpProvider
+        self.mails = Mails()
+        self.settings = {
+            "BUDKAVLE_BROKER_URL": broker_url,
+            "BUDKAVLE_DATABASE_URL": database_url,
+            "BUDKAVLE_DELAY_STEPS": "0.2 1",
+            "BUDKAVLE_RETRY_DELAYS": "0.2 0.2 0.2",
+        }
+        self._open = ExitStack()
+
+    def __enter__(self) -> "Scene":
+        self.sms = self._open.enter_context(http_provider())
+        mail_server = Controller(self.mails, hostname="127.0.0.1", port=free_port())
+        mail_server.start()
+        self._open.callback(mail_server.stop)
+        self._open.callback(self.database.close)
+        self.settings |= {
+            "BUDKAVLE_SMS_URL": self.sms.url,
+            "BUDKAVLE_SMTP_URL": f"smtp://127.0.0.1:{mail_server.port}",
+        }
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def choose(self, **addresses: str) -> None:
+        for channel, address in addresses.items():
+            ContactPreferences(self.database).set(TOLVAN, Channel(channel), address)
+
+    def order(self) -> None:
+        order = NoticeOrder(
+            notification_id="n",
+            received_at=datetime(2026, 12, 3, 11, 0, tzinfo=UTC),
+            change_id="c",
+            message_id="m",
+            patient=TOLVAN,
+        )
+        broker = open_broker(self.broker_url)
+        broker.declare()
+        broker.publish([Outgoing("notifier", Envelope(order.identity, order.encode()))])
+        broker.close()
+
+    def notifier(self, **settings: str) -> Child:
+        child = Child("notifier", self.settings | settings, self.log)
+        self._open.callback(child.stop)
+        child.ready(30)
+        return child
+
+    def statuses(self) -> dict[Channel, NoticeStatus]:
+        return {found.channel: found.status for found in NoticeStore(self.database).of_message("m")}
+
+
+@pytest.fixture
+def embedded(tmp_path: Path) -> Iterator[Scene]:
+    queues, database = tmp_path / "queues.sqlite3", tmp_path / "budkavle.sqlite3"
+    with Scene(f"sqlite:///{queues}", f"sqlite:///{database}", tmp_path) as scene:
+        yield scene
+
+
+def test_both_channels_are_told_and_the_log_tells_nothing(embedded: Scene) -> None:
+    embedded.choose(sms=MOBILE, email=ADDRESS)
+    embedded.order()
+    child = embedded.notifier()
+    both = {Channel.SMS: NoticeStatus.ACCEPTED, Channel.EMAIL: NoticeStatus.ACCEPTED}
+    eventually(lambda: embedded.statuses() == both, timeout=20)
+    child.stop()
+    [sms], [mail] = embedded.sms.asked, embedded.mails.caught
+    assert (sms.form["to"], sms.form["message"]) == (MOBILE, load_texts().sms)
+    assert f"To: {ADDRESS}" in mail
+    log = embedded.log.read_text(encoding="utf-8")
+    assert '"event": "notice"' in log
+    for private in (TOLVAN, MOBILE, MOBILE[3:], ADDRESS):
+        assert private not in log
+
+
+def test_a_mail_server_that_is_down_delays_mail_alone(embedded: Scene) -> None:
+    embedded.choose(sms=MOBILE, email=ADDRESS)
+    embedded.order()
+    embedded.notifier(BUDKAVLE_SMTP_URL=f"smtp://127.0.0.1:{free_port()}")
+    waiting = {Channel.SMS: NoticeStatus.ACCEPTED, Channel.EMAIL: NoticeStatus.PENDING}
+    eventually(lambda: embedded.statuses() == waiting, timeout=20)
+    assert len(embedded.sms.asked) == 1
+
+
+def test_killed_while_sending_it_never_sends_again(
+    rabbitmq_url: str, postgres_url: str, tmp_path: Path
+) -> None:
+    with Scene(rabbitmq_url, postgres_url, tmp_path) as scene:
+        scene.choose(sms=MOBILE)
+        scene.order()
+        scene.sms.before = hang(3)
+        child = scene.notifier()
+        eventually(lambda: scene.sms.asked, timeout=20)
+        child.process.kill()
+        scene.notifier(BUDKAVLE_NOTIFIER_SENDING_SECONDS="1")
+        uncertain = {Channel.SMS: NoticeStatus.UNCERTAIN}
+        eventually(lambda: scene.statuses() == uncertain, timeout=20)
+        assert len(scene.sms.asked) == 1
+        assert "its sender died" in scene.log.read_text(encoding="utf-8")
+
+
+def test_a_delivery_report_finds_its_notice(embedded: Scene) -> None:
+    bind = f"127.0.0.1:{free_port()}"
+    embedded.choose(sms=MOBILE)
+    embedded.order()
+    embedded.notifier(
+        BUDKAVLE_NOTIFIER_REPORT_BIND=bind,
+        BUDKAVLE_NOTIFIER_REPORT_URL=f"http://{bind}",
+        BUDKAVLE_NOTIFIER_REPORT_SECRET=SECRET,
+    )
+    eventually(lambda: embedded.statuses() == {Channel.SMS: NoticeStatus.ACCEPTED}, timeout=20)
+    report = {"id": "s70df59406a", "status": "delivered"}
+    url = embedded.sms.asked[0].form["whendelivered"]
+    assert requests.post(url, data=report, timeout=5).status_code == 204
+    assert embedded.statuses() == {Channel.SMS: NoticeStatus.DELIVERED}
+    assert SECRET not in embedded.log.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"BUDKAVLE_NOTIFIER_TEMPLATES": "{folder}"}, "sms.txt holds characters outside GSM 03.38"),
+        ({"BUDKAVLE_SMS_SENDER": "1177"}, "sms_sender"),
+    ],
+)
+def test_it_does_not_start_unfit(tmp_path: Path, settings: Mapping[str, str], reason: str) -> None:
+    (tmp_path / "sms.txt").write_text("Nytt meddelande …", encoding="utf-8")
+    given = {name: text.format(folder=tmp_path) for name, text in settings.items()}
+    ended = subprocess.run(
+        [sys.executable, "-m", "notifier"],
+        env={**given, "BUDKAVLE_DATABASE_URL": f"sqlite:///{tmp_path / 'd'}"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert ended.returncode != 0
+    assert reason in ended.stderr
+    assert ended.stdout == ""
