@@ -32,7 +32,7 @@ class RetryReason(StrEnum):
 
     UNREACHABLE = "source_unreachable"  # no connection, or it broke before the whole reply came
     TIMED_OUT = "source_timed_out"
-    BAD_STATUS = "source_bad_status"  # an HTTP error without a SOAP Fault
+    BAD_STATUS = "source_bad_status"  # an HTTP status that no reply of the contract has
     UNREADABLE = "unreadable_reply"  # not the contract's reply, or larger than we take
     FAULT = "source_fault"
 

@@ -8,7 +8,7 @@ requests / urllib3                               fetcher.answers
 connect and read time-outs                       CallFailed(TIMED_OUT)
 TLS trouble                                      CallFailed(UNREACHABLE)
 refused, reset, cut short                        ShortTrouble(UNREACHABLE)
-anything else of theirs                          CallFailed(UNREACHABLE)
+anything else, as a missing certificate file     CallFailed(UNREACHABLE)
 a reply larger than we take                      CallFailed(UNREADABLE)
 ```
 """
@@ -94,7 +94,7 @@ class Platform:
         try:
             response = self._send(body, headers)
             content = self._read(response, give_up_at)
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        except (OSError, urllib3.exceptions.HTTPError) as error:  # requests' own are OSErrors
             raise translated(error) from None
         charset = _CHARSET.search(response.headers.get("Content-Type", ""))
         return HttpReply(response.status_code, content, charset and charset.group(1))
@@ -164,7 +164,7 @@ def _certificate(tls: TlsFiles) -> str | tuple[str, str] | None:
     return (str(tls.certificate), str(tls.key)) if tls.key else str(tls.certificate)
 
 
-def translated(error: requests.RequestException | urllib3.exceptions.HTTPError) -> CallFailed:
+def translated(error: OSError | urllib3.exceptions.HTTPError) -> CallFailed:
     """What an error of the libraries means to us, with its name and none of its text."""
     name = type(error).__name__
     match error:

@@ -1,0 +1,53 @@
+"""The GetBookingDetails we send is what the schemas say: ours, and the official ones if present."""
+
+from pathlib import Path
+
+import pytest
+from lxml import etree
+
+from fetcher.bookings_client import GetBookingDetailsMessages
+from shared.riv.contracts import schema_path
+from shared.riv.soap import Envelope, parse_envelope
+from tests.booking_samples import BOOKING
+
+_OFFICIAL = Path(__file__).parents[2].parent / "shared/contracts/crm_scheduling_1.1"
+_OFFICIAL_FILES = {
+    "registry.xsd": "core_components/itintegration_registry_1.0.xsd",
+    "headers.xsd": "core_components/interoperability_headers_1.0.xsd",
+    "GetBookingDetails.xsd": (
+        "interactions/GetBookingDetailsInteraction/GetBookingDetailsResponder_1.1.xsd"
+    ),
+}
+
+PERSONS = ["191212121212", "19900101T123", "20121212A123"]
+
+
+def ours(name: str) -> etree.XMLSchema:
+    return etree.XMLSchema(file=str(schema_path(name)))
+
+
+def official(name: str) -> etree.XMLSchema:
+    path = _OFFICIAL / _OFFICIAL_FILES[name]
+    if not path.exists():
+        pytest.skip("the official schemas are not at hand")
+    return etree.XMLSchema(file=str(path))
+
+
+@pytest.mark.parametrize("schema", [ours, official])
+@pytest.mark.parametrize("patient", PERSONS)
+def test_headers_and_body_are_valid(schema, patient: str) -> None:  # type: ignore[no-untyped-def]
+    sent = envelope(patient)
+    address, actor = sent.headers
+    schema("registry.xsd").assertValid(detached(address))
+    schema("headers.xsd").assertValid(detached(actor))
+    schema("GetBookingDetails.xsd").assertValid(detached(sent.body))
+
+
+def envelope(patient: str) -> Envelope:
+    booking = BOOKING.model_copy(update={"patient": patient})
+    return parse_envelope(etree.fromstring(GetBookingDetailsMessages().request(booking)))
+
+
+def detached(element: etree._Element) -> etree._Element:
+    """As a document of its own, for which alone a schema speaks."""
+    return etree.fromstring(etree.tostring(element))
