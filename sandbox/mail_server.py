@@ -95,7 +95,7 @@ class MailServer:
         if not isinstance(given, LoginPassword):
             return AuthResult(success=False, handled=False)
         login = f"{given.login.decode()}:{given.password.decode()}"
-        return AuthResult(success=not self._credentials or login == self._credentials)
+        return AuthResult(success=login == (self._credentials or login), handled=False)
 
 
 class _Receiver:

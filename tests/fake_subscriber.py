@@ -96,7 +96,7 @@ def fake_subscriber() -> Iterator[FakeSubscriber]:
             """A client that gave up is part of the tests."""
 
     server = Server(("127.0.0.1", 0), Requests)
-    thread = Thread(target=server.serve_forever)
+    thread = Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     subscriber.url = f"http://127.0.0.1:{server.server_address[1]}"
     try:
