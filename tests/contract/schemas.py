@@ -1,0 +1,86 @@
+"""Validating what goes over the wire: against our own schema files and the official ones.
+
+The official files are no part of this repository. They are found in `../shared/contracts` beside
+it, or in the folder that BUDKAVLE_CONTRACTS names; where they are not, only ours are used.
+"""
+
+import os
+import re
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from lxml import etree
+
+from shared.riv.contracts import schema_path
+from shared.riv.soap import parse_envelope
+from shared.riv.xml import parse_xml
+
+_BESIDE = Path(__file__).parents[3] / "shared" / "contracts"
+
+_MAX_BYTES = 10_000_000
+
+#: Patterns that the official files write with `^` and `$`, literal characters in XSD (DOMAIN,
+#: "ProcessNotification"). As they stand no number passes.
+_LITERAL_ANCHORS = re.compile(r'<xs:pattern value="\^(.*?)\$"')
+
+OURS = ("GetBookingDetails.xsd", "ProcessNotification.xsd", "Update.xsd", "headers.xsd")
+OFFICIAL = (
+    "GetBookingDetailsResponder_1.1.xsd",
+    "ProcessNotificationResponder_1.0.xsd",
+    "UpdateResponder_1.0.xsd",
+    "interoperability_headers_1.0.xsd",
+)
+
+
+def official_folder() -> Path | None:
+    folder = Path(os.environ.get("BUDKAVLE_CONTRACTS") or _BESIDE)
+    return folder if folder.is_dir() else None
+
+
+@cache
+def our_schema(name: str) -> etree.XMLSchema:
+    return etree.XMLSchema(etree.parse(schema_path(name)))
+
+
+@cache
+def official_schema(name: str) -> etree.XMLSchema:
+    """The official schema in the file `name`, with the patterns mended that nothing can match."""
+    folder = official_folder()
+    assert folder is not None
+    with tempfile.TemporaryDirectory() as scratch:
+        mended = Path(scratch) / "contracts"
+        shutil.copytree(folder, mended)
+        for file in mended.rglob("*.xsd"):
+            file.chmod(0o644)
+            text = _LITERAL_ANCHORS.sub(r'<xs:pattern value="\1"', file.read_text("utf-8"))
+            file.write_text(text, "utf-8")
+        (path,) = mended.rglob(name)
+        return etree.XMLSchema(etree.parse(path))
+
+
+def assert_conforms(envelope: bytes) -> None:
+    """The body and the headers of `envelope` are what all schemas at hand allow."""
+    told = parse_envelope(parse_xml(envelope, max_bytes=_MAX_BYTES))
+    families = [tuple(map(our_schema, OURS))]
+    if official_folder():
+        families.append(tuple(map(official_schema, OFFICIAL)))
+    for schemas in families:
+        for element in (told.body, *told.headers):
+            _assert_one_takes(schemas, element)
+
+
+def _assert_one_takes(schemas: tuple[etree.XMLSchema, ...], element: etree._Element) -> None:
+    """One schema knows the element and finds it valid. LogicalAddress is a plain text."""
+    if etree.QName(element).localname == "LogicalAddress":
+        assert (element.text or "").strip()
+        return
+    alone = etree.fromstring(etree.tostring(element))
+    errors = []
+    for schema in schemas:
+        if schema.validate(alone):
+            return
+        errors += [error.message for error in schema.error_log]
+    relevant = [message for message in errors if "No matching global declaration" not in message]
+    raise AssertionError("; ".join(relevant or errors))

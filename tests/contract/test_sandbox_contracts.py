@@ -1,0 +1,154 @@
+"""What the sandbox sends is what the contracts allow, and the quirks break them as promised."""
+
+from collections.abc import Iterator
+
+import pytest
+import requests
+from lxml import etree
+
+from sandbox.booking_systems import BookingSystems
+from sandbox.bookings import Bookings
+from sandbox.calls import Calls
+from sandbox.deliveries import Notification
+from sandbox.engagements import read_json
+from sandbox.faults import BookingFault, FaultBook
+from sandbox.http_server import Reply
+from sandbox.http_wire import Request
+from sandbox.index_entries import IndexEntries
+from sandbox.subscriber import build_request, read_answer
+from sandbox.timeslots import FIELDS, render_reply, with_quirks
+from shared.riv.contracts import schema_path
+from tests.contract.schemas import assert_conforms, official_folder, official_schema
+from tests.fake_subscriber import result
+from tests.sandbox_world import RunningWorld, running_world
+from tests.unit.test_sandbox_bookings import envelope as question
+from tests.unit.test_sandbox_index import ENTRY, entry, soap_transaction, soap_update
+
+FULL = {
+    **{name: f"text of {name} & <more>" for name in FIELDS[6:16]},
+    "startTimeInclusive": "20261203090000",
+    "endTimeExclusive": "20261203093000",
+    "healthcare_facility": "SE2321000016-1HZ5",
+    "performer": "SE2321000016-A1B2",
+    "bookingId": "b-1",
+    "subject_of_care": "191212121212",
+    "cancel_booking_allowed": "true",
+    "rebooking_allowed": "false",
+    "message_allowed": "true",
+    "isInvitation": "true",
+}
+OPEN_CALL = {
+    name: FULL[name]
+    for name in ("healthcare_facility", "bookingId", "subject_of_care", "purpose", "isInvitation")
+}
+
+#: Wrong about somebody or something, but not about the form.
+WELL_FORMED_QUIRKS = (
+    BookingFault.WRONG_PATIENT,
+    BookingFault.WRONG_UNIT,
+    BookingFault.WRONG_BOOKING,
+    BookingFault.EMPTY_ELEMENTS,
+    BookingFault.NO_ALLOWED_FLAGS,
+    BookingFault.VERSION_1_0,
+    BookingFault.PERFORMER_TYPE,
+    BookingFault.HSA_CASE,
+)
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[RunningWorld]:
+    with running_world() as running:
+        yield running
+
+
+@pytest.mark.parametrize("fields", [FULL, OPEN_CALL], ids=["full", "open call"])
+def test_replies_about_bookings_conform(fields: dict[str, str]) -> None:
+    assert_conforms(render_reply(fields))
+
+
+@pytest.mark.parametrize("quirk", WELL_FORMED_QUIRKS)
+@pytest.mark.parametrize("fields", [FULL, OPEN_CALL], ids=["full", "open call"])
+def test_quirky_replies_conform(quirk: BookingFault, fields: dict[str, str]) -> None:
+    assert_conforms(render_reply(with_quirks(fields, {quirk})))
+
+
+def test_a_reply_without_timeslot_breaks_the_contract_as_real_ones_do() -> None:
+    with pytest.raises(AssertionError, match="timeslotDetail"):
+        assert_conforms(render_reply(None))
+
+
+def test_the_questions_of_these_tests_conform() -> None:
+    assert_conforms(question())
+
+
+def notification(*entries: dict[str, object]) -> bytes:
+    changed = IndexEntries("SE0000000000-INDEX").apply(read_json(list(entries)))
+    return build_request(Notification(changed, "corr-1", "SE-SRC"), "SE0000000000-RELAY")
+
+
+def test_notifications_conform() -> None:
+    times = {"creationTime": "20261101080000", "updateTime": "20261102080000"}
+    second = entry(businessObjectInstanceIdentifier="b-2", **times)
+    third = entry(businessObjectInstanceIdentifier="b-3")
+    del third["mostRecentContent"]
+    assert_conforms(notification(ENTRY, second, third))
+
+
+def test_notifications_of_removals_conform() -> None:
+    entries = IndexEntries("SE0000000000-INDEX")
+    entries.apply(read_json([ENTRY]))
+    removed = entries.apply(read_json([entry(deleteFlag=True)]))
+    assert_conforms(build_request(Notification(removed, "c", "SE-SRC"), "SE0000000000-RELAY"))
+
+
+def test_a_thousand_engagements_conform() -> None:
+    many = [entry(businessObjectInstanceIdentifier=f"b-{number}") for number in range(1000)]
+    assert_conforms(notification(*many))
+
+
+def test_the_answer_to_an_update_conforms(world: RunningWorld) -> None:
+    update = soap_update(soap_transaction())
+    answer = requests.post(world.addresses.index, data=update, timeout=10)
+    assert_conforms(answer.content)
+
+
+def test_the_answers_that_the_index_reads_conform() -> None:
+    status, body = result("INFO", "known already")
+    assert_conforms(body)
+    assert read_answer(status, body).result_code == "INFO"
+
+
+def test_field_names_are_those_of_the_schema_in_its_order() -> None:
+    schema = etree.parse(schema_path("scheduling.xsd"))
+    assert _declared_fields(schema) == list(FIELDS)
+
+
+@pytest.mark.skipif(official_folder() is None, reason="the official schemas are not at hand")
+def test_field_names_are_those_of_the_official_schema() -> None:
+    folder = official_folder()
+    assert folder is not None
+    (path,) = folder.rglob("crm_scheduling_1.1.xsd")
+    assert _declared_fields(etree.parse(path)) == list(FIELDS)
+
+
+def _declared_fields(schema: etree._ElementTree) -> list[str]:
+    elements = schema.iterfind(".//{*}complexType[@name='TimeslotType']//{*}element")
+    return [one.get("name") or str(one.get("ref")).rpartition(":")[2] for one in elements]
+
+
+@pytest.mark.skipif(official_folder() is None, reason="the official schemas are not at hand")
+def test_the_official_schema_is_what_refuses_a_wrong_reply() -> None:
+    """The net has no hole: what is wrong in one place is seen."""
+    schema = official_schema("GetBookingDetailsResponder_1.1.xsd")
+    wrong = render_reply({**FULL, "startTimeInclusive": "2026-12-03"})
+    body = etree.fromstring(wrong).find(".//{*}GetBookingDetailsResponse")
+    assert body is not None
+    assert not schema.validate(etree.fromstring(etree.tostring(body)))
+
+
+def test_faults_of_the_sandbox_are_soap_faults() -> None:
+    systems = BookingSystems(Bookings(), FaultBook(BookingFault), Calls(), unknown_is_fault=True)
+    reply = systems(Request("POST", "/", body=question()))
+    assert isinstance(reply, Reply)
+    assert reply.status == 500
+    assert etree.fromstring(reply.body).find(".//{*}Fault/faultstring") is not None
