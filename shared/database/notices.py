@@ -27,6 +27,7 @@ from shared.notices import Channel, Claim, Notice, NoticeStatus
 
 _table = notice.c
 _DETAIL_LENGTH = 200
+_PROVIDER_ID_LENGTH = 100
 
 #: What a provider's report may still change: it knows more than any of these.
 _REPORTABLE = (NoticeStatus.SENDING, NoticeStatus.ACCEPTED, NoticeStatus.UNCERTAIN)
@@ -71,7 +72,7 @@ class NoticeStore:
         values = {
             "status": status,
             "detail": detail[:_DETAIL_LENGTH],
-            "provider_id": provider_id,
+            "provider_id": _kept_id(provider_id),
             "updated_at": self._clock(),
         }
         for attempt in self._patiently():
@@ -92,11 +93,14 @@ class NoticeStore:
     def report(self, notice_id: str, status: NoticeStatus, provider_id: str) -> bool:
         """Write down a provider's delivery report; whether it changed anything."""
         open_notice = and_(_table.id == notice_id, _table.status.in_(_REPORTABLE))
-        values = {"status": status, "provider_id": provider_id, "updated_at": self._clock()}
+        values = {
+            "status": status,
+            "provider_id": _kept_id(provider_id),
+            "updated_at": self._clock(),
+        }
+        change = update(notice).where(open_notice).values(values)
         with self._database.begin() as connection:
-            return (
-                connection.execute(update(notice).where(open_notice).values(values)).rowcount == 1
-            )
+            return connection.execute(change).rowcount == 1
 
     def of_message(self, message_id: str) -> list[Notice]:
         """The notices about one inbox message."""
@@ -160,6 +164,12 @@ def _held(claim: Claim, status: NoticeStatus) -> ColumnElement[bool]:
     if status is not NoticeStatus.PENDING:
         held = or_(held, _table.status == NoticeStatus.UNCERTAIN)
     return and_(_table.id == claim.notice_id, held)
+
+
+def _kept_id(provider_id: str | None) -> str | None:
+    """The provider's id, unless it is nothing an id could be. It comes from outside."""
+    fits = provider_id and provider_id.isprintable() and len(provider_id) <= _PROVIDER_ID_LENGTH
+    return provider_id if fits else None
 
 
 def _notice(row: Row[Any]) -> Notice:
