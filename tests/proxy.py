@@ -2,15 +2,20 @@
 
 import contextlib
 import socket
+import ssl
 import threading
 from typing import Self
 
 
 class Proxy:
-    """Passes what comes to `port` on to `target_port`, until told otherwise."""
+    """Passes what comes to `port` on to `target_port`, until told otherwise.
 
-    def __init__(self, target_port: int) -> None:
+    With `tls` it ends TLS, as a load balancer before the server would.
+    """
+
+    def __init__(self, target_port: int, *, tls: ssl.SSLContext | None = None) -> None:
         self._target_port = target_port
+        self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._guard = threading.Lock()
@@ -50,13 +55,19 @@ class Proxy:
         while True:
             try:
                 client, _ = self._listener.accept()
-                server = socket.create_connection(("127.0.0.1", self._target_port))
             except OSError:
-                return
-            with self._guard:
-                self._open += [client, server]
-            for source, sink in ((client, server), (server, client)):
-                threading.Thread(target=self._pass_on, args=(source, sink), daemon=True).start()
+                return  # closed
+            with contextlib.suppress(OSError):
+                self._connect(client)
+
+    def _connect(self, client: socket.socket) -> None:
+        if self._tls is not None:
+            client = self._tls.wrap_socket(client, server_side=True)
+        server = socket.create_connection(("127.0.0.1", self._target_port))
+        with self._guard:
+            self._open += [client, server]
+        for source, sink in ((client, server), (server, client)):
+            threading.Thread(target=self._pass_on, args=(source, sink), daemon=True).start()
 
     def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):

@@ -29,6 +29,7 @@ from shared.topology import READING_STAGES, Topology, dead_key
 
 _PREFIX = "sqlite:///"
 _BUSY_SECONDS = 10.0
+_READY_SECONDS = 1.0
 #: How soon a message comes again after its consumer's process was killed.
 LEASE = timedelta(seconds=15)
 
@@ -78,11 +79,12 @@ class EmbeddedBroker:
         return consumer
 
     def ready(self) -> bool:
+        """Whether the file can be written to now."""
         try:
-            self.states()
+            with self._guard, self._store().transaction(busy_seconds=_READY_SECONDS):
+                return True
         except BrokerUnavailable:
             return False
-        return True
 
     def states(self) -> list[QueueState]:
         with self._guard:

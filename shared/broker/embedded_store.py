@@ -82,6 +82,7 @@ class Store:
     """One connection to the file. For one thread at a time."""
 
     def __init__(self, path: Path, *, busy_seconds: float) -> None:
+        self._busy_seconds = busy_seconds
         with _translated():
             self._connection = sqlite3.connect(
                 path, timeout=busy_seconds, isolation_level=None, check_same_thread=False
@@ -97,10 +98,14 @@ class Store:
 
     @contextmanager
     def transaction(self, *, busy_seconds: float | None = None) -> Iterator[None]:
-        """Everything inside is stored, or nothing. Raises `BrokerUnavailable`."""
+        """Everything inside is stored, or nothing.
+
+        Waits `busy_seconds` for other writers, or as long as this store does. Raises
+        `BrokerUnavailable`.
+        """
+        patience = self._busy_seconds if busy_seconds is None else busy_seconds
         with _translated():
-            if busy_seconds is not None:
-                self._value(f"PRAGMA busy_timeout={int(busy_seconds * 1000)}")
+            self._value(f"PRAGMA busy_timeout={int(patience * 1000)}")
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield

@@ -11,13 +11,13 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-import pika
 import structlog
 from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
 from pika.connection import Parameters
 from pika.exceptions import ChannelClosedByClient, ConnectionWrongStateError
 
+from shared.broker.rabbitmq_connection import BatchingConnection
 from shared.broker.rabbitmq_session import Session
 from shared.broker.rabbitmq_topology import declare_on
 from shared.broker.rabbitmq_wire import connection_name
@@ -56,7 +56,7 @@ class Link:
         self._pending: deque[Work] = deque()
         self._crossing = False
         self._loop: IOLoop | None = None
-        self._connection: pika.SelectConnection | None = None
+        self._connection: BatchingConnection | None = None
         self._session: Session | None = None
         self._tried = False
         self._failures = 0
@@ -131,7 +131,7 @@ class Link:
         """One connection, from the attempt to its end."""
         loop = IOLoop()
         try:
-            connection = pika.SelectConnection(
+            connection = BatchingConnection(
                 self._parameters,
                 on_open_callback=self._on_connected,
                 on_open_error_callback=self._on_ended,
@@ -168,7 +168,7 @@ class Link:
         while self._pending:
             self._pending.popleft()(self._session)
 
-    def _on_connected(self, connection: pika.SelectConnection) -> None:
+    def _on_connected(self, connection: BatchingConnection) -> None:
         self._declare(connection, then=self._open_channel)
 
     def _declare(self, connection: Any, then: Callable[[Any], None]) -> None:
@@ -187,7 +187,7 @@ class Link:
 
         connection.channel(on_open_callback=on_open).add_on_close_callback(on_close)
 
-    def _open_channel(self, connection: pika.SelectConnection) -> None:
+    def _open_channel(self, connection: BatchingConnection) -> None:
         connection.channel(on_open_callback=self._on_channel)
 
     def _on_channel(self, channel: Channel) -> None:

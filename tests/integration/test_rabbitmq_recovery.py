@@ -1,12 +1,15 @@
 """RabbitMQ that stops, is killed, takes nothing in, loses its queues or its connections."""
 
+import ssl
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pika
 import pytest
+import trustme
 
 from shared.broker import open_broker
 from shared.broker.base import Broker, BrokerUnavailable, Delivery, Outgoing, PublishRefused
@@ -269,3 +272,23 @@ def test_a_wrong_password_is_no_crash(rabbitmq_url: str) -> None:
         assert "wrong" not in str(failure.value)
     finally:
         broker.close()
+
+
+def test_a_broker_behind_tls_that_asks_for_our_certificate(
+    rabbitmq: RabbitMQ, rabbitmq_url: str, tmp_path: Path
+) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    authority.issue_cert("relay").private_key_and_cert_chain_pem.write_to_path(tmp_path / "me.pem")
+    asking = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    asking.verify_mode = ssl.CERT_REQUIRED
+    authority.configure_trust(asking)
+    authority.issue_cert("127.0.0.1").configure_cert(asking)
+    with Proxy(rabbitmq.port, tls=asking) as proxy:
+        url = rabbitmq_url.replace("amqp:", "amqps:").replace(str(rabbitmq.port), str(proxy.port))
+        with opened(f"{url}?cafile={tmp_path}/ca.pem&certfile={tmp_path}/me.pem") as broker:
+            broker.publish([message("a", delay=0.2)])
+            assert Reader(broker, answer=_relay).next_one().envelope.message_id == "a"
+            assert broker.states()
+        with opened(f"{url}?cafile={tmp_path}/ca.pem") as stranger:
+            assert not stranger.ready()
