@@ -51,6 +51,19 @@ class Told:
     def booking(self) -> str:
         return self.key.digest
 
+    @property
+    def booking_id(self) -> str:
+        return self.key.booking_id
+
+    @property
+    def patient(self) -> str:
+        return self.key.patient
+
+    @property
+    def starts(self) -> str:
+        """Wall time, `YYYYMMDDhhmmss`; "" for an open call."""
+        return self.state.starts
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxMessage(Told):

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import (
     Connection,
-    Row,
+    RowMapping,
     Select,
     bindparam,
     func,
@@ -96,7 +96,7 @@ class Inbox:
 
     def _read(self, query: Select[Any]) -> list[InboxMessage]:
         with self._database.begin() as connection:
-            return [_message(row) for row in connection.execute(query)]
+            return [_message(row) for row in connection.execute(query).mappings()]
 
 
 class StoredCircle:
@@ -108,14 +108,16 @@ class StoredCircle:
         self._connection = connection
         digests = [booking.digest for booking in bookings]
         values = {"circle": circle_of(bookings[0]), "bookings": digests, "since": since}
-        self.marks = [_mark(row) for row in connection.execute(_marks_query(), values)]
+        found = connection.execute(_marks_query(), values)
+        self.marks = [_mark(row) for row in found.mappings()]
         values = {
             "patient": bookings[0].patient.upper(),
             "source_system": hsa_key(bookings[0].source_system),
             "bookings": list({*digests, *(mark.booking for mark in self.marks)}),
             "since": since,
         }
-        self.told = [_told(row) for row in connection.execute(_told_query(), values)]
+        found = connection.execute(_told_query(), values)
+        self.told = [_told(row) for row in found.mappings()]
 
     def write(self, message: InboxMessage) -> None:
         self._connection.execute(insert(messages), _message_values(message))
@@ -170,9 +172,9 @@ def _set_mark(dialect: str) -> Any:
     return statement.on_conflict_do_update(index_elements=[marks.c.booking], set_=new)
 
 
-def _mark(row: Row[Any]) -> Mark:
-    values = dict(row._mapping)
-    values["awaiting"] = Awaiting(row.awaiting) if row.awaiting else None
+def _mark(row: RowMapping) -> Mark:
+    values: dict[str, Any] = dict(row)
+    values["awaiting"] = Awaiting(row["awaiting"]) if row["awaiting"] else None
     return Mark(**values)
 
 
@@ -180,20 +182,20 @@ def _mark_values(mark: Mark) -> dict[str, Any]:
     return {column.name: getattr(mark, column.name) for column in marks.c}
 
 
-def _told_values(row: Row[Any]) -> dict[str, Any]:
-    values = dict(row._mapping)
+def _told_values(row: RowMapping) -> dict[str, Any]:
+    values: dict[str, Any] = dict(row)
     key = {name: values.pop(name) for name in BookingKey.model_fields}
     values["key"] = BookingKey(**key)
-    values["kind"] = MessageKind(row.kind)
-    values["state"] = BookingDetails(**row.state)
+    values["kind"] = MessageKind(row["kind"])
+    values["state"] = BookingDetails(**row["state"])
     return values
 
 
-def _told(row: Row[Any]) -> Told:
+def _told(row: RowMapping) -> Told:
     return Told(**_told_values(row))
 
 
-def _message(row: Row[Any]) -> InboxMessage:
+def _message(row: RowMapping) -> InboxMessage:
     return InboxMessage(**_told_values(row))
 
 

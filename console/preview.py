@@ -1,0 +1,65 @@
+"""`budkavle preview`: each kind of message on made-up bookings, in the wording that is in force."""
+
+from html import escape
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from composer.samples import SAMPLES, Sample
+from composer.settings import ComposerSettings
+from composer.wording import BrokenTemplate, Letter, Wording
+from console.exits import ExitCode, Refused
+from console.output import say
+from shared.inbox import MessageKind
+
+_PAGE = """\
+<!doctype html>
+<html lang="sv">
+<head><meta charset="utf-8"><title>{title}</title></head>
+<body>
+{letters}
+</body>
+</html>"""
+
+
+def register(app: typer.Typer) -> None:
+    app.command("preview")(preview)
+
+
+def preview(
+    kind: Annotated[MessageKind, typer.Argument(help="The kind of message.")],
+    html: Annotated[bool, typer.Option("--html", help="A web page instead of text.")] = False,
+    templates: Annotated[
+        Path | None,
+        typer.Option(help="A region's folder of templates; default: the one in the settings."),
+    ] = None,
+) -> None:
+    """Show what patients read, in every situation that leads to a message of KIND."""
+    wording = _wording(templates or ComposerSettings().composer_templates)
+    letters = {name: _letter(wording, each) for name, each in SAMPLES.items() if each.kind == kind}
+    say(_page(kind, letters) if html else _text(letters))
+
+
+def _wording(region: Path | None) -> Wording:
+    try:
+        return Wording(region)
+    except BrokenTemplate as error:
+        raise Refused(f"templates: {error}", ExitCode.USAGE) from None
+
+
+def _letter(wording: Wording, sample: Sample) -> Letter:
+    return wording.letter(sample.kind, sample.details, sample.previous)
+
+
+def _text(letters: dict[str, Letter]) -> str:
+    shown = (f"=== {name}: {each.subject}\n\n{each.text}" for name, each in letters.items())
+    return "\n".join(shown)
+
+
+def _page(kind: MessageKind, letters: dict[str, Letter]) -> str:
+    shown = (
+        f"<article>\n<h1>{escape(each.subject)}</h1>\n{each.html}\n</article>"
+        for each in letters.values()
+    )
+    return _PAGE.format(title=kind, letters="\n".join(shown))

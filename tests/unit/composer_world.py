@@ -1,0 +1,232 @@
+"""A small world for the composer's tests: a booking system, an inbox in memory, and a clock."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+from composer.handler import Composer
+from composer.wording import Wording
+from shared.identity import BookingKey
+from shared.inbox import InboxMessage, Mark, Told, circle_of
+from shared.messages import BookingChange, BookingDetails, FetchedBooking, NoticeOrder
+from shared.outcomes import Drop, Outcome, Postpone, Publish
+
+PATIENT = "191212121212"
+SOURCE = "SE2321000016-SYS1"
+UNIT = "SE2321000016-1HZ5"
+OTHER_UNIT = "SE2321000016-2ABC"
+NOW = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
+WINDOW = timedelta(seconds=90)
+MOMENT = timedelta(milliseconds=1)
+
+WORDING = Wording()
+
+VISIT = BookingDetails(
+    starts="20261203090000",
+    ends="20261203093000",
+    unit=UNIT,
+    unit_name="Ögonmottagningen Sjöstad",
+    performer_name="Anna Berg",
+    care_type_name="Ögonsjukvård",
+    cancel_allowed=True,
+    rebook_allowed=True,
+)
+CALL = VISIT.model_copy(update={"is_call_letter": True, "purpose": "Ta med legitimation."})
+OPEN_CALL = CALL.model_copy(update={"starts": "", "ends": ""})
+
+
+def but(details: BookingDetails, **changes: Any) -> BookingDetails:
+    return details.model_copy(update=changes)
+
+
+LATER = but(VISIT, starts="20261210133000", ends="20261210140000")
+PASSED = but(VISIT, starts="20261101090000", ends="20261101093000")
+SOON = but(VISIT, starts="20261102090100", ends="")  # Swedish time: a minute after NOW
+
+
+def key(booking_id: str, unit: str = UNIT, patient: str = PATIENT) -> BookingKey:
+    return BookingKey(
+        source_system=SOURCE, logical_address=unit, booking_id=booking_id, patient=patient
+    )
+
+
+@dataclass
+class MemoryCircle:
+    """What one transaction sees, and what it has written so far."""
+
+    told: list[Told]
+    marks: list[Mark]
+    written: list[InboxMessage] = field(default_factory=list)
+    carried: dict[str, BookingKey] = field(default_factory=dict)
+    set_marks: list[Mark] = field(default_factory=list)
+
+    def write(self, message: InboxMessage) -> None:
+        self.written.append(message)
+
+    def carry_over(self, told: Told, booking: BookingKey) -> None:
+        self.carried[told.id] = booking
+
+    def set_mark(self, mark: Mark) -> None:
+        self.set_marks.append(mark)
+
+
+class MemoryCircles:
+    """The Protocol `composer.handler.Circles`, in memory."""
+
+    def __init__(self) -> None:
+        self.messages: list[InboxMessage] = []
+        self.marks: dict[str, Mark] = {}
+
+    @contextmanager
+    def locked(self, bookings: Sequence[BookingKey], since: datetime) -> Iterator[MemoryCircle]:
+        circle = circle_of(bookings[0])
+        digests = {booking.digest for booking in bookings}
+        marks = [
+            mark
+            for mark in self.marks.values()
+            if mark.circle == circle
+            and (mark.booking in digests or mark.awaiting or mark.received_at >= since)
+        ]
+        digests |= {mark.booking for mark in marks}
+        told: list[Told] = [
+            message
+            for message in self.messages
+            if circle_of(message.key) == circle
+            and (message.booking in digests or message.received_at >= since)
+        ]
+        seen = MemoryCircle(told, marks)
+        yield seen
+        self._store(seen)
+
+    def _store(self, seen: MemoryCircle) -> None:
+        for mark in seen.set_marks:
+            self.marks[mark.booking] = mark
+        self.messages = [
+            replace(message, key=seen.carried.get(message.id, message.key))
+            for message in [*self.messages, *seen.written]
+        ]
+        revisions = [(message.booking, message.revision) for message in self.messages]
+        assert len(set(revisions)) == len(revisions), "unique (booking, revision)"
+
+
+class World:
+    """Hands changes to a composer and keeps what comes of them.
+
+    `outcomes` are the reasons and notes in their order; `pass_time` brings back what was postponed.
+    """
+
+    def __init__(self) -> None:
+        self.now = NOW
+        self.source: dict[str, BookingDetails] = {}  # by digest of the booking's key
+        self.circles = MemoryCircles()
+        self.outcomes: list[str] = []
+        self.orders: list[NoticeOrder] = []
+        self.asked: list[BookingChange] = []
+        self.waiting: list[tuple[datetime, FetchedBooking]] = []
+        self._numbers = count(1)
+        self.composer = Composer(
+            self.circles,
+            WORDING,
+            window=WINDOW,
+            clock=lambda: self.now,
+            new_id=lambda: f"message{next(self._numbers)}",
+        )
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of all messages, in the order in which they were written."""
+        return [str(message.kind) for message in self.circles.messages]
+
+    @property
+    def newest(self) -> InboxMessage:
+        return self.circles.messages[-1]
+
+    def create(
+        self, booking: BookingKey, details: BookingDetails, *, replaces: BookingKey | None = None
+    ) -> FetchedBooking:
+        """The source creates or changes the booking; the composer hears of it at once."""
+        self.source[booking.digest] = details
+        if replaces:
+            self.source.pop(replaces.digest, None)
+        return self.hear(booking, replaces=replaces)
+
+    def remove(self, booking: BookingKey) -> FetchedBooking:
+        self.source.pop(booking.digest, None)
+        return self.hear(booking, deleted=True)
+
+    def hear(
+        self,
+        booking: BookingKey,
+        *,
+        deleted: bool = False,
+        replaces: BookingKey | None = None,
+    ) -> FetchedBooking:
+        """A notification about the booking, fetched as the source has it now."""
+        fetched = self.fetch(booking, deleted=deleted, replaces=replaces)
+        self.hand(fetched)
+        return fetched
+
+    def fetch(
+        self,
+        booking: BookingKey,
+        *,
+        deleted: bool = False,
+        replaces: BookingKey | None = None,
+        received_at: datetime | None = None,
+    ) -> FetchedBooking:
+        self.now += MOMENT
+        number = next(self._numbers)
+        return FetchedBooking(
+            notification_id=f"notification{number}",
+            change_id=f"change{number}",
+            received_at=received_at or self.now,
+            booking=booking,
+            deleted=deleted,
+            service_domain="riv:crm:scheduling",
+            replaces=replaces,
+            fetched_at=self.now,
+            details=self.source.get(booking.digest),
+        )
+
+    def hand(self, fetched: FetchedBooking) -> Outcome:
+        """What the runner does: decoded from its bytes, judged, and the outcome carried out."""
+        self.now += MOMENT
+        outcome = self.composer(FetchedBooking.decode(fetched.encode()))
+        match outcome:
+            case Postpone(delay, reason):
+                self.waiting.append((self.now + delay, fetched))
+            case Publish(messages, reason):
+                for message in messages:
+                    self._take(message)
+            case Drop(reason):
+                pass
+        self.outcomes.append(str(outcome.note if isinstance(outcome, Publish) else outcome.reason))
+        return outcome
+
+    def _take(self, message: Any) -> None:
+        if isinstance(message, NoticeOrder):
+            self.orders.append(message)
+        else:
+            self.asked.append(message)
+
+    def ask(self) -> None:
+        """What the fetcher does with the questions of the composer."""
+        while self.asked:
+            question = self.asked.pop(0)
+            fetched = self.fetch(
+                question.booking, deleted=question.deleted, received_at=question.received_at
+            )
+            self.hand(fetched.model_copy(update={"change_id": question.change_id}))
+
+    def pass_time(self, passed: timedelta = 3 * WINDOW) -> None:
+        end = self.now + passed
+        while self.waiting and min(due for due, _ in self.waiting) <= end:
+            self.waiting.sort(key=lambda entry: entry[0])
+            due, fetched = self.waiting.pop(0)
+            self.now = max(self.now, due)
+            self.hand(fetched)
+            self.ask()
+        self.now = max(self.now, end)
