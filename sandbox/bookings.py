@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from sandbox.timeslots import BadField, checked_fields, render_reply
-from shared.identity import hsa_key, same_hsa_id
+from shared.identity import hsa_key
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,6 @@ class Bookings:
         count = len(self._bookings)
         self._bookings.clear()
         return count
-
-    def at(self, logical_address: str) -> list[Booking]:
-        return [one for one in self if same_hsa_id(one.logical_address, logical_address)]
 
     def __iter__(self) -> Iterator[Booking]:
         return iter(list(self._bookings.values()))

@@ -39,6 +39,7 @@ class Calls:
 
     @staticmethod
     def end(tally: Tally) -> None:
+        """The reply is ready; one that drips is not counted while it does."""
         tally.in_flight -= 1
 
     def listing(self, *, with_times: bool) -> dict[str, dict[str, object]]:

@@ -59,7 +59,6 @@ class Transaction(BaseModel):
         extra="forbid",
         hide_input_in_errors=True,
         alias_generator=to_camel,
-        populate_by_name=True,
     )
 
     delete_flag: bool = False

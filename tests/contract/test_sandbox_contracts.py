@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 import requests
+import zeep
 from lxml import etree
 
 from sandbox.booking_systems import BookingSystems
@@ -144,6 +145,42 @@ def test_the_official_schema_is_what_refuses_a_wrong_reply() -> None:
     body = etree.fromstring(wrong).find(".//{*}GetBookingDetailsResponse")
     assert body is not None
     assert not schema.validate(etree.fromstring(etree.tostring(body)))
+
+
+def test_zeep_and_our_contract_files_understand_the_sandbox(world: RunningWorld) -> None:
+    world.control("PUT", f"/bookings/{FULL['healthcare_facility']}/b-1", FULL)
+    client = zeep.Client(str(schema_path("GetBookingDetails.wsdl")))
+    (binding,) = client.wsdl.bindings
+    reply = client.create_service(binding, world.addresses.platform).GetBookingDetails(
+        healthcare_facility=FULL["healthcare_facility"],
+        bookingId="b-1",
+        _soapheaders={
+            "LogicalAddress": FULL["healthcare_facility"],
+            "Actor": {"actorId": "191212121212", "actorType": "subject_of_care"},
+        },
+    )
+    assert reply.timeslotDetail.purpose == FULL["purpose"]
+    assert reply.timeslotDetail.isInvitation is True
+
+
+def test_zeep_and_our_contract_files_can_update_the_index(world: RunningWorld) -> None:
+    client = zeep.Client(str(schema_path("Update.wsdl")))
+    (binding,) = client.wsdl.bindings
+    engagement = {
+        **ENTRY,
+        "serviceDomain": "riv:crm:scheduling",
+        "categorization": "NA",
+        "clinicalProcessInterestId": "NA",
+        "dataController": "SE0000000000",
+        "businessObjectInstanceIdentifier": "by-zeep",
+    }
+    answer = client.create_service(binding, world.addresses.index).Update(
+        engagementTransaction=[{"deleteFlag": False, "engagement": engagement}],
+        _soapheaders={"LogicalAddress": "SE0000000000-INDEX"},
+    )
+    assert answer.ResultCode == "OK"
+    kept = world.control("GET", "/index/entries")
+    assert "by-zeep" in [one["businessObjectInstanceIdentifier"] for one in kept]
 
 
 def test_faults_of_the_sandbox_are_soap_faults() -> None:
