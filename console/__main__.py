@@ -12,6 +12,7 @@ from console import (
     queues,
     run,
     sandbox_command,
+    settings_table,
     setup,
     sources,
 )
@@ -33,7 +34,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-_COMMANDS = (demo, run, setup, sandbox_command, sources, contacts, inbox, queues, dead, preview)
+_COMMANDS = (
+    demo,
+    run,
+    setup,
+    settings_table,
+    sandbox_command,
+    sources,
+    contacts,
+    inbox,
+    queues,
+    dead,
+    preview,
+)
 for module in _COMMANDS:
     module.register(app)
 

@@ -1,0 +1,37 @@
+# Everything here brings what it needs: a fresh Debian or Ubuntu with Python 3.11+, git and make.
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint docs lock clean
+
+BIN := .venv/bin
+COMPILE := uv pip compile --generate-hashes --universal --python-version 3.11 --no-header -q pyproject.toml
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: venv ## The whole relay tells its story, in under a minute
+	$(BIN)/budkavle demo
+
+test: venv ## All tests; they bring their own RabbitMQ and PostgreSQL. Some: make test T=tests/unit
+	$(BIN)/python -m pytest $(T)
+
+lint: venv ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+docs: venv ## Writes the table of settings in README.md anew
+	$(BIN)/python -m tests.readme
+
+lock: ## Resolves the dependencies anew (needs uv); the Dockerfile installs deploy/requirements.lock
+	$(COMPILE) --upgrade --extra dev -o requirements.lock
+	$(COMPILE) --extra dev --extra bench -c requirements.lock -o requirements-bench.lock
+	$(COMPILE) -c requirements.lock -o deploy/requirements.lock
+
+clean: ## Removes .venv and what tools left behind
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: venv
+venv:
+	@.ci/venv
