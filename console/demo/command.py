@@ -11,7 +11,7 @@ from rich.table import Table
 
 from console.demo.relay import OutcomeCounts, Relay, outcome_counts
 from console.demo.scene import NotTrue, Scene
-from console.demo.story import Story
+from console.demo.story import Story, set_the_scene
 from console.demo.world import World
 from console.processes import NotReady
 from console.stack import IMPATIENT, Stack
@@ -53,7 +53,8 @@ def _perform(stack: Stack, scene: Scene, *, keep: bool) -> None:
     relay = Relay(stack.environment)
     try:
         relay.set_up()
-        scene.tell("Starting the sandbox and five stages, each its own process …")
+        set_the_scene(scene, relay)
+        scene.tell("\nStarting the sandbox and five stages, each its own process …")
         with stack:
             world = World(stack.sandbox["control"])
             story = Story(scene, world, relay, lambda: outcome_counts(stack.stages))

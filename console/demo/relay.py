@@ -10,12 +10,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from shared.broker import open_broker
 from shared.broker.base import REPLAY, Envelope
 from shared.clock import utcnow
-from shared.contact_points import Channel
 from shared.database.contacts import ContactPreferences
 from shared.database.engine import open_database
 from shared.database.inbox import Inbox, InboxMessage
 from shared.database.migrate import migrate
 from shared.database.sources import SourceRegister, SourceSystem
+from shared.notices import Channel
 from shared.topology import READING_STAGES
 
 _TIMEOUT = 10

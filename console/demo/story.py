@@ -31,6 +31,20 @@ CALL_LETTER_TEXT = """\
 </article>"""
 
 
+def set_the_scene(scene: Scene, relay: Relay) -> None:
+    """What is so before anything happens: who is activated, and who wants to be told how."""
+    scene.chapter("A region orders activation of its booking systems")
+    relay.activate(KNEE_CLINIC.source_system, "Region Exempel Tidbok")
+    relay.activate(SICK_CLINIC.source_system, "Norrby Bokning")
+    relay.reach(TOLVAN, sms=TOLVAN_MOBILE, email=TOLVAN_EMAIL)
+    relay.reach(LILL_TOLVAN, email=LILL_TOLVAN_EMAIL)
+    scene.tell(
+        f"{KNEE_CLINIC.source_system} and {SICK_CLINIC.source_system} are activated;"
+        f" {SILENT_CLINIC.source_system} is not.\n"
+        "Tolvan wants SMS and e-mail, Lill-Tolvan only e-mail."
+    )
+
+
 @dataclass
 class Story:
     """The chapters share one cast; each booking gets an id that no earlier run has used."""
@@ -43,7 +57,6 @@ class Story:
     told: list[InboxMessage] = field(default_factory=list)
 
     def tell(self) -> None:
-        self.set_the_scene()
         knee = self.timed_call()
         self.open_call()
         eyes = self.confirmation()
@@ -52,18 +65,7 @@ class Story:
         self.cancellation(knee)
         self.source_down()
         self.poison()
-
-    def set_the_scene(self) -> None:
-        self.scene.chapter("A region orders activation of its booking systems")
-        self.relay.activate(KNEE_CLINIC.source_system, "Region Exempel Tidbok")
-        self.relay.activate(SICK_CLINIC.source_system, "Norrby Bokning")
-        self.relay.reach(TOLVAN, sms=TOLVAN_MOBILE, email=TOLVAN_EMAIL)
-        self.relay.reach(LILL_TOLVAN, email=LILL_TOLVAN_EMAIL)
-        self.scene.tell(
-            f"{KNEE_CLINIC.source_system} and {SICK_CLINIC.source_system} are activated;"
-            f" {SILENT_CLINIC.source_system} is not.\n"
-            "Tolvan wants SMS and e-mail, Lill-Tolvan only e-mail."
-        )
+        self.each_told_once()
 
     def timed_call(self) -> Booking:
         self.scene.chapter("A call letter with a time, its text in DocBook")
@@ -116,7 +118,10 @@ class Story:
         self.scene.chapter("A system that is not activated books, too")
         ignored = self._booking(SILENT_CLINIC, TOLVAN, startTimeInclusive=in_days(9, "0800"))
         self.world.book(ignored)
-        self.scene.tell("Its notification is counted and ignored; the counts at the end show it.")
+        self.scene.expect(
+            "Its notification is counted and ignored",
+            lambda: self.counts()["filter", "drop", "not_activated"],
+        )
 
     def rebooking(self, old: Booking) -> None:
         self.scene.chapter("A rebooking that the system makes by removing and creating")
@@ -164,6 +169,24 @@ class Story:
         self.relay.replay_dead()
         self._message(mole, "booking_confirmation")
         self.scene.expect("No dead letter is left", lambda: not self.relay.dead_letters())
+
+    def each_told_once(self) -> None:
+        self.scene.chapter("Every message is announced once, by the ways its reader chose")
+        tolvan = sum(message.patient == TOLVAN for message in self.told)
+        lill_tolvan = len(self.told) - tolvan
+        expected = (tolvan, tolvan, lill_tolvan)
+        self.scene.expect(
+            f"{tolvan} messages for Tolvan: {tolvan} SMS, {tolvan} e-mails;"
+            f" {lill_tolvan} for Lill-Tolvan: {lill_tolvan} e-mails",
+            lambda: self._notices_caught() == expected,
+        )
+
+    def _notices_caught(self) -> tuple[int, int, int]:
+        return (
+            len(self.world.sms_to(TOLVAN_MOBILE)),
+            len(self.world.mail_to(TOLVAN_EMAIL)),
+            len(self.world.mail_to(LILL_TOLVAN_EMAIL)),
+        )
 
     def _waits_at_fetcher(self) -> int:
         """How often the fetcher has put a message among the delays so far."""

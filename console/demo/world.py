@@ -32,20 +32,17 @@ class Booking:
 
     def transaction(self, *, removed: bool) -> dict[str, Any]:
         """What the booking system tells the engagement index about it."""
-        engagement = {
+        told = {
+            "deleteFlag": removed,
             "registeredResidentIdentification": self.patient,
-            "serviceDomain": "riv:crm:scheduling",
-            "categorization": "NA",
             "logicalAddress": self.clinic.unit,
             "businessObjectInstanceIdentifier": self.booking_id,
-            "clinicalProcessInterestId": "NA",
             "sourceSystem": self.clinic.source_system,
-            "dataController": "SE2321000016",
         }
         starts = self.details.get("startTimeInclusive")
         if starts and not removed:
-            engagement["mostRecentContent"] = starts
-        return {"deleteFlag": removed, "engagement": engagement}
+            told["mostRecentContent"] = starts
+        return told
 
 
 class World:

@@ -23,6 +23,8 @@ from shared.settings import Environment
 
 #: An activation takes effect within 5 s: it is seen after this long, and then the copy loads.
 MAX_AGE = timedelta(seconds=2)
+#: How old the copy may be that says of a system that it is not active.
+MISS_AGE = timedelta(seconds=0.25)
 
 #: Columns that adding a system again may change, in the order they are told.
 _CHANGEABLE = ("hsa_id", "name", "calls_per_second", "calls_in_flight")
@@ -138,22 +140,26 @@ class CachedRegister:
     def find(self, hsa_id: str) -> SourceSystem | None:
         """The active system of that HSA-id, whatever its case.
 
+        Who is not in the copy is looked for in a newer one, since a notification that is ignored
+        is lost: one that comes right after its system's activation is not.
+
         Raises `Unavailable` ("register_unavailable") as long as no copy was ever loaded.
         """
-        return self._current().get(hsa_key(hsa_id))
+        key = hsa_key(hsa_id)
+        return self._current(self._max_age).get(key) or self._current(MISS_AGE).get(key)
 
     def ready(self) -> bool:
         """Whether `find` can answer now."""
         try:
-            self._current()
+            self._current(self._max_age)
         except Unavailable:
             return False
         return True
 
-    def _current(self) -> Mapping[str, SourceSystem]:
-        if self._is_old() and self._loading.acquire(blocking=self._copy is None):
+    def _current(self, max_age: timedelta) -> Mapping[str, SourceSystem]:
+        if self._is_old(max_age) and self._loading.acquire(blocking=self._copy is None):
             try:
-                if self._is_old():
+                if self._is_old(max_age):
                     self._refresh()
             finally:
                 self._loading.release()
@@ -161,11 +167,11 @@ class CachedRegister:
             raise Unavailable("register_unavailable")
         return self._copy
 
-    def _is_old(self) -> bool:
+    def _is_old(self, max_age: timedelta) -> bool:
         """Also when the machine's clock was set back: age is then unknown."""
         if self._tried_at is None or self._copy is None:
             return True
-        return not timedelta(0) <= self._clock() - self._tried_at < self._max_age
+        return not timedelta(0) <= self._clock() - self._tried_at < max_age
 
     def _refresh(self) -> None:
         try:

@@ -7,7 +7,7 @@ from threading import Event
 
 import pytest
 
-from shared.database.sources import MAX_AGE, CachedRegister, SourceSystem
+from shared.database.sources import MAX_AGE, MISS_AGE, CachedRegister, SourceSystem
 from shared.outcomes import Unavailable
 
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -122,3 +122,18 @@ def test_one_thread_loads_while_the_others_go_on(register: FakeRegister) -> None
         answer.set()
         assert slow.result() == SOURCE
     assert register.loads == 2
+
+
+def test_a_system_that_was_just_activated_is_found_in_a_newer_copy(register: FakeRegister) -> None:
+    cached = register.cached()
+    cached.find("SE-A")
+    register.rows["SE-B"] = SOURCE
+    register.now += MISS_AGE
+    assert cached.find("SE-B") == SOURCE
+
+
+def test_unknown_systems_do_not_ask_the_database_each_time(register: FakeRegister) -> None:
+    cached = register.cached()
+    for _ in range(100):
+        cached.find("SE-B")
+    assert register.loads == 1
