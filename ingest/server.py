@@ -75,10 +75,24 @@ class EdgeProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         self._stop_waiting()
 
+    def shutdown(self) -> None:
+        """Called when the server drains. An idle connection goes at once.
+
+        Closing TLS politely waits for the other side's farewell, and an idle client reads none:
+        the drain would last as long as it may.
+        """
+        if self._idle and self.transport.get_write_buffer_size() == 0:
+            self.transport.abort()
+        else:
+            super().shutdown()
+
+    @property
+    def _idle(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
     def _wait_for_request(self) -> None:
         """Start the clock when no request is being handled, unless it runs already."""
-        idle = self.cycle is None or self.cycle.response_complete
-        if idle and self._patience is None and not self.transport.is_closing():
+        if self._idle and self._patience is None and not self.transport.is_closing():
             self._patience = self.loop.call_later(self._read_seconds, self.transport.abort)
 
     def _stop_waiting(self) -> None:

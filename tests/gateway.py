@@ -1,0 +1,79 @@
+"""The gateway in this process, on a free port, with a broker that does as it is told."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import requests
+
+from ingest.__main__ import build_endpoint
+from ingest.app import build_app
+from ingest.server import address_of, build_server, listen
+from ingest.settings import IngestSettings
+from ingest.tls import LiveTls
+from shared.broker.base import BrokerError, Outgoing
+from shared.messages import Notification
+from tests.notifications import HEADERS
+
+
+class ToldBroker:
+    """Keeps what is published. `trouble` is raised instead; `open` cleared holds publishes up."""
+
+    def __init__(self) -> None:
+        self.published: list[Outgoing] = []
+        self.trouble: BrokerError | None = None
+        self.open = threading.Event()
+        self.open.set()
+        self.waiting = 0
+
+    def publish(self, messages: Sequence[Outgoing], *, timeout: float = 10) -> None:
+        self.waiting += 1
+        self.open.wait(timeout=30)
+        self.waiting -= 1
+        if self.trouble is not None:
+            raise self.trouble
+        self.published.extend(messages)
+
+    def ready(self) -> bool:
+        return self.trouble is None
+
+    @property
+    def notifications(self) -> list[Notification]:
+        return [Notification.decode(one.envelope.body) for one in self.published]
+
+
+@dataclass
+class Gateway:
+    url: str
+    broker: ToldBroker
+    tls: LiveTls | None
+
+    def post(self, body: bytes, **headers: str) -> requests.Response:
+        sent = {**HEADERS, **{name.replace("_", "-"): value for name, value in headers.items()}}
+        return requests.post(f"{self.url}/ProcessNotification", body, headers=sent, timeout=30)
+
+    def get(self, path: str) -> requests.Response:
+        return requests.get(f"{self.url}{path}", timeout=30)
+
+
+@contextmanager
+def running_gateway(**settings: object) -> Iterator[Gateway]:
+    """As `python -m ingest` builds it, with `settings` of `IngestSettings`."""
+    told = IngestSettings(**{"ingest_bind": "127.0.0.1:0", **settings})
+    broker = ToldBroker()
+    tls = LiveTls(told.tls) if told.tls else None
+    listener = listen(told.ingest_bind)
+    with ThreadPoolExecutor(told.ingest_threads) as threads:
+        endpoint = build_endpoint(told, broker, threads)  # type: ignore[arg-type]
+        app = build_app(endpoint, {"broker": broker.ready})
+        server = build_server(app, told, tls.context if tls else None)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield Gateway(address_of(listener, tls=tls is not None), broker, tls)
+        finally:
+            broker.open.set()
+            server.should_exit = True
+            thread.join()
