@@ -95,6 +95,7 @@ class BookingsClient:
         self._messages = GetBookingDetailsMessages()
         self._headers = {
             "Content-Type": "text/xml; charset=utf-8",
+            "User-Agent": "budkavle",
             "SOAPAction": f'"{GET_BOOKING_DETAILS_ACTION}"',
             **({ORIGINAL_CONSUMER_HEADER: consumer} if consumer else {}),
         }

@@ -2,13 +2,41 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Interval, case, literal, select
+from sqlalchemy import Connection, Interval, bindparam, case, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from shared.database.engine import Database
-from shared.database.tables import source_turn
+from shared.database.tables import Instant, source_turn
 
 _next = source_turn.c.next_turn
+_fresh_end = bindparam("fresh_end", type_=Instant())
+
+# Built once: building a statement costs more than running it.
+_ADVANCE = (
+    postgresql.insert(source_turn)
+    .values(hsa_key=bindparam("key"), next_turn=_fresh_end)
+    .on_conflict_do_update(
+        index_elements=[source_turn.c.hsa_key],
+        set_={
+            "next_turn": case(
+                (
+                    _next > bindparam("not_before", type_=Instant()),
+                    _next.op("+")(bindparam("span", type_=Interval())),
+                ),
+                else_=_fresh_end,
+            )
+        },
+    )
+    .returning(_next)
+)
+
+_READ = select(_next).where(source_turn.c.hsa_key == bindparam("key"))
+_insert = sqlite.insert(source_turn).values(
+    hsa_key=bindparam("key"), next_turn=bindparam("end", type_=Instant())
+)
+_WRITE = _insert.on_conflict_do_update(
+    index_elements=[source_turn.c.hsa_key], set_={"next_turn": _insert.excluded.next_turn}
+)
 
 
 class SourceTurns:
@@ -23,29 +51,19 @@ class SourceTurns:
         Nobody gets a turn before `not_before` after this. Raises `DatabaseUnavailable`.
         """
         with self._database.begin() as connection:
-            if connection.dialect.name == "postgresql":
-                end = _advance(connection, hsa_key, not_before, span)
-            else:
-                end = _advance_sqlite(connection, hsa_key, not_before, span)
-        return end - span
+            single = connection.dialect.name == "postgresql"
+            advance = _advance if single else _advance_sqlite
+            return advance(connection, hsa_key, not_before, span) - span
 
 
 def _advance(
     connection: Connection, hsa_key: str, not_before: datetime, span: timedelta
 ) -> datetime:
     """In one statement; processes that come at once wait for each other on the row."""
-    fresh = not_before + span
-    length = literal(span, Interval())
-    statement = (
-        postgresql.insert(source_turn)
-        .values(hsa_key=hsa_key, next_turn=fresh)
-        .on_conflict_do_update(
-            index_elements=[source_turn.c.hsa_key],
-            set_={"next_turn": case((_next > not_before, _next.op("+")(length)), else_=fresh)},
-        )
-        .returning(_next)
-    )
-    end: datetime = connection.execute(statement).scalar_one()
+    values = {"key": hsa_key, "not_before": not_before, "span": span}
+    end: datetime = connection.execute(
+        _ADVANCE, {**values, "fresh_end": not_before + span}
+    ).scalar_one()
     return end
 
 
@@ -53,12 +71,7 @@ def _advance_sqlite(
     connection: Connection, hsa_key: str, not_before: datetime, span: timedelta
 ) -> datetime:
     """SQLite cannot add to a time, but the transaction holds the write lock from its start."""
-    former = connection.execute(select(_next).where(source_turn.c.hsa_key == hsa_key)).scalar()
+    former: datetime | None = connection.execute(_READ, {"key": hsa_key}).scalar()
     end = max(former or not_before, not_before) + span
-    insert = sqlite.insert(source_turn).values(hsa_key=hsa_key, next_turn=end)
-    connection.execute(
-        insert.on_conflict_do_update(
-            index_elements=[source_turn.c.hsa_key], set_={"next_turn": insert.excluded.next_turn}
-        )
-    )
+    connection.execute(_WRITE, {"key": hsa_key, "end": end})
     return end

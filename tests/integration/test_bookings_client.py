@@ -3,15 +3,15 @@
 import re
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from threading import Event
 
 import pytest
-import requests
 import urllib3
 from lxml import etree
+from urllib3.exceptions import HTTPError
 
 from fetcher.answers import Answer, CallFailed, RetryReason, ShortTrouble
 from fetcher.bookings_client import BookingsClient
@@ -269,25 +269,14 @@ def test_a_latin_1_reply_by_its_http_header(server: SourceServer) -> None:
     assert timeslot.details.unit_name == "Vårdcentralen Åsen"
 
 
-def every_error_of(module: object, base: type[Exception]) -> list[type[Exception]]:
-    found = [value for value in vars(module).values() if isinstance(value, type)]
-    return [error for error in found if issubclass(error, base)]
+ERRORS = [kind for kind in vars(urllib3.exceptions).values() if isinstance(kind, type)]
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        *every_error_of(requests.exceptions, requests.RequestException),
-        *every_error_of(urllib3.exceptions, urllib3.exceptions.HTTPError),
-    ],
-)
-def test_no_error_of_the_libraries_is_missed(kind: type[Exception]) -> None:
-    error = translated(kind.__new__(kind))  # type: ignore[arg-type]
-    assert error.reason in {GONE, LATE}
-    assert isinstance(error, ShortTrouble) <= (error.reason is GONE)
-
-
-def test_time_outs_are_never_tried_again_within_the_call() -> None:
-    make: list[Callable[[], Exception]] = [requests.ConnectTimeout, requests.ReadTimeout]
-    for error in make:
-        assert not isinstance(translated(error()), ShortTrouble)  # type: ignore[arg-type]
+@pytest.mark.parametrize("kind", [kind for kind in ERRORS if issubclass(kind, HTTPError)])
+def test_no_error_of_the_library_is_missed(kind: type[HTTPError]) -> None:
+    error = translated(kind.__new__(kind))
+    refused = issubclass(kind, urllib3.exceptions.NewConnectionError)
+    late = issubclass(kind, urllib3.exceptions.TimeoutError) and not refused
+    assert error.reason is (LATE if late else GONE)
+    assert str(error) == kind.__name__
+    assert not (late and isinstance(error, ShortTrouble))

@@ -113,11 +113,28 @@ def test_without_a_certificate_the_platform_refuses_us(server: SourceServer, pki
     assert caught.value.reason is RetryReason.UNREACHABLE
 
 
-def test_a_certificate_file_that_is_missing_is_trouble_and_no_crash(
+def test_a_renewal_that_is_half_written_waits_for_its_other_half(
     server: SourceServer, pki: Pki
 ) -> None:
+    assert pki.files.key is not None
+    clock = Clock()
+    ours = platform(server, pki.files, clock)
+    ours.post(b"", {})
+    pki.renew("SE-FETCHER-2")
+    whole = pki.files.key.read_bytes()
+    pki.files.key.write_bytes(b"")
+    clock.now += 10
+    assert ours.post(b"", {}).content == b"SE-FETCHER-1"
+    pki.files.key.unlink()
+    clock.now += 10
+    assert ours.post(b"", {}).content == b"SE-FETCHER-1"
+    pki.files.key.write_bytes(whole)
+    clock.now += 10
+    assert ours.post(b"", {}).content == b"SE-FETCHER-2"
+
+
+def test_files_that_cannot_be_used_stop_the_start(server: SourceServer, pki: Pki) -> None:
     assert pki.files.certificate is not None
     pki.files.certificate.unlink()
-    with pytest.raises(CallFailed) as caught:
-        platform(server, pki.files).post(b"", {})
-    assert caught.value.reason is RetryReason.UNREACHABLE
+    with pytest.raises(OSError, match="No such file"):
+        platform(server, pki.files)
