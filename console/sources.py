@@ -1,6 +1,8 @@
 """`budkavle source`: which booking systems are activated, and who did it."""
 
 import getpass
+import math
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Annotated
 
@@ -13,15 +15,61 @@ from shared.clock import utcnow
 from shared.database.sources import Registered, SourceRegister, SourceSystem
 from shared.settings import Environment
 
-#: The producers' promise is 1 call a second at the least; 5 is what most of them bear.
+#: What a booking system is asked of when nothing else was agreed; it has promised 1 call a second.
 _CALLS_PER_SECOND = 5.0
 _CALLS_IN_FLIGHT = 4
+_LEAST_RATE = 0.01  # one call in 100 s
+
+
+def _text_of(longest: int) -> Callable[[str], str]:
+    def take(text: str) -> str:
+        kept = text.strip()
+        if not 1 <= len(kept) <= longest:
+            raise typer.BadParameter(f"must have 1 to {longest} characters")
+        return kept
+
+    return take
+
+
+def _operator() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        raise typer.BadParameter("say who does this with --by") from None
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = math.nan
+    if not _LEAST_RATE <= rate < math.inf:
+        raise typer.BadParameter(f"must be a number from {_LEAST_RATE}")
+    return rate
+
 
 HsaId = Annotated[
-    str, typer.Argument(metavar="HSAID", help="What the booking system sends as sourceSystem.")
+    str,
+    typer.Argument(
+        metavar="HSAID", parser=_text_of(64), help="What the booking system sends as sourceSystem."
+    ),
 ]
+Name = Annotated[str, typer.Option(metavar="NAME", parser=_text_of(200), help="The system's name.")]
 Chosen = Annotated[Environment, typer.Option(help="Where it is activated; qa and prod never mix.")]
-By = Annotated[str, typer.Option(default_factory=getpass.getuser, help="Who does this.")]
+Rate = Annotated[
+    float,
+    typer.Option(metavar="NUMBER", parser=_rate, help="Calls to it, over all fetchers together."),
+]
+By = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        parser=_text_of(100),
+        default_factory=_operator,
+        show_default="you",
+        help="Who does this.",
+    ),
+]
 
 commands = typer.Typer(no_args_is_help=True, help="Activated booking systems.")
 
@@ -34,19 +82,17 @@ def register(app: typer.Typer) -> None:
 def add(
     hsa_id: HsaId,
     *,
-    name: Annotated[str, typer.Option(help="The system's name.")],
+    name: Name,
     environment: Chosen,
-    calls_per_second: Annotated[
-        float, typer.Option(min=0.01, help="Calls to it, over all fetchers together.")
-    ] = _CALLS_PER_SECOND,
+    calls_per_second: Rate = _CALLS_PER_SECOND,
     calls_in_flight: Annotated[
-        int, typer.Option(min=1, help="Calls to it at the same time, from each fetcher.")
+        int, typer.Option(min=1, max=1000, help="Calls to it at the same time, from each fetcher.")
     ] = _CALLS_IN_FLIGHT,
     by: By,
 ) -> None:
     """Activate a booking system, or change one that is active. In force within 5 seconds."""
     source = SourceSystem(
-        hsa_id=hsa_id.strip(),
+        hsa_id=hsa_id,
         name=name,
         environment=environment,
         calls_per_second=calls_per_second,
