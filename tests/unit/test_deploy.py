@@ -1,0 +1,269 @@
+"""What deploy/ names is what the code has: stages, commands, queues, ports, settings, metrics.
+
+No Docker or Kubernetes runs here: these tests read the files.
+"""
+
+import importlib
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+import yaml
+from prometheus_client import REGISTRY
+
+from console.__main__ import app
+from console.settings_table import all_settings
+from sandbox.sms_provider import PATH as SMS_PATH
+from shared.observability.health import split_bind
+from shared.settings import CommonSettings
+from shared.topology import READING_STAGES, STAGES, dead_queue, work_queue
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+SETTINGS = {setting.name for setting in all_settings()} | {"BUDKAVLE_SECRETS_DIR"}
+HEALTH_PORT, SOAP_PORT = 9100, 8080
+
+Yaml = dict[str, Any]
+
+
+def load(name: str) -> Yaml:
+    loaded: Yaml = yaml.safe_load((DEPLOY / name).read_text())
+    return loaded
+
+
+def load_all(name: str) -> list[Yaml]:
+    return list(yaml.safe_load_all((DEPLOY / name).read_text()))
+
+
+COMPOSE = load("compose.yaml")
+SERVICES: Yaml = COMPOSE["services"]
+OURS = {name: service for name, service in SERVICES.items() if service["image"] == "budkavle"}
+DEPLOYMENTS = {document["metadata"]["name"]: document for document in load_all(
+    "kubernetes/stages.yaml")}  # fmt: skip
+EVERY_STAGE: Yaml = load("kubernetes/every-stage.yaml")["spec"]["template"]["spec"]
+DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
+
+
+def files() -> Iterator[Path]:
+    return (path for path in DEPLOY.rglob("*") if path.is_file() and "secrets" not in path.parts)
+
+
+def commands() -> dict[str, Any]:
+    return typer.main.get_group(app).commands
+
+
+def assert_command_exists(words: list[str]) -> None:
+    assert words[0] in commands()
+    if words[0] == "run":
+        assert set(words[1:]) <= set(STAGES)
+
+
+def numbers(port: str) -> tuple[int, int]:
+    """Published and inner port of `"127.0.0.1:8080:8080"`."""
+    _, published, inner = port.split(":")
+    return int(published), int(inner)
+
+
+def test_every_file_of_yaml_and_json_parses() -> None:
+    for path in files():
+        if path.suffix == ".yaml":
+            assert [document for document in load_all(str(path.relative_to(DEPLOY))) if document]
+        elif path.suffix == ".json":
+            json.loads(path.read_text())
+
+
+def test_every_setting_that_is_named_is_one_we_have() -> None:
+    for path in files():
+        named = set(re.findall(r"BUDKAVLE_[A-Z0-9_]+[A-Z0-9](?![A-Z0-9_…])", path.read_text()))
+        assert named <= SETTINGS, path.name
+
+
+def test_every_secret_is_a_setting_and_stands_where_it_is_looked_for(tmp_path: Path) -> None:
+    for name, service in OURS.items():
+        assert {f"{secret}".upper() for secret in service["secrets"]} <= SETTINGS, name
+        assert set(service["secrets"]) <= COMPOSE["secrets"].keys()
+    subprocess.run([DEPLOY / "make-secrets", tmp_path], check=True)
+    for secret in COMPOSE["secrets"].values():
+        assert (tmp_path / Path(secret["file"]).name).exists()
+
+
+def test_the_secrets_that_are_made_fit_together_and_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        subprocess.run([DEPLOY / "make-secrets", tmp_path], check=True)
+    monkeypatch.setenv("BUDKAVLE_SECRETS_DIR", str(tmp_path))
+    settings = CommonSettings()
+    password = (tmp_path / "postgres_password").read_text()
+    assert settings.database_url.get_secret_value() == (
+        f"postgresql+psycopg://budkavle:{password}@postgres:5432/budkavle"
+    )
+    user = dict(
+        line.split(" = ") for line in (tmp_path / "rabbitmq_user.conf").read_text().splitlines()
+    )
+    assert settings.broker_url.get_secret_value() == (
+        f"amqp://{user['default_user']}:{user['default_pass']}@rabbitmq:5672/%2F"
+    )
+    assert tmp_path.stat().st_mode & 0o077 == 0
+
+
+def test_compose_runs_every_stage_setup_and_the_sandbox_by_commands_we_have() -> None:
+    assert {tuple(service["command"]) for service in OURS.values()} == {
+        *(("run", stage) for stage in STAGES), ("setup",), ("sandbox",)
+    }  # fmt: skip
+    for service in OURS.values():
+        assert_command_exists(service["command"])
+
+
+def test_stages_wait_for_setup_and_setup_for_broker_and_database() -> None:
+    healthy = {"rabbitmq": {"condition": "service_healthy"},
+               "postgres": {"condition": "service_healthy"}}  # fmt: skip
+    done = {"setup": {"condition": "service_completed_successfully"}}
+    assert SERVICES["setup"]["depends_on"] == healthy
+    for stage in STAGES:
+        assert SERVICES[stage]["depends_on"] == healthy | done
+    for name in healthy:
+        assert SERVICES[name]["healthcheck"]["test"]
+
+
+def test_a_stage_that_reads_a_queue_can_be_scaled() -> None:
+    for stage in READING_STAGES:
+        assert "ports" not in SERVICES[stage]
+        assert "container_name" not in SERVICES[stage]
+
+
+def test_ports_are_those_that_the_processes_listen_on() -> None:
+    assert f"BUDKAVLE_INGEST_BIND=0.0.0.0:{SOAP_PORT}" in DOCKERFILE
+    assert f"BUDKAVLE_HEALTH_BIND=0.0.0.0:{HEALTH_PORT}" in DOCKERFILE
+    assert f"EXPOSE {SOAP_PORT} {HEALTH_PORT}" in DOCKERFILE
+    assert numbers(*SERVICES["ingest"]["ports"]) == (SOAP_PORT, SOAP_PORT)
+    bound = {split_bind(bind)[1] for setting, bind in SERVICES["sandbox"]["environment"].items()
+             if setting.endswith("_BIND")}  # fmt: skip
+    assert {numbers(port)[1] for port in SERVICES["sandbox"]["ports"]} <= bound
+    for stage in STAGES:
+        assert f":{HEALTH_PORT}/readyz" in " ".join(SERVICES[stage]["healthcheck"]["test"])
+
+
+def test_what_is_published_is_published_on_loopback_only() -> None:
+    for service in SERVICES.values():
+        for port in service.get("ports", []):
+            assert port.startswith("127.0.0.1:")
+
+
+def test_the_relay_is_pointed_at_the_sandbox_until_it_is_told_otherwise() -> None:
+    binds = SERVICES["sandbox"]["environment"]
+    port = {name: split_bind(binds[f"BUDKAVLE_SANDBOX_{name}_BIND"])[1]
+            for name in ("PLATFORM", "SMTP", "SMS")}  # fmt: skip
+    default = {setting: value for stage in ("fetcher", "notifier")
+               for setting, value in SERVICES[stage]["environment"].items()}  # fmt: skip
+    assert f":-http://sandbox:{port['PLATFORM']}}}" in default["BUDKAVLE_PLATFORM_URL"]
+    assert f":-smtp://sandbox:{port['SMTP']}}}" in default["BUDKAVLE_SMTP_URL"]
+    assert f":-http://sandbox:{port['SMS']}{SMS_PATH}}}" in default["BUDKAVLE_SMS_URL"]
+    assert (
+        binds["BUDKAVLE_SANDBOX_SUBSCRIBER_URL"] == f"http://ingest:{SOAP_PORT}/ProcessNotification"
+    )
+
+
+def test_a_stage_gets_longer_to_end_than_it_takes_to_drain() -> None:
+    drain = CommonSettings.model_fields["drain_seconds"].default
+    assert EVERY_STAGE["terminationGracePeriodSeconds"] > drain + 5
+    for stage in STAGES:
+        assert int(SERVICES[stage]["stop_grace_period"].removesuffix("s")) > drain + 5
+
+
+def test_kubernetes_runs_every_stage_under_its_own_name() -> None:
+    assert DEPLOYMENTS.keys() == set(STAGES)
+    for stage, deployment in DEPLOYMENTS.items():
+        template = deployment["spec"]["template"]
+        (container,) = template["spec"]["containers"]
+        assert container["args"] == ["run", stage]
+        assert container["name"] == EVERY_STAGE["containers"][0]["name"]
+        assert deployment["spec"]["selector"]["matchLabels"] == template["metadata"]["labels"]
+    (setup,) = load("kubernetes/setup.yaml")["spec"]["template"]["spec"]["containers"]
+    assert_command_exists(setup["args"])
+
+
+def test_kubernetes_probes_the_health_port() -> None:
+    (container,) = EVERY_STAGE["containers"]
+    assert container["ports"] == [{"name": "health", "containerPort": HEALTH_PORT}]
+    for probe, path in (
+        ("startup", "/healthz"),
+        ("liveness", "/healthz"),
+        ("readiness", "/readyz"),
+    ):
+        assert container[f"{probe}Probe"]["httpGet"] == {"path": path, "port": "health"}
+
+
+def test_kubernetes_names_the_files_that_are_there() -> None:
+    kustomization = load("kubernetes/kustomization.yaml")
+    named = {*kustomization["resources"], *(patch["path"] for patch in kustomization["patches"])}
+    there = {path.name for path in (DEPLOY / "kubernetes").glob("*.yaml")}
+    assert named == there - {"kustomization.yaml"}
+    service = load("kubernetes/ingest-service.yaml")["spec"]
+    ports = DEPLOYMENTS["ingest"]["spec"]["template"]["spec"]["containers"][0]["ports"]
+    assert [port["targetPort"] for port in service["ports"]] == [port["name"] for port in ports]
+    assert [port["containerPort"] for port in ports] == [SOAP_PORT]
+
+
+def test_the_image_holds_every_package_and_installs_what_is_locked() -> None:
+    kept = re.findall(r"^!(\S+)", (DEPLOY / "Dockerfile.dockerignore").read_text(), re.MULTILINE)
+    assert set(kept) == {*STAGES, "shared", "console", "sandbox", "deploy/requirements.lock"}
+    assert "--require-hashes" in DOCKERFILE
+    assert re.search(r"^USER 10001$", DOCKERFILE, re.MULTILINE)
+    assert EVERY_STAGE["securityContext"]["runAsUser"] == 10001
+
+
+def our_metrics() -> set[str]:
+    for stage in STAGES:
+        importlib.import_module(f"{stage}.metrics" if stage != "composer" else stage)
+    importlib.import_module("shared.observability.metrics")
+    return {sample for family in REGISTRY.collect() for sample in series(family)}
+
+
+def series(family: Any) -> set[str]:
+    match family.type:
+        case "counter":
+            return {f"{family.name}_total"}
+        case "histogram":
+            return {f"{family.name}_bucket"}
+        case _:
+            return {family.name}
+
+
+def watching() -> str:
+    return (DEPLOY / "prometheus/alerts.yaml").read_text() + (
+        DEPLOY / "grafana/relay.json"
+    ).read_text()
+
+
+def test_alerts_and_dashboard_ask_for_metrics_we_have() -> None:
+    asked = set(re.findall(r"\bbudkavle_[a-z_]+", watching()))
+    assert asked
+    assert asked <= our_metrics()
+
+
+def test_alerts_and_dashboard_name_our_queues_and_outcomes() -> None:
+    dead = re.search(r'queue=~"([^"]*dead)"', watching())
+    assert dead
+    queues = {name(stage) for stage in READING_STAGES for name in (dead_queue, work_queue)}
+    assert {queue for queue in queues if re.fullmatch(dead[1], queue)} == {
+        dead_queue(stage) for stage in READING_STAGES
+    }
+    asked = set(re.findall(r'outcome=~?\\*"([a-z|]+)', watching()))
+    assert "dead" in "|".join(asked).split("|")
+    runner = (DEPLOY.parent / "shared/hop.py").read_text()
+    ingest = "".join(path.read_text() for path in (DEPLOY.parent / "ingest").glob("*.py"))
+    for outcome in {word for words in asked for word in words.split("|")}:
+        assert f'"{outcome}"' in runner + ingest, outcome
+
+
+def test_prometheus_asks_every_stage_at_its_health_port() -> None:
+    (found,) = load("prometheus/prometheus.yaml")["scrape_configs"][0]["dns_sd_configs"]
+    assert tuple(found["names"]) == STAGES
+    assert found["port"] == HEALTH_PORT
+    for stage in STAGES:
+        assert f'absent(up{{process="{stage}"}})' in watching()
