@@ -6,6 +6,7 @@ the source about the booking itself. Drops what is old, was never told, has pass
 new (`composer.decision.Silent`).
 
 `decision.py` and `pairing.py` decide, on what `history.py` knows; `noticeable.py` says what a
-patient would notice. `wording.py` with `templates/`, `dates.py`, `docbook.py`, `richtext.py` and
-`calendar_file.py` write.
+patient would notice; `marks.py` remembers how far the judging came. `letter.py` puts a message
+together, `wording.py` with `templates/` finds the words, `dates.py`, `docbook.py`, `richtext.py`
+and `calendar_file.py` write their parts of it.
 """

@@ -101,6 +101,14 @@ def decide(fetched: FetchedBooking, history: History, now: datetime, window: tim
     return case.there(fetched.details)
 
 
+def replaced_by(fetched: FetchedBooking, history: History) -> BookingKey | None:
+    """The booking that the same request removed, unless a newer fetch found it there again."""
+    old = fetched.replaces
+    mark = history.mark(old.digest) if old else None
+    is_back = mark is not None and not mark.gone and mark.fetched_at > fetched.fetched_at
+    return None if is_back else old
+
+
 def loose_end(
     fetched: FetchedBooking, history: History, verdict: Verdict | None
 ) -> BookingKey | None:
@@ -109,7 +117,7 @@ def loose_end(
     Its removal came paired with this creation and was not asked about at the source. If the
     creation is told in another way, or not at all, the removal has to be judged by itself.
     """
-    old = fetched.replaces
+    old = replaced_by(fetched, history)
     if old is None or history.was_replaced(old.digest):
         return None
     if isinstance(verdict, Tell | CarryOver) and verdict.replaces == old.digest:
@@ -198,7 +206,7 @@ class _Case:
         return self._changed(standing, self.fetched.booking, details)
 
     def _new(self, details: BookingDetails) -> Verdict:
-        if old := self.fetched.replaces:
+        if old := replaced_by(self.fetched, self.history):
             standing = self.history.standing(old.digest)
             return self._replaced(old.digest, standing, self.fetched.booking, details)
         if not details.starts or self.history.latest(self.booking):

@@ -11,15 +11,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from composer.calendar_file import Entry, calendar_file
 from composer.decision import CarryOver, Silence, Tell, Verdict, Wait, decide, loose_end
 from composer.history import History
+from composer.letter import Writer, compose
 from composer.marks import marks_after
 from composer.pairing import horizon
-from composer.wording import Wording
 from shared.clock import Clock
 from shared.identity import BookingKey
-from shared.inbox import InboxMessage, Mark, MessageKind, Told
+from shared.inbox import InboxMessage, Mark, Told
 from shared.messages import BookingChange, FetchedBooking, Message, NoticeOrder
 from shared.outcomes import DeadLetter, Drop, Outcome, Postpone, Publish
 from shared.riv.times import instant, is_wall_time
@@ -72,14 +71,14 @@ class Composer:
     def __init__(
         self,
         circles: Circles,
-        wording: Wording,
+        writer: Writer,
         *,
         window: timedelta,
         clock: Clock,
         new_id: Callable[[], str],
     ) -> None:
         self._circles = circles
-        self._wording = wording
+        self._writer = writer
         self._window = window
         self._clock = clock
         self._new_id = new_id
@@ -104,7 +103,7 @@ class Composer:
             circle.set_mark(mark)
         asked = questions(fetched, history, verdict)
         if isinstance(verdict, Tell):
-            message = compose(verdict, fetched, history, self._wording, self._new_id(), now)
+            message = compose(verdict, fetched, history, self._writer, self._new_id(), now)
             circle.write(message)
             return Publish((order_for(message, fetched), *asked), message.kind)
         if isinstance(verdict, CarryOver):
@@ -128,52 +127,6 @@ def silent_outcome(verdict: Silence | Wait | CarryOver) -> Outcome:
             return Postpone(delay, Waiting.FOR_PAIR)
         case CarryOver():
             return Drop(Note.CARRIED_OVER)
-
-
-def compose(
-    tell: Tell,
-    fetched: FetchedBooking,
-    history: History,
-    wording: Wording,
-    message_id: str,
-    now: datetime,
-) -> InboxMessage:
-    """The message, with its place in the chain of messages about this visit."""
-    earlier = history.latest(tell.booking.digest)
-    chain = [told for told in (earlier, tell.previous) if told]
-    revision = 1 + max((told.revision for told in chain), default=0)
-    uid = chain[0].calendar_uid if chain else f"{message_id}@budkavle"
-    previous = tell.previous.state if tell.previous else None
-    letter = wording.letter(tell.kind, tell.details, previous)
-    return InboxMessage(
-        id=message_id,
-        key=tell.booking,
-        revision=revision,
-        kind=tell.kind,
-        state=tell.details,
-        calendar_uid=uid,
-        received_at=fetched.received_at,
-        fetched_at=fetched.fetched_at,
-        created_at=now,
-        notification_id=fetched.notification_id,
-        change_id=fetched.change_id,
-        subject=letter.subject,
-        body_text=letter.text,
-        body_html=letter.html,
-        calendar=calendar_of(tell, uid, revision, now),
-    )
-
-
-def calendar_of(tell: Tell, uid: str, revision: int, now: datetime) -> str | None:
-    """The entry of the visit; and what became of the previous one, if it has an entry to mend."""
-    is_cancelled = tell.kind is MessageKind.CANCELLATION
-    entries = []
-    if tell.details.starts:
-        entries.append(Entry(uid, revision, tell.details, cancelled=is_cancelled))
-    old = tell.previous
-    if old and old.state.starts and (old.calendar_uid != uid or not tell.details.starts):
-        entries.append(Entry(old.calendar_uid, revision, old.state, cancelled=True))
-    return calendar_file(entries, now) if entries else None
 
 
 def order_for(told: Told, fetched: FetchedBooking) -> NoticeOrder:

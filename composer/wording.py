@@ -26,6 +26,7 @@ from jinja2 import (
 from markupsafe import Markup
 
 from composer import docbook, richtext
+from composer.letter import Letter
 from composer.noticeable import Noticeable, changed_aspects, noticeable
 from composer.samples import SAMPLES
 from shared.inbox import MessageKind
@@ -36,15 +37,6 @@ _PARTS = ("subject.txt", "txt", "html")
 
 class BrokenTemplate(ValueError):
     """A template cannot be read or rendered. The text names the file and the fault."""
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """What a patient reads. `html` is a fragment, to be put under a heading with the subject."""
-
-    subject: str
-    text: str
-    html: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
+from composer.letter import Letter
 from composer.samples import SAMPLES, Sample
 from composer.settings import ComposerSettings
-from composer.wording import BrokenTemplate, Letter, Wording
+from composer.wording import BrokenTemplate, Wording
 from console.exits import ExitCode, Refused
 from console.output import say
 from shared.inbox import MessageKind

@@ -8,11 +8,13 @@ from itertools import count
 from typing import Any
 
 from composer.handler import Composer
+from composer.history import History
+from composer.letter import Writer
 from composer.wording import Wording
 from shared.identity import BookingKey
 from shared.inbox import InboxMessage, Mark, Told, circle_of
 from shared.messages import BookingChange, BookingDetails, FetchedBooking, NoticeOrder
-from shared.outcomes import Drop, Outcome, Postpone, Publish
+from shared.outcomes import Outcome, Postpone, Publish
 
 PATIENT = "191212121212"
 SOURCE = "SE2321000016-SYS1"
@@ -118,7 +120,7 @@ class World:
     `outcomes` are the reasons and notes in their order; `pass_time` brings back what was postponed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, writer: Writer = WORDING) -> None:
         self.now = NOW
         self.source: dict[str, BookingDetails] = {}  # by digest of the booking's key
         self.circles = MemoryCircles()
@@ -129,7 +131,7 @@ class World:
         self._numbers = count(1)
         self.composer = Composer(
             self.circles,
-            WORDING,
+            writer,
             window=WINDOW,
             clock=lambda: self.now,
             new_id=lambda: f"message{next(self._numbers)}",
@@ -143,6 +145,12 @@ class World:
     @property
     def newest(self) -> InboxMessage:
         return self.circles.messages[-1]
+
+    def believed(self, booking: BookingKey) -> BookingDetails | None:
+        """The booking as its patient must take it to be after all messages; None: no booking."""
+        everything = History(tuple(self.circles.messages), tuple(self.circles.marks.values()))
+        told = everything.standing(booking.digest)
+        return told.state if told else None
 
     def create(
         self, booking: BookingKey, details: BookingDetails, *, replaces: BookingKey | None = None
@@ -195,14 +203,11 @@ class World:
         """What the runner does: decoded from its bytes, judged, and the outcome carried out."""
         self.now += MOMENT
         outcome = self.composer(FetchedBooking.decode(fetched.encode()))
-        match outcome:
-            case Postpone(delay, reason):
-                self.waiting.append((self.now + delay, fetched))
-            case Publish(messages, reason):
-                for message in messages:
-                    self._take(message)
-            case Drop(reason):
-                pass
+        if isinstance(outcome, Postpone):
+            self.waiting.append((self.now + outcome.delay, fetched))
+        if isinstance(outcome, Publish):
+            for message in outcome.messages:
+                self._take(message)
         self.outcomes.append(str(outcome.note if isinstance(outcome, Publish) else outcome.reason))
         return outcome
 
