@@ -1,0 +1,56 @@
+"""How values look in listings."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from console.output import print_json, print_rows, shown
+from shared.broker.base import QueueState
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "–"),
+        (0, "0"),
+        ("", ""),
+        (5.0, "5"),
+        (0.5, "0.5"),
+        (datetime(2026, 7, 1, 10, 0, tzinfo=UTC), "2026-07-01 12:00"),
+        (datetime(2026, 12, 1, 10, 0, tzinfo=UTC), "2026-12-01 11:00"),
+        (timedelta(0), "0 s"),
+        (timedelta(seconds=59.9), "59 s"),
+        (timedelta(minutes=12, seconds=5), "12 min 5 s"),
+        (timedelta(hours=3), "3 h 0 min"),
+        (timedelta(days=40, hours=4, minutes=3), "40 d 4 h"),
+        (timedelta(seconds=-5), "0 s"),
+    ],
+)
+def test_values_as_an_operator_reads_them(value: object, text: str) -> None:
+    assert shown(value) == text
+
+
+def test_a_piped_row_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    print_rows([{"id": "x" * 60, "name": "y" * 60, "more": "z" * 40}], empty="")
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if "x" in line]
+    assert row.split() == ["x" * 60, "y" * 60, "z" * 40]
+
+
+def test_the_first_column_is_never_broken(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    print_rows([{"id": "x" * 30, "name": "a name of several words, and long"}], empty="")
+    assert "x" * 30 in capsys.readouterr().out
+
+
+def test_instants_and_dataclasses_become_json(capsys: pytest.CaptureFixture[str]) -> None:
+    noon = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+    print_json([QueueState("filter", 1, None, 2, 0, None), noon, timedelta(minutes=1)])
+    state, instant, length = json.loads(capsys.readouterr().out)
+    assert state["unacknowledged"] is None
+    assert (instant, length) == ("2026-11-25T12:00:00+00:00", 60)
