@@ -25,9 +25,16 @@ _MAX_BYTES = 10_000_000
 #: "ProcessNotification"). As they stand no number passes.
 _LITERAL_ANCHORS = re.compile(r'<xs:pattern value="\^(.*?)\$"')
 
-OURS = ("GetBookingDetails.xsd", "ProcessNotification.xsd", "Update.xsd", "headers.xsd")
+OURS = (
+    "GetBookingDetails.xsd",
+    "PingForConfiguration.xsd",
+    "ProcessNotification.xsd",
+    "Update.xsd",
+    "headers.xsd",
+)
 OFFICIAL = (
     "GetBookingDetailsResponder_1.1.xsd",
+    "PingForConfigurationResponder_1.0.xsd",
     "ProcessNotificationResponder_1.0.xsd",
     "UpdateResponder_1.0.xsd",
     "interoperability_headers_1.0.xsd",
