@@ -1,6 +1,7 @@
 """Publishing from many threads over one connection, each waiting for its own confirms."""
 
 import threading
+import time
 from collections.abc import Sequence
 from functools import partial
 
@@ -36,12 +37,13 @@ class Publisher:
         self._link = link
 
     def publish(self, messages: Sequence[Outgoing], *, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
         ticket = _Ticket(messages)
         if not self._link.wait_first_try(timeout) or self._full:
             raise BrokerUnavailable("not connected, or not storing")
         if not self._link.call(partial(self._cross, ticket)):
             raise BrokerUnavailable("not connected")
-        if not ticket.wait(timeout):
+        if not ticket.wait(max(0, deadline - time.monotonic())):
             ticket.abandoned = True
             raise BrokerUnavailable(f"no confirm within {timeout:g} s")
         if ticket.error is not None:

@@ -146,6 +146,25 @@ def test_a_cut_connection_loses_nothing(proxy: Proxy, proxied_url: str) -> None:
         eventually(lambda: relaying.consumer.connected, timeout=LONG)
 
 
+def test_a_settlement_of_before_the_cut_does_nothing_after_it(
+    proxy: Proxy, proxied_url: str
+) -> None:
+    """Its tag may be another message's by now."""
+    with opened(proxied_url) as broker:
+        broker.publish([message("a")])
+        reader = Reader(broker)
+        before = reader.next_one()
+        proxy.cut()
+        after = reader.wait_for(2, timeout=LONG)[1]
+        reader.consumer.settle(before, [message("wrong", "fetcher")])
+        assert reader.consumer.drained(5)
+        reader.consumer.settle(after, [message("right", "fetcher")])
+        follower = Reader(broker, "fetcher")
+        follower.next_one()
+        assert reader.consumer.drained(5)
+        assert follower.names == ["right"]
+
+
 def test_a_silent_connection_is_given_up(proxy: Proxy, proxied_url: str) -> None:
     """Nothing is heard, nothing is refused: only the missing heartbeats tell."""
     with opened(proxied_url) as broker:
