@@ -20,7 +20,7 @@ from shared.riv.xml import MalformedXml, parse_xml
 RESPONSE = f"{{{GET_BOOKING_DETAILS}}}GetBookingDetailsResponse"
 _TIMESLOT = f"{{{GET_BOOKING_DETAILS}}}timeslotDetail"
 
-_SAYS_SOMETHING = "boolean(normalize-space(.))"
+_says_something = etree.XPath("boolean(normalize-space(.))")
 
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
@@ -73,7 +73,7 @@ def timeslot_element(body: etree._Element) -> etree._Element | None:
     timeslots = [child for child in body if etree.QName(child).localname == "timeslotDetail"]
     if len(timeslots) > 1 or any(timeslot.tag != _TIMESLOT for timeslot in timeslots):
         raise _unreadable("timeslotDetail is not the one that the contract has")
-    return timeslots[0] if timeslots and timeslots[0].xpath(_SAYS_SOMETHING) else None
+    return timeslots[0] if timeslots and _says_something(timeslots[0]) else None
 
 
 def read_timeslot(element: etree._Element, value: Any) -> Timeslot:
