@@ -85,7 +85,7 @@ class World:
         return [sms for sms in self._call("GET", "/sms") if sms["to"] == number]
 
     def mail_to(self, address: str) -> list[dict[str, Any]]:
-        return [mail for mail in self._call("GET", "/mail") if address in mail["to"]]
+        return [mail for mail in self._call("GET", "/mail") if address in mail["envelope"]["to"]]
 
     def notifications_lost(self) -> list[Any]:
         """What the index gave up on: its own dead letters."""

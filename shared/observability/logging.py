@@ -14,7 +14,16 @@ from structlog.types import EventDict, Processor
 from shared.observability.redaction import redact_value
 
 # Libraries that tell at "info" what concerns nobody who runs the relay.
-_CHATTY = ("pika", "zeep", "urllib3", "alembic", "uvicorn.access", "sqlalchemy.engine", "asyncio")
+_CHATTY = (
+    "pika",
+    "zeep",
+    "urllib3",
+    "alembic",
+    "uvicorn.access",
+    "sqlalchemy.engine",
+    "asyncio",
+    "mail.log",
+)
 
 
 class LogSettings(Protocol):
