@@ -118,7 +118,7 @@ def loose_end(
     creation is told in another way, or not at all, the removal has to be judged by itself.
     """
     old = replaced_by(fetched, history)
-    if old is None or history.was_replaced(old.digest):
+    if old is None:
         return None
     if isinstance(verdict, Tell | CarryOver) and verdict.replaces == old.digest:
         return None

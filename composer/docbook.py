@@ -57,12 +57,18 @@ def read(purpose: str) -> RichText:
     if not _LOOKS_LIKE_XML.match(text):
         return _plain(text)
     if len(text) > MAX_CHARACTERS:
-        return _plain(_TAG.sub(" ", text[: 2 * MAX_CHARACTERS]))
+        return _beginning(text)
     try:
         root = _parse(text)
     except MalformedXml:
         return _plain(unescape(_TAG.sub(" ", text)))
     return tuple(_blocks(root, level=1))
+
+
+def _beginning(text: str) -> RichText:
+    """Of markup that is too long to read, the text at its beginning."""
+    words = unescape(_TAG.sub(" ", text[: 4 * MAX_CHARACTERS]))
+    return (*_plain(words[:MAX_CHARACTERS]), Paragraph((CUT_OFF,)))
 
 
 def printable(text: str) -> str:
@@ -144,7 +150,9 @@ def _heading(element: etree._Element, level: int) -> Iterator[Block]:
 
 def _items(element: etree._Element, *, ordered: bool) -> Iterator[Block]:
     """What stands in a list outside of its items counts as an item: nothing is lost."""
-    entries = (tuple(_blocks(item, _LIST_LEVEL)) for item in element)
+    entries = [tuple(_paragraph([element.text or ""]))]
+    for item in element:
+        entries += tuple(_blocks(item, _LIST_LEVEL)), tuple(_paragraph([item.tail or ""]))
     if kept := tuple(entry for entry in entries if entry):
         yield Items(ordered, kept)
 

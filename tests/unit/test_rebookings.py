@@ -173,6 +173,29 @@ def test_a_question_lost_in_a_crash_is_asked_again(world: World) -> None:
     assert world.asked == [first]
 
 
+def test_replaced_once_more_while_it_was_on_hold(world: World) -> None:
+    world.create(B, LATER, replaces=C)
+    world.remove(A)
+    world.create(C, LATER_STILL)
+    assert world.outcomes[-1] == "waiting_for_pair"
+    world.create(B, LATER, replaces=C)
+    assert world.outcomes[-1] == "asked_about_replaced"
+    world.ask()
+    world.pass_time()
+    assert world.believed(C) is None
+
+
+def test_the_pairing_of_a_booking_that_was_seen_again_since_is_void() -> None:
+    world = World()
+    world.source[B.digest] = LATER
+    replacement = world.fetch(B, replaces=A)
+    world.create(A, VISIT)
+    world.hand(replacement)
+    assert world.kinds == ["booking_confirmation", "booking_confirmation"]
+    assert world.asked == []
+    assert world.believed(A) == VISIT
+
+
 # --- in requests of their own ---
 
 

@@ -62,9 +62,7 @@ CASES = {
         but(VISIT, reason="Ont i ögat"),
         but(VISIT, performer_name="", care_type_name="", cancel_allowed=False),
     ),
-    "moved_became_call": Sample(
-        MessageKind.CHANGED_TIME, but(LATER, is_call_letter=True), VISIT
-    ),
+    "moved_became_call": Sample(MessageKind.CHANGED_TIME, but(LATER, is_call_letter=True), VISIT),
 }
 
 

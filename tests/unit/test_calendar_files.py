@@ -1,0 +1,119 @@
+"""The calendar file that goes with a message about a time (RFC 5545)."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from composer.calendar_file import Entry, calendar_file
+from tests.unit.composer_world import LATER, OPEN_CALL, VISIT, World, but, key
+
+WRITTEN = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
+A = key("A")
+
+
+def unfolded(text: str) -> list[str]:
+    return text.replace("\r\n ", "").split("\r\n")
+
+
+def calendar_of(world: World) -> list[str]:
+    return unfolded(world.newest.calendar or "")
+
+
+def test_a_visit() -> None:
+    assert unfolded(calendar_file([Entry("uid@budkavle", 2, VISIT)], WRITTEN)) == [
+        "BEGIN:VCALENDAR",
+        "VERSION:2.0",
+        "PRODID:-//Budkavle//Inbox//SV",
+        "METHOD:PUBLISH",
+        "BEGIN:VEVENT",
+        "UID:uid@budkavle",
+        "SEQUENCE:2",
+        "DTSTAMP:20261102T080000Z",
+        "DTSTART:20261203T080000Z",
+        "DTEND:20261203T083000Z",
+        "SUMMARY:Ögonmottagningen Sjöstad\\, Anna Berg",
+        "LOCATION:Ögonmottagningen Sjöstad",
+        "STATUS:CONFIRMED",
+        "END:VEVENT",
+        "END:VCALENDAR",
+        "",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("starts", "ends", "lines"),
+    [
+        ("20270701090000", "", ["DTSTART:20270701T070000Z"]),
+        (
+            "20270328013000",
+            "20270328033000",
+            ["DTSTART:20270328T003000Z", "DTEND:20270328T013000Z"],
+        ),
+        (
+            "20271031013000",
+            "20271031033000",
+            ["DTSTART:20271030T233000Z", "DTEND:20271031T023000Z"],
+        ),
+        (
+            "20261231233000",
+            "20270101003000",
+            ["DTSTART:20261231T223000Z", "DTEND:20261231T233000Z"],
+        ),
+        ("20261203090000", "20261203090000", ["DTSTART:20261203T080000Z"]),
+        ("20261203090000", "20261203080000", ["DTSTART:20261203T080000Z"]),
+        ("20261203090000", "nonsense", ["DTSTART:20261203T080000Z"]),
+    ],
+)
+def test_times_are_instants_and_ends_make_sense(starts: str, ends: str, lines: list[str]) -> None:
+    entry = Entry("u", 1, but(VISIT, starts=starts, ends=ends))
+    found = unfolded(calendar_file([entry], WRITTEN))
+    assert [line for line in found if line.startswith(("DTSTART", "DTEND"))] == lines
+
+
+def test_lines_are_folded_between_characters() -> None:
+    details = but(VISIT, unit_name="Öron, näsa; hals\\" * 20, performer_name="")
+    text = calendar_file([Entry("u", 1, details)], WRITTEN)
+    assert all(len(line.encode()) <= 75 for line in text.split("\r\n"))
+    assert "\n" not in text.replace("\r\n", "")
+    assert "LOCATION:" + "Öron\\, näsa\\; hals\\\\" * 20 in unfolded(text)
+
+
+def test_a_name_cannot_add_lines() -> None:
+    details = but(VISIT, unit_name="x\r\nATTENDEE:mailto:y")
+    found = unfolded(calendar_file([Entry("u", 1, details)], WRITTEN))
+    assert not any(line.startswith("ATTENDEE") for line in found)
+
+
+def test_a_moved_visit_updates_the_entry() -> None:
+    world = World()
+    world.create(A, VISIT)
+    first = calendar_of(world)
+    world.create(A, LATER)
+    second = calendar_of(world)
+    assert first[5] == second[5]
+    assert (first[6], second[6]) == ("SEQUENCE:1", "SEQUENCE:2")
+    assert "DTSTART:20261210T123000Z" in second
+
+
+def test_a_cancelled_visit_cancels_the_entry() -> None:
+    world = World()
+    world.create(A, VISIT)
+    uid = calendar_of(world)[5]
+    world.remove(A)
+    world.pass_time()
+    lines = calendar_of(world)
+    assert {"METHOD:CANCEL", uid, "SEQUENCE:2", "STATUS:CANCELLED"} <= set(lines)
+
+
+def test_a_call_that_lost_its_time_cancels_the_entry() -> None:
+    world = World()
+    world.create(A, but(VISIT, is_call_letter=True))
+    world.create(A, OPEN_CALL)
+    lines = calendar_of(world)
+    assert {"METHOD:CANCEL", "DTSTART:20261203T080000Z", "STATUS:CANCELLED"} <= set(lines)
+
+
+def test_an_open_call_has_no_calendar() -> None:
+    world = World()
+    world.create(A, OPEN_CALL)
+    assert world.newest.calendar is None
