@@ -12,9 +12,10 @@ from shared.broker.base import REPLAY, Envelope
 from shared.clock import utcnow
 from shared.database.contacts import ContactPreferences
 from shared.database.engine import open_database
-from shared.database.inbox import Inbox, InboxMessage
+from shared.database.inbox import Inbox
 from shared.database.migrate import migrate
 from shared.database.sources import SourceRegister, SourceSystem
+from shared.inbox import InboxMessage
 from shared.notices import Channel
 from shared.topology import READING_STAGES
 
