@@ -35,7 +35,7 @@ def main() -> int:
     limits = _limits(settings, database, watch)
     return run_stage(
         "fetcher",
-        FetchHandler(contracts, sources, limits, watch, utcnow),
+        FetchHandler(contracts, sources, limits, watch, utcnow, settings.patience),
         settings,
         concurrency=settings.fetcher_concurrency,
         prefetch=settings.fetcher_prefetch,

@@ -14,11 +14,16 @@ from shared.messages import BookingChange, FetchedBooking
 from shared.outcomes import DeadLetter, Drop, Outcome, Postpone, Publish, RetryLater
 
 _NO_TIME = timedelta(0)
+_FIRST_PATIENCE = timedelta(seconds=5)
 
 
 class DropReason(StrEnum):
     SOURCE_NOT_ACTIVATED = "source_not_activated"  # removed from the register on the way here
     TIME_PASSED = "time_passed"  # the visit began before the source could be asked
+
+
+class PatienceReason(StrEnum):
+    NOT_THERE_YET = "not_there_yet"  # the source announced a booking that it does not show yet
 
 
 class DeadReason(StrEnum):
@@ -62,7 +67,8 @@ class FetchHandler:
     """Turns a change into what the source says of the booking.
 
     `contracts` are by service domain, in lower case and without `urn:`, which some senders write
-    before it.
+    before it. `patience` is how long a source may take to show a booking that it announced: some
+    update the index before their own store has it, and a call letter must not be lost by that.
     """
 
     def __init__(
@@ -72,12 +78,14 @@ class FetchHandler:
         limits: Limits,
         alarm: Alarm,
         clock: Clock,
+        patience: timedelta,
     ) -> None:
         self._contracts = contracts
         self._register = register
         self._limits = limits
         self._alarm = alarm
         self._clock = clock
+        self._patience = patience
 
     def __call__(self, change: BookingChange) -> Outcome:
         contract = self._contracts.get(change.service_domain.strip().lower().removeprefix("urn:"))
@@ -112,6 +120,10 @@ class FetchHandler:
         if what is not None:
             self._alarm.mismatch(source, what)
             return DeadLetter(DeadReason.REPLY_MISMATCH, ReplyMismatch(what))
+        age = self._clock() - change.received_at
+        if answer.timeslot is None and not change.deleted and age < self._patience:
+            again = change.model_copy(update={"turn": None})
+            return Postpone(max(_FIRST_PATIENCE, age), PatienceReason.NOT_THERE_YET, again)
         return Publish((_fetched(change, answer),))
 
     def _is_over(self, change: BookingChange, contract: Contract) -> bool:

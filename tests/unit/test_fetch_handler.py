@@ -76,6 +76,7 @@ class World:
         self,
         says: Timeslot | Exception | None = None,
         source: Source | Exception | None = SampleSource(),  # noqa: B008 - frozen
+        patience: timedelta = timedelta(0),  # noqa: B008 - frozen
     ) -> None:
         self.clock = HandClock()
         self.client = Client(says)
@@ -87,7 +88,7 @@ class World:
         )
         contracts = {"riv:crm:scheduling": CrmScheduling(self.client)}  # type: ignore[arg-type]
         self.handle: Callable[[BookingChange], Outcome] = FetchHandler(
-            contracts, Register(source), limits, self.watch, self.clock
+            contracts, Register(source), limits, self.watch, self.clock, patience
         )
 
 
@@ -119,6 +120,26 @@ def test_what_the_source_says_goes_on_with_the_change_it_belongs_to() -> None:
 
 def test_a_booking_the_source_does_not_have_goes_on_without_details() -> None:
     assert published(World(None).handle(a_change())).details is None
+
+
+def test_a_source_may_take_a_while_to_show_what_it_announced() -> None:
+    world = World(None, patience=timedelta(seconds=60))
+    world.clock.forward(1)
+    outcome = world.handle(a_change(turn=NOON))
+    assert isinstance(outcome, Postpone)
+    assert (outcome.delay, outcome.reason) == (timedelta(seconds=5), "not_there_yet")
+    assert outcome.instead == a_change(turn=None)  # each look takes its own turn
+    world.clock.forward(29)
+    later = world.handle(a_change())
+    assert isinstance(later, Postpone)
+    assert later.delay == timedelta(seconds=30)
+    world.clock.forward(30)
+    assert published(world.handle(a_change())).details is None
+
+
+def test_of_a_removed_booking_nothing_is_waited_for() -> None:
+    world = World(None, patience=timedelta(seconds=60))
+    assert published(world.handle(a_change(deleted=True))).details is None
 
 
 def test_of_a_removed_booking_the_source_is_asked_too() -> None:
@@ -320,6 +341,7 @@ def test_one_flooding_source_leaves_another_alone() -> None:
         limits,
         world.watch,
         clock,
+        timedelta(0),
     )
     for _ in range(100):
         handle(a_change())
