@@ -28,7 +28,7 @@ _ON_LOOPBACK = "-kernel inet_dist_use_interface {127,0,0,1}"
 _AMQP_0_9_1 = b"AMQP\x00\x00\x09\x01"
 _CTL_SECONDS = 60
 _VHOSTS_AT_ONCE = 16
-#: Erlang terms: to read rabbitmq.conf, RabbitMQ compiles the schemas of all its plugins first, which
+#: Erlang terms: to read rabbitmq.conf, RabbitMQ first compiles all its plugins' schemas, which
 #: is half of a start.
 _CONFIG = """\
 [{{rabbit, [
