@@ -74,6 +74,8 @@ def _escaped(text: str) -> str:
 
 def _folded(line: str) -> str:
     """Lines of at most 75 octets, the following ones led by a space; no character is cut."""
+    if len(line.encode()) <= _LINE_OCTETS:
+        return line
     folded, octets = [], 0
     for character in line:
         size = len(character.encode())

@@ -102,10 +102,10 @@ def decide(fetched: FetchedBooking, history: History, now: datetime, window: tim
 
 
 def replaced_by(fetched: FetchedBooking, history: History) -> BookingKey | None:
-    """The booking that the same request removed, unless a newer fetch found it there again."""
+    """The booking that the same request removed, unless a fetch since then found it there again."""
     old = fetched.replaces
     mark = history.mark(old.digest) if old else None
-    is_back = mark is not None and not mark.gone and mark.fetched_at > fetched.fetched_at
+    is_back = mark is not None and not mark.gone and mark.fetched_at > fetched.received_at
     return None if is_back else old
 
 
@@ -118,13 +118,20 @@ def loose_end(
     creation is told in another way, or not at all, the removal has to be judged by itself.
     """
     old = replaced_by(fetched, history)
-    if old is None:
+    if old is None or takes_over(verdict, old.digest) or is_settled(old.digest, history):
         return None
-    if isinstance(verdict, Tell | CarryOver) and verdict.replaces == old.digest:
-        return None
-    mark = history.mark(old.digest)
-    is_settled = mark is not None and mark.gone and history.standing(old.digest) is None
-    return None if is_settled else old
+    return old
+
+
+def takes_over(verdict: Verdict | None, old: str) -> bool:
+    """Whether `verdict` tells what took the place of `old`."""
+    return isinstance(verdict, Tell | CarryOver) and verdict.replaces == old
+
+
+def is_settled(old: str, history: History) -> bool:
+    """Whether `old` is known to be gone, and the patient does not believe in it."""
+    mark = history.mark(old)
+    return mark is not None and mark.gone and history.standing(old) is None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ how often the composer was handed the answers.
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +16,7 @@ from composer.noticeable import changed_aspects
 from shared.identity import BookingKey
 from shared.inbox import MessageKind
 from shared.messages import BookingDetails, FetchedBooking
-from tests.unit.composer_world import CALL, LATER, VISIT, World, but, key
+from tests.unit.composer_world import CALL, LATER, MOMENT, VISIT, World, but, key
 
 VERSIONS = [VISIT, LATER, CALL, but(VISIT, reason="Ont i ögat"), but(LATER, unit_name="Bergby")]
 ONE = [key("A")]
@@ -43,7 +43,7 @@ def events(draw: st.DrawFn, bookings: list[BookingKey]) -> Event:
     others = [other for other in bookings if other != booking]
     replaces = draw(st.none() | st.sampled_from(others)) if others and details else None
     places = st.lists(st.integers(0, 9), min_size=1, max_size=3).map(tuple)
-    return Event(booking, details, replaces, draw(st.integers(0, 3)), draw(places))
+    return Event(booking, details, replaces, draw(st.integers(0, 5)), draw(places))
 
 
 class SilentWriter:
@@ -62,20 +62,28 @@ def happen(world: World, event: Event) -> None:
         world.source.pop(event.booking.digest, None)
 
 
-def ask(world: World, event: Event) -> FetchedBooking:
-    return world.fetch(event.booking, deleted=event.details is None, replaces=event.replaces)
+def ask(world: World, event: Event, received_at: datetime) -> FetchedBooking:
+    return world.fetch(
+        event.booking,
+        deleted=event.details is None,
+        replaces=event.replaces,
+        received_at=received_at,
+    )
 
 
 def disturbed(history: list[Event]) -> World:
     """All answers come after all events, in the order of their places."""
     world = World(SilentWriter())
     answers: list[tuple[int, FetchedBooking]] = []
+    received: list[datetime] = []
     for now, event in enumerate(history):
         happen(world, event)
+        world.now += MOMENT
+        received.append(world.now)
         for index, earlier in enumerate(history[: now + 1]):
             last = now == len(history) - 1
             if index + earlier.asked_after == now or (last and index + earlier.asked_after > now):
-                fetched = ask(world, earlier)
+                fetched = ask(world, earlier, received[index])
                 answers.extend((place, fetched) for place in earlier.places)
     for _, fetched in sorted(answers, key=lambda answer: answer[0]):
         world.hand(fetched)
@@ -88,7 +96,7 @@ def undisturbed(history: list[Event]) -> World:
     world = World(SilentWriter())
     for event in history:
         happen(world, event)
-        world.hand(ask(world, event))
+        world.hand(ask(world, event, world.now))
         world.ask()
     world.pass_time(timedelta(hours=1))
     return world

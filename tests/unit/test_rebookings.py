@@ -196,6 +196,27 @@ def test_the_pairing_of_a_booking_that_was_seen_again_since_is_void() -> None:
     assert world.believed(A) == VISIT
 
 
+def test_what_was_replaced_twice_is_gone_since_the_second_time() -> None:
+    world = World()
+    world.create(A, VISIT, replaces=B)
+    world.source[B.digest] = LATER
+    late = world.fetch(B)
+    world.create(A, VISIT, replaces=B)
+    world.hand(late)
+    assert world.outcomes[-1] == "stale"
+
+
+def test_what_was_replaced_and_created_anew_before_the_replacement_was_fetched() -> None:
+    world = World()
+    received_at = world.now
+    world.source[A.digest] = LATER
+    again = world.fetch(A)
+    world.source[B.digest] = VISIT
+    world.hand(world.fetch(B, replaces=A, received_at=received_at))
+    world.hand(again)
+    assert world.kinds == ["booking_confirmation", "booking_confirmation"]
+
+
 # --- in requests of their own ---
 
 
