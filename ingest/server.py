@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ingest.callers import Peer
+from ingest.http_parser import SteadyParser
 from ingest.settings import IngestSettings
 from ingest.tls import subject_serial_number
 from shared.observability.health import split_bind
@@ -34,6 +35,7 @@ class EdgeProtocol(HttpToolsProtocol):
         self, *arguments: Any, read_seconds: float, max_connections: int, **named: Any
     ) -> None:
         super().__init__(*arguments, **named)
+        self.parser = SteadyParser(self)
         self._read_seconds = read_seconds
         self._max_connections = max_connections
         self._patience: asyncio.TimerHandle | None = None
@@ -70,6 +72,8 @@ class EdgeProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return  # the parser begins this request again
         self._in_head = False
         self._head_bytes = 0
         super().on_headers_complete()
@@ -89,6 +93,10 @@ class EdgeProtocol(HttpToolsProtocol):
     @property
     def _idle(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
+
+    def on_message_complete(self) -> None:
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
 
     def _wait_for_request(self) -> None:
         """Start the clock when no request is being handled, unless it runs already."""

@@ -234,6 +234,39 @@ def test_one_connection_carries_many_requests(gateway: Gateway) -> None:
     assert len(gateway.broker.published) == 2
 
 
+OFFER = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk")
+
+
+@pytest.mark.parametrize("pause", [False, True], ids=["in one piece", "head first"])
+@pytest.mark.parametrize("chunked", [False, True], ids=["with its length", "in chunks"])
+def test_an_offer_of_http_2_is_passed_over(gateway: Gateway, pause: bool, chunked: bool) -> None:
+    """As Java's HTTP client makes with every request in plain text."""
+    body = request()
+    start = head(len(body), *OFFER)
+    if chunked:
+        start = start.replace(
+            f"Content-Length: {len(body)}".encode(), b"Transfer-Encoding: chunked"
+        )
+        body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    with connect(gateway) as connection:
+        for count in (1, 2):
+            connection.sendall(start if pause else start + body)
+            if pause:
+                eventually(lambda: gateway.get("/healthz"))
+                connection.sendall(body)
+            reply = connection.recv(10_000)
+            assert reply.startswith(b"HTTP/1.1 200")
+            assert OK in reply
+            assert len(gateway.broker.published) == count
+
+
+def test_nobody_is_connected_through_us(gateway: Gateway) -> None:
+    with connect(gateway) as connection:
+        connection.sendall(b"CONNECT example.org:443 HTTP/1.1\r\nHost: example.org\r\n\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 400")
+        assert closed(connection)
+
+
 def test_answers_come_well_inside_the_official_time(gateway: Gateway) -> None:
     for count in (1, 50, 1000):
         body = request(count)

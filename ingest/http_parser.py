@@ -1,0 +1,47 @@
+"""httptools' parser without its trap: a request that offers an upgrade loses its body.
+
+Java's HTTP client offers HTTP/2 with every request in plain text (`Upgrade: h2c`). A server may
+pass over the offer (RFC 9110, 7.8), but httptools stops reading at the end of the head, and
+uvicorn then takes the body for absent. Here such a request is begun again without the offer.
+"""
+
+from typing import Any, Protocol
+
+import httptools
+
+_OFFER = frozenset((b"connection", b"upgrade", b"http2-settings"))
+
+
+class Head(Protocol):
+    """Who collects the head of the request that is being read."""
+
+    url: bytes
+    headers: list[tuple[bytes, bytes]]
+
+
+class SteadyParser(httptools.HttpRequestParser):
+    """Never upgrades. What it tells its protocol of a head with an offer, it tells twice:
+    `should_upgrade` says which telling is to be passed over."""
+
+    def __init__(self, protocol: Head) -> None:
+        super().__init__(protocol)
+        self._head = protocol
+        self.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
+
+    def feed_data(self, data: Any) -> None:
+        """`data` is bytes, or can be made such. Raises `httptools.HttpParserError` for what is no HTTP, and for CONNECT."""
+        try:
+            super().feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            if self.get_method() == b"CONNECT":
+                raise httptools.HttpParserError("CONNECT") from None
+            rest = bytes(data[offer.args[0] :])
+            self.feed_data(self._head_without_offer() + rest)
+
+    def _head_without_offer(self) -> bytes:
+        version = self.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b" % (self.get_method(), self._head.url, version)]
+        lines += [
+            b"%b: %b" % (name, value) for name, value in self._head.headers if name not in _OFFER
+        ]
+        return b"\r\n".join((*lines, b"", b""))

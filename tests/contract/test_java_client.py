@@ -1,0 +1,46 @@
+"""A Java client made by Apache CXF from our contracts, as they are, calls the gateway.
+
+Only on demand, because Maven fetches CXF first: `BUDKAVLE_JAVA_CLIENT=1`, with Maven and a JDK.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from shared.riv.contracts import schema_path
+from tests.gateway import running_gateway
+from tests.notifications import SUBSCRIBER
+
+_PROJECT = Path(__file__).with_name("java_client")
+_RUN = "org.codehaus.mojo:exec-maven-plugin:3.1.0:java"
+
+
+@pytest.mark.skipif(not os.environ.get("BUDKAVLE_JAVA_CLIENT"), reason="only on demand")
+@pytest.mark.timeout(900)
+def test_a_client_generated_by_cxf_calls_us(tmp_path: Path) -> None:
+    project = shutil.copytree(_PROJECT, tmp_path / "client")
+    with running_gateway(logical_address=SUBSCRIBER) as gateway:
+        served = f"{gateway.url}/ProcessNotification?wsdl"
+        told = subprocess.run(
+            [
+                *("mvn", "--batch-mode", "--quiet", "compile", _RUN),
+                f"-Dserved={served}",
+                f"-Dschemas={schema_path('Update.wsdl').parent}",
+                "-Dexec.mainClass=Call",
+                f"-Dexec.args={served} {SUBSCRIBER}",
+            ],
+            cwd=project,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert re.findall("answer: (.*)", told.stdout) == [
+        "OK null",
+        "ERROR engagementTransaction[2]/engagement has the key of engagementTransaction[1]",
+    ], told.stdout + told.stderr
+    (taken,) = gateway.broker.notifications
+    assert taken.engagements[0].booking_id == "from-java"
