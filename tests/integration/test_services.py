@@ -11,10 +11,10 @@ import psycopg
 import pytest
 
 from tests.polling import eventually
-from tests.services import PostgreSQL, RabbitMQ
+from tests.services import NoService, PostgreSQL, RabbitMQ
 
 _HOLDER = """\
-import sys, time
+import time
 from tests.services import PostgreSQL
 with PostgreSQL() as server:
     print(server.port, flush=True)
@@ -83,3 +83,12 @@ def test_a_server_dies_with_the_process_that_started_it() -> None:
         return True
 
     assert eventually(refused, timeout=15)
+
+
+def test_a_missing_docker_is_an_error_that_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("BUDKAVLE_TEST_SERVICES", "docker")
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    with pytest.raises(NoService, match="BUDKAVLE_TEST_SERVICES=local"), PostgreSQL():
+        pass

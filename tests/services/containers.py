@@ -19,19 +19,23 @@ class ContainerHost:
         self, image: str, *, inner_port: int, environment: Mapping[str, str] | None = None
     ) -> None:
         self.port = free_port()
-        self._container = DockerContainer(image).with_bind_ports(inner_port, self.port)
-        for name, value in (environment or {}).items():
-            self._container.with_env(name, value)
         self._image = image
+        self._inner_port = inner_port
+        self._environment = environment or {}
+        self._container: DockerContainer | None = None
 
     @cached_property
     def _running(self) -> Container:
         try:
+            self._container = DockerContainer(self._image)
+            self._container.with_bind_ports(self._inner_port, self.port)
+            for name, value in self._environment.items():
+                self._container.with_env(name, value)
             return self._container.start().get_wrapped_container()
         except DockerException as error:
             raise NoService(
-                f"Docker answers but cannot start {self._image}: {error}. To use servers installed"
-                " here instead, set BUDKAVLE_TEST_SERVICES=local."
+                f"Docker cannot start {self._image}: {error}. To use servers installed here,"
+                " set BUDKAVLE_TEST_SERVICES=local."
             ) from error
 
     def start(self) -> None:
@@ -52,7 +56,7 @@ class ContainerHost:
         self._running.kill()
 
     def close(self) -> None:
-        if "_running" in self.__dict__:
+        if self._container is not None:
             self._container.stop()
 
     def run(self, *command: str) -> str:
