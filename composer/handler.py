@@ -61,8 +61,8 @@ class Circles(Protocol):
     def locked(
         self, bookings: Sequence[BookingKey], since: datetime
     ) -> AbstractContextManager[Circle]:
-        """The circle of `bookings`, with all about them, all that is awaited, and all about
-        notifications received since then. What is written is stored when the context ends."""
+        """The circle that `bookings`, one or two, share: all about them, all that is awaited, and
+        all about notifications received since then. What is written is stored at its end."""
 
 
 class Composer:

@@ -57,6 +57,9 @@ _MESSAGE_COLUMNS = (
     messages.c.read,
 )
 
+_LOCK = select(func.pg_advisory_xact_lock(bindparam("number")))
+_WRITE = insert(messages)
+
 
 class Inbox:
     """Every patient's inbox. Methods raise `DatabaseUnavailable` when the database is away."""
@@ -66,7 +69,7 @@ class Inbox:
 
     @contextmanager
     def locked(self, bookings: Sequence[BookingKey], since: datetime) -> Iterator["StoredCircle"]:
-        """The circle of `bookings`, which all belong to one, in a transaction of its own.
+        """The circle of `bookings`, one or two that share it, in a transaction of its own.
 
         It holds all about `bookings`, all that is awaited, and all about notifications that
         ingest took after `since`. Committed at the end of the context; an error undoes it all.
@@ -107,20 +110,29 @@ class StoredCircle:
     ) -> None:
         self._connection = connection
         digests = [booking.digest for booking in bookings]
-        values = {"circle": circle_of(bookings[0]), "bookings": digests, "since": since}
+        values = {
+            "circle": circle_of(bookings[0]),
+            "one": digests[0],
+            "other": digests[-1],
+            "since": since,
+        }
         found = connection.execute(_marks_query(), values)
         self.marks = [_mark(row) for row in found.mappings()]
+        self.told = self._read_told(bookings[0], digests, since) if self.marks else []
+
+    def _read_told(self, booking: BookingKey, digests: list[str], since: datetime) -> list[Told]:
+        """Of what was told there is always a mark, so without marks nobody need ask."""
         values = {
-            "patient": bookings[0].patient.upper(),
-            "source_system": hsa_key(bookings[0].source_system),
+            "patient": booking.patient.upper(),
+            "source_system": hsa_key(booking.source_system),
             "bookings": list({*digests, *(mark.booking for mark in self.marks)}),
             "since": since,
         }
-        found = connection.execute(_told_query(), values)
-        self.told = [_told(row) for row in found.mappings()]
+        found = self._connection.execute(_told_query(), values)
+        return [_told(row) for row in found.mappings()]
 
     def write(self, message: InboxMessage) -> None:
-        self._connection.execute(insert(messages), _message_values(message))
+        self._connection.execute(_WRITE, _message_values(message))
 
     def carry_over(self, told: Told, booking: BookingKey) -> None:
         """Let `told` be about `booking` from now on."""
@@ -137,13 +149,13 @@ class StoredCircle:
 def _lock(connection: Connection, circle: str) -> None:
     if connection.dialect.name == "postgresql":
         number = int.from_bytes(bytes.fromhex(circle)[:8], signed=True)
-        connection.execute(select(func.pg_advisory_xact_lock(number)))
+        connection.execute(_LOCK, {"number": number})
 
 
 @cache
 def _marks_query() -> Select[Any]:
     matters = or_(
-        marks.c.booking.in_(bindparam("bookings", expanding=True)),
+        marks.c.booking.in_([bindparam("one"), bindparam("other")]),
         marks.c.awaiting.is_not(None),
         marks.c.received_at >= bindparam("since"),
     )
