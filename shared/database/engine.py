@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from psycopg.errors import UndefinedTable
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import (
     ArgumentError,
@@ -43,8 +44,9 @@ class Database:
     def begin(self) -> Iterator[Connection]:
         """One transaction: committed at the end, rolled back on any error.
 
-        Raises `DatabaseUnavailable` for lost connections, time-outs, deadlocks and a full or
-        locked database. Constraint errors pass as SQLAlchemy raises them.
+        Raises `DatabaseUnavailable` for lost connections, time-outs, deadlocks, a full or locked
+        database, and one that `budkavle setup` has not been run on yet. Constraint errors pass as
+        SQLAlchemy raises them.
         """
         try:
             with self.engine.begin() as connection:
@@ -52,15 +54,15 @@ class Database:
         except (OperationalError, InterfaceError, DisconnectionError, PoolTimeout) as error:
             raise DatabaseUnavailable(type(error.__cause__ or error).__name__) from error
         except DBAPIError as error:
-            if error.connection_invalidated:
+            if error.connection_invalidated or isinstance(error.orig, UndefinedTable):
                 raise DatabaseUnavailable(type(error.orig).__name__) from error
             raise
 
     def ready(self) -> bool:
-        """Whether a statement can run now."""
+        """Whether it can be reached, and has been set up."""
         try:
             with self.begin() as connection:
-                connection.execute(text("SELECT 1"))
+                connection.execute(text("SELECT 1 FROM alembic_version"))
         except DatabaseUnavailable:
             return False
         return True
@@ -74,10 +76,10 @@ def parse_url(text_of_url: str) -> URL:
     try:
         url = make_url(text_of_url)
     except (ArgumentError, ValueError):
-        raise UnknownDatabase("the database URL is not a URL") from None
+        raise UnknownDatabase("BUDKAVLE_DATABASE_URL: is no URL") from None
     if url.drivername not in _DRIVERS:
         raise UnknownDatabase(
-            f"no database for {url.drivername!r}; use sqlite:/// or postgresql+psycopg://"
+            "BUDKAVLE_DATABASE_URL: is neither sqlite:/// nor postgresql+psycopg://"
         )
     return url
 
