@@ -8,6 +8,7 @@ from socket import socket
 from threading import Event, Thread
 
 import structlog
+from starlette.applications import Starlette
 
 from ingest.app import build_app
 from ingest.callers import CallerPolicy
@@ -23,8 +24,8 @@ from shared.broker.base import Broker
 from shared.clock import utcnow
 from shared.identity import new_id
 from shared.observability.health import HealthServer
-from shared.observability.logging import configure_logging
-from shared.process import announce_ready, stop_signal
+from shared.process import announce_ready, start, stop_signal
+from shared.settings import blaming
 
 log = structlog.get_logger()
 
@@ -66,13 +67,18 @@ def run(settings: IngestSettings) -> int:
     """
     stopping = stop_signal()
     broker = open_broker(settings.broker_url.get_secret_value(), settings.topology)
-    health = HealthServer(settings.health_bind, {"broker": broker.ready})
+    with blaming("BUDKAVLE_HEALTH_BIND"):
+        health = HealthServer(settings.health_bind, {"broker": broker.ready})
+    with blaming("BUDKAVLE_INGEST_BIND"):
+        listener = listen(settings.ingest_bind)
+    with blaming("BUDKAVLE_INGEST_TLS_CERTIFICATE, _KEY, _CLIENT_CA"):
+        tls = LiveTls(settings.tls) if settings.tls else None
     health.start()
-    listener = listen(settings.ingest_bind)
     url = f"{address_of(listener, tls=settings.tls is not None)}/ProcessNotification"
     Thread(target=_announce, args=(broker, url, health.url, stopping), daemon=True).start()
     with ThreadPoolExecutor(settings.ingest_threads, "ingest") as threads:
-        drained = _serve(settings, build_endpoint(settings, broker, threads), broker, listener)
+        app = build_app(build_endpoint(settings, broker, threads), {"broker": broker.ready})
+        drained = _serve(settings, app, tls, listener)
     stopping.set()
     broker.close()
     health.stop()
@@ -81,11 +87,9 @@ def run(settings: IngestSettings) -> int:
 
 
 def _serve(
-    settings: IngestSettings, endpoint: SoapEndpoint, broker: Broker, listener: socket
+    settings: IngestSettings, app: Starlette, tls: LiveTls | None, listener: socket
 ) -> bool:
     """Whether all that was begun was finished."""
-    app = build_app(endpoint, {"broker": broker.ready})
-    tls = LiveTls(settings.tls) if settings.tls else None
     server = build_server(app, settings, tls.context if tls else None)
 
     async def serve() -> bool:
@@ -106,11 +110,5 @@ def _announce(broker: Broker, url: str, health_url: str, stopping: Event) -> Non
     log.info("ready", url=url, health=health_url)
 
 
-def main() -> int:
-    settings = IngestSettings()
-    configure_logging("ingest", settings)
-    return run(settings)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(start("ingest", IngestSettings, run))

@@ -20,8 +20,10 @@ class Head(Protocol):
 
 
 class SteadyParser(httptools.HttpRequestParser):
-    """Never upgrades. What it tells its protocol of a head with an offer, it tells twice:
-    `should_upgrade` says which telling is to be passed over."""
+    """Never upgrades. A head with an offer is told to the protocol twice.
+
+    While the telling that is to be passed over lasts, `should_upgrade` is true.
+    """
 
     def __init__(self, protocol: Head) -> None:
         super().__init__(protocol)
@@ -29,14 +31,19 @@ class SteadyParser(httptools.HttpRequestParser):
         self.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
 
     def feed_data(self, data: Any) -> None:
-        """`data` is bytes, or can be made such. Raises `httptools.HttpParserError` for what is no HTTP, and for CONNECT."""
-        try:
-            super().feed_data(data)
-        except httptools.HttpParserUpgrade as offer:
-            if self.get_method() == b"CONNECT":
-                raise httptools.HttpParserError("CONNECT") from None
-            rest = bytes(data[offer.args[0] :])
-            self.feed_data(self._head_without_offer() + rest)
+        """Read `data`, bytes of any kind.
+
+        Raises `httptools.HttpParserError` for what is no HTTP, and for CONNECT.
+        """
+        rest = memoryview(data)
+        while True:
+            try:
+                return super().feed_data(rest)
+            except httptools.HttpParserUpgrade as offer:
+                if self.get_method() == b"CONNECT":
+                    raise httptools.HttpParserError("CONNECT") from None
+                rest = rest[offer.args[0] :]
+            super().feed_data(self._head_without_offer())
 
     def _head_without_offer(self) -> bytes:
         version = self.get_http_version().encode()

@@ -61,10 +61,9 @@ class EdgeProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._in_head:
             self._head_bytes += len(data)
-        if self._head_bytes > _MAX_HEAD_BYTES:
-            self.transport.abort()
-            return
         super().data_received(data)
+        if self._head_bytes > _MAX_HEAD_BYTES:  # and the head has not ended in `data`
+            self.transport.abort()
         self._wait_for_request()
 
     def on_message_begin(self) -> None:

@@ -6,13 +6,13 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from ingest.tls import TlsFiles
-from shared.settings import CommonSettings, Words
+from shared.settings import Bind, CommonSettings, Words
 
 _MIB = 1024 * 1024
 
 
 class IngestSettings(CommonSettings):
-    ingest_bind: str = Field(
+    ingest_bind: Bind = Field(
         "127.0.0.1:8080",
         description="host:port of the SOAP endpoint; its path is `/ProcessNotification`. Port 0:"
         " any free one, told in the ready line.",
@@ -72,20 +72,20 @@ class IngestSettings(CommonSettings):
         files = (self.ingest_tls_certificate, self.ingest_tls_key, self.ingest_tls_client_ca)
         if any(files) and not all(files):
             raise ValueError(
-                "TLS needs all three: ingest_tls_certificate, ingest_tls_key, ingest_tls_client_ca"
+                "BUDKAVLE_INGEST_TLS_CERTIFICATE, _KEY and _CLIENT_CA: TLS needs all three"
             )
         return self
 
     @model_validator(mode="after")
     def _proxy_is_whole(self) -> Self:
         if bool(self.ingest_proxies) != bool(self.ingest_caller_header):
-            raise ValueError("ingest_proxies and ingest_caller_header go together")
+            raise ValueError("BUDKAVLE_INGEST_PROXIES and _CALLER_HEADER go together")
         return self
 
     @model_validator(mode="after")
     def _callers_can_be_known(self) -> Self:
         if self.ingest_callers and not (self.ingest_tls_certificate or self.ingest_proxies):
-            raise ValueError("ingest_callers needs TLS, or ingest_proxies, to know who calls")
+            raise ValueError("BUDKAVLE_INGEST_CALLERS needs TLS, or BUDKAVLE_INGEST_PROXIES, to know who calls")
         return self
 
     @property

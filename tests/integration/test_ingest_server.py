@@ -260,6 +260,16 @@ def test_an_offer_of_http_2_is_passed_over(gateway: Gateway, pause: bool, chunke
             assert len(gateway.broker.published) == count
 
 
+def test_a_thousand_offers_at_once_are_read_one_by_one(gateway: Gateway) -> None:
+    body = request()
+    with connect(gateway) as connection:
+        connection.sendall((head(len(body), *OFFER) + body) * 1000)
+        answered = 0
+        while answered < 1000 and (received := connection.recv(65536)):
+            answered += received.count(b"</soap:Envelope>")
+    assert answered == len(gateway.broker.published) == 1000
+
+
 def test_nobody_is_connected_through_us(gateway: Gateway) -> None:
     with connect(gateway) as connection:
         connection.sendall(b"CONNECT example.org:443 HTTP/1.1\r\nHost: example.org\r\n\r\n")
