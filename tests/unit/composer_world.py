@@ -128,6 +128,7 @@ class World:
         self.orders: list[NoticeOrder] = []
         self.asked: list[BookingChange] = []
         self.waiting: list[tuple[datetime, FetchedBooking]] = []
+        self.about: dict[str, str] = {}  # which booking each change was about
         self._numbers = count(1)
         self.composer = Composer(
             self.circles,
@@ -202,6 +203,7 @@ class World:
     def hand(self, fetched: FetchedBooking) -> Outcome:
         """What the runner does: decoded from its bytes, judged, and the outcome carried out."""
         self.now += MOMENT
+        self.about[fetched.change_id] = fetched.booking.digest
         outcome = self.composer(FetchedBooking.decode(fetched.encode()))
         if isinstance(outcome, Postpone):
             self.waiting.append((self.now + outcome.delay, fetched))
