@@ -86,9 +86,7 @@ def run(settings: IngestSettings) -> int:
     return 0 if drained else 1
 
 
-def _serve(
-    settings: IngestSettings, app: Starlette, tls: LiveTls | None, listener: socket
-) -> bool:
+def _serve(settings: IngestSettings, app: Starlette, tls: LiveTls | None, listener: socket) -> bool:
     """Whether all that was begun was finished."""
     server = build_server(app, settings, tls.context if tls else None)
 

@@ -142,26 +142,26 @@ def _response(reply: Reply) -> Response:
 
 def _report(answer: Answer, **context: object) -> None:
     """One line and one count for each answer. Comments name elements, never values."""
+    outcome, reason, facts = _facts(answer)
+    OUTCOMES.labels(_STAGE, outcome, reason).inc()
+    if isinstance(answer, Taken):
+        ENGAGEMENTS.inc(answer.engagements)
+    told = {name: value for name, value in {**facts, **context}.items() if value != ""}
+    if reason:
+        log.warning("answered", outcome=outcome, reason=reason, **told)
+    else:
+        log.info("answered", outcome=outcome, **told)
+
+
+def _facts(answer: Answer) -> tuple[str, str, dict[str, object]]:
+    """What became of the request, why it was not taken ("" if it was), and what else to tell."""
     match answer:
         case Taken(notification_id, engagements, addressed):
-            ENGAGEMENTS.inc(engagements)
-            _tell(
-                "publish",
-                "",
-                notification_id=notification_id,
-                engagements=engagements,
-                addressed=addressed,
-                **context,
-            )
+            told = {"notification_id": notification_id, "engagements": engagements}
+            return "publish", "", told if addressed else {**told, "addressed": False}
         case Refused(reason, comment):
-            _tell("refuse", reason, comment=comment, **context)
+            return "refuse", reason, {"comment": comment}
         case Faulted(reason, _, text, status):
-            _tell("fault", reason, text=text, status=status, **context)
+            return "fault", reason, {"text": text, "status": status}
         case Pong():
-            _tell("ping", "", **context)
-
-
-def _tell(outcome: str, reason: str, **context: object) -> None:
-    OUTCOMES.labels(_STAGE, outcome, reason).inc()
-    level = log.warning if outcome in ("refuse", "fault") else log.info
-    level("answered", outcome=outcome, reason=reason, **context)
+            return "ping", "", {}

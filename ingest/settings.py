@@ -85,7 +85,9 @@ class IngestSettings(CommonSettings):
     @model_validator(mode="after")
     def _callers_can_be_known(self) -> Self:
         if self.ingest_callers and not (self.ingest_tls_certificate or self.ingest_proxies):
-            raise ValueError("BUDKAVLE_INGEST_CALLERS needs TLS, or BUDKAVLE_INGEST_PROXIES, to know who calls")
+            raise ValueError(
+                "BUDKAVLE_INGEST_CALLERS needs TLS, or BUDKAVLE_INGEST_PROXIES, to know who calls"
+            )
         return self
 
     @property
