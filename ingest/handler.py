@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from threading import Semaphore
-from typing import Literal, Protocol
+from typing import Protocol
 
 from ingest.calls import Call, NotificationRequest, OtherContract, Ping, read_call
 from ingest.engagements import TooMany, Unacceptable
@@ -24,7 +24,7 @@ from shared.clock import Clock
 from shared.identity import same_hsa_id
 from shared.messages import Engagement, Notification
 from shared.outcomes import Unavailable
-from shared.riv.soap import NotSoap, WrongSoapVersion
+from shared.riv.soap import FaultCode, NotSoap, WrongSoapVersion
 from shared.riv.xml import MalformedXml
 
 #: Documents being read at once. Reading is bound by the processor, and a tree takes many times
@@ -80,7 +80,7 @@ class Faulted:
     """A SOAP Fault with this HTTP status."""
 
     reason: FaultReason
-    code: Literal["Client", "Server", "VersionMismatch"]
+    code: FaultCode
     text: str
     status: int = 500
 

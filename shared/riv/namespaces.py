@@ -14,13 +14,11 @@ SCHEDULING = "urn:riv:crm:scheduling:1"
 SCHEDULING_1_1 = "urn:riv:crm:scheduling:1.1"
 GET_BOOKING_DETAILS = "urn:riv:crm:scheduling:GetBookingDetailsResponder:1"
 
-MONITORING = "urn:riv:itintegration:monitoring:1"
 PING = "urn:riv:itintegration:monitoring:PingForConfigurationResponder:1"
 
 PROCESS_NOTIFICATION_ACTION = f"{PROCESS_NOTIFICATION}:ProcessNotification"
 UPDATE_ACTION = f"{UPDATE}:Update"
 GET_BOOKING_DETAILS_ACTION = f"{GET_BOOKING_DETAILS}:GetBookingDetails"
-PING_ACTION = f"{PING}:PingForConfiguration"
 
 #: The addressee of a call, as every RIV-TA 2.1 request carries it in its SOAP header.
 LOGICAL_ADDRESS = f"{{{REGISTRY}}}LogicalAddress"

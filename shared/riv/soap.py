@@ -9,7 +9,7 @@ from lxml import etree
 from shared.riv.namespaces import SOAP_12_ENVELOPE, SOAP_ENVELOPE
 from shared.riv.xml import Element
 
-FaultCode = Literal["Client", "Server", "VersionMismatch", "MustUnderstand"]
+FaultCode = Literal["Client", "Server", "VersionMismatch"]
 
 _ENVELOPE = f"{{{SOAP_ENVELOPE}}}Envelope"
 _HEADER = f"{{{SOAP_ENVELOPE}}}Header"

@@ -38,12 +38,7 @@ def instant(text: str) -> datetime:
     for passed too early rather than too late. The hour that does not exist (its start) counts from
     the clock before the change: 02:30 becomes 03:30 summer time.
     """
-    return stockholm_instant(parse_wall(text))
-
-
-def stockholm_instant(wall: datetime) -> datetime:
-    """The same for a naive datetime of Swedish wall time."""
-    return wall.replace(tzinfo=STOCKHOLM, fold=0).astimezone(UTC)
+    return parse_wall(text).replace(tzinfo=STOCKHOLM).astimezone(UTC)
 
 
 def wall_text(moment: datetime) -> str:

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 
 from ingest.settings import IngestSettings
 from ingest.tls import TlsFiles
+from shared.settings import WrongSettings
 
 FILES = {
     "ingest_tls_certificate": Path("own.pem"),
@@ -25,19 +25,19 @@ def test_tls_is_made_of_three_files() -> None:
 
 @pytest.mark.parametrize("missing", FILES)
 def test_two_of_them_are_not_enough(missing: str) -> None:
-    with pytest.raises(ValidationError, match="TLS needs all three"):
+    with pytest.raises(WrongSettings, match="TLS needs all three"):
         IngestSettings(**{**FILES, missing: None})
 
 
 def test_a_caller_header_needs_its_proxies_and_the_other_way_round() -> None:
-    with pytest.raises(ValidationError, match="go together"):
+    with pytest.raises(WrongSettings, match="go together"):
         IngestSettings(ingest_caller_header="x-client")
-    with pytest.raises(ValidationError, match="go together"):
+    with pytest.raises(WrongSettings, match="go together"):
         IngestSettings(ingest_proxies="10.0.0.9")
 
 
 def test_a_list_of_callers_needs_a_way_to_know_them() -> None:
-    with pytest.raises(ValidationError, match="to know who calls"):
+    with pytest.raises(WrongSettings, match="to know who calls"):
         IngestSettings(ingest_callers="SE-EI")
     both = IngestSettings(
         ingest_callers="SE-EI, SE-X", ingest_proxies="10.0.0.9", ingest_caller_header="x-client"
