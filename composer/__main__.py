@@ -11,17 +11,12 @@ from shared.database.engine import open_database
 from shared.database.inbox import Inbox
 from shared.database.migrate import ensure_sqlite
 from shared.identity import new_id
-from shared.observability.logging import configure_logging
-from shared.process import run_stage
+from shared.process import run_stage, start
+from shared.settings import WrongSettings
 
 
-def main() -> int:
-    settings = ComposerSettings()
-    configure_logging("composer", settings)
-    try:
-        wording = Wording(settings.composer_templates)
-    except BrokenTemplate as error:
-        sys.exit(f"composer: {error}")
+def run(settings: ComposerSettings) -> int:
+    wording = sound_wording(settings)
     url = settings.database_url.get_secret_value()
     ensure_sqlite(url)
     database = open_database(url, pool_size=settings.composer_concurrency)
@@ -43,5 +38,13 @@ def main() -> int:
     )
 
 
+def sound_wording(settings: ComposerSettings) -> Wording:
+    """The templates in force. Raises `WrongSettings` when one of them is at fault."""
+    try:
+        return Wording(settings.composer_templates)
+    except BrokenTemplate as error:
+        raise WrongSettings(f"BUDKAVLE_COMPOSER_TEMPLATES: {error}") from error
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(start("composer", ComposerSettings, run))

@@ -7,13 +7,13 @@ from enum import IntEnum
 from typing import Any
 
 import typer
-from pydantic import ValidationError
 from typer.core import TyperGroup
 
 from shared.broker.base import BrokerError, UnknownBroker
 from shared.database.engine import DatabaseUnavailable, UnknownDatabase
 from shared.database.migrate import NewerSchema
 from shared.observability.redaction import redact
+from shared.settings import WrongSettings
 
 
 class ExitCode(IntEnum):
@@ -37,7 +37,7 @@ def nothing_found(text: str) -> Refused:
     return Refused(text, ExitCode.NOTHING_FOUND)
 
 
-_EXPECTED = (BrokerError, DatabaseUnavailable, NewerSchema, UnknownDatabase, ValidationError)
+_EXPECTED = (BrokerError, DatabaseUnavailable, NewerSchema, UnknownDatabase, WrongSettings)
 
 
 class OperatorCommands(TyperGroup):
@@ -55,24 +55,14 @@ class OperatorCommands(TyperGroup):
 
 def _explained(error: Exception) -> tuple[str, ExitCode]:
     match error:
-        case UnknownBroker() | UnknownDatabase():
+        case WrongSettings() | UnknownBroker() | UnknownDatabase():
             return f"settings: {error}", ExitCode.USAGE
-        case ValidationError():
-            return f"settings: {_wrong_settings(error)}", ExitCode.USAGE
         case BrokerError():
             return f"the broker is unavailable ({error})", ExitCode.UNAVAILABLE
         case DatabaseUnavailable():
             return "the database is unavailable", ExitCode.UNAVAILABLE
         case _:
             return str(error), ExitCode.UNAVAILABLE
-
-
-def _wrong_settings(error: ValidationError) -> str:
-    """Which settings are wrong and why; never what they were set to."""
-    faults = error.errors(include_input=False, include_url=False)
-    return "; ".join(
-        f"BUDKAVLE_{'.'.join(map(str, fault['loc'])).upper()}: {fault['msg']}" for fault in faults
-    )
 
 
 def _end(text: str, code: ExitCode) -> None:

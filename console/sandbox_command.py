@@ -4,6 +4,7 @@ import typer
 
 from sandbox.__main__ import run
 from sandbox.settings import SandboxSettings
+from shared.process import start
 
 
 def register(app: typer.Typer) -> None:
@@ -13,4 +14,4 @@ def register(app: typer.Typer) -> None:
 
         Prints one JSON line with their addresses when ready, and runs until stopped.
         """
-        raise typer.Exit(run(SandboxSettings()))
+        raise typer.Exit(start("sandbox", SandboxSettings, run))

@@ -17,13 +17,11 @@ from shared.database.engine import Database, open_database
 from shared.database.migrate import ensure_sqlite
 from shared.database.sources import CachedRegister, SourceRegister
 from shared.database.turns import SourceTurns
-from shared.observability.logging import configure_logging
-from shared.process import run_stage
+from shared.process import run_stage, start
+from shared.settings import blaming
 
 
-def main() -> int:
-    settings = FetcherSettings()
-    configure_logging("fetcher", settings)
+def run(settings: FetcherSettings) -> int:
     url = settings.database_url.get_secret_value()
     ensure_sqlite(url)
     database = open_database(url)
@@ -45,15 +43,17 @@ def main() -> int:
 
 
 def _platform(settings: FetcherSettings) -> Platform:
-    return Platform(
-        settings.platform_url,
-        time_outs=TimeOuts(settings.fetcher_connect_seconds, settings.fetcher_read_seconds),
-        connections=settings.fetcher_concurrency,
-        max_bytes=settings.fetcher_max_reply_bytes,
-        tls=TlsFiles(
-            settings.fetcher_ca, settings.fetcher_certificate, settings.fetcher_certificate_key
-        ),
+    tls = TlsFiles(
+        settings.fetcher_ca, settings.fetcher_certificate, settings.fetcher_certificate_key
     )
+    with blaming("BUDKAVLE_FETCHER_CA, _CERTIFICATE, _CERTIFICATE_KEY"):
+        return Platform(
+            settings.platform_url,
+            time_outs=TimeOuts(settings.fetcher_connect_seconds, settings.fetcher_read_seconds),
+            connections=settings.fetcher_concurrency,
+            max_bytes=settings.fetcher_max_reply_bytes,
+            tls=tls,
+        )
 
 
 def _client(settings: FetcherSettings, platform: Platform) -> BookingsClient:
@@ -84,4 +84,4 @@ def _limits(settings: FetcherSettings, database: Database, watch: SourceWatch) -
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(start("fetcher", FetcherSettings, run))

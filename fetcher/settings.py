@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from shared.settings import CommonSettings
+from shared.settings import CommonSettings, url_of
 
 #: Said of a booking, in English or Swedish, and of nothing else: a Fault that is wrongly taken for
 #: this could tell a patient that a visit is cancelled.
@@ -23,12 +23,6 @@ UNKNOWN_BOOKING_FAULT = (
 )
 
 
-def _is_http(url: str) -> str:
-    if not url.startswith(("http://", "https://")):
-        raise ValueError("must begin with http:// or https://")
-    return url
-
-
 def _is_pattern(text: str) -> str:
     try:
         re.compile(text)
@@ -40,8 +34,8 @@ def _is_pattern(text: str) -> str:
 class FetcherSettings(CommonSettings):
     """`BUDKAVLE_FETCHER_…`, and the address of the national platform."""
 
-    platform_url: Annotated[str, AfterValidator(_is_http)] = Field(
-        description="Where GetBookingDetails is posted, exactly as given."
+    platform_url: Annotated[str, url_of("http", "https")] = Field(
+        min_length=1, description="Where GetBookingDetails is posted, exactly as given."
     )
     fetcher_concurrency: int = Field(
         32, ge=1, description="How many booking systems are asked at once, by one process."

@@ -8,13 +8,10 @@ from filter.settings import FilterSettings
 from shared.database.engine import open_database
 from shared.database.migrate import ensure_sqlite
 from shared.database.sources import CachedRegister, SourceRegister
-from shared.observability.logging import configure_logging
-from shared.process import run_stage
+from shared.process import run_stage, start
 
 
-def main() -> int:
-    settings = FilterSettings()
-    configure_logging("filter", settings)
+def run(settings: FilterSettings) -> int:
     url = settings.database_url.get_secret_value()
     ensure_sqlite(url)
     database = open_database(url)
@@ -32,4 +29,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(start("filter", FilterSettings, run))

@@ -19,13 +19,11 @@ from shared.database.engine import open_database
 from shared.database.migrate import ensure_sqlite
 from shared.database.notices import NoticeStore
 from shared.notices import Channel
-from shared.observability.logging import configure_logging
-from shared.process import run_stage
+from shared.process import run_stage, start
+from shared.settings import WrongSettings, blaming
 
 
-def main() -> int:
-    settings = NotifierSettings()
-    configure_logging("notifier", settings)
+def run(settings: NotifierSettings) -> int:
     lanes = build_lanes(settings, fit_texts(settings))
     url = settings.database_url.get_secret_value()
     ensure_sqlite(url)
@@ -51,11 +49,11 @@ def main() -> int:
 
 
 def fit_texts(settings: NotifierSettings) -> Texts:
-    """The texts, or the end of the process with the reason why they cannot be sent."""
+    """The texts. Raises `WrongSettings` with the reason why they cannot be sent."""
     try:
         return load_texts(settings.notifier_templates)
     except UnfitText as error:
-        raise SystemExit(f"notifier: {error}") from None
+        raise WrongSettings(f"BUDKAVLE_NOTIFIER_TEMPLATES: {error}") from error
 
 
 def build_lanes(settings: NotifierSettings, texts: Texts) -> Mapping[Channel, Lane]:
@@ -107,10 +105,11 @@ def start_reports(settings: NotifierSettings, notices: NoticeStore) -> list[Call
     if not settings.notifier_report_bind:
         return []
     secret = settings.notifier_report_secret.get_secret_value()
-    reports = DeliveryReports(settings.notifier_report_bind, secret, notices.report, observe)
+    with blaming("BUDKAVLE_NOTIFIER_REPORT_BIND"):
+        reports = DeliveryReports(settings.notifier_report_bind, secret, notices.report, observe)
     reports.start()
     return [reports.stop]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(start("notifier", NotifierSettings, run))

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from notifier.pacing import QuietHours
-from shared.settings import CommonSettings
+from shared.settings import CommonSettings, is_bind, url_of
 
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _UNGUESSABLE = re.compile(r"[A-Za-z0-9_-]{20,}")
@@ -26,18 +26,12 @@ def _unguessable(secret: SecretStr) -> SecretStr:
     return secret
 
 
-def _url_of(*schemes: str) -> AfterValidator:
-    def check(url: str) -> str:
-        parts = urlsplit(url)
-        if url and (parts.scheme not in schemes or not parts.hostname):
-            raise ValueError(f"is no URL of {' or '.join(schemes)}")
-        return url
-
-    return AfterValidator(check)
+def _bind_or_none(text: str) -> str:
+    return is_bind(text) if text else text
 
 
 class NotifierSettings(CommonSettings):
-    smtp_url: Annotated[str, _url_of("smtp", "smtps")] = Field(
+    smtp_url: Annotated[str, url_of("smtp", "smtps")] = Field(
         "", description="`smtp://host:port` or `smtps://host:port`. Empty: no e-mail is sent."
     )
     smtp_starttls: bool = Field(
@@ -50,7 +44,7 @@ class NotifierSettings(CommonSettings):
         pattern=r"^[^\r\n]*[^\s@<>]+@[A-Za-z0-9.-]+>?$",
         description="From whom the e-mail is; its domain also names us to the mail server.",
     )
-    sms_url: Annotated[str, _url_of("http", "https")] = Field(
+    sms_url: Annotated[str, url_of("http", "https")] = Field(
         "", description="The whole URL of 46elks' `POST /a1/sms`. Empty: no SMS is sent."
     )
     sms_username: str = Field("", description="46elks API username.")
@@ -84,10 +78,10 @@ class NotifierSettings(CommonSettings):
     )
     notifier_concurrency: int = Field(8, ge=1, description="Notices sent at once by one process.")
     notifier_prefetch: int = Field(32, ge=1, description="Messages a process holds in hand.")
-    notifier_report_bind: str = Field(
+    notifier_report_bind: Annotated[str, AfterValidator(_bind_or_none)] = Field(
         "", description="host:port for SMS delivery reports. Empty: none are asked for."
     )
-    notifier_report_url: Annotated[str, _url_of("http", "https")] = Field(
+    notifier_report_url: Annotated[str, url_of("http", "https")] = Field(
         "", description="How 46elks reaches that address: scheme, host, and a path if any."
     )
     notifier_report_secret: Annotated[SecretStr, AfterValidator(_unguessable)] = Field(

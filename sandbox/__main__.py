@@ -11,12 +11,12 @@ from dataclasses import asdict
 
 from sandbox.settings import SandboxSettings
 from sandbox.world import World
-from shared.observability.logging import configure_logging
+from shared.process import start
+from shared.settings import blaming
 
 
 def run(settings: SandboxSettings) -> int:
     """Serve until told to stop; the exit code."""
-    configure_logging("sandbox", settings)
     asyncio.run(_serve(settings))
     return 0
 
@@ -28,7 +28,8 @@ async def _serve(settings: SandboxSettings) -> None:
         loop.add_signal_handler(signal_number, stop.set)
     world = World(settings)
     try:
-        await world.start()
+        with blaming("BUDKAVLE_SANDBOX_…_BIND"):
+            await world.start()
         print(json.dumps(asdict(world.addresses)), flush=True)  # noqa: T201 - the ready line
         await stop.wait()
     finally:
@@ -36,4 +37,4 @@ async def _serve(settings: SandboxSettings) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run(SandboxSettings()))
+    sys.exit(start("sandbox", SandboxSettings, run))

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from shared.settings import CommonSettings
+from shared.settings import Bind, CommonSettings
 
 _BIND = "host:port of the sandbox's {}; port 0: any free one, told in the ready line."
 
@@ -12,13 +12,13 @@ _BIND = "host:port of the sandbox's {}; port 0: any free one, told in the ready 
 class SandboxSettings(CommonSettings):
     """What `budkavle sandbox` reads. Whoever has none of it gets free ports on loopback."""
 
-    sandbox_platform_bind: str = Field("127.0.0.1:0", description=_BIND.format("booking systems"))
-    sandbox_index_bind: str = Field("127.0.0.1:0", description=_BIND.format("engagement index"))
-    sandbox_control_bind: str = Field("127.0.0.1:0", description=_BIND.format("control API"))
-    sandbox_smtp_bind: str = Field("127.0.0.1:0", description=_BIND.format("mail server"))
-    sandbox_sms_bind: str = Field("127.0.0.1:0", description=_BIND.format("SMS provider"))
+    sandbox_platform_bind: Bind = Field("127.0.0.1:0", description=_BIND.format("booking systems"))
+    sandbox_index_bind: Bind = Field("127.0.0.1:0", description=_BIND.format("engagement index"))
+    sandbox_control_bind: Bind = Field("127.0.0.1:0", description=_BIND.format("control API"))
+    sandbox_smtp_bind: Bind = Field("127.0.0.1:0", description=_BIND.format("mail server"))
+    sandbox_sms_bind: Bind = Field("127.0.0.1:0", description=_BIND.format("SMS provider"))
 
-    ingest_bind: str = Field(
+    ingest_bind: Bind = Field(
         "127.0.0.1:8080", description="host:port of the SOAP endpoint of ingest."
     )
     sandbox_subscriber_url: str = Field(

@@ -1,23 +1,58 @@
-"""A stage as a process: logging, health, one ready line, and a clean end on SIGTERM."""
+"""A stage as a process: settings, logging, health, one ready line, a clean end on SIGTERM."""
 
 import json
 import os
 import signal
+import sys
 from collections.abc import Callable, Sequence
 from threading import Event
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
 from shared.broker import open_broker
+from shared.broker.base import BrokerError, UnknownBroker
+from shared.database.engine import UnknownDatabase
+from shared.database.migrate import NewerSchema
 from shared.observability.health import Checks, HealthServer
-from shared.settings import CommonSettings
+from shared.observability.logging import configure_logging
+from shared.observability.redaction import redact
+from shared.outcomes import Unavailable
+from shared.settings import CommonSettings, WrongSettings, blaming
 from shared.worker import Handler, Worker
 
 log = structlog.get_logger()
 
 #: How often a stage that has just started is asked whether it is ready yet, in seconds.
 _READY_POLL = 0.05
+
+
+#: Exit codes of a process that cannot start; `budkavle` has the same (`console.exits`).
+_WRONG_SETTINGS = 2
+_UNAVAILABLE = 3
+
+S = TypeVar("S", bound=CommonSettings)
+
+
+def start(process: str, settings_of: type[S], run: Callable[[S], int]) -> int:
+    """Read the settings, begin logging and `run`; the process's exit code.
+
+    A process that cannot start as it is set, or without what is away, says so in one line on
+    standard error: an operator reads it, and no traceback shows what stood in a secret.
+    """
+    try:
+        settings = settings_of()
+        configure_logging(process, settings)
+        return run(settings)
+    except (WrongSettings, UnknownBroker, UnknownDatabase) as error:
+        return _told(process, f"settings: {error}", _WRONG_SETTINGS)
+    except (Unavailable, BrokerError, NewerSchema) as error:
+        return _told(process, str(error), _UNAVAILABLE)
+
+
+def _told(process: str, text: str, code: int) -> int:
+    print(f"{process}: {redact(' '.join(text.split()))}", file=sys.stderr)  # noqa: T201
+    return code
 
 
 def announce_ready(stage: str, **addresses: Any) -> None:
@@ -59,7 +94,8 @@ def run_stage(
         prefetch=prefetch,
     )
     all_checks = {"broker": worker.connected, **(checks or {})}
-    health = HealthServer(settings.health_bind, all_checks)
+    with blaming("BUDKAVLE_HEALTH_BIND"):
+        health = HealthServer(settings.health_bind, all_checks)
     health.start()
     worker.start()
     _announce_when_ready(stage, health, all_checks, stopping)

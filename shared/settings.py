@@ -6,15 +6,41 @@ Secrets are never taken from the command line.
 """
 
 import os
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import SplitResult, urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
+from shared.observability.health import split_bind
 from shared.topology import DELAY_STEPS, RETRY_DELAYS, Topology
 
 Environment = Literal["qa", "prod"]
+
+
+class WrongSettings(ValueError):
+    """A process cannot start as it is set. Names the setting and the reason, never the value."""
+
+
+@contextmanager
+def blaming(settings: str) -> Iterator[None]:
+    """Trouble of the operating system in here comes from what `settings` name: `WrongSettings`."""
+    try:
+        yield
+    except OSError as error:
+        raise WrongSettings(f"{settings}: {_reason(error)}") from error
+
+
+def _reason(error: OSError) -> str:
+    """Without the address or path, which the text of some errors repeats."""
+    if isinstance(error, ssl.SSLError) or error.errno is None:
+        return str(error)
+    return os.strerror(error.errno)
 
 
 def words_of(text: str) -> list[str]:
@@ -29,11 +55,52 @@ def split_words(text: object) -> object:
 
 def split_seconds(text: object) -> object:
     """`"5 30 0.5"` as numbers of seconds; anything else as it is."""
-    return [float(word) for word in words_of(text)] if isinstance(text, str) else text
+    if not isinstance(text, str):
+        return text
+    try:
+        return [float(word) for word in words_of(text)]
+    except ValueError:
+        raise ValueError("is no list of seconds") from None
 
 
+def is_bind(text: str) -> str:
+    """`text`, if it is host:port. Raises ValueError."""
+    split_bind(text)
+    return text
+
+
+def url_of(*schemes: str) -> AfterValidator:
+    """Takes the empty text, and URLs of these schemes.
+
+    None with a login in it: URLs are told in logs and lists of settings, and logins have settings
+    of their own, which are secret.
+    """
+
+    def check(url: str) -> str:
+        parts = urlsplit(url)
+        if url and (parts.scheme not in schemes or not parts.hostname or not _has_port(parts)):
+            raise ValueError(f"is no URL of {' or '.join(schemes)}")
+        if parts.username is not None:
+            raise ValueError("holds a login")
+        return url
+
+    return AfterValidator(check)
+
+
+def _has_port(parts: SplitResult) -> bool:
+    """Whether the port is a number, or is left out."""
+    try:
+        return parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+
+
+Bind = Annotated[str, AfterValidator(is_bind)]
 Seconds = Annotated[tuple[timedelta, ...], NoDecode, BeforeValidator(split_seconds)]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_words)]
+
+
+_SECRETS_DIR = "BUDKAVLE_SECRETS_DIR"
 
 
 class Settings(BaseSettings):
@@ -44,8 +111,31 @@ class Settings(BaseSettings):
     )
 
     def __init__(self, **values: object) -> None:
-        values.setdefault("_secrets_dir", os.environ.get("BUDKAVLE_SECRETS_DIR") or None)
-        super().__init__(**values)  # type: ignore[arg-type]
+        """Raises `WrongSettings`."""
+        values.setdefault("_secrets_dir", _secrets_folder())
+        try:
+            super().__init__(**values)  # type: ignore[arg-type]
+        except ValidationError as error:
+            raise WrongSettings(_faults_of(error)) from None
+        except (SettingsError, OSError) as error:
+            raise WrongSettings(f"{_SECRETS_DIR}: {error}") from None
+
+
+def _secrets_folder() -> Path | None:
+    """Without this check a folder that was not mounted would mean the defaults, unnoticed."""
+    folder = os.environ.get(_SECRETS_DIR)
+    if folder and not Path(folder).is_dir():
+        raise WrongSettings(f"{_SECRETS_DIR}: there is no such folder")
+    return Path(folder) if folder else None
+
+
+def _faults_of(error: ValidationError) -> str:
+    """Which settings are wrong and why. A fault of several together names them itself."""
+    faults = []
+    for fault in error.errors(include_input=False, include_url=False):
+        name = f"BUDKAVLE_{fault['loc'][0]}: ".upper() if fault["loc"] else ""
+        faults.append(name + fault["msg"].removeprefix("Value error, "))
+    return "; ".join(faults)
 
 
 class CommonSettings(Settings):
@@ -71,7 +161,7 @@ class CommonSettings(Settings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least severe lines that are written."
     )
-    health_bind: str = Field(
+    health_bind: Bind = Field(
         "127.0.0.1:0",
         description="host:port for `/healthz`, `/readyz` and `/metrics` of a stage; port 0: any"
         " free one, told in the ready line.",

@@ -15,7 +15,7 @@ from console.demo.story import Story, set_the_scene
 from console.demo.world import World
 from console.processes import NotReady
 from console.stack import IMPATIENT, Stack
-from shared.observability.redaction import redact
+from shared.observability.redaction import redact, redact_value
 from shared.process import stop_signal
 
 
@@ -24,9 +24,15 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    broker: Annotated[str | None, typer.Option(help="Tell it on this broker: amqp://…")] = None,
+    broker: Annotated[
+        str | None,
+        typer.Option(envvar="BUDKAVLE_DEMO_BROKER", help="Tell it on this broker: amqp://…"),
+    ] = None,
     database: Annotated[
-        str | None, typer.Option(help="... and this database: postgresql+psycopg://…")
+        str | None,
+        typer.Option(
+            envvar="BUDKAVLE_DEMO_DATABASE", help="... and this database: postgresql+psycopg://…"
+        ),
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave it running; Ctrl-C ends it.")] = False,
 ) -> None:
@@ -34,7 +40,8 @@ def demo(
 
     Starts the sandbox and all five stages as real processes in a temporary folder, by default on
     embedded queues and database, and tells a story with them in under a minute. Exit code 0 only
-    if every step of it came true.
+    if every step of it came true. URLs with passwords belong in the environment: every user of a
+    machine can read its command lines.
     """
     console = Console(highlight=False)
     scene = Scene(console)
@@ -88,7 +95,7 @@ def _lines_with_persons(stack: Stack) -> list[str]:
 def _keep(stack: Stack, scene: Scene) -> None:
     scene.tell("\nIt goes on running. Ctrl-C ends it. Addresses and settings:")
     addresses = {"sandbox": stack.sandbox, "stages": stack.stages, "settings": stack.environment}
-    scene.console.print_json(json.dumps(addresses))
+    scene.console.print_json(json.dumps(redact_value(addresses)))
     stop_signal().wait()
 
 

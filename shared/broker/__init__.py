@@ -21,5 +21,5 @@ def open_broker(url: str, topology: Topology | None = None) -> Broker:
             from shared.broker.rabbitmq import RabbitMQBroker
 
             return RabbitMQBroker(url, topology)
-        case scheme:
-            raise UnknownBroker(f"no broker for scheme {scheme!r}; use sqlite:/// or amqp://")
+        case _:
+            raise UnknownBroker("BUDKAVLE_BROKER_URL: is neither sqlite:/// nor amqp://")

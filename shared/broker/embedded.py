@@ -40,7 +40,7 @@ class EmbeddedBroker:
     def __init__(self, url: str, topology: Topology, *, lease: timedelta = LEASE) -> None:
         path = url.removeprefix(_PREFIX)
         if not url.startswith(_PREFIX) or not path:
-            raise UnknownBroker("the embedded broker needs a file: sqlite:///path")
+            raise UnknownBroker("BUDKAVLE_BROKER_URL: names no file; write sqlite:///path")
         self._path = Path(path)
         self._topology = topology
         self._lease = lease

@@ -38,7 +38,7 @@ def parameters_of(url: str, name: str) -> Parameters:
         if files:
             parameters.ssl_options = pika.SSLOptions(_tls_context(**files), parameters.host)
     except (ValueError, TypeError, OSError) as error:
-        raise UnknownBroker(f"broker URL: {type(error).__name__}") from error
+        raise UnknownBroker(f"BUDKAVLE_BROKER_URL: {type(error).__name__}") from None
     if parameters.heartbeat is None:
         parameters.heartbeat = _HEARTBEAT
     parameters.socket_timeout = _CONNECT_SECONDS

@@ -8,14 +8,16 @@ from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+_HIGHEST_PORT = 65_535
+
 Checks = Mapping[str, Callable[[], bool]]
 
 
 def split_bind(bind: str) -> tuple[str, int]:
-    """`"127.0.0.1:8080"` as host and port. Raises ValueError, naming what is wrong."""
+    """`"127.0.0.1:8080"` as host and port. Raises ValueError."""
     host, colon, port = bind.rpartition(":")
-    if not colon or not host or not port.isdigit():
-        raise ValueError(f"{bind!r} is not host:port")
+    if not colon or not host or not port.isdecimal() or int(port) > _HIGHEST_PORT:
+        raise ValueError("is not host:port")
     return host.strip("[]"), int(port)
 
 

@@ -1,4 +1,4 @@
-"""Person numbers never leave by the logs, whoever put them into the text."""
+"""Person numbers and passwords never leave by the logs, whoever put them into the text."""
 
 import re
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from shared.identity import PERSON_NUMBER_PATTERN
 
 MASK = "[person]"
+SECRET = "[secret]"  # noqa: S105 - what stands in a password's place
 
 # Twelve characters as the contracts write them, with or without the dash people use, and the
 # short form with its dash. An HSA-id's organisation number (SE + 12 digits) is no person.
@@ -15,10 +16,12 @@ _PERSON = re.compile(
     r"(?![0-9A-Za-z])"
 )
 
+_PASSWORD_IN_URL = re.compile(r"(://[^\s/:@]*:)(?:[^\s/@]*@)+")
+
 
 def redact(text: str) -> str:
-    """`text` with everything that looks like a person number masked."""
-    return _PERSON.sub(MASK, text)
+    """`text` with what looks like a person number, and passwords within URLs, masked."""
+    return _PERSON.sub(MASK, _PASSWORD_IN_URL.sub(rf"\1{SECRET}@", text))
 
 
 def redact_value(value: Any) -> Any:

@@ -171,7 +171,7 @@ def test_a_delivery_report_finds_its_notice(embedded: Scene) -> None:
     ("settings", "reason"),
     [
         ({"BUDKAVLE_NOTIFIER_TEMPLATES": "{folder}"}, "sms.txt holds characters outside GSM 03.38"),
-        ({"BUDKAVLE_SMS_SENDER": "1177"}, "sms_sender"),
+        ({"BUDKAVLE_SMS_SENDER": "1177"}, "BUDKAVLE_SMS_SENDER"),
     ],
 )
 def test_it_does_not_start_unfit(tmp_path: Path, settings: Mapping[str, str], reason: str) -> None:
@@ -185,6 +185,6 @@ def test_it_does_not_start_unfit(tmp_path: Path, settings: Mapping[str, str], re
         timeout=30,
         check=False,
     )
-    assert ended.returncode != 0
+    assert ended.returncode == 2
     assert reason in ended.stderr
     assert ended.stdout == ""

@@ -76,7 +76,7 @@ class World:
         self,
         says: Timeslot | Exception | None = None,
         source: Source | Exception | None = SampleSource(),  # noqa: B008 - frozen
-        patience: timedelta = timedelta(0),  # noqa: B008 - frozen
+        patience: timedelta = timedelta(0),
     ) -> None:
         self.clock = HandClock()
         self.client = Client(says)

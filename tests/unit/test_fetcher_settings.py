@@ -3,9 +3,9 @@
 import re
 
 import pytest
-from pydantic import ValidationError
 
 from fetcher.settings import UNKNOWN_BOOKING_FAULT, FetcherSettings
+from shared.settings import WrongSettings
 
 URL = "https://platform.example/vp/GetBookingDetails"
 
@@ -58,7 +58,7 @@ def test_only_the_platforms_address_has_no_default(monkeypatch: pytest.MonkeyPat
     assert settings.platform_url == URL
     assert settings.fetcher_concurrency == 32
     assert settings.most_in_flight == 8
-    with pytest.raises(ValidationError, match="platform_url"):
+    with pytest.raises(WrongSettings, match=r"^BUDKAVLE_PLATFORM_URL: Field required$"):
         FetcherSettings()
 
 
@@ -66,10 +66,12 @@ def test_only_the_platforms_address_has_no_default(monkeypatch: pytest.MonkeyPat
     "wrong",
     [
         {"platform_url": "platform.example/vp"},
+        {"platform_url": ""},
+        {"platform_url": "https://me:hunter2@platform.example/vp"},
         {"fetcher_unknown_booking_fault": "(unclosed"},
         {"fetcher_concurrency": 0},
     ],
 )
 def test_wrong_settings_stop_the_start(wrong: dict[str, object]) -> None:
-    with pytest.raises(ValidationError, match=next(iter(wrong))):
+    with pytest.raises(WrongSettings, match=f"^BUDKAVLE_{next(iter(wrong)).upper()}: "):
         FetcherSettings(**{"platform_url": URL, **wrong})

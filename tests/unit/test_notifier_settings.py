@@ -1,12 +1,12 @@
 """Settings that would send wrongly, or tell secrets, stop the notifier at its start."""
 
 import pytest
-from pydantic import ValidationError
 
 from notifier.__main__ import build_lanes
 from notifier.settings import NotifierSettings
 from notifier.texts import load_texts
 from shared.notices import Channel
+from shared.settings import WrongSettings
 
 SECRET = "abcdefghijklmnopqrst"
 
@@ -14,24 +14,27 @@ SECRET = "abcdefghijklmnopqrst"
 @pytest.mark.parametrize(
     ("values", "named"),
     [
-        ({"smtp_url": "http://mail.example.org"}, "smtp_url"),
-        ({"sms_url": "api.example.org/a1/sms"}, "sms_url"),
-        ({"sms_sender": "1177"}, "sms_sender"),
-        ({"sms_sender": "ab"}, "sms_sender"),
-        ({"sms_sender": "abcdefghijkl"}, "sms_sender"),
-        ({"sms_sender": "Vård1177"}, "sms_sender"),
-        ({"sms_per_minute": 0}, "sms_per_minute"),
-        ({"smtp_sender": "a@example.org\r\nBcc: b@example.org"}, "smtp_sender"),
-        ({"smtp_sender": "nobody"}, "smtp_sender"),
-        ({"notifier_quiet_hours": "late"}, "notifier_quiet_hours"),
-        ({"notifier_report_secret": "short"}, "notifier_report_secret"),
+        ({"smtp_url": "http://mail.example.org"}, "BUDKAVLE_SMTP_URL: "),
+        ({"sms_url": "api.example.org/a1/sms"}, "BUDKAVLE_SMS_URL: "),
+        ({"sms_url": "https://me:pw@api.example.org/a1/sms"}, "BUDKAVLE_SMS_URL: holds a login"),
+        ({"smtp_url": "smtp://mail.example.org:port"}, "BUDKAVLE_SMTP_URL: "),
+        ({"notifier_report_bind": "8090"}, "BUDKAVLE_NOTIFIER_REPORT_BIND: "),
+        ({"sms_sender": "1177"}, "BUDKAVLE_SMS_SENDER: "),
+        ({"sms_sender": "ab"}, "BUDKAVLE_SMS_SENDER: "),
+        ({"sms_sender": "abcdefghijkl"}, "BUDKAVLE_SMS_SENDER: "),
+        ({"sms_sender": "Vård1177"}, "BUDKAVLE_SMS_SENDER: "),
+        ({"sms_per_minute": 0}, "BUDKAVLE_SMS_PER_MINUTE: "),
+        ({"smtp_sender": "a@example.org\r\nBcc: b@example.org"}, "BUDKAVLE_SMTP_SENDER: "),
+        ({"smtp_sender": "nobody"}, "BUDKAVLE_SMTP_SENDER: "),
+        ({"notifier_quiet_hours": "late"}, "BUDKAVLE_NOTIFIER_QUIET_HOURS: "),
+        ({"notifier_report_secret": "short"}, "BUDKAVLE_NOTIFIER_REPORT_SECRET: "),
         ({"notifier_report_bind": "127.0.0.1:8090"}, "go together"),
         ({"notifier_report_secret": SECRET}, "go together"),
         ({"smtp_url": "smtp://mail.example.org", "smtp_username": "a"}, "BUDKAVLE_SMTP_STARTTLS"),
     ],
 )
 def test_wrong_settings_are_refused_by_name(values: dict[str, object], named: str) -> None:
-    with pytest.raises(ValidationError, match=named):
+    with pytest.raises(WrongSettings, match=named):
         NotifierSettings(**values)
 
 

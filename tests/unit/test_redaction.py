@@ -49,6 +49,20 @@ def test_what_is_no_person_number_stays(text: str) -> None:
     assert redact(text) == text
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("amqp://me:hunter2@host:5672/%2F", "amqp://me:[secret]@host:5672/%2F"),
+        ("postgresql+psycopg://:hunter2@host/x", "postgresql+psycopg://:[secret]@host/x"),
+        ("see http://me:hunt@er2@host/ and b", "see http://me:[secret]@host/ and b"),
+        ("http://host:8080/a@b", "http://host:8080/a@b"),
+        ("http://me@host/", "http://me@host/"),
+    ],
+)
+def test_passwords_in_urls_are_masked(url: str, shown: str) -> None:
+    assert redact(url) == shown
+
+
 def test_our_own_ids_are_never_masked() -> None:
     for _ in range(1000):
         assert redact(f"id {new_id()}") != f"id {MASK}"
