@@ -1,7 +1,7 @@
 """Servers in Docker containers, through testcontainers."""
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from docker.errors import DockerException
@@ -16,12 +16,18 @@ class ContainerHost:
     """One container whose port on this machine stays the same when it is started again."""
 
     def __init__(
-        self, image: str, *, inner_port: int, environment: Mapping[str, str] | None = None
+        self,
+        image: str,
+        *,
+        inner_port: int,
+        environment: Mapping[str, str] | None = None,
+        command: Sequence[str] = (),
     ) -> None:
         self.port = free_port()
         self._image = image
         self._inner_port = inner_port
         self._environment = environment or {}
+        self._command = list(command)
         self._container: DockerContainer | None = None
 
     @cached_property
@@ -31,6 +37,8 @@ class ContainerHost:
             self._container.with_bind_ports(self._inner_port, self.port)
             for name, value in self._environment.items():
                 self._container.with_env(name, value)
+            if self._command:
+                self._container.with_command(self._command)
             return self._container.start().get_wrapped_container()
         except DockerException as error:
             raise NoService(

@@ -7,6 +7,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -33,20 +34,26 @@ _TOOL_SECONDS = 60
 #: PostgreSQL refuses to run as root; the first of these users that exists runs it instead.
 _UNPRIVILEGED = ("postgres", "nobody")
 #: A crash of the machine may take the data: it is a test's. A crash of the server does not.
-_QUICK = ("fsync=off", "full_page_writes=off", "max_connections=200")
+QUICK = ("fsync=off", "full_page_writes=off", "max_connections=200")
+#: As a production server stores: for benchmarks.
+DURABLE = ("max_connections=200",)
 
 
 class PostgreSQL:
-    """A PostgreSQL server. `start`, `stop`, `kill` and `restart` keep its port and its data."""
+    """A PostgreSQL server. `start`, `stop`, `kill` and `restart` keep its port and its data.
 
-    def __init__(self) -> None:
+    `options` are settings of the server, as `name=value`.
+    """
+
+    def __init__(self, options: Sequence[str] = QUICK) -> None:
         self._host: Host = choose_host(
             container=lambda: ContainerHost(
                 _IMAGE,
                 inner_port=5432,
                 environment={"POSTGRES_USER": _USER, "POSTGRES_HOST_AUTH_METHOD": "trust"},
+                command=["postgres", *_as_arguments(options)],
             ),
-            local=_LocalPostgreSQL,
+            local=lambda: _LocalPostgreSQL(options),
         )
         atexit.register(self.close)
 
@@ -126,7 +133,8 @@ class PostgreSQL:
 class _LocalPostgreSQL:
     """The installed server programs, over a data folder of our own."""
 
-    def __init__(self) -> None:
+    def __init__(self, options: Sequence[str]) -> None:
+        self._options = options
         self._programs = find_programs("postgresql", _BIN, ("initdb", "postgres"))
         self.port = free_port()
         self._folder = temporary_folder("postgresql")
@@ -153,11 +161,11 @@ class _LocalPostgreSQL:
                 "initdb", "--no-sync", f"--pgdata={self._data}", f"--username={_USER}",
                 "--auth=trust", "--encoding=UTF8", "--no-locale",
             )  # fmt: skip
-        options = (*_QUICK, f"unix_socket_directories={self._folder}")
+        options = (*self._options, f"unix_socket_directories={self._folder}")
         self._server = ServerProcess(
             [
                 self._programs["postgres"], "-D", str(self._data), "-h", "127.0.0.1",
-                "-p", str(self.port), *(word for option in options for word in ("-c", option)),
+                "-p", str(self.port), *_as_arguments(options),
             ],
             folder=self._folder,
             log=self._log,
@@ -201,6 +209,10 @@ class _LocalPostgreSQL:
             timeout=_TOOL_SECONDS,
             check=True,
         ).stdout
+
+
+def _as_arguments(options: Sequence[str]) -> list[str]:
+    return [word for option in options for word in ("-c", option)]
 
 
 def _unprivileged_user() -> str | None:
