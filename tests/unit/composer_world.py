@@ -226,7 +226,8 @@ class World:
             fetched = self.fetch(
                 question.booking, deleted=question.deleted, received_at=question.received_at
             )
-            self.hand(fetched.model_copy(update={"change_id": question.change_id}))
+            ids = question.model_dump(include={"notification_id", "change_id"})
+            self.hand(fetched.model_copy(update=ids))
 
     def pass_time(self, passed: timedelta = 3 * WINDOW) -> None:
         end = self.now + passed
