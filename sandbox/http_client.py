@@ -19,17 +19,24 @@ class NoAnswer(Exception):
 async def post(
     url: str, body: bytes, headers: Mapping[str, str], timeout_seconds: float
 ) -> tuple[int, bytes]:
+    """`call` with POST."""
+    return await call("POST", url, body, headers, timeout_seconds)
+
+
+async def call(
+    method: str, url: str, body: bytes, headers: Mapping[str, str], timeout_seconds: float
+) -> tuple[int, bytes]:
     """Status and body of the answer. Raises `NoAnswer` when none comes in time."""
     try:
         async with asyncio.timeout(timeout_seconds):
-            return parse_response(await _exchange(url, _request(url, body, headers)))
+            return parse_response(await _exchange(url, _request(method, url, body, headers)))
     except TimeoutError:
         raise NoAnswer(f"no answer within {timeout_seconds:g} s") from None
     except (OSError, BadMessage) as error:
         raise NoAnswer(f"{type(error).__name__}: {error}") from None
 
 
-def _request(url: str, body: bytes, headers: Mapping[str, str]) -> bytes:
+def _request(method: str, url: str, body: bytes, headers: Mapping[str, str]) -> bytes:
     parts = urlsplit(url)
     path = parts.path or "/"
     target = f"{path}?{parts.query}" if parts.query else path
@@ -39,7 +46,10 @@ def _request(url: str, body: bytes, headers: Mapping[str, str]) -> bytes:
         "Connection": "close",
         **headers,
     }
-    lines = [f"POST {target} HTTP/1.1", *(f"{name}: {text}" for name, text in all_headers.items())]
+    lines = [
+        f"{method} {target} HTTP/1.1",
+        *(f"{name}: {text}" for name, text in all_headers.items()),
+    ]
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
 

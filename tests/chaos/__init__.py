@@ -1,0 +1,14 @@
+"""Never lost, never twice: the whole relay under kill -9, restarts, cuts and sick neighbours.
+
+```
+plan, stories   what happens in the booking systems, from a seed, and what must be told of it
+load            booking systems and index act it out: what got no OK is sent until it is taken
+stage           servers, proxies, sandbox and several processes of every stage
+havoc           kills, restarts, cuts and sickens all of them while it happens
+ledger          what stands in the end: inboxes, notices, phones, dead letters
+telling         what a patient may be told of a visit: the oracle, which knows no code of ours
+accounts        holds what stands against what must be; the figures
+```
+
+`make chaos`, or `python -m tests.chaos --count 500 --seconds 60 --seed 7`.
+"""

@@ -1,0 +1,63 @@
+"""`make chaos` or `python -m tests.chaos`: ends with 0 only if nothing was lost, twice or false."""
+
+import argparse
+import asyncio
+import json
+import secrets
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from tests.chaos.plan import Options
+from tests.chaos.play import play
+from tests.chaos.report import Report
+from tests.services import PostgreSQL, RabbitMQ
+
+_FIGURES = Path("build/chaos.json")
+
+
+def main() -> int:
+    said = _arguments()
+    keep = said.pop("logs")
+    options = Options(**said)
+    console = Console(highlight=False)
+    folder = keep or Path(tempfile.mkdtemp(prefix="budkavle-chaos-"))
+    folder.mkdir(exist_ok=True)
+    report = _run(options, console, folder)
+    report.show(console)
+    _FIGURES.parent.mkdir(exist_ok=True)
+    _FIGURES.write_text(json.dumps(report.figures, indent=2) + "\n")
+    if report.wrongs:
+        console.print(f"[red bold]{'; '.join(report.wrongs)}[/red bold]")
+        console.print(f"Again: --seed {options.seed}. Logs: {folder}")
+        return 1
+    if not keep:
+        shutil.rmtree(folder)
+    console.print("[green bold]Nothing lost, nothing twice, nothing false.[/green bold]")
+    return 0
+
+
+def _run(options: Options, console: Console, folder: Path) -> Report:
+    with RabbitMQ() as broker, PostgreSQL() as database:
+        return asyncio.run(play(options, broker, database, folder, console.print))
+
+
+def _arguments() -> dict[str, Any]:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--count", type=int, default=20_000, help="notifications (20000)")
+    parser.add_argument("--sources", type=int, default=40, help="booking systems (40)")
+    parser.add_argument("--duplicates", type=float, default=0.05, help="share sent again (0.05)")
+    parser.add_argument("--seed", type=int, help="of an earlier run, to repeat it")
+    parser.add_argument("--seconds", type=float, help="begin nothing after so long, then drain")
+    parser.add_argument("--logs", type=Path, help="keep the logs of all processes in this folder")
+    said = vars(parser.parse_args())
+    said["seed"] = secrets.randbelow(1_000_000) if said["seed"] is None else said["seed"]
+    return said
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,165 @@
+"""Holds what stands against what must be."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from shared.broker.base import Envelope
+from shared.identity import hsa_key
+from shared.notices import Channel, NoticeStatus
+from tests.chaos.ledger import Circle, Message, NoticeRow
+from tests.chaos.stories import Case
+from tests.chaos.telling import Line, Telling
+
+_SENT = frozenset({NoticeStatus.ACCEPTED, NoticeStatus.DELIVERED})
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One case before its inbox. `expected` is the acceptable telling that the inbox is nearest to.
+
+    `lost` lines of it are missing; `duplicated` and `false` lines are not of it, the former being
+    repetitions. All zero: the inbox is that telling.
+    """
+
+    case: Case
+    told: Telling
+    expected: Telling
+    lost: int
+    duplicated: int
+    false: int
+    only: bool  # it is the only acceptable one
+
+    @property
+    def wrongs(self) -> int:
+        return self.lost + self.duplicated + self.false
+
+
+def judge(case: Case, steps: int, messages: Sequence[Message]) -> Judged:
+    """`steps` of the case came to pass; `messages` lie in its inbox, in their order."""
+    told = tuple(message.line for message in messages)
+    acceptable = case.tellings(steps)
+    verdicts = (
+        _compare(case, told, expected, messages, only=len(acceptable) == 1)
+        for expected in acceptable
+    )
+    return min(verdicts, key=lambda one: (one.wrongs, one.false, one.duplicated))
+
+
+def _compare(
+    case: Case, told: Telling, expected: Telling, messages: Sequence[Message], *, only: bool
+) -> Judged:
+    missing = Counter(expected) - Counter(told)
+    surplus = Counter(told) - Counter(expected)
+    repeated = min(_repetitions(messages), surplus.total())
+    out_of_order = not missing and not surplus and told != expected
+    false = surplus.total() - repeated + out_of_order
+    return Judged(case, told, expected, missing.total(), repeated, false, only)
+
+
+def _repetitions(messages: Sequence[Message]) -> int:
+    """Messages that say of a booking what the one before says, or that follow from one change."""
+    latest: dict[str, Line] = {}
+    changes: set[str] = set()
+    number = 0
+    for message in messages:
+        line = message.line
+        number += latest.get(line.booking_id) == line or message.change_id in changes
+        latest[line.booking_id] = line
+        changes.add(message.change_id)
+    return number
+
+
+@dataclass
+class NoticeAccount:
+    """What became of the notices that were due. `missing` names those that were not sent."""
+
+    due: int = 0
+    sent: int = 0
+    uncertain: int = 0
+    twice: int = 0
+    missing: list[str] = field(default_factory=list)
+
+
+def account_notices(
+    messages: Iterable[Message],
+    choices: Mapping[str, Sequence[Channel]],
+    rows: Iterable[NoticeRow],
+    caught: Counter[str],
+) -> NoticeAccount:
+    """Each message, one notice on each channel its patient chose. `caught`: by the notice's id."""
+    standing = {(row.message_id, row.channel): row for row in rows}
+    account = NoticeAccount(twice=sum(times - 1 for times in caught.values() if times > 1))
+    known = {row.id for row in standing.values()}
+    account.twice += sum(1 for notice_id in caught if notice_id not in known)
+    for message in messages:
+        for channel in choices.get(message.circle[0], ()):
+            _account_one(account, message, channel, standing.get((message.id, channel)), caught)
+    return account
+
+
+def _account_one(
+    account: NoticeAccount,
+    message: Message,
+    channel: Channel,
+    row: NoticeRow | None,
+    caught: Counter[str],
+) -> None:
+    account.due += 1
+    status = row.status if row else None
+    if row and status is NoticeStatus.UNCERTAIN:
+        account.uncertain += 1
+    elif row and status in _SENT and caught[row.id]:
+        account.sent += 1
+    else:
+        account.missing.append(f"{channel} about message {message.id}: {status}")
+
+
+@dataclass
+class DeadAccount:
+    """`missing` names bookings whose changes had to end there and did not."""
+
+    explained: Counter[str] = field(default_factory=Counter)  # by reason
+    unexplained: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+
+def account_dead(letters: Iterable[Envelope], cases: Iterable[Case]) -> DeadAccount:
+    """Only a reply about another patient explains a dead letter: all else passes and is retried."""
+    account = DeadAccount()
+    mixed_up = {case.moments[0][0].booking.booking_id for case in cases if case.mixed_up}
+    found: set[str] = set()
+    for letter in letters:
+        booking_id = _booking_of(letter)
+        found.add(booking_id)
+        if letter.dead_reason == "reply_mismatch" and booking_id in mixed_up:
+            account.explained[letter.dead_reason] += 1
+        else:
+            account.unexplained.append(_described(letter, booking_id))
+    account.missing = sorted(mixed_up - found)
+    return account
+
+
+def _booking_of(letter: Envelope) -> str:
+    try:
+        return str(json.loads(letter.body)["booking"]["booking_id"])
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
+def _described(letter: Envelope, booking_id: str) -> str:
+    last = f"{letter.history[-1].error}: {letter.history[-1].text}" if letter.history else ""
+    return f"{letter.origin} {letter.dead_reason} {letter.message_id} {booking_id} {last}"
+
+
+def strangers(told: Mapping[Circle, Sequence[Message]], cases: Iterable[Case]) -> Iterator[Message]:
+    """Messages in inboxes in which nothing can lie."""
+    known = {circle_of(case) for case in cases}
+    for circle, messages in told.items():
+        if circle not in known:
+            yield from messages
+
+
+def circle_of(case: Case) -> Circle:
+    return case.patient, hsa_key(case.source.hsa_id)

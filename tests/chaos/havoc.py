@@ -1,0 +1,192 @@
+"""What goes wrong, all at once and from a seed: five troublemakers, each with its own rhythm."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import requests
+
+from shared.clock import utcnow
+from shared.topology import STAGES
+from tests.chaos.fleet import Member
+from tests.chaos.proxy import Proxy
+from tests.chaos.stage import Stage
+from tests.services import PostgreSQL, RabbitMQ
+
+T = TypeVar("T")
+
+_TIMEOUT = 30
+#: Runs shorter than this have a faster rhythm (seconds).
+_LONG_RUN = 150.0
+
+#: Troubles of booking systems of which none may tell a patient anything false.
+_SOURCE_FAULTS: tuple[dict[str, Any], ...] = (
+    {"kind": "fault"},
+    {"kind": "hang"},
+    {"kind": "hang-up"},
+    {"kind": "refuse"},
+    {"kind": "garbage"},
+    {"kind": "garbage", "status": 503},
+    {"kind": "latency", "latency_seconds": 1.5},
+    {"kind": "slow-drip", "drip_seconds": 3},
+)
+#: Of the SMS provider and the mail server: a few calls each, for each makes an uncertain notice.
+_PROVIDER_FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("sms", {"kind": "hang-up", "count": 1}),
+    ("sms", {"kind": "latency", "count": 20, "latency_seconds": 1}),
+    ("sms", {"kind": "timeout-after-accept", "count": 1, "seconds": 3}),
+    ("smtp", {"kind": "fault", "count": 3}),
+    ("smtp", {"kind": "hang-up", "count": 1}),
+    ("smtp", {"kind": "latency", "count": 20, "latency_seconds": 1}),
+    ("smtp", {"kind": "timeout-after-accept", "count": 1, "seconds": 3}),
+)
+
+
+class Havoc:
+    """Rages on `stage` until it is told to stop, and mends it all. `counts` tells what it did."""
+
+    def __init__(self, stage: Stage, units: Sequence[str], seed: int, seconds: float) -> None:
+        self._stage = stage
+        self._units = units
+        self._seed = seed
+        self._rhythm = max(0.35, min(1.0, seconds / _LONG_RUN))
+        self._enough = asyncio.Event()
+        self._diary = stage.folder / "havoc.log"
+        self.counts: Counter[str] = Counter()
+
+    async def rage(self) -> None:
+        """Until `stop`. What was begun is brought to its end."""
+        troubles = (
+            self._kill_workers,
+            self._fell_servers,
+            self._cut_connections,
+            self._sicken_sources,
+            self._sicken_providers,
+        )
+        async with asyncio.TaskGroup() as raging:
+            for number, trouble in enumerate(troubles):
+                raging.create_task(trouble(random.Random(f"{self._seed}-{number}")))
+
+    def stop(self) -> None:
+        self._enough.set()
+
+    async def mend(self) -> None:
+        """Everything runs again. Booking systems recover by themselves: their faults are short."""
+        self._stage.broker_proxy.resume()
+        self._stage.database_proxy.resume()
+        await asyncio.to_thread(self._stage.broker.start)
+        await asyncio.to_thread(self._stage.database.start)
+        for target in ("sms", "smtp"):
+            await self._heal(target)
+        await asyncio.to_thread(self._stage.fleet.start)
+
+    # --- workers ---
+
+    async def _kill_workers(self, rng: random.Random) -> None:
+        stages = _in_rounds(rng, STAGES)
+        while await self._pause(rng, 1.5, 5):
+            members = self._stage.fleet.of(next(stages))
+            victims = members if rng.random() < 0.2 else [rng.choice(members)]
+            await self._kill(victims, rng.uniform(0, 2))
+
+    async def _kill(self, victims: Sequence[Member], dead_seconds: float) -> None:
+        for victim in victims:
+            await asyncio.to_thread(self._stage.fleet.kill, victim)
+            self._note("kills", f"SIGKILL of {victim.name}")
+        await asyncio.sleep(dead_seconds)
+        for victim in victims:
+            await asyncio.to_thread(self._stage.fleet.revive, victim)
+
+    # --- broker and database ---
+
+    async def _fell_servers(self, rng: random.Random) -> None:
+        ways = _in_rounds(rng, (self._restart_broker, self._kill_broker,
+                                self._restart_database, self._kill_database))  # fmt: skip
+        while await self._pause(rng, 8, 30):
+            await next(ways)(rng.uniform(0, 3))
+
+    async def _restart_broker(self, down_seconds: float) -> None:
+        await self._fell("broker_restarts", self._stage.broker, "stop", down_seconds)
+
+    async def _kill_broker(self, down_seconds: float) -> None:
+        self.counts["broker_kills"] += 1
+        await self._fell("broker_restarts", self._stage.broker, "kill", down_seconds)
+
+    async def _restart_database(self, down_seconds: float) -> None:
+        await self._fell("database_restarts", self._stage.database, "stop", down_seconds)
+
+    async def _kill_database(self, down_seconds: float) -> None:
+        self.counts["database_kills"] += 1
+        await self._fell("database_restarts", self._stage.database, "kill", down_seconds)
+
+    async def _fell(
+        self, counted: str, server: RabbitMQ | PostgreSQL, how: str, down_seconds: float
+    ) -> None:
+        self._note(counted, f"{how} {type(server).__name__} for {down_seconds:.1f} s")
+        await asyncio.to_thread(getattr(server, how))
+        await asyncio.sleep(down_seconds)
+        await asyncio.to_thread(server.start)
+        self._note("servers_back", f"{type(server).__name__} is back")
+
+    # --- the network between them ---
+
+    async def _cut_connections(self, rng: random.Random) -> None:
+        proxies = _in_rounds(rng, (self._stage.broker_proxy, self._stage.database_proxy))
+        while await self._pause(rng, 3, 10):
+            if rng.random() < 0.7:
+                cut = next(proxies).cut()
+                self._note("cut_connections", f"{cut} connections cut", cut)
+            else:
+                await self._silence(next(proxies), rng.uniform(0.5, 4))
+
+    async def _silence(self, proxy: Proxy, seconds: float) -> None:
+        self._note("silences", f"silence for {seconds:.1f} s")
+        proxy.silence()
+        await asyncio.sleep(seconds)
+        proxy.resume()
+
+    # --- neighbours ---
+
+    async def _sicken_sources(self, rng: random.Random) -> None:
+        while await self._pause(rng, 0.5, 3):
+            terms = {**rng.choice(_SOURCE_FAULTS), "seconds": rng.uniform(1, 8)}
+            await self._sicken("source_faults", rng.choice(self._units), terms)
+
+    async def _sicken_providers(self, rng: random.Random) -> None:
+        while await self._pause(rng, 5, 20):
+            target, terms = rng.choice(_PROVIDER_FAULTS)
+            await self._sicken("provider_faults", target, terms)
+
+    async def _sicken(self, counted: str, target: str, terms: dict[str, Any]) -> None:
+        self._note(counted, f"{target}: {terms}")
+        await asyncio.to_thread(requests.post, self._faults(target), json=terms, timeout=_TIMEOUT)
+
+    async def _heal(self, target: str) -> None:
+        await asyncio.to_thread(requests.delete, self._faults(target), timeout=_TIMEOUT)
+
+    def _faults(self, target: str) -> str:
+        return f"{self._stage.sandbox['control']}/faults/{quote(target)}"
+
+    def _note(self, counted: str, what: str, number: int = 1) -> None:
+        """Count it, and write down when it was, for whoever reads the logs beside it."""
+        self.counts[counted] += number
+        with self._diary.open("a") as diary:
+            diary.write(f"{utcnow().isoformat()} {what}\n")
+
+    async def _pause(self, rng: random.Random, least: float, most: float) -> bool:
+        """Whether to go on after it."""
+        seconds = rng.uniform(least, most) * self._rhythm
+        try:
+            await asyncio.wait_for(self._enough.wait(), seconds)
+        except TimeoutError:
+            return True
+        return False
+
+
+def _in_rounds(rng: random.Random, things: Sequence[T]) -> Iterator[T]:
+    """Without end, in another order each round: each has its turn."""
+    while True:
+        yield from rng.sample(things, len(things))

@@ -1,0 +1,169 @@
+"""Everything that is going to happen in the booking systems, from a seed."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count, product
+from string import ascii_uppercase
+
+from shared.notices import Channel
+from tests.chaos.stories import STORIES, Case, Clinic, History, Source, Step
+
+_BATCH = 10
+_BATCHES_PER_HUNDRED = 2
+#: What a patient may have chosen, with its weight.
+_CHOICES: dict[tuple[Channel, ...], int] = {
+    (Channel.EMAIL,): 40,
+    (Channel.SMS,): 25,
+    (Channel.EMAIL, Channel.SMS): 20,
+    (): 15,
+}
+#: A bookings' system takes a second or more to be asked again after long histories.
+_HEAD_START = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`count` notifications, of which the share `duplicates` are told again.
+
+    All of it begins within `seconds`; None: as long as that many take.
+    """
+
+    count: int = 20_000
+    sources: int = 40
+    duplicates: float = 0.05
+    seed: int = 1
+    seconds: float | None = None
+    per_second: float = 75
+
+    @property
+    def load_seconds(self) -> float:
+        """Over which the beginnings are spread: never so short that nothing could happen."""
+        natural = max(40.0, self.count / self.per_second)
+        return natural if self.seconds is None else min(self.seconds * 0.9, natural)
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """When a history begins, in seconds from the start."""
+
+    at: float
+    history: History
+
+
+@dataclass(frozen=True, slots=True)
+class Repetition:
+    """A step of a history that is told again so long after it was taken, in seconds."""
+
+    history: History
+    step: int
+    after: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    sources: tuple[Source, ...]
+    beginnings: tuple[Beginning, ...]
+    repetitions: tuple[Repetition, ...]
+    choices: dict[str, tuple[Channel, ...]]  # by patient
+
+    @property
+    def cases(self) -> Iterator[Case]:
+        return (case for beginning in self.beginnings for case in beginning.history.cases)
+
+
+def make_plan(options: Options) -> Plan:
+    rng = random.Random(options.seed)
+    sources = _sources(rng, options.sources)
+    repeated = round(options.count * options.duplicates)
+    histories = list(_histories(rng, sources, options.count - repeated))
+    beginnings = [_beginning(rng, history, options.load_seconds) for history in histories]
+    return Plan(
+        sources,
+        tuple(sorted(beginnings, key=lambda beginning: beginning.at)),
+        tuple(_repetitions(rng, histories, repeated)),
+        {patient: _choice(rng) for patient in sorted(_patients_of(histories))},
+    )
+
+
+def _sources(rng: random.Random, number: int) -> tuple[Source, ...]:
+    """The last one is not activated."""
+    return tuple(
+        Source(
+            f"SE2321000016-SYS{name}",
+            tuple(f"SE2321000016-{name}U{unit}" for unit in range(rng.randint(1, 3))),
+            activated=name < number,
+        )
+        for name in range(number + 1)
+    )
+
+
+def _histories(rng: random.Random, sources: tuple[Source, ...], steps: int) -> Iterator[History]:
+    """Histories of `steps` steps together."""
+    patients = _patients()
+    names = (f"B{number}" for number in count(1))
+    left = steps
+    while left > 0:
+        if left > 2 * _BATCH and rng.random() < _BATCHES_PER_HUNDRED / 100:
+            made = _batch(rng, sources, patients, names)
+        else:
+            made = _single(rng, sources, next(patients), next(names), left)
+        left -= len(made.steps)
+        yield made
+
+
+def _single(
+    rng: random.Random, sources: tuple[Source, ...], patient: str, name: str, most: int
+) -> History:
+    """A history of at most `most` steps."""
+    weights = [weight for weight, _ in STORIES.values()]
+    while True:
+        (story,) = rng.choices(list(STORIES), weights)
+        source = sources[-1] if story == "not_activated" else rng.choice(sources[:-1])
+        clinic = Clinic(rng, source, patient, name)
+        STORIES[story][1](clinic)
+        history = clinic.history(story)
+        if len(history.steps) <= most:
+            return history
+
+
+def _batch(
+    rng: random.Random, sources: tuple[Source, ...], patients: Iterator[str], names: Iterator[str]
+) -> History:
+    """Bookings of several patients in one request, as after a night's planning."""
+    source = rng.choice(sources[:-1])
+    clinics = [Clinic(rng, source, next(patients), next(names)) for _ in range(_BATCH)]
+    for clinic in clinics:
+        clinic.books()
+    firsts = [clinic.first_step for clinic in clinics]
+    together = Step(
+        tuple(one for step in firsts for one in step.transactions),
+        tuple(put for step in firsts for put in step.puts),
+    )
+    return History((together,), tuple(clinic.case("batch") for clinic in clinics))
+
+
+def _patients() -> Iterator[str]:
+    """Obviously nobody: letters stand where no person number has any."""
+    for letters in product(ascii_uppercase, repeat=4):
+        yield "20121212" + "".join(letters)
+
+
+def _beginning(rng: random.Random, history: History, seconds: float) -> Beginning:
+    """Long histories begin early, since each of their steps takes its time."""
+    share = _HEAD_START if len(history.steps) > 1 else 1
+    return Beginning(rng.uniform(0, seconds * share), history)
+
+
+def _repetitions(rng: random.Random, histories: list[History], number: int) -> Iterator[Repetition]:
+    for history in rng.choices(histories, k=number):
+        step = rng.randrange(len(history.steps))
+        yield Repetition(history, step, rng.choice((0, rng.uniform(0, 2), rng.uniform(0, 20))))
+
+
+def _choice(rng: random.Random) -> tuple[Channel, ...]:
+    return rng.choices(list(_CHOICES), list(_CHOICES.values()))[0]
+
+
+def _patients_of(histories: list[History]) -> set[str]:
+    return {case.patient for history in histories for case in history.cases}

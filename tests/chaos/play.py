@@ -1,0 +1,149 @@
+"""One run, from its plan to its figures."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from shared.outcomes import Unavailable
+from tests.chaos.accounts import account_dead, account_notices, circle_of, judge, strangers
+from tests.chaos.havoc import Havoc
+from tests.chaos.ledger import Ledger, caught, dead_letters
+from tests.chaos.load import BookingSystems, Index, Load
+from tests.chaos.plan import Options, Plan, make_plan
+from tests.chaos.report import Report
+from tests.chaos.stage import ADDRESS, Stage, set_up
+from tests.services import PostgreSQL, RabbitMQ
+
+#: How often the inboxes are looked at, as the waiting histories do.
+_LOOK_SECONDS = 0.3
+_DRAIN_SECONDS = 400
+#: RabbitMQ counts anew every 5 s what is handed out and not settled.
+_COUNT_SECONDS = 5.5
+
+Say = Callable[[str], None]
+
+
+async def play(
+    options: Options, broker: RabbitMQ, database: PostgreSQL, folder: Path, say: Say
+) -> Report:
+    """Plan, stage, havoc, drain, accounts. Logs go to `folder`."""
+    started = time.monotonic()
+    plan = make_plan(options)
+    say(f"seed {options.seed}: {options.count} notifications, {options.sources} booking systems")
+    async with set_up(broker, database, plan, folder) as stage:
+        ledger = Ledger(stage.database_url)
+        try:
+            performance = _Performance(options, plan, stage, ledger, say)
+            await performance.perform()
+            return await performance.report(time.monotonic() - started)
+        finally:
+            ledger.close()
+
+
+class _Performance:
+    """Load and havoc at the same time, then quiet."""
+
+    def __init__(
+        self, options: Options, plan: Plan, stage: Stage, ledger: Ledger, say: Say
+    ) -> None:
+        self._options = options
+        self._plan = plan
+        self._stage = stage
+        self._ledger = ledger
+        self._say = say
+        self._index = Index(stage.ingest_url, ADDRESS)
+        self._systems = BookingSystems(stage.sandbox["control"])
+        bound = options.seconds or float("inf")
+        self._load = Load(plan, self._index, self._systems, self._told, bound)
+        units = [unit for source in plan.sources if source.activated for unit in source.units]
+        self._havoc = Havoc(stage, units, options.seed, options.load_seconds)
+        self._undrained: dict[str, int] = {}
+
+    async def perform(self) -> None:
+        await self._systems.open(self._plan)
+        looking = asyncio.create_task(self._keep_looking())
+        try:
+            await self._disturbed_load()
+            self._say("all is taken; mending, then waiting until the queues are empty")
+            await self._havoc.mend()
+            self._undrained = await self._drain()
+        finally:
+            looking.cancel()
+            await self._index.stop()
+
+    async def _disturbed_load(self) -> None:
+        async with asyncio.TaskGroup() as acting:
+            raging = acting.create_task(self._havoc.rage())
+            telling = acting.create_task(self._keep_telling())
+            try:
+                await self._load.act()
+            finally:
+                self._havoc.stop()
+            await raging
+            telling.cancel()
+
+    def _told(self, circle: tuple[str, str]) -> int:
+        return len(self._ledger.told.get(circle, ()))
+
+    async def _keep_looking(self) -> None:
+        while True:
+            with suppress(Unavailable):
+                await asyncio.to_thread(self._ledger.look)
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _keep_telling(self) -> None:
+        while True:
+            await asyncio.sleep(10)
+            inboxes = sum(map(len, self._ledger.told.values()))
+            self._say(
+                f"  {self._index.counts['accepted']} accepted, {inboxes} in inboxes,"
+                f" {self._havoc.counts['kills']} kills,"
+                f" {self._havoc.counts['broker_restarts']} broker and"
+                f" {self._havoc.counts['database_restarts']} database restarts"
+            )
+
+    async def _drain(self) -> dict[str, int]:
+        """Wait until two looks in a row find nothing under way; what was left at the end of it."""
+        deadline = time.monotonic() + _DRAIN_SECONDS
+        quiet = 0
+        while True:
+            await asyncio.sleep(_COUNT_SECONDS)
+            left = await asyncio.to_thread(self._stage.under_way)
+            quiet = 0 if left else quiet + 1
+            if quiet == 2 or time.monotonic() > deadline:
+                return left
+            self._say(f"  under way: {left or 'nothing'}")
+
+    async def report(self, seconds: float) -> Report:
+        told = await asyncio.to_thread(self._ledger.all_told)
+        begun = [
+            (case, self._load.steps_done[id(beginning.history)])
+            for beginning in self._plan.beginnings
+            for case in beginning.history.cases
+        ]
+        cases = [case for case, steps in begun if steps]
+        notices = account_notices(
+            (message for messages in told.values() for message in messages),
+            self._plan.choices,
+            await asyncio.to_thread(self._ledger.notices),
+            await asyncio.to_thread(caught, self._stage.sandbox["control"]),
+        )
+        letters = await asyncio.to_thread(lambda: list(dead_letters(self._stage.broker_url)))
+        return Report(
+            options=self._options,
+            seconds=seconds,
+            judged=[judge(case, steps, told.get(circle_of(case), ())) for case, steps in begun],
+            strangers=list(strangers(told, cases)),
+            notices=notices,
+            dead=account_dead(letters, cases),
+            load=self._index.counts,
+            stuck=[history.cases[0] for history in self._load.stuck],
+            havoc=self._havoc.counts,
+            kills=self._stage.fleet.kills,
+            crashed=self._stage.fleet.crashed,
+            undrained=self._undrained,
+            bugs=self._stage.bugs(),
+            leaks=self._stage.leaks(),
+        )

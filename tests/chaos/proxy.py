@@ -1,0 +1,135 @@
+"""A TCP proxy on loopback for many busy connections: one loop, no threads. Cuts and silences them.
+
+`tests.proxy` is the simpler one, with two threads a connection, for tests with few of them.
+"""
+
+import asyncio
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import cast
+
+
+class Proxy:
+    """Passes on what comes to `port`. To be used within one loop."""
+
+    def __init__(self, target_port: int) -> None:
+        self._target_port = target_port
+        self._server: asyncio.Server | None = None
+        self._ends: set[_End] = set()
+        self._connecting: set[asyncio.Task[None]] = set()
+        self._silent = False
+        self.port = 0
+
+    async def start(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: _End(self._on_client, self._ends.discard), "127.0.0.1", 0
+        )
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    def cut(self) -> int:
+        """Break every connection that is open now; how many there were."""
+        ends = list(self._ends)
+        for end in ends:
+            end.break_off()
+        return len(ends) // 2
+
+    def silence(self) -> None:
+        """Pass nothing more on, and keep the connections open: a cable that was pulled."""
+        self._silent = True
+        for end in self._ends:
+            end.hold(_Hold.SILENCE)
+
+    def resume(self) -> None:
+        self._silent = False
+        for end in self._ends:
+            end.release(_Hold.SILENCE)
+
+    def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        self.cut()
+
+    def _on_client(self, client: "_End") -> None:
+        client.hold(_Hold.UNCONNECTED)
+        task = asyncio.get_running_loop().create_task(self._connect(client))
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
+
+    async def _connect(self, client: "_End") -> None:
+        server = _End(lambda _end: None, self._ends.discard)
+        try:
+            await asyncio.get_running_loop().create_connection(
+                lambda: server, "127.0.0.1", self._target_port
+            )
+        except OSError:
+            client.break_off()
+            return
+        client.other, server.other = server, client
+        self._ends |= {client, server}
+        if self._silent:
+            client.hold(_Hold.SILENCE)
+            server.hold(_Hold.SILENCE)
+        client.release(_Hold.UNCONNECTED)
+
+
+class _Hold(Enum):
+    """Why nothing is read from an end."""
+
+    UNCONNECTED = auto()
+    SILENCE = auto()
+    OTHER_IS_FULL = auto()
+
+
+class _End(asyncio.Protocol):
+    """One side of a connection: what is read here is written to `other`."""
+
+    def __init__(
+        self, on_made: Callable[["_End"], None], on_lost: Callable[["_End"], None]
+    ) -> None:
+        self._on_made = on_made
+        self._on_lost = on_lost
+        self._holds: set[_Hold] = set()
+        self._transport: asyncio.Transport | None = None
+        self.other: _End | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._on_made(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self._on_lost(self)
+        if self.other is not None:
+            self.other.finish()
+
+    def data_received(self, data: bytes) -> None:
+        if self.other is not None and self.other._transport is not None:
+            self.other._transport.write(data)
+
+    def pause_writing(self) -> None:
+        if self.other is not None:
+            self.other.hold(_Hold.OTHER_IS_FULL)
+
+    def resume_writing(self) -> None:
+        if self.other is not None:
+            self.other.release(_Hold.OTHER_IS_FULL)
+
+    def hold(self, reason: _Hold) -> None:
+        self._holds.add(reason)
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def release(self, reason: _Hold) -> None:
+        self._holds.discard(reason)
+        if self._transport is not None and not self._holds:
+            self._transport.resume_reading()
+
+    def finish(self) -> None:
+        """The other side has closed: what it said last is still passed on."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def break_off(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()

@@ -1,0 +1,204 @@
+"""The stage of the play: real servers behind proxies, the sandbox, and the fleet between them."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from sqlalchemy import insert
+
+from console.processes import Child
+from console.stack import free_port
+from shared.broker import open_broker
+from shared.clock import utcnow
+from shared.contact_points import normalize
+from shared.database.engine import open_database
+from shared.database.migrate import migrate
+from shared.database.sources import SourceRegister, SourceSystem
+from shared.database.tables import contact_preference
+from shared.notices import Channel
+from shared.settings import CommonSettings
+from tests.chaos.fleet import Fleet
+from tests.chaos.plan import Plan
+from tests.chaos.proxy import Proxy
+from tests.services import PostgreSQL, RabbitMQ
+
+ADDRESS = "SE165565594230-1000"
+_SANDBOX_SECONDS = 60
+_PATIENT = re.compile(r"20121212[A-Z]{4}")
+#: Post- och telestyrelsen keeps these for fiction: 070-174 06 05 to 99.
+_FICTIONAL_NUMBERS = [f"07017406{last:02}" for last in range(5, 100)]
+
+#: Waits short enough to wait for. The rules are the same; only the lengths are not.
+IMPATIENT = {
+    "BUDKAVLE_DELAY_STEPS": "0.5 1 5",
+    # Longer than any of our faults last: nothing may die of them.
+    "BUDKAVLE_RETRY_DELAYS": "0.5 1 1 2 2 5 5 5 5 5 5 5 5 5 5 5 5 5 5 5 5 5 5 5",
+    "BUDKAVLE_DRAIN_SECONDS": "10",
+    "BUDKAVLE_FETCHER_CONNECT_SECONDS": "2",
+    "BUDKAVLE_FETCHER_READ_SECONDS": "4",
+    "BUDKAVLE_FETCHER_BREAKER_FIRST_SECONDS": "1",
+    "BUDKAVLE_FETCHER_BREAKER_LONGEST_SECONDS": "4",
+    "BUDKAVLE_FETCHER_PATIENCE_SECONDS": "2",
+    "BUDKAVLE_COMPOSER_PAIRING_SECONDS": "4",
+    "BUDKAVLE_NOTIFIER_SENDING_SECONDS": "45",
+    "BUDKAVLE_SMS_PER_MINUTE": "60000",
+    # So that each SMS names its notice. The sandbox sends no report before we are gone.
+    "BUDKAVLE_NOTIFIER_REPORT_BIND": "127.0.0.1:0",
+    "BUDKAVLE_NOTIFIER_REPORT_URL": "http://127.0.0.1:9",
+    "BUDKAVLE_NOTIFIER_REPORT_SECRET": "nobody-is-going-to-report",
+    "BUDKAVLE_SANDBOX_SMS_REPORT_SECONDS": "86400",
+    "BUDKAVLE_LOG_FORMAT": "json",
+}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """All that a run stands on. `database_url` and `broker_url` go past the proxies."""
+
+    broker: RabbitMQ
+    database: PostgreSQL
+    broker_url: str
+    database_url: str
+    broker_proxy: Proxy
+    database_proxy: Proxy
+    sandbox: dict[str, str]
+    ingest_url: str
+    fleet: Fleet
+    folder: Path
+
+    def under_way(self) -> dict[str, int]:
+        """How many messages stand where, dead letters apart; those handed out are counted too."""
+        vhost = urlsplit(self.broker_url).path[1:]
+        listing = self.broker.ctl(
+            "list_queues", "-p", vhost, "--no-table-headers", "name", "messages"
+        )
+        counts = (line.split() for line in listing.splitlines())
+        return {
+            queue: int(number)
+            for queue, number in counts
+            if int(number) and not queue.endswith(".dead")
+        }
+
+    def bugs(self) -> list[str]:
+        """Log lines of what no handler expected."""
+        return [line for line in self._log_lines() if '"handler_failed"' in line]
+
+    def leaks(self) -> list[str]:
+        """Log lines that name a patient."""
+        return [line for line in self._log_lines() if _PATIENT.search(line)]
+
+    def _log_lines(self) -> Iterator[str]:
+        for file in sorted(self.folder.glob("*.log")):
+            with file.open(errors="replace") as lines:
+                yield from lines
+
+
+@asynccontextmanager
+async def set_up(
+    broker: RabbitMQ, database: PostgreSQL, plan: Plan, folder: Path
+) -> AsyncIterator[Stage]:
+    """Everything runs and is ready; all of it is stopped in the end, whatever happened."""
+    broker_url, database_url = broker.fresh_vhost(), database.fresh_database()
+    proxies = Proxy(broker.port), Proxy(database.port)
+    for proxy in proxies:
+        await proxy.start()
+    bind = f"127.0.0.1:{free_port()}"
+    environment = {
+        **IMPATIENT,
+        "BUDKAVLE_BROKER_URL": _through(broker_url, proxies[0]),
+        "BUDKAVLE_DATABASE_URL": _through(database_url, proxies[1]),
+        "BUDKAVLE_INGEST_BIND": bind,
+        "BUDKAVLE_ENVIRONMENT": "qa",
+        "BUDKAVLE_LOGICAL_ADDRESS": ADDRESS,
+    }
+    await asyncio.to_thread(_prepare, broker_url, database_url, plan)
+    sandbox = Child("sandbox", environment, folder / "sandbox.log")
+    fleet = Fleet(environment, folder)
+    try:
+        addresses = await asyncio.to_thread(sandbox.ready, _SANDBOX_SECONDS)
+        for setting in ("platform", "smtp", "sms"):
+            environment[f"BUDKAVLE_{setting.upper()}_URL"] = addresses[setting]
+        await asyncio.to_thread(fleet.start)
+        ingest_url = f"http://{bind}/ProcessNotification"
+        yield Stage(
+            broker,
+            database,
+            broker_url,
+            database_url,
+            *proxies,
+            addresses,
+            ingest_url,
+            fleet,
+            folder,
+        )
+    finally:
+        await asyncio.to_thread(fleet.stop)
+        await asyncio.to_thread(sandbox.stop)
+        for proxy in proxies:
+            proxy.close()
+
+
+def _through(url: str, proxy: Proxy) -> str:
+    parts = urlsplit(url)
+    login = parts.netloc.rpartition("@")[0]
+    return parts._replace(netloc=f"{login}@127.0.0.1:{proxy.port}").geturl()
+
+
+def _prepare(broker_url: str, database_url: str, plan: Plan) -> None:
+    """As `budkavle setup`, `source add` and `contact set` do it."""
+    declare(broker_url)
+    migrate(database_url)
+    database = open_database(database_url)
+    try:
+        register = SourceRegister(database)
+        for source in plan.sources:
+            if source.activated:
+                register.add(_activated(source.hsa_id))
+        with database.begin() as connection:
+            connection.execute(insert(contact_preference), list(_choices(plan)))
+    finally:
+        database.close()
+
+
+def _choices(plan: Plan) -> Iterator[dict[str, object]]:
+    """All at once: one by one they would take longer than all else."""
+    for number, (patient, channels) in enumerate(plan.choices.items()):
+        for channel in channels:
+            address = normalize(channel, _address(channel, number))
+            yield {
+                "patient": patient,
+                "channel": channel,
+                "address": address,
+                "updated_at": utcnow(),
+            }
+
+
+def declare(broker_url: str) -> None:
+    topology = CommonSettings(delay_steps=IMPATIENT["BUDKAVLE_DELAY_STEPS"]).topology
+    broker = open_broker(broker_url, topology)
+    try:
+        broker.declare()
+    finally:
+        broker.close()
+
+
+def _activated(hsa_id: str) -> SourceSystem:
+    return SourceSystem(
+        hsa_id=hsa_id,
+        name=f"System {hsa_id}",
+        environment="qa",
+        calls_per_second=200,
+        calls_in_flight=8,
+        activated_by="chaos",
+        activated_at=utcnow(),
+    )
+
+
+def _address(channel: Channel, number: int) -> str:
+    if channel is Channel.EMAIL:
+        return f"patient{number}@example.org"
+    return _FICTIONAL_NUMBERS[number % len(_FICTIONAL_NUMBERS)]
