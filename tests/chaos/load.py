@@ -25,7 +25,7 @@ _AT_ONCE = 20
 #: The index gives up after five re-sends and people replay; here they do so without end.
 _ENDLESS = 1_000_000_000
 #: How long a history waits for its messages before it is given up as stuck.
-_STUCK_SECONDS = 240
+_STUCK_SECONDS = 600
 _LOOK_SECONDS = 0.2
 
 

@@ -58,7 +58,7 @@ class _Performance:
         bound = options.seconds or float("inf")
         self._load = Load(plan, self._index, self._systems, self._told, bound)
         units = [unit for source in plan.sources if source.activated for unit in source.units]
-        self._havoc = Havoc(stage, units, options.seed, options.load_seconds)
+        self._havoc = Havoc(stage, units, options.seed)
         self._undrained: dict[str, int] = {}
 
     async def perform(self) -> None:

@@ -1,0 +1,36 @@
+"""The short form of `make chaos`, on the servers of this test session."""
+
+import asyncio
+
+import pytest
+
+from tests.chaos.plan import Options
+from tests.chaos.play import play
+from tests.chaos.report import Report
+from tests.services import PostgreSQL, RabbitMQ
+
+OPTIONS = Options(count=400, sources=8, seed=20, seconds=25)
+
+
+@pytest.fixture(scope="module")
+def report(
+    rabbitmq: RabbitMQ, postgres: PostgreSQL, tmp_path_factory: pytest.TempPathFactory
+) -> Report:
+    folder = tmp_path_factory.mktemp("chaos")
+    rabbitmq.start()
+    postgres.start()
+    return asyncio.run(play(OPTIONS, rabbitmq, postgres, folder, print))
+
+
+def test_nothing_is_lost_or_twice_or_false_whatever_dies(report: Report) -> None:
+    assert not report.wrongs, "\n".join([*report.wrongs, *report.details()])
+
+
+def test_it_was_chaos(report: Report) -> None:
+    figures = report.figures
+    assert figures["accepted"] > 100
+    assert figures["expected"] == figures["found"] > 50
+    assert all(report.kills.values())
+    assert figures["broker_restarts"] >= 1
+    assert figures["database_restarts"] >= 1
+    assert figures["dead_explained"] >= 1

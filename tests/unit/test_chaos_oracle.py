@@ -1,0 +1,177 @@
+"""The oracle of the chaos runs finds what is lost, twice or false: else its zeros say nothing."""
+
+import random
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from shared.broker.base import Envelope
+from shared.notices import Channel, NoticeStatus
+from tests.chaos.accounts import Judged, account_dead, account_notices, judge
+from tests.chaos.ledger import Message, NoticeRow
+from tests.chaos.plan import Options, make_plan
+from tests.chaos.stories import STORIES, Case, Clinic, Source
+from tests.chaos.telling import Line
+
+SOURCE = Source("SE2321000016-SYS1", ("SE2321000016-U1", "SE2321000016-U2"))
+PATIENT = "20121212AAAA"
+NOW = datetime(2026, 11, 2, 8, tzinfo=UTC)
+
+
+def case_of(story: str, *, waits: bool = True) -> Case:
+    clinic = Clinic(random.Random(7), SOURCE, PATIENT, "B1")
+    clinic.waits = waits
+    STORIES[story][1](clinic)
+    return clinic.history(story).cases[0]
+
+
+def messages_of(lines: tuple[Line, ...]) -> list[Message]:
+    return [
+        Message(f"m{number}", (PATIENT, SOURCE.hsa_id), line, f"c{number}", NOW + timedelta(number))
+        for number, line in enumerate(lines)
+    ]
+
+
+def kinds(case: Case) -> set[tuple[str, ...]]:
+    return {tuple(line.kind for line in one) for one in case.tellings(len(case.moments))}
+
+
+def judged(case: Case, lines: tuple[Line, ...]) -> Judged:
+    return judge(case, len(case.moments), messages_of(lines))
+
+
+def only_telling(case: Case) -> tuple[Line, ...]:
+    (telling,) = case.tellings(len(case.moments))
+    return telling
+
+
+@pytest.mark.parametrize(
+    ("story", "told"),
+    [
+        ("booked", ["booking_confirmation"]),
+        ("called", ["timed_call"]),
+        ("call_answered", ["open_call", "booking_confirmation"]),
+        ("call_expired", ["open_call"]),
+        ("call_moved", ["timed_call", "changed_time"]),
+        ("changed", ["booking_confirmation", "changed"]),
+        ("corrected_and_cancelled", ["booking_confirmation", "cancellation"]),
+        ("rebooked", ["booking_confirmation", "changed_time"]),
+        ("recreated", ["booking_confirmation", "cancellation", "booking_confirmation"]),
+        ("passed", []),
+    ],
+)
+def test_who_sees_every_moment_is_told_all_of_it(story: str, told: list[str]) -> None:
+    assert kinds(case_of(story)) == {tuple(told)}
+
+
+def test_what_nobody_saw_need_not_be_told() -> None:
+    assert kinds(case_of("moved", waits=False)) == {
+        ("booking_confirmation", "changed_time"),
+        ("booking_confirmation",),
+    }
+    assert kinds(case_of("cancelled", waits=False)) == {
+        ("booking_confirmation", "cancellation"),
+        (),
+    }
+
+
+def test_a_rebooking_in_two_requests_may_be_told_as_one_or_as_two() -> None:
+    assert kinds(case_of("rebooked_apart")) == {
+        ("booking_confirmation", "changed_time"),
+        ("booking_confirmation", "booking_confirmation", "changed_time"),
+        ("booking_confirmation", "cancellation", "booking_confirmation"),
+        ("booking_confirmation", "booking_confirmation", "cancellation"),
+    }
+
+
+def test_a_history_cut_short_is_judged_by_what_came_to_pass() -> None:
+    case = case_of("cancelled")
+    assert judge(case, 1, messages_of(only_telling(case)[:1])).wrongs == 0
+    assert judge(case, 0, []).wrongs == 0
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_every_telling_is_sound(story: str) -> None:
+    for waits in (True, False):
+        case = case_of(story, waits=waits)
+        for telling in case.tellings(len(case.moments)):
+            assert judged(case, telling).wrongs == 0
+
+
+def test_a_lost_message_is_found() -> None:
+    case = case_of("moved")
+    verdict = judged(case, only_telling(case)[:1])
+    assert (verdict.lost, verdict.duplicated, verdict.false) == (1, 0, 0)
+
+
+def test_a_lost_cancellation_is_found_though_the_booking_need_not_have_been_told() -> None:
+    case = case_of("cancelled", waits=False)
+    (confirmation, _) = max(case.tellings(2), key=len)
+    assert judged(case, (confirmation,)).lost == 1
+
+
+def test_a_message_twice_is_found() -> None:
+    case = case_of("moved")
+    first, second = only_telling(case)
+    verdict = judged(case, (first, first, second))
+    assert (verdict.lost, verdict.duplicated, verdict.false) == (0, 1, 0)
+
+
+@pytest.mark.parametrize("story", ["booked", "corrected", "rebooked", "passed"])
+def test_a_cancellation_that_was_never_true_is_found(story: str) -> None:
+    case = case_of(story)
+    cancelled = Line("cancellation", "B1-1", "20270101090000", "Alva Testlund")
+    verdict = judged(case, (*only_telling(case), cancelled))
+    assert (verdict.lost, verdict.duplicated, verdict.false) == (0, 0, 1)
+
+
+def test_messages_in_the_wrong_order_are_found() -> None:
+    case = case_of("recreated")
+    first, second, third = only_telling(case)
+    assert judged(case, (first, third, second)).false == 1
+
+
+def test_notices_are_due_for_each_message_on_each_chosen_channel() -> None:
+    messages = messages_of(only_telling(case_of("moved")))
+    choices = {PATIENT: (Channel.EMAIL, Channel.SMS)}
+    rows = [
+        NoticeRow("n1", "m0", Channel.EMAIL, NoticeStatus.ACCEPTED),
+        NoticeRow("n2", "m0", Channel.SMS, NoticeStatus.UNCERTAIN),
+        NoticeRow("n3", "m1", Channel.EMAIL, NoticeStatus.ACCEPTED),
+    ]
+    account = account_notices(messages, choices, rows, Counter({"n1": 1, "n2": 1, "n3": 2}))
+    assert (account.due, account.sent, account.uncertain, account.twice) == (4, 2, 1, 1)
+    assert account.missing == ["sms about message m1: None"]
+
+
+def test_an_accepted_notice_that_nobody_got_is_missing() -> None:
+    messages = messages_of(only_telling(case_of("booked")))
+    rows = [NoticeRow("n1", "m0", Channel.SMS, NoticeStatus.ACCEPTED)]
+    account = account_notices(messages, {PATIENT: (Channel.SMS,)}, rows, Counter())
+    assert account.missing == ["sms about message m0: accepted"]
+
+
+def test_only_a_mixed_up_reply_explains_a_dead_letter() -> None:
+    case = case_of("mixed_up")
+    body = b'{"booking": {"booking_id": "B1-1"}}'
+    letters = [
+        Envelope("one", body, dead_reason="reply_mismatch", origin="fetcher"),
+        Envelope("two", body, dead_reason="bug", origin="fetcher"),
+        Envelope("three", b"{", dead_reason="reply_mismatch", origin="fetcher"),
+    ]
+    account = account_dead(letters, [case])
+    assert account.explained == Counter({"reply_mismatch": 1})
+    assert len(account.unexplained) == 2
+    assert account.missing == []
+    assert account_dead([], [case]).missing == ["B1-1"]
+
+
+def test_a_plan_has_as_many_notifications_as_wanted_and_is_the_same_again() -> None:
+    options = Options(count=1000, sources=5, duplicates=0.1, seed=3)
+    plan = make_plan(options)
+    steps = sum(len(beginning.history.steps) for beginning in plan.beginnings)
+    assert (steps, len(plan.repetitions)) == (900, 100)
+    assert make_plan(options) == plan
+    assert make_plan(Options(count=1000, sources=5, duplicates=0.1, seed=4)) != plan
+    assert {case.story for case in plan.cases} >= set(STORIES)
