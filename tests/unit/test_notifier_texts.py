@@ -17,9 +17,7 @@ def test_characters_of_gsm_03_38_are_counted(text: str, length: int) -> None:
     assert septets(text) == length
 
 
-@pytest.mark.parametrize(
-    "char", ["–", "—", "”", "“", "’", "…", "ç", "ë", "\t", "\u00a0", "😀"]
-)
+@pytest.mark.parametrize("char", ["–", "—", "”", "“", "’", "…", "ç", "ë", "\t", "\u00a0", "😀"])
 def test_characters_gsm_03_38_does_not_have(char: str) -> None:
     assert foreign_characters(f"a{char}b{char}") == [char]
 
