@@ -24,6 +24,7 @@ def run(settings: ComposerSettings) -> int:
         Inbox(database),
         wording,
         window=timedelta(seconds=settings.composer_pairing_seconds),
+        memory=settings.watermarks_kept,
         clock=utcnow,
         new_id=new_id,
     )

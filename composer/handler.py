@@ -34,6 +34,7 @@ class Note(StrEnum):
 
 class Fault(StrEnum):
     NOT_A_TIME = "not_a_time"
+    FETCHED_TOO_LONG_AGO = "fetched_too_long_ago"  # what was fetched since may be forgotten
 
 
 class Waiting(StrEnum):
@@ -66,7 +67,11 @@ class Circles(Protocol):
 
 
 class Composer:
-    """The composer's handler. `window` is how long a removal waits for its replacement."""
+    """The composer's handler.
+
+    `window` is how long a removal waits for its replacement, `memory` for how long is known what
+    was judged of a booking of which nothing was told.
+    """
 
     def __init__(
         self,
@@ -74,12 +79,14 @@ class Composer:
         writer: Writer,
         *,
         window: timedelta,
+        memory: timedelta,
         clock: Clock,
         new_id: Callable[[], str],
     ) -> None:
         self._circles = circles
         self._writer = writer
         self._window = window
+        self._memory = memory
         self._clock = clock
         self._new_id = new_id
 
@@ -87,6 +94,8 @@ class Composer:
         details = fetched.details
         if details and details.starts and not is_wall_time(details.starts):
             return DeadLetter(Fault.NOT_A_TIME)
+        if fetched.fetched_at < self._clock() - self._memory:
+            return DeadLetter(Fault.FETCHED_TOO_LONG_AGO)
         bookings = [key for key in (fetched.booking, fetched.replaces) if key]
         since = horizon(fetched.received_at, self._window)
         with self._circles.locked(bookings, since) as circle:

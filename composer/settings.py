@@ -4,10 +4,10 @@ from pathlib import Path
 
 from pydantic import Field
 
-from shared.settings import CommonSettings
+from shared.settings import WatermarkSettings
 
 
-class ComposerSettings(CommonSettings):
+class ComposerSettings(WatermarkSettings):
     """What the composer reads beside the settings of all stages."""
 
     composer_pairing_seconds: float = Field(

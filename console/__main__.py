@@ -8,7 +8,9 @@ from console import (
     contacts,
     dead,
     inbox,
+    notices,
     preview,
+    purge,
     queues,
     run,
     sandbox_command,
@@ -43,9 +45,11 @@ _COMMANDS = (
     sources,
     contacts,
     inbox,
+    notices,
     queues,
     dead,
     preview,
+    purge,
 )
 for module in _COMMANDS:
     module.register(app)

@@ -47,7 +47,7 @@ def settings(*, as_json: AsJson = False, as_markdown: AsMarkdown = False) -> Non
 def all_settings() -> list[Setting]:
     """First those of every process, then each stage's in the order of the stages."""
     found = {setting.name: setting for setting in _read_by(CommonSettings, _EVERYONE)}
-    for process in (*STAGES, "sandbox"):
+    for process in (*STAGES, "console", "sandbox"):
         for setting in _read_by(_settings_of(process), process):
             known = found.setdefault(setting.name, setting)
             if not {_EVERYONE, process} & set(known.read_by):

@@ -10,9 +10,9 @@ import typer
 
 from console.exits import nothing_found
 from console.opening import opened_database
-from console.output import AsJson, print_json, print_rows, say
+from console.output import AsJson, print_json, print_rows, say, shown
 from shared.clock import utcnow
-from shared.database.sources import Registered, SourceRegister, SourceSystem
+from shared.database.sources import Registered, RegisterEntry, SourceRegister, SourceSystem
 from shared.settings import Environment
 
 #: What a booking system is asked of when nothing else was agreed; it has promised 1 call a second.
@@ -132,6 +132,34 @@ def list_sources(
         empty="No booking system is activated.",
         numbers=("calls/s", "in flight"),
     )
+
+
+@commands.command()
+def log(
+    hsa_id: Annotated[
+        str | None, typer.Argument(metavar="HSAID", help="Only of this system.", show_default=False)
+    ] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Who activated, changed or deactivated booking systems, the latest first."""
+    with opened_database() as database:
+        entries = SourceRegister(database).log(hsa_id)
+    if as_json:
+        print_json(entries)
+        return
+    print_rows([_log_row(entry) for entry in entries], empty="Nothing was done yet.")
+
+
+def _log_row(entry: RegisterEntry) -> dict[str, object]:
+    return {
+        "when": entry.at,
+        "who": entry.by,
+        "did": entry.action,
+        "HSA-id": entry.hsa_key,
+        "env": entry.environment,
+        "what": ", ".join(f"{name} {shown(value)}" for name, value in entry.details.items()),
+    }
 
 
 def _row(source: SourceSystem) -> dict[str, object]:

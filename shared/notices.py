@@ -35,13 +35,15 @@ class NoticeStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A notice as it stands in the database. `since` is when it got its status."""
+    """A notice as it stands in the database: its status since when, and why, for operators."""
 
     id: str
     message_id: str
     channel: Channel
     status: NoticeStatus
     since: datetime
+    detail: str = ""
+    provider_id: str | None = None  # the provider's own id of it
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,3 +179,18 @@ class CommonSettings(Settings):
     @property
     def topology(self) -> Topology:
         return Topology(delay_steps=self.delay_steps, retry_delays=self.retry_delays)
+
+
+class WatermarkSettings(CommonSettings):
+    """What the composer, which leans on the watermarks, and whoever removes them agree on."""
+
+    retain_watermark_days: int = Field(
+        30,
+        ge=2,
+        description="Days for which the order of fetches is known of bookings without a message. A"
+        " dead letter of the composer that is older cannot be judged any more.",
+    )
+
+    @property
+    def watermarks_kept(self) -> timedelta:
+        return timedelta(days=self.retain_watermark_days)

@@ -110,6 +110,13 @@ class NoticeStore:
             )
             return [_notice(row) for row in rows]
 
+    def with_status(self, status: NoticeStatus, *, limit: int) -> list[Notice]:
+        """The notices that stand there, those that came there last first."""
+        found = select(notice).where(_table.status == status)
+        with self._database.begin() as connection:
+            rows = connection.execute(found.order_by(_table.updated_at.desc()).limit(limit))
+            return [_notice(row) for row in rows]
+
     def tally(self) -> dict[tuple[Channel, NoticeStatus], int]:
         """How many notices stand where."""
         counted = select(_table.channel, _table.status, func.count()).group_by(
@@ -179,4 +186,6 @@ def _notice(row: Row[Any]) -> Notice:
         channel=Channel(row.channel),
         status=NoticeStatus(row.status),
         since=row.updated_at,
+        detail=row.detail,
+        provider_id=row.provider_id,
     )

@@ -5,7 +5,7 @@ kept as given and matched in upper case.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from threading import Lock
@@ -55,6 +55,18 @@ class Registered(StrEnum):
     UNCHANGED = "unchanged"
 
 
+@dataclass(frozen=True, slots=True)
+class RegisterEntry:
+    """Who did what to the register: `added`, `changed` or `removed`."""
+
+    at: datetime
+    by: str
+    action: str
+    hsa_key: str
+    environment: Environment
+    details: Mapping[str, Any]
+
+
 class SourceRegister:
     """Activated systems in the database. Every change is appended to `source_system_log`.
 
@@ -102,6 +114,15 @@ class SourceRegister:
     def snapshot(self, environment: Environment) -> dict[str, SourceSystem]:
         """The active systems of `environment`, by `hsa_key`."""
         return {source.key: source for source in self.list_all(environment)}
+
+    def log(self, hsa_id: str | None = None) -> list[RegisterEntry]:
+        """What was done, to one system or to all, the latest first."""
+        columns = [source_system_log.c[field.name] for field in fields(RegisterEntry)]
+        entries = select(*columns).order_by(source_system_log.c.id.desc())
+        if hsa_id is not None:
+            entries = entries.where(source_system_log.c.hsa_key == hsa_key(hsa_id))
+        with self._database.begin() as connection:
+            return [RegisterEntry(**row) for row in connection.execute(entries).mappings()]
 
     def _change(
         self, connection: Connection, source: SourceSystem, row: Mapping[str, Any]

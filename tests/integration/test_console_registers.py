@@ -83,11 +83,15 @@ def test_who_did_it_is_logged(budkavle: CommandLine, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("LOGNAME", "bo")
     budkavle.out("source", "add", "SE-a", "--name", "Tidbok", "--environment", "qa")
     budkavle.out("source", "remove", "se-A", "--environment", "qa", "--by", "cia")
-    database = open_database(budkavle.database_url)
-    with database.begin() as connection:
-        rows = connection.execute(text('SELECT action, "by" FROM source_system_log ORDER BY id'))
-        assert [tuple(row) for row in rows] == [("added", "bo"), ("removed", "cia")]
-    database.close()
+    budkavle.out("source", "add", "SE-b", "--name", "Other", "--environment", "prod")
+    removed, added = budkavle.json("source", "log", "Se-A")
+    assert [removed["by"], removed["action"]] == ["cia", "removed"]
+    assert [added["by"], added["action"], added["environment"]] == ["bo", "added", "qa"]
+    assert added["details"]["calls_per_second"] == 5.0
+    assert len(budkavle.json("source", "log")) == 3
+    shown = budkavle.out("source", "log")
+    assert "calls_per_second 5" in shown
+    assert shown.index("SE-B") < shown.index("SE-A")
 
 
 def test_lists_one_environment(budkavle: CommandLine) -> None:

@@ -18,6 +18,7 @@ from shared.outcomes import Drop, Outcome, Postpone, Publish, Unavailable
 from tests.unit.composer_world import (
     CALL,
     LATER,
+    MEMORY,
     NOW,
     PATIENT,
     VISIT,
@@ -53,7 +54,9 @@ def world(inbox: Inbox) -> World:
 
 
 def composer(inbox: Inbox, world: World) -> Composer:
-    return Composer(inbox, WORDING, window=WINDOW, clock=lambda: world.now, new_id=new_id)
+    return Composer(
+        inbox, WORDING, window=WINDOW, memory=MEMORY, clock=lambda: world.now, new_id=new_id
+    )
 
 
 def kinds(inbox: Inbox, patient: str = PATIENT) -> list[str]:
@@ -161,6 +164,7 @@ def test_an_error_undoes_all_of_a_judgement(inbox: Inbox, world: World) -> None:
         inbox,
         BrokenWriter(),  # type: ignore[arg-type]
         window=WINDOW,
+        memory=MEMORY,
         clock=lambda: world.now,
         new_id=new_id,
     )

@@ -22,6 +22,7 @@ UNIT = "SE2321000016-1HZ5"
 OTHER_UNIT = "SE2321000016-2ABC"
 NOW = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 WINDOW = timedelta(seconds=90)
+MEMORY = timedelta(days=30)
 MOMENT = timedelta(milliseconds=1)
 
 WORDING = Wording()
@@ -134,6 +135,7 @@ class World:
             self.circles,
             writer,
             window=WINDOW,
+            memory=MEMORY,
             clock=lambda: self.now,
             new_id=lambda: f"message{next(self._numbers)}",
         )

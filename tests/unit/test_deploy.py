@@ -183,8 +183,10 @@ def test_kubernetes_runs_every_stage_under_its_own_name() -> None:
         assert container["args"] == ["run", stage]
         assert container["name"] == EVERY_STAGE["containers"][0]["name"]
         assert deployment["spec"]["selector"]["matchLabels"] == template["metadata"]["labels"]
-    (setup,) = load("kubernetes/setup.yaml")["spec"]["template"]["spec"]["containers"]
-    assert_command_exists(setup["args"])
+    purge = load("kubernetes/purge.yaml")["spec"]["jobTemplate"]
+    for job in (load("kubernetes/setup.yaml"), purge):
+        (container,) = job["spec"]["template"]["spec"]["containers"]
+        assert_command_exists(container["args"])
 
 
 def test_kubernetes_probes_the_health_port() -> None:

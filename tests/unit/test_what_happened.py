@@ -10,6 +10,7 @@ from shared.outcomes import DeadLetter, Postpone
 from tests.unit.composer_world import (
     CALL,
     LATER,
+    MEMORY,
     OPEN_CALL,
     PASSED,
     SOON,
@@ -321,3 +322,13 @@ def test_no_message_for_another_patient_with_the_same_booking_id(world: World) -
     world.remove(other)
     world.pass_time()
     assert world.outcomes == ["booking_confirmation", "unknown_booking"]
+
+
+def test_what_was_fetched_before_anything_is_remembered_is_not_judged(world: World) -> None:
+    """Its booking may be gone since, and the mark that says so purged."""
+    world.source[A.digest] = VISIT
+    fetched = world.fetch(A)
+    world.now += MEMORY
+    assert isinstance(world.hand(fetched), DeadLetter)
+    assert world.outcomes == ["fetched_too_long_ago"]
+    assert world.kinds == []

@@ -1,0 +1,43 @@
+"""Settings of the operator's command: how long `budkavle purge` lets rows be."""
+
+from datetime import timedelta
+
+from pydantic import Field
+
+from shared.database.retention import Limits
+from shared.settings import WatermarkSettings
+
+
+class PurgeSettings(WatermarkSettings):
+    """Numbers of days."""
+
+    retain_inbox_days: int = Field(
+        730,
+        ge=0,
+        description="Days that messages stay in the inbox, from when the last one about the booking"
+        " was written, or from the time it announces if that is later. 0: for ever.",
+    )
+    retain_notice_days: int = Field(
+        180,
+        ge=0,
+        description="Days for which is known what came of a notice; longer if its message is about"
+        " a later time, or about none and still there. 0: for ever.",
+    )
+    retain_source_log_days: int = Field(
+        3650,
+        ge=0,
+        description="Days for which is known who activated booking systems. 0: for ever.",
+    )
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(
+            inbox=_days(self.retain_inbox_days),
+            notices=_days(self.retain_notice_days),
+            watermarks=self.watermarks_kept,
+            source_log=_days(self.retain_source_log_days),
+        )
+
+
+def _days(number: int) -> timedelta | None:
+    return timedelta(days=number) if number else None
