@@ -1,6 +1,8 @@
 """What every SQLite file of ours, queues or database, has in common."""
 
 import sqlite3
+from contextlib import suppress
+from pathlib import Path
 
 from tenacity import retry, retry_if_exception, stop_after_delay, wait_random
 
@@ -27,3 +29,12 @@ def use_write_ahead_log(connection: sqlite3.Connection) -> None:
     """
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
+
+
+def keep_private(file: str | Path) -> None:
+    """Make `file`, if it is not there, for its owner alone: patients will be named in it.
+
+    SQLite gives the files beside it the same rights. What is wrong with the path, it tells itself.
+    """
+    with suppress(OSError):
+        Path(file).touch(mode=0o600)

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from shared.broker.base import BrokerUnavailable, Envelope, Outgoing
 from shared.broker.headers import dead_letter_from, from_headers, to_headers
+from shared.sqlite import keep_private
 from shared.topology import DELIVERY_LIMIT
 
 _SCHEMA = """
@@ -84,6 +85,7 @@ class Store:
     def __init__(self, path: Path, *, busy_seconds: float) -> None:
         self._busy_seconds = busy_seconds
         with _translated():
+            keep_private(path)
             self._connection = sqlite3.connect(
                 path, timeout=busy_seconds, isolation_level=None, check_same_thread=False
             )

@@ -17,7 +17,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from shared.outcomes import Unavailable
-from shared.sqlite import BUSY_SECONDS, use_write_ahead_log
+from shared.sqlite import BUSY_SECONDS, keep_private, use_write_ahead_log
 
 _CONNECT_SECONDS = 5
 _DRIVERS = ("sqlite", "postgresql+psycopg")
@@ -81,6 +81,8 @@ def parse_url(text_of_url: str) -> URL:
         raise UnknownDatabase(
             "BUDKAVLE_DATABASE_URL: is neither sqlite:/// nor postgresql+psycopg://"
         )
+    if url.drivername == "sqlite" and url.database in (None, "", ":memory:"):
+        raise UnknownDatabase("BUDKAVLE_DATABASE_URL: names no file; write sqlite:///path")
     return url
 
 
@@ -108,6 +110,10 @@ def _prepare_sqlite(engine: Engine) -> None:
     Without BEGIN IMMEDIATE a transaction that reads first and writes later fails at once when
     another process wrote in between, whatever the busy time-out says.
     """
+
+    @event.listens_for(engine, "do_connect")
+    def before_connect(_dialect: Any, _record: Any, file: list[str], _options: Any) -> None:
+        keep_private(file[0])
 
     @event.listens_for(engine, "connect")
     def on_connect(connection: sqlite3.Connection, _record: Any) -> None:

@@ -70,7 +70,9 @@ def test_a_database_that_is_away_is_told_in_our_words(tmp_path: Path) -> None:
         is_current("postgresql+psycopg://nobody@127.0.0.1:1/none")
 
 
-@pytest.mark.parametrize("url", ["", "no url", "mysql://host/x", "postgresql://u:secret@h:bad/x"])
+@pytest.mark.parametrize(
+    "url", ["", "no url", "sqlite://", "mysql://host/x", "postgresql://u:secret@h:bad/x"]
+)
 def test_a_url_that_names_no_database_of_ours_is_told_without_repeating_it(url: str) -> None:
     with pytest.raises(UnknownDatabase) as error:
         open_database(url)

@@ -108,3 +108,14 @@ def test_the_notifier_keeps_the_passwords_of_its_providers(
             eventually(lambda trouble=trouble: trouble in processes.told("notifier"), timeout=30)
         processes.stop()
     assert "hunter2" not in processes.told("notifier")
+
+
+def test_files_that_name_patients_are_for_their_owner_alone(tmp_path: Path) -> None:
+    queues, database = tmp_path / "queues.sqlite3", tmp_path / "budkavle.sqlite3"
+    with opened(f"sqlite:///{queues}") as broker:
+        broker.declare()
+        broker.publish([Outgoing("filter", Envelope("m", b"{}"))])
+        migrate(f"sqlite:///{database}")
+        files = list(tmp_path.iterdir())
+        assert {queues, database} <= set(files)
+        assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
