@@ -7,6 +7,9 @@ import pytest
 import typer.main
 
 from console.__main__ import app
+from console.settings_table import all_settings
+from shared.database.tables import metadata
+from shared.topology import READING_STAGES, work_queue
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -47,3 +50,18 @@ def test_links_lead_to_files(page: Path) -> None:
     for link in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
         if not link.startswith("https://"):
             assert (page.parent / link).exists(), link
+
+
+def test_the_page_on_security_forgets_no_table_and_no_queue() -> None:
+    page = code(ROOT / "docs" / "security.md")
+    kept = {*metadata.tables, *map(work_queue, READING_STAGES)}
+    assert {name for name in kept if name not in page} == set()
+
+
+def test_settings_that_pages_name_exist(page: Path) -> None:
+    known = {setting.name for setting in all_settings()} | {
+        *("BUDKAVLE_SECRETS_DIR", "BUDKAVLE_DEMO_BROKER", "BUDKAVLE_DEMO_DATABASE"),
+        *("BUDKAVLE_TEST_SERVICES", "BUDKAVLE_CONTRACTS"),
+    }
+    for name in re.findall(r"BUDKAVLE_[A-Z_]+[A-Z](?![A-Z_]*…)", code(page)):
+        assert name in known
