@@ -1,7 +1,9 @@
 """No line of ours shows a person number; ids, addresses and times stay readable."""
 
+import io
 import json
 import logging
+from contextlib import redirect_stderr
 
 import pytest
 import structlog
@@ -92,3 +94,29 @@ def test_neither_our_lines_nor_those_of_libraries_show_one(
     lines = [json.loads(line) for line in captured.splitlines()]
     assert [line["stage"] for line in lines] == ["filter"] * 3
     assert captured.count(MASK) == 4  # the traceback shows the line of code, too
+
+
+class Pieces(io.StringIO):
+    """A stream that remembers in which pieces it was written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[str] = []
+
+    def write(self, text: str) -> int:
+        self.pieces.append(text)
+        return super().write(text)
+
+
+def test_a_line_is_written_in_one_piece() -> None:
+    """With `PYTHONUNBUFFERED`, another process's line would come between it and its end."""
+    with redirect_stderr(Pieces()) as stream:
+        configure_logging("filter", Json())
+        try:
+            structlog.get_logger().info("told")
+            logging.getLogger("some.library").warning("odd")
+        finally:
+            structlog.reset_defaults()
+            logging.getLogger().handlers.clear()
+    assert len(stream.pieces) == 2
+    assert all(piece.endswith("}\n") for piece in stream.pieces)
