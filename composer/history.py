@@ -30,8 +30,7 @@ class History:
 
     def latest(self, booking: str) -> Told | None:
         """What the patient was told last about `booking`."""
-        about = [told for told in self.told if told.booking == booking]
-        return max(about, key=lambda told: told.revision, default=None)
+        return self._latest.get(booking)
 
     def standing(self, booking: str) -> Told | None:
         """What the patient believes of `booking` now; None if it was cancelled or replaced."""
@@ -61,6 +60,10 @@ class History:
                 untouched = self.standing(told.booking) is told and not (mark and mark.gone)
                 if untouched and told.booking not in successors:
                     yield told
+
+    @cached_property
+    def _latest(self) -> dict[str, Told]:
+        return {told.booking: told for told in sorted(self.told, key=lambda told: told.revision)}
 
     @cached_property
     def _marks(self) -> dict[str, Mark]:
