@@ -14,7 +14,7 @@ from pathlib import Path
 from lxml import etree
 
 from shared.riv.contracts import schema_path
-from shared.riv.soap import parse_envelope
+from shared.riv.soap import Envelope, parse_envelope, parse_fault
 from shared.riv.xml import parse_xml
 
 _BESIDE = Path(__file__).parents[3] / "shared" / "contracts"
@@ -47,6 +47,11 @@ def official_folder() -> Path | None:
 
 
 @cache
+def _soap() -> etree.XMLSchema:
+    return etree.XMLSchema(etree.parse(Path(__file__).with_name("soap_1_1.xsd")))
+
+
+@cache
 def our_schema(name: str) -> etree.XMLSchema:
     return etree.XMLSchema(etree.parse(schema_path(name)))
 
@@ -68,14 +73,21 @@ def official_schema(name: str) -> etree.XMLSchema:
 
 
 def assert_conforms(envelope: bytes) -> None:
-    """The body and the headers of `envelope` are what all schemas at hand allow."""
-    told = parse_envelope(parse_xml(envelope, max_bytes=_MAX_BYTES))
+    """The envelope, its body and its headers are what all schemas at hand allow."""
+    document = parse_xml(envelope, max_bytes=_MAX_BYTES)
+    assert _soap().validate(document), _soap().error_log
+    told = parse_envelope(document)
     families = [tuple(map(our_schema, OURS))]
     if official_folder():
         families.append(tuple(map(official_schema, OFFICIAL)))
     for schemas in families:
-        for element in (told.body, *told.headers):
+        for element in (*_bodies(told), *told.headers):
             _assert_one_takes(schemas, element)
+
+
+def _bodies(told: Envelope) -> tuple[etree._Element, ...]:
+    """The body, unless it is a Fault, which belongs to the envelope."""
+    return () if parse_fault(told.body) else (told.body,)
 
 
 def _assert_one_takes(schemas: tuple[etree.XMLSchema, ...], element: etree._Element) -> None:
