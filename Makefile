@@ -1,6 +1,6 @@
 # Everything here brings what it needs: a fresh Debian or Ubuntu with Python 3.11+, git and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos lint docs lock clean
+.PHONY: help demo test chaos bench lint docs lock clean
 
 BIN := .venv/bin
 COMPILE := uv pip compile --generate-hashes --universal --python-version 3.11 --no-header -q pyproject.toml
@@ -16,6 +16,10 @@ test: venv ## All tests; they bring their own RabbitMQ and PostgreSQL. Some: mak
 
 chaos: venv ## Nothing lost, nothing twice, whatever dies (10 min). Shorter: make chaos T="--count 500"
 	$(BIN)/python -m tests.chaos $(T)
+
+bench: ## Measures the relay, in a quarter of an hour. Some of it: make bench B="hop relay"
+	@.ci/venv requirements-bench.lock
+	$(BIN)/python -m tests.benchmark $(B)
 
 lint: venv ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .

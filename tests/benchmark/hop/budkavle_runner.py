@@ -1,0 +1,55 @@
+"""The relay's own runner, as `shared.process` builds it: broker, worker, logging and metrics.
+
+The handler is trivial, everything around it is real: each message is decoded and checked, its
+outcome published, confirmed, acknowledged, counted and logged.
+"""
+
+from collections.abc import Iterator
+
+from pika.adapters.blocking_connection import BlockingChannel
+
+from shared.broker import open_broker
+from shared.broker.rabbitmq_topology import declare_on
+from shared.messages import BookingChange
+from shared.observability.logging import configure_logging
+from shared.outcomes import Publish
+from shared.settings import CommonSettings
+from shared.topology import Topology, work_queue
+from shared.worker import Worker
+from tests.benchmark.hop.contender import PREFETCH, Meter, Seed
+from tests.benchmark.samples import change, fetched
+
+SOURCE, TARGET = work_queue("fetcher"), work_queue("composer")
+
+_THREADS = 2
+_STOP_SECONDS = 30
+
+
+def declare(channel: BlockingChannel) -> None:
+    declare_on(channel, Topology())
+
+
+def seeds(count: int) -> Iterator[Seed]:
+    return (Seed(change(number).encode()) for number in range(count))
+
+
+def hop(url: str, meter: Meter) -> None:
+    """The clock stops when the worker has drained: all confirmed, all acknowledged."""
+    configure_logging("fetcher", CommonSettings(log_format="json"))
+
+    def handle(message: BookingChange) -> Publish:
+        meter.handed_out()
+        outcome = Publish((fetched(message),))
+        meter.one_done()
+        return outcome
+
+    topology = Topology()
+    broker = open_broker(url, topology)
+    worker = Worker(
+        "fetcher", handle, broker, topology=topology, concurrency=_THREADS, prefetch=PREFETCH
+    )
+    worker.start()
+    meter.all_done.wait()
+    assert worker.stop(_STOP_SECONDS)
+    meter.end()
+    broker.close()

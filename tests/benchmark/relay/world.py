@@ -1,0 +1,189 @@
+"""The relay and its world on this machine: sandbox and stages as processes, started and stopped."""
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any, Self
+
+import requests
+from sqlalchemy import insert
+
+from console.processes import Child, stop_all
+from console.stack import free_port
+from shared.broker import open_broker
+from shared.database.engine import open_database
+from shared.database.migrate import migrate
+from shared.database.sources import SourceRegister, SourceSystem
+from shared.database.tables import contact_preference
+from shared.topology import STAGES
+from tests.benchmark.relay.load import Booking, Plan, source_system
+from tests.notifications import SUBSCRIBER
+from tests.services import PostgreSQL, RabbitMQ
+from tests.services.postgresql import DURABLE
+
+_READY_SECONDS = 60
+_CHUNK = 1000
+#: What no source of a benchmark reaches, unless it is to.
+UNLIMITED = 10_000.0
+
+_SETTINGS = {
+    "BUDKAVLE_ENVIRONMENT": "qa",
+    "BUDKAVLE_LOGICAL_ADDRESS": SUBSCRIBER,
+    "BUDKAVLE_LOG_FORMAT": "json",
+    "BUDKAVLE_SMS_PER_MINUTE": "1000000",
+}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the register says of a source."""
+
+    calls_per_second: float = UNLIMITED
+    calls_in_flight: int = 100
+
+
+class Servers:
+    """A RabbitMQ and a PostgreSQL of our own, for all benchmarks of one run.
+
+    PostgreSQL flushes to disk, and keeps the moment of each commit: that is when a message is in
+    the inbox.
+    """
+
+    def __init__(self) -> None:
+        self.rabbitmq = RabbitMQ()
+        self.postgresql = PostgreSQL([*DURABLE, "track_commit_timestamp=on"])
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._stack.enter_context(self.rabbitmq)
+        self._stack.enter_context(self.postgresql)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._stack.close()
+
+
+class Relay:
+    """The five stages with `workers` processes each (one, where it does not say), and the sandbox.
+
+    `sources`: by number, those that are activated. Settings are the defaults but for the SMS
+    provider's rate limit, which would be all that is measured.
+    """
+
+    def __init__(
+        self,
+        servers: Servers,
+        sources: Mapping[int, Limits],
+        *,
+        workers: Mapping[str, int] | None = None,
+    ) -> None:
+        self._broker_url = servers.rabbitmq.fresh_vhost()
+        database_url = servers.postgresql.fresh_database()
+        self._sources = sources
+        self._workers = {**dict.fromkeys(STAGES, 1), **(workers or {})}
+        self._folder = tempfile.TemporaryDirectory(prefix="budkavle-bench-")
+        self._children: list[Child] = []
+        self.database = open_database(database_url)
+        self._database_url = database_url
+        self.ingest = f"127.0.0.1:{free_port()}"
+        self.environment = {
+            **_SETTINGS,
+            "BUDKAVLE_BROKER_URL": self._broker_url,
+            "BUDKAVLE_DATABASE_URL": database_url,
+            "BUDKAVLE_INGEST_BIND": self.ingest,
+        }
+        self.pids: dict[str, list[int]] = {}
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.ingest}/ProcessNotification"
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.database.close()
+        stop_all(self._children[1:], timeout=30)
+        stop_all(self._children[:1])
+        self._folder.cleanup()
+
+    def prepare(self, plan: Plan) -> None:
+        """The sources know the bookings, and the patients have chosen how to be told."""
+        for some in _chunks(plan.bookings()):
+            self.control("PUT", "/bookings", [booking.at_the_source() for booking in some])
+            with self.database.begin() as connection:
+                connection.execute(insert(contact_preference), [_choice(one) for one in some])
+
+    def control(self, method: str, path: str, said: Any = None) -> Any:
+        """The answer of the sandbox's control API. Raises `requests.HTTPError`."""
+        answer = requests.request(method, f"{self._control}{path}", json=said, timeout=60)
+        answer.raise_for_status()
+        return answer.json()
+
+    def idle(self) -> bool:
+        """Whether no queue holds anything that is ready."""
+        broker = open_broker(self._broker_url)
+        try:
+            return not any(state.ready for state in broker.states())
+        finally:
+            broker.close()
+
+    def _start(self) -> None:
+        migrate(self._database_url)
+        self._activate_sources()
+        sandbox = self._child("sandbox")
+        addresses = sandbox.ready(_READY_SECONDS)
+        self._control = addresses["control"]
+        for name in ("platform", "smtp", "sms"):
+            self.environment[f"BUDKAVLE_{name.upper()}_URL"] = addresses[name]
+        stages = {stage: [self._child(stage) for _ in range(count)]
+                  for stage, count in self._workers.items()}  # fmt: skip
+        for child in self._children[1:]:
+            child.ready(_READY_SECONDS)
+        self.pids = {"sandbox": [sandbox.process.pid]}
+        for stage, children in stages.items():
+            self.pids[stage] = [child.process.pid for child in children]
+
+    def _child(self, module: str) -> Child:
+        log = Path(self._folder.name) / f"{module}-{len(self._children)}.log"
+        child = Child(module, self.environment, log)
+        self._children.append(child)
+        return child
+
+    def _activate_sources(self) -> None:
+        register = SourceRegister(self.database)
+        for number, limits in self._sources.items():
+            register.add(
+                SourceSystem(
+                    hsa_id=source_system(number),
+                    name=f"Booking system {number}",
+                    environment="qa",
+                    calls_per_second=limits.calls_per_second,
+                    calls_in_flight=limits.calls_in_flight,
+                    activated_by="benchmark",
+                    activated_at=datetime.now(UTC),
+                )
+            )
+
+
+def _choice(booking: Booking) -> dict[str, Any]:
+    return {
+        "patient": booking.patient,
+        "channel": booking.channel,
+        "address": booking.address,
+        "updated_at": datetime.now(UTC),
+    }
+
+
+def _chunks(bookings: Iterator[Booking]) -> Iterator[Sequence[Booking]]:
+    while some := list(islice(bookings, _CHUNK)):
+        yield some
