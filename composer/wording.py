@@ -6,7 +6,8 @@ into a folder (`BUDKAVLE_COMPOSER_TEMPLATES`); what it does not have is taken fr
 them are compiled and tried when the composer starts, so that none can fail on a patient's message.
 
 In a template: `new` and `old` are `View`s (`old` is None when nothing is said to have changed) and
-`changed` holds the names of `Aspect` that differ between them.
+`changed` holds the names of `Aspect` that differ between them. The sentences of `_sentences.txt`
+are plain text: take them through the filter `lines`, so that HTML escapes what they quote.
 """
 
 from dataclasses import dataclass
@@ -33,6 +34,9 @@ from shared.inbox import MessageKind
 from shared.messages import BookingDetails
 
 _PARTS = ("subject.txt", "txt", "html")
+#: Markup that a booking system may send, and the texts of its in which it may stand.
+_PROBE = "<probe>"
+_QUOTED = ("unit_name", "performer_name", "resource_name", "care_type_name", "reason", "purpose")
 
 
 class BrokenTemplate(ValueError):
@@ -61,6 +65,7 @@ class Wording:
             lstrip_blocks=True,
             auto_reload=False,
         )
+        self._environment.filters["lines"] = _plain_lines
         self._templates = {
             kind: tuple(self._template(f"{kind}.{part}") for part in _PARTS) for kind in MessageKind
         }
@@ -88,8 +93,18 @@ class Wording:
         for name, sample in SAMPLES.items():
             try:
                 self.letter(sample.kind, sample.details, sample.previous)
+                previous = _probing(sample.previous) if sample.previous else None
+                probe = self.letter(sample.kind, _probing(sample.details), previous)
             except Exception as error:  # a template can raise anything
                 raise _broken(f"{sample.kind} ({name})", error) from error
+            if _PROBE in probe.html:
+                raise BrokenTemplate(f"{sample.kind}.html ({name}): names are not escaped")
+
+
+def _probing(details: BookingDetails) -> BookingDetails:
+    """The same with markup in all texts, and each of them another text than in another booking."""
+    texts = {name: f"{_PROBE}{getattr(details, name)}" for name in _QUOTED}
+    return details.model_copy(update=texts)
 
 
 def _with_region(region: Path | None, built_in: PackageLoader) -> BaseLoader:
@@ -115,6 +130,15 @@ def _view(details: BookingDetails) -> View:
         purpose_text=richtext.to_text(purpose),
         purpose_html=Markup(richtext.to_html(purpose)),  # noqa: S704 - it escapes all it is given
     )
+
+
+def _plain_lines(sentences: str) -> list[str]:
+    """Lines that say something, as plain text.
+
+    Jinja takes what a macro gives to an HTML template for escaped. Ours stand in a text template,
+    where names from booking systems are quoted as they came.
+    """
+    return [line for line in str(sentences).split("\n") if line]
 
 
 def _tidy(text: str) -> str:

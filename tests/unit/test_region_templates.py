@@ -11,6 +11,9 @@ from console.__main__ import app
 from shared.inbox import MessageKind
 
 SAMPLE = SAMPLES["booking"]
+#: Jinja takes what a macro gives to an HTML template for escaped.
+UNFILTERED = """{% import "_sentences.txt" as sentences %}
+{{ sentences.changes(old.shown, new.shown, changed, "", "") }}"""
 
 
 def test_a_region_replaces_what_it_has(tmp_path: Path) -> None:
@@ -34,6 +37,8 @@ def test_shared_sentences_can_be_replaced(tmp_path: Path) -> None:
         ("changed.txt", "{{ nya }}", "'nya' is undefined"),
         ("_sentences.txt", "", "actions"),
         ("booking_confirmaton.txt", "Hej", "no template has that name"),
+        ("cancellation.html", "{{ new.shown.unit|safe }}", "names are not escaped"),
+        ("_changes.html", UNFILTERED, "names are not escaped"),
     ],
 )
 def test_a_template_at_fault_is_told_at_once(

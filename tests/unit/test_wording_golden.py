@@ -62,6 +62,13 @@ CASES = {
         but(VISIT, reason="Ont i ögat"),
         but(VISIT, performer_name="", care_type_name="", cancel_allowed=False),
     ),
+    "changed_hostile_names": Sample(
+        MessageKind.CHANGED,
+        but(
+            VISIT, unit_name="<script>alert(1)</script>", performer_name="<b onclick=x>Bo</b> & Co"
+        ),
+        but(VISIT, unit_name="<i>Gamla</i>", performer_name="<!-- Anna"),
+    ),
     "moved_became_call": Sample(MessageKind.CHANGED_TIME, but(LATER, is_call_letter=True), VISIT),
 }
 
