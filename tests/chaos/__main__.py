@@ -18,6 +18,7 @@ from tests.chaos.report import Report
 from tests.services import PostgreSQL, RabbitMQ
 
 _FIGURES = Path("build/chaos.json")
+_INTERRUPTED = 130
 
 
 def main() -> int:
@@ -27,7 +28,10 @@ def main() -> int:
     console = Console(highlight=False)
     folder = keep or Path(tempfile.mkdtemp(prefix="budkavle-chaos-"))
     folder.mkdir(exist_ok=True)
-    report = _run(options, console, folder)
+    try:
+        report = _run(options, console, folder)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
     report.show(console)
     _FIGURES.parent.mkdir(exist_ok=True)
     _FIGURES.write_text(json.dumps(report.figures, indent=2) + "\n")

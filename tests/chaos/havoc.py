@@ -17,7 +17,7 @@ import requests
 from shared.clock import utcnow
 from shared.topology import STAGES
 from tests.chaos.fleet import Member
-from tests.chaos.proxy import Proxy
+from tests.chaos.network import Network
 from tests.chaos.stage import Stage
 from tests.services import PostgreSQL, RabbitMQ
 
@@ -80,8 +80,6 @@ class Havoc:
 
     async def mend(self) -> None:
         """Everything runs again. Booking systems recover by themselves: their faults are short."""
-        self._stage.broker_proxy.resume()
-        self._stage.database_proxy.resume()
         await asyncio.to_thread(self._stage.broker.start)
         await asyncio.to_thread(self._stage.database.start)
         for target in ("sms", "smtp"):
@@ -141,19 +139,19 @@ class Havoc:
     # --- the network between them ---
 
     async def _cut_connections(self, rng: random.Random) -> None:
-        proxies = _in_rounds(rng, (self._stage.broker_proxy, self._stage.database_proxy))
+        networks = _in_rounds(rng, (self._stage.broker_network, self._stage.database_network))
         while await self._pause(rng, 4, 20):
             if rng.random() < 0.7:
-                cut = next(proxies).cut()
+                cut = await asyncio.to_thread(next(networks).cut)
                 self._note("cut_connections", f"{cut} connections cut", cut)
             else:
-                await self._silence(next(proxies), rng.uniform(0.5, 4))
+                await self._silence(next(networks), rng.uniform(0.5, 4))
 
-    async def _silence(self, proxy: Proxy, seconds: float) -> None:
+    async def _silence(self, network: Network, seconds: float) -> None:
         self._note("silences", f"silence for {seconds:.1f} s")
-        proxy.silence()
+        await asyncio.to_thread(network.silence)
         await asyncio.sleep(seconds)
-        proxy.resume()
+        await asyncio.to_thread(network.resume)
 
     # --- neighbours ---
 

@@ -5,6 +5,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable
+from itertools import count
 from urllib.parse import quote
 
 from sandbox.deliveries import Answer, Deliveries, Notification
@@ -22,6 +23,7 @@ _PUT_AT_ONCE = 1000
 _ANSWER_SECONDS = 5.0
 _RESEND_SECONDS = 1.0
 _AT_ONCE = 20
+_CROWD = 200
 #: The index gives up after five re-sends and people replay; here they do so without end.
 _ENDLESS = 1_000_000_000
 #: How long a history waits for its messages before it is given up as stuck.
@@ -37,16 +39,24 @@ class Index:
         self._deliveries = Deliveries(
             self._send, resends=_ENDLESS, pause_seconds=_RESEND_SECONDS, parallel=_AT_ONCE
         )
+        self._numbers = count()
         self._waiting: dict[str, asyncio.Future[None]] = {}
+        self._room = asyncio.Event()
+        self._room.set()
         self.counts: Counter[str] = Counter()  # accepted, refused, sent_again
+
+    async def room(self) -> None:
+        """Return when so few wait to be taken that more would not get in their way."""
+        await self._room.wait()
 
     async def deliver(self, step: Step, source: Source) -> None:
         """Return when the request is taken."""
-        correlation_id = f"chaos-{len(self._waiting)}"
+        correlation_id = f"chaos-{next(self._numbers)}"
         taken = asyncio.get_running_loop().create_future()
         self._waiting[correlation_id] = taken
         notification = Notification(step.transactions, correlation_id, source.hsa_id)
         self._deliveries.deliver(notification)
+        self._make_room()
         await taken
 
     async def stop(self) -> None:
@@ -59,8 +69,15 @@ class Index:
             self.counts["sent_again"] += 1
             raise
         self.counts["accepted" if answer.result_code == "OK" else "refused"] += 1
-        self._waiting[notification.correlation_id].set_result(None)
+        self._waiting.pop(notification.correlation_id).set_result(None)
+        self._make_room()
         return answer
+
+    def _make_room(self) -> None:
+        if len(self._waiting) < _CROWD:
+            self._room.set()
+        else:
+            self._room.clear()
 
 
 class BookingSystems:
@@ -155,6 +172,7 @@ class Load:
         async with asyncio.TaskGroup() as acting:
             for beginning in self._plan.beginnings:
                 await asyncio.sleep(max(0.0, beginning.at - self._elapsed))
+                await self._index.room()
                 if self._is_over:
                     break
                 acting.create_task(self._act(beginning))

@@ -1,12 +1,17 @@
-"""A TCP proxy on loopback for many busy connections: one loop, no threads. Cuts and silences them.
+"""A TCP proxy on loopback for many busy connections, that cuts and silences them, in a process of
+its own: `python -m tests.chaos.proxy TARGET_PORT` does as it is told on its standard input.
 
 `tests.proxy` is the simpler one, with two threads a connection, for tests with few of them.
 """
 
 import asyncio
+import json
+import sys
 from collections.abc import Callable
 from enum import Enum, auto
 from typing import cast
+
+import uvloop
 
 
 class Proxy:
@@ -41,6 +46,7 @@ class Proxy:
             end.hold(_Hold.SILENCE)
 
     def resume(self) -> None:
+        """Pass on again, also what came meanwhile."""
         self._silent = False
         for end in self._ends:
             end.release(_Hold.SILENCE)
@@ -51,7 +57,6 @@ class Proxy:
         self.cut()
 
     def _on_client(self, client: "_End") -> None:
-        client.hold(_Hold.UNCONNECTED)
         task = asyncio.get_running_loop().create_task(self._connect(client))
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)
@@ -65,18 +70,21 @@ class Proxy:
         except OSError:
             client.break_off()
             return
-        client.other, server.other = server, client
+        if not (client.is_open and server.is_open):  # one of them has gone meanwhile
+            client.break_off()
+            server.break_off()
+            return
         self._ends |= {client, server}
+        client.join(server)
+        server.join(client)
         if self._silent:
             client.hold(_Hold.SILENCE)
             server.hold(_Hold.SILENCE)
-        client.release(_Hold.UNCONNECTED)
 
 
 class _Hold(Enum):
     """Why nothing is read from an end."""
 
-    UNCONNECTED = auto()
     SILENCE = auto()
     OTHER_IS_FULL = auto()
 
@@ -91,7 +99,21 @@ class _End(asyncio.Protocol):
         self._on_lost = on_lost
         self._holds: set[_Hold] = set()
         self._transport: asyncio.Transport | None = None
-        self.other: _End | None = None
+        self._other: _End | None = None
+        self._early = b""  # what was read before there was another end
+
+    @property
+    def is_open(self) -> bool:
+        return self._transport is not None
+
+    def join(self, other: "_End") -> None:
+        self._other = other
+        early, self._early = self._early, b""
+        other.write(early)
+
+    def write(self, data: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(data)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -100,20 +122,22 @@ class _End(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         self._on_lost(self)
-        if self.other is not None:
-            self.other.finish()
+        if self._other is not None:
+            self._other.finish()
 
     def data_received(self, data: bytes) -> None:
-        if self.other is not None and self.other._transport is not None:
-            self.other._transport.write(data)
+        if self._other is None:
+            self._early += data
+        else:
+            self._other.write(data)
 
     def pause_writing(self) -> None:
-        if self.other is not None:
-            self.other.hold(_Hold.OTHER_IS_FULL)
+        if self._other is not None:
+            self._other.hold(_Hold.OTHER_IS_FULL)
 
     def resume_writing(self) -> None:
-        if self.other is not None:
-            self.other.release(_Hold.OTHER_IS_FULL)
+        if self._other is not None:
+            self._other.release(_Hold.OTHER_IS_FULL)
 
     def hold(self, reason: _Hold) -> None:
         self._holds.add(reason)
@@ -133,3 +157,23 @@ class _End(asyncio.Protocol):
     def break_off(self) -> None:
         if self._transport is not None:
             self._transport.abort()
+
+
+async def serve(target_port: int) -> None:
+    """Say where we are, and obey one word a line, each answered by a line, until there are none."""
+    proxy = Proxy(target_port)
+    await proxy.start()
+    orders = {"cut": proxy.cut, "silence": proxy.silence, "resume": proxy.resume}
+    _say(proxy.port)
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        _say(orders[line.strip()]())
+    proxy.close()
+
+
+def _say(what: object) -> None:
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    uvloop.run(serve(int(sys.argv[1])))

@@ -22,8 +22,8 @@ from shared.database.tables import contact_preference
 from shared.notices import Channel
 from shared.settings import CommonSettings
 from tests.chaos.fleet import Fleet
+from tests.chaos.network import Network
 from tests.chaos.plan import Plan
-from tests.chaos.proxy import Proxy
 from tests.services import PostgreSQL, RabbitMQ
 
 ADDRESS = "SE165565594230-1000"
@@ -63,8 +63,8 @@ class Stage:
     database: PostgreSQL
     broker_url: str
     database_url: str
-    broker_proxy: Proxy
-    database_proxy: Proxy
+    broker_network: Network
+    database_network: Network
     sandbox: dict[str, str]
     ingest_url: str
     fleet: Fleet
@@ -103,14 +103,12 @@ async def set_up(
 ) -> AsyncIterator[Stage]:
     """Everything runs and is ready; all of it is stopped in the end, whatever happened."""
     broker_url, database_url = broker.fresh_vhost(), database.fresh_database()
-    proxies = Proxy(broker.port), Proxy(database.port)
-    for proxy in proxies:
-        await proxy.start()
+    networks = Network(broker.port), Network(database.port)
     bind = f"127.0.0.1:{free_port()}"
     environment = {
         **IMPATIENT,
-        "BUDKAVLE_BROKER_URL": _through(broker_url, proxies[0]),
-        "BUDKAVLE_DATABASE_URL": _through(database_url, proxies[1]),
+        "BUDKAVLE_BROKER_URL": _through(broker_url, networks[0]),
+        "BUDKAVLE_DATABASE_URL": _through(database_url, networks[1]),
         "BUDKAVLE_INGEST_BIND": bind,
         "BUDKAVLE_ENVIRONMENT": "qa",
         "BUDKAVLE_LOGICAL_ADDRESS": ADDRESS,
@@ -129,7 +127,7 @@ async def set_up(
             database,
             broker_url,
             database_url,
-            *proxies,
+            *networks,
             addresses,
             ingest_url,
             fleet,
@@ -138,14 +136,14 @@ async def set_up(
     finally:
         await asyncio.to_thread(fleet.stop)
         await asyncio.to_thread(sandbox.stop)
-        for proxy in proxies:
-            proxy.close()
+        for network in networks:
+            network.close()
 
 
-def _through(url: str, proxy: Proxy) -> str:
+def _through(url: str, network: Network) -> str:
     parts = urlsplit(url)
     login = parts.netloc.rpartition("@")[0]
-    return parts._replace(netloc=f"{login}@127.0.0.1:{proxy.port}").geturl()
+    return parts._replace(netloc=f"{login}@127.0.0.1:{network.port}").geturl()
 
 
 def _prepare(broker_url: str, database_url: str, plan: Plan) -> None:
