@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -19,6 +20,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON document instead 
 
 #: So wide that no row of a listing breaks when it is piped into another program.
 _PIPE_WIDTH = 200
+_NARROWEST_PROSE = 20
 _NO_CONTROLS = dict.fromkeys({*range(32), *range(127, 160)} - {ord("\n"), ord("\t")})
 _SWEDEN = ZoneInfo("Europe/Stockholm")
 
@@ -48,23 +50,41 @@ def print_json(document: Any) -> None:
 def print_rows(rows: Sequence[Row], *, empty: str, numbers: Iterable[str] = ()) -> None:
     """A table with the keys of the rows as headings; `numbers` names the columns of figures.
 
-    The first column, which says what the row is about, is never broken. Says `empty` instead when
-    there are no rows.
+    Only prose is broken over lines. Where the rest leaves it no room, each row stands by itself,
+    a value a line. Says `empty` instead when there are no rows.
     """
     if not rows:
         say(empty)
         return
+    screen, table = console(), _table(rows, frozenset(numbers))
+    unbounded = screen.options.update(width=sys.maxsize)
+    if screen.measure(table, options=unbounded).minimum <= screen.width:
+        screen.print(table)
+        return
+    for row in rows:
+        print_fields(row)
+        say("")
+
+
+def _table(rows: Sequence[Row], numbers: frozenset[str]) -> Table:
+    texts = [{heading: shown(value) for heading, value in row.items()} for row in rows]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for place, heading in enumerate(rows[0]):
+    for heading in texts[0]:
+        longest = max((heading, *(text[heading] for text in texts)), key=cell_len)
         table.add_column(
             heading,
             justify="right" if heading in numbers else "left",
-            no_wrap=place == 0,
+            min_width=_NARROWEST_PROSE if _is_prose(longest) else cell_len(longest),
             overflow="fold",
         )
-    for row in rows:
-        table.add_row(*(_plain_text(shown(value)) for value in row.values()))
-    console().print(table)
+    for text in texts:
+        table.add_row(*map(_plain_text, text.values()))
+    return table
+
+
+def _is_prose(text: str) -> bool:
+    """Longer than an instant or a state, and of several words."""
+    return len(text) > _NARROWEST_PROSE and " " in text
 
 
 def print_fields(fields: Row) -> None:

@@ -48,6 +48,18 @@ def test_the_first_column_is_never_broken(
     assert "x" * 30 in capsys.readouterr().out
 
 
+def test_what_a_narrow_terminal_has_no_room_for_stands_row_by_row(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    at = datetime(2026, 12, 1, 10, 0, tzinfo=UTC)
+    print_rows([{"id": "x" * 20, "first": at, "then": at}, {"id": "y", "first": None, "then": at}],
+               empty="")  # fmt: skip
+    shown_lines = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
+    assert ["id", "x" * 20] in [[part.strip() for part in line] for line in shown_lines]
+    assert [line[0] for line in shown_lines if line] == ["id", "first", "then"] * 2
+
+
 def test_instants_and_dataclasses_become_json(capsys: pytest.CaptureFixture[str]) -> None:
     noon = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
     print_json([QueueState("filter", 1, None, 2, 0, None), noon, timedelta(minutes=1)])
