@@ -37,7 +37,8 @@ class Judged:
 
 
 def judge(case: Case, steps: int, messages: Sequence[Message]) -> Judged:
-    """`steps` of the case came to pass; `messages` lie in its inbox, in their order."""
+    """`steps` of the case came to pass; `messages` lie in its patient's inbox, in their order."""
+    messages = [message for message in messages if message.line.booking_id in case.bookings]
     told = tuple(message.line for message in messages)
     acceptable = case.tellings(steps)
     verdicts = (
@@ -154,11 +155,10 @@ def _described(letter: Envelope, booking_id: str) -> str:
 
 
 def strangers(told: Mapping[Circle, Sequence[Message]], cases: Iterable[Case]) -> Iterator[Message]:
-    """Messages in inboxes in which nothing can lie."""
-    known = {circle_of(case) for case in cases}
-    for circle, messages in told.items():
-        if circle not in known:
-            yield from messages
+    """Messages about nothing that ever was."""
+    known = {booking for case in cases for booking in case.bookings}
+    for messages in told.values():
+        yield from (message for message in messages if message.line.booking_id not in known)
 
 
 def circle_of(case: Case) -> Circle:

@@ -1,5 +1,6 @@
 """Several processes of every stage, killed and started again by their ids."""
 
+import signal
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -61,6 +62,16 @@ class Fleet:
         child.process.kill()
         child.wait(_KILLED_SECONDS)
         self.kills[member.stage] += 1
+
+    def retire(self, member: Member) -> None:
+        """SIGTERM, as an upgrade does it."""
+        child, member.child = member.child, None
+        if child is None:
+            return
+        if not child.alive:
+            self._has_crashed(member, child)
+        if child.stop(_STOP_SECONDS) == -signal.SIGKILL:
+            self.crashed.append(f"{member.name} did not end on SIGTERM")
 
     def revive(self, member: Member) -> None:
         """Start it, unless it runs."""

@@ -65,7 +65,7 @@ class Havoc:
     async def rage(self) -> None:
         """Until `stop`. What was begun is brought to its end."""
         troubles = (
-            self._kill_workers,
+            self._end_workers,
             self._fell_servers,
             self._cut_connections,
             self._sicken_sources,
@@ -88,12 +88,15 @@ class Havoc:
 
     # --- workers ---
 
-    async def _kill_workers(self, rng: random.Random) -> None:
+    async def _end_workers(self, rng: random.Random) -> None:
         stages = _in_rounds(rng, STAGES)
-        while await self._pause(rng, 2, 6):
+        while await self._pause(rng, 2, 8):
             members = self._stage.fleet.of(next(stages))
             victims = members if rng.random() < 0.2 else [rng.choice(members)]
-            await self._kill(victims, rng.uniform(0, 2))
+            if rng.random() < 0.1:
+                await self._retire(victims[0])
+            else:
+                await self._kill(victims, rng.uniform(0, 2))
 
     async def _kill(self, victims: Sequence[Member], dead_seconds: float) -> None:
         for victim in victims:
@@ -102,6 +105,11 @@ class Havoc:
         await asyncio.sleep(dead_seconds)
         for victim in victims:
             await asyncio.to_thread(self._stage.fleet.revive, victim)
+
+    async def _retire(self, member: Member) -> None:
+        self._note("orderly_ends", f"SIGTERM to {member.name}")
+        await asyncio.to_thread(self._stage.fleet.retire, member)
+        await asyncio.to_thread(self._stage.fleet.revive, member)
 
     # --- broker and database ---
 

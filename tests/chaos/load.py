@@ -23,7 +23,7 @@ _PUT_AT_ONCE = 1000
 _ANSWER_SECONDS = 5.0
 _RESEND_SECONDS = 1.0
 _AT_ONCE = 20
-_CROWD = 200
+_CROWD = 60
 #: The index gives up after five re-sends and people replay; here they do so without end.
 _ENDLESS = 1_000_000_000
 #: How long a history waits for its messages before it is given up as stuck.

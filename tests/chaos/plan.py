@@ -11,6 +11,10 @@ from tests.chaos.stories import STORIES, Case, Clinic, History, Source, Step
 
 _BATCH = 10
 _BATCHES_PER_HUNDRED = 2
+_FAMILY = 3
+_FAMILIES_PER_HUNDRED = 3
+#: How many patients of a hundred have been at another booking system before.
+_KNOWN_PER_HUNDRED = 15
 #: What a patient may have chosen, with its weight.
 _CHOICES: dict[tuple[Channel, ...], int] = {
     (Channel.EMAIL,): 40,
@@ -100,27 +104,57 @@ def _sources(rng: random.Random, number: int) -> tuple[Source, ...]:
 
 def _histories(rng: random.Random, sources: tuple[Source, ...], steps: int) -> Iterator[History]:
     """Histories of `steps` steps together."""
-    patients = _patients()
     names = (f"B{number}" for number in count(1))
+    waiting_room = _WaitingRoom(rng)
     left = steps
     while left > 0:
-        if left > 2 * _BATCH and rng.random() < _BATCHES_PER_HUNDRED / 100:
-            made = _batch(rng, sources, patients, names)
+        kind = rng.uniform(0, 100)
+        if kind < _BATCHES_PER_HUNDRED:
+            made = _batch(rng, rng.choice(sources[:-1]), waiting_room, names)
+        elif kind < _BATCHES_PER_HUNDRED + _FAMILIES_PER_HUNDRED:
+            made = _several(rng, rng.choice(sources[:-1]), waiting_room, names)
         else:
-            made = _single(rng, sources, next(patients), next(names), left)
+            made = _single(rng, sources, waiting_room, next(names), left)
         left -= len(made.steps)
         yield made
 
 
+class _WaitingRoom:
+    """Sends in the next patient: mostly a new one, now and then one known elsewhere."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+        self._new = _patients()
+        self._known: list[str] = []
+        self._seen: set[tuple[str, str]] = set()  # patients, and where they were
+
+    def next(self, source: Source) -> str:
+        """Who has not been at `source` before: what is told there is told of one visit."""
+        patient = self._known_elsewhere(source) or next(self._new)
+        self._known.append(patient)
+        self._seen.add((patient, source.hsa_id))
+        return patient
+
+    def _known_elsewhere(self, source: Source) -> str | None:
+        if not self._known or self._rng.uniform(0, 100) > _KNOWN_PER_HUNDRED:
+            return None
+        patient = self._rng.choice(self._known)
+        return None if (patient, source.hsa_id) in self._seen else patient
+
+
 def _single(
-    rng: random.Random, sources: tuple[Source, ...], patient: str, name: str, most: int
+    rng: random.Random,
+    sources: tuple[Source, ...],
+    waiting_room: _WaitingRoom,
+    name: str,
+    most: int,
 ) -> History:
     """A history of at most `most` steps."""
     weights = [weight for weight, _ in STORIES.values()]
     while True:
         (story,) = rng.choices(list(STORIES), weights)
         source = sources[-1] if story == "not_activated" else rng.choice(sources[:-1])
-        clinic = Clinic(rng, source, patient, name)
+        clinic = Clinic(rng, source, waiting_room.next(source), name)
         STORIES[story][1](clinic)
         history = clinic.history(story)
         if len(history.steps) <= most:
@@ -128,11 +162,23 @@ def _single(
 
 
 def _batch(
-    rng: random.Random, sources: tuple[Source, ...], patients: Iterator[str], names: Iterator[str]
+    rng: random.Random, source: Source, waiting_room: _WaitingRoom, names: Iterator[str]
 ) -> History:
     """Bookings of several patients in one request, as after a night's planning."""
-    source = rng.choice(sources[:-1])
-    clinics = [Clinic(rng, source, next(patients), next(names)) for _ in range(_BATCH)]
+    patients = [waiting_room.next(source) for _ in range(_BATCH)]
+    return _at_once("batch", [Clinic(rng, source, patient, next(names)) for patient in patients])
+
+
+def _several(
+    rng: random.Random, source: Source, waiting_room: _WaitingRoom, names: Iterator[str]
+) -> History:
+    """Several bookings of one patient in one request: composers meet at one inbox."""
+    patient = waiting_room.next(source)
+    clinics = [Clinic(rng, source, patient, next(names)) for _ in range(_FAMILY)]
+    return _at_once("several", clinics)
+
+
+def _at_once(story: str, clinics: list[Clinic]) -> History:
     for clinic in clinics:
         clinic.books()
     firsts = [clinic.first_step for clinic in clinics]
@@ -140,7 +186,7 @@ def _batch(
         tuple(one for step in firsts for one in step.transactions),
         tuple(put for step in firsts for put in step.puts),
     )
-    return History((together,), tuple(clinic.case("batch") for clinic in clinics))
+    return History((together,), tuple(clinic.case(story) for clinic in clinics))
 
 
 def _patients() -> Iterator[str]:

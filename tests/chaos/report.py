@@ -80,6 +80,7 @@ class Report:
             "dead_explained": self.dead.explained.total(),
             "dead_missing": len(self.dead.missing),
             "kills_of": dict(self.kills),
+            "orderly_ends": self.havoc["orderly_ends"],
             "broker_kills": self.havoc["broker_kills"],
             "database_kills": self.havoc["database_kills"],
             "cut_connections": self.havoc["cut_connections"],

@@ -47,6 +47,11 @@ class Case:
     silent: bool = False  # whatever happens, nothing is to be told
     mixed_up: bool = False  # the booking system answers about another patient
 
+    @property
+    def bookings(self) -> frozenset[str]:
+        """The ids of all bookings that this visit ever has."""
+        return frozenset(moment.booking.booking_id for moment in self.moments[-1])
+
     def tellings(self, steps: int) -> frozenset[Telling]:
         """What may be told when only the first `steps` came to pass."""
         silent = self.silent or steps == 0
