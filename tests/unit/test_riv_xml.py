@@ -16,7 +16,29 @@ def laughs(*, within: str) -> bytes:
     return f"<!DOCTYPE a [{entities}]>{within}".encode()
 
 
+def attribute_list(*, prologue: str = "", count: int = 20_000) -> str:
+    """Takes libxml2 the square of `count` to read, though nothing of it is used."""
+    declared = "".join(f'a{number} CDATA "x" ' for number in range(count))
+    return f"{prologue}<!DOCTYPE a [<!ATTLIST a {declared}>]><a/>"
+
+
 HOSTILE = {
+    "many attributes declared": attribute_list().encode(),
+    "the same after other things": attribute_list(
+        prologue="<?xml version='1.0'?>\n<!-- <a> --> <?pi <a> ?>\n<!-- -->"
+    ).encode(),
+    "the same behind a byte order mark": attribute_list().encode("utf-8-sig"),
+    "the same in UTF-16": attribute_list().encode("utf-16"),
+    "the same in UTF-16, in disguise": attribute_list(prologue="<!--\u2d2d\u3e3c-->").encode(
+        "utf-16"
+    ),
+    "the same in UTF-7": b'<?xml version="1.0" encoding="UTF-7"?>'
+    + attribute_list().encode("utf-7"),
+    "the same in EBCDIC": attribute_list(prologue='<?xml version="1.0" encoding="cp037"?>').encode(
+        "cp037"
+    ),
+    "UTF-32": "<a/>".encode("utf-32"),
+    "not in the encoding it says": "<?xml version='1.0' encoding='us-ascii'?><a>å</a>".encode(),
     "billion laughs in text": laughs(within="<a>&e11;</a>"),
     "billion laughs in an attribute": laughs(within='<a b="&e11;"/>'),
     "external entity": b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><a>&x;</a>',
@@ -63,6 +85,16 @@ def test_documents_are_read_in_their_own_encoding(encoding: str) -> None:
     declared = f' encoding="{encoding.removesuffix("-sig")}"'
     document = f'<?xml version="1.0"{declared}?><a>Mårten</a>'.encode(encoding)
     assert parse_xml(document, max_bytes=LIMIT).text == "Mårten"
+
+
+def test_a_text_that_only_says_that_it_is_utf_16_is_read() -> None:
+    document = '<?xml version="1.0" encoding="utf-16"?><a>Mårten</a>'.encode()
+    assert parse_xml(document, max_bytes=LIMIT).text == "Mårten"
+
+
+def test_what_looks_like_a_dtd_within_the_document_is_content() -> None:
+    document = b"<a><![CDATA[<!DOCTYPE article><article/>]]><!-- <!DOCTYPE b> --></a>"
+    assert parse_xml(document, max_bytes=LIMIT).text == "<!DOCTYPE article><article/>"
 
 
 def test_the_encoding_of_the_content_type_goes_first() -> None:
