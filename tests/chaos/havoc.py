@@ -90,13 +90,15 @@ class Havoc:
 
     async def _end_workers(self, rng: random.Random) -> None:
         stages = _in_rounds(rng, STAGES)
+        ways = _in_rounds(rng, [*[self._kill_one] * 5, self._kill_all, self._retire_one])
         while await self._pause(rng, 2, 8):
-            members = self._stage.fleet.of(next(stages))
-            victims = members if rng.random() < 0.2 else [rng.choice(members)]
-            if rng.random() < 0.1:
-                await self._retire(victims[0])
-            else:
-                await self._kill(victims, rng.uniform(0, 2))
+            await next(ways)(rng, self._stage.fleet.of(next(stages)))
+
+    async def _kill_one(self, rng: random.Random, members: Sequence[Member]) -> None:
+        await self._kill([rng.choice(members)], rng.uniform(0, 2))
+
+    async def _kill_all(self, rng: random.Random, members: Sequence[Member]) -> None:
+        await self._kill(members, rng.uniform(0, 2))
 
     async def _kill(self, victims: Sequence[Member], dead_seconds: float) -> None:
         for victim in victims:
@@ -106,7 +108,8 @@ class Havoc:
         for victim in victims:
             await asyncio.to_thread(self._stage.fleet.revive, victim)
 
-    async def _retire(self, member: Member) -> None:
+    async def _retire_one(self, rng: random.Random, members: Sequence[Member]) -> None:
+        member = rng.choice(members)
         self._note("orderly_ends", f"SIGTERM to {member.name}")
         await asyncio.to_thread(self._stage.fleet.retire, member)
         await asyncio.to_thread(self._stage.fleet.revive, member)
