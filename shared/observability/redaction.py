@@ -10,7 +10,10 @@ SECRET = "[secret]"  # noqa: S105 - what stands in a password's place
 
 # Twelve characters as the contracts write them, with or without the dash people use, and the
 # short form with its dash. An HSA-id's organisation number (SE + 12 digits) is no person.
+# Every hundredth UUID would hold one by chance, and then its request could not be followed.
+_UUID = r"\b[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\b"
 _PERSON = re.compile(
+    rf"(?P<uuid>{_UUID})|"
     r"(?<![0-9])(?<!SE)(?<!se)"
     rf"(?:{PERSON_NUMBER_PATTERN}|[0-9]{{8}}[-+][0-9A-Z]{{4}}|[0-9]{{6}}[-+][0-9]{{4}})"
     r"(?![0-9A-Za-z])"
@@ -21,7 +24,11 @@ _PASSWORD_IN_URL = re.compile(r"(://[^\s/:@]*:)(?:[^\s/@]*@)+")
 
 def redact(text: str) -> str:
     """`text` with what looks like a person number, and passwords within URLs, masked."""
-    return _PERSON.sub(MASK, _PASSWORD_IN_URL.sub(rf"\1{SECRET}@", text))
+    return _PERSON.sub(_kept_if_uuid, _PASSWORD_IN_URL.sub(rf"\1{SECRET}@", text))
+
+
+def _kept_if_uuid(match: re.Match[str]) -> str:
+    return match["uuid"] or MASK
 
 
 def redact_value(value: Any) -> Any:

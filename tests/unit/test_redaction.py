@@ -45,6 +45,8 @@ def test_person_numbers_are_masked_wherever_they_stand(number: str) -> None:
         "20261203090000",
         "2026-12-03T09:00:00.123456Z",
         "http://127.0.0.1:43121/metrics",
+        "e61efaab-d96f-4434-97b1-19121212121f",
+        "20121212-1212-4434-97b1-d1ca49fc6b3f",
     ],
 )
 def test_what_is_no_person_number_stays(text: str) -> None:
