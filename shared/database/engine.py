@@ -3,9 +3,14 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
-from psycopg.errors import UndefinedTable
+from psycopg.errors import (
+    IdleInTransactionSessionTimeout,
+    ReadOnlySqlTransaction,
+    UndefinedTable,
+)
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import (
     ArgumentError,
@@ -20,6 +25,21 @@ from shared.outcomes import Unavailable
 from shared.sqlite import BUSY_SECONDS, keep_private, use_write_ahead_log
 
 _CONNECT_SECONDS = 5
+#: libpq's own: a peer that vanished without a word (a machine that died, a cable that was pulled)
+#: is missed within half a minute. Linux would wait for hours, and every worker with it.
+_NETWORK: dict[str, Any] = {
+    "connect_timeout": _CONNECT_SECONDS,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+#: For PostgreSQL, how long a worker that stopped in the midst of a transaction (its machine died,
+#: or sleeps) may hold up the others who wait for its locks.
+_IDLE_SECONDS = 60
+#: What passes, though no connection was lost: a database that waits for `budkavle setup`, one that
+#: is read-only while its role moves to another server, a transaction ended after `_IDLE_SECONDS`.
+_PASSING = (UndefinedTable, ReadOnlySqlTransaction, IdleInTransactionSessionTimeout)
 _DRIVERS = ("sqlite", "postgresql+psycopg")
 
 
@@ -44,9 +64,9 @@ class Database:
     def begin(self) -> Iterator[Connection]:
         """One transaction: committed at the end, rolled back on any error.
 
-        Raises `DatabaseUnavailable` for lost connections, time-outs, deadlocks, a full or locked
-        database, and one that `budkavle setup` has not been run on yet. Constraint errors pass as
-        SQLAlchemy raises them.
+        Raises `DatabaseUnavailable` for lost connections, time-outs, deadlocks, a full, locked or
+        read-only database, and one that `budkavle setup` has not been run on yet. Constraint
+        errors pass as SQLAlchemy raises them.
         """
         try:
             with self.engine.begin() as connection:
@@ -54,7 +74,7 @@ class Database:
         except (OperationalError, InterfaceError, DisconnectionError, PoolTimeout) as error:
             raise DatabaseUnavailable(type(error.__cause__ or error).__name__) from error
         except DBAPIError as error:
-            if error.connection_invalidated or isinstance(error.orig, UndefinedTable):
+            if error.connection_invalidated or isinstance(error.orig, _PASSING):
                 raise DatabaseUnavailable(type(error.orig).__name__) from error
             raise
 
@@ -86,8 +106,13 @@ def parse_url(text_of_url: str) -> URL:
     return url
 
 
-def open_database(url: str, *, pool_size: int = 5) -> Database:
-    """What `url` names; it connects on first use. Raises `UnknownDatabase`."""
+def open_database(
+    url: str, *, pool_size: int = 5, lock_wait: timedelta = timedelta(seconds=20)
+) -> Database:
+    """What `url` names; it connects on first use. Raises `UnknownDatabase`.
+
+    `lock_wait`: who waits longer for another's lock (PostgreSQL) finds the database unavailable.
+    """
     parsed = parse_url(url)
     if parsed.get_backend_name() == "sqlite":
         engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True)
@@ -98,10 +123,25 @@ def open_database(url: str, *, pool_size: int = 5) -> Database:
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_timeout=_CONNECT_SECONDS,
-            connect_args={"connect_timeout": _CONNECT_SECONDS},
+            connect_args={**_NETWORK, **parsed.query},
             hide_parameters=True,
         )
+        _prepare_postgresql(engine, lock_wait)
     return Database(engine)
+
+
+def _prepare_postgresql(engine: Engine, lock_wait: timedelta) -> None:
+    """Bounds on what a transaction waits for, and on how long it may hold up others.
+
+    By SET, since connection poolers refuse such options at the start of a connection.
+    """
+
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: Any, _record: Any) -> None:
+        connection.autocommit = True
+        connection.execute(f"SET lock_timeout = {lock_wait // timedelta(milliseconds=1)}")
+        connection.execute(f"SET idle_in_transaction_session_timeout = '{_IDLE_SECONDS}s'")
+        connection.autocommit = False
 
 
 def _prepare_sqlite(engine: Engine) -> None:

@@ -1,0 +1,101 @@
+"""PostgreSQL's silent troubles: stopped lock holders, sleepers, read-only servers, lost peers.
+
+Each must end soon and as `DatabaseUnavailable`: a message waits for that and spends no attempts.
+"""
+
+import socket
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+
+import psycopg
+import pytest
+from sqlalchemy import text
+
+from shared.clock import utcnow
+from shared.database.engine import Database, DatabaseUnavailable, open_database
+from shared.database.inbox import Inbox
+from shared.database.migrate import migrate
+from shared.identity import BookingKey
+
+BOOKING = BookingKey(
+    source_system="SE2321000016-SYS1",
+    logical_address="SE2321000016-1HZ5",
+    booking_id="B1",
+    patient="191212121212",
+)
+
+
+@pytest.fixture
+def database(postgres_url: str) -> Iterator[Database]:
+    migrate(postgres_url)
+    database = open_database(postgres_url, lock_wait=timedelta(seconds=0.3))
+    yield database
+    database.close()
+
+
+def test_who_waits_for_the_lock_of_a_worker_that_stands_still_gives_up(
+    database: Database, postgres_url: str
+) -> None:
+    other = open_database(postgres_url)
+    with Inbox(other).locked([BOOKING], utcnow()):
+        started = time.monotonic()
+        with pytest.raises(DatabaseUnavailable), Inbox(database).locked([BOOKING], utcnow()):
+            pass
+        assert time.monotonic() - started < 5
+    other.close()
+    with Inbox(database).locked([BOOKING], utcnow()):
+        pass
+
+
+def test_a_transaction_that_stands_still_is_ended_and_its_work_tried_again(
+    database: Database,
+) -> None:
+    with pytest.raises(DatabaseUnavailable):
+        _sleep_in_a_transaction(database)
+    assert database.ready()
+
+
+def test_a_server_that_is_read_only_is_waited_for(database: Database) -> None:
+    with pytest.raises(DatabaseUnavailable):
+        _write_read_only(database)
+
+
+def _sleep_in_a_transaction(database: Database) -> None:
+    with database.begin() as connection:
+        connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 100"))
+        time.sleep(0.5)
+        connection.execute(text("SELECT 1"))
+
+
+def _write_read_only(database: Database) -> None:
+    with database.begin() as connection:
+        connection.execute(text("SET LOCAL transaction_read_only = on"))
+        connection.execute(text("DELETE FROM notice"))
+
+
+def test_every_connection_bounds_its_waits(database: Database) -> None:
+    with database.begin() as connection:
+        assert connection.scalar(text("SHOW lock_timeout")) == "300ms"
+        assert connection.scalar(text("SHOW idle_in_transaction_session_timeout")) == "1min"
+
+
+def test_a_peer_that_vanished_is_missed_within_half_a_minute(database: Database) -> None:
+    with database.begin() as connection:
+        driver_connection = connection.connection.driver_connection
+        assert isinstance(driver_connection, psycopg.Connection)
+        peer = socket.fromfd(driver_connection.fileno(), socket.AF_INET, socket.SOCK_STREAM)
+        with peer:
+            assert peer.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            idle, interval, probes = (
+                peer.getsockopt(socket.IPPROTO_TCP, option)
+                for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+            )
+    assert idle + interval * probes <= 30
+
+
+def test_the_url_has_the_last_word(postgres_url: str) -> None:
+    database = open_database(f"{postgres_url}?connect_timeout=1&application_name=budkavle")
+    with database.begin() as connection:
+        assert connection.scalar(text("SHOW application_name")) == "budkavle"
+    database.close()
