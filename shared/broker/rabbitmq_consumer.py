@@ -105,6 +105,7 @@ class RabbitMQConsumer:
         properties: BasicProperties,
         body: bytes,
     ) -> None:
+        session.acks.handed_out(method.delivery_tag)
         delivery = Delivery(
             envelope_of(properties, body), Handed(session, method.delivery_tag), method.redelivered
         )
@@ -123,12 +124,12 @@ class RabbitMQConsumer:
         elif publish:
             session.publish(publish, partial(self._published, handed))
         else:
-            session.ack(handed.tag)
+            session.acks.add(handed.tag)
             self._one_settled()
 
     def _published(self, handed: Handed, error: BrokerError | None) -> None:
         if error is None:
-            handed.session.ack(handed.tag)
+            handed.session.acks.add(handed.tag)
         elif isinstance(error, PublishRefused):
             log.error("publish_refused", stage=self._stage, reason=str(error))
             self._link.call_later(_REFUSED_REST, partial(handed.session.requeue, handed.tag))

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import structlog
@@ -94,6 +95,8 @@ class Link:
 
     def reset(self) -> None:
         """On the I/O thread only: close the connection; a new one is made if the link lives."""
+        if self._session is not None:
+            self._session.acks.send()
         if self._connection is not None:
             try:
                 self._connection.close()
@@ -193,7 +196,8 @@ class Link:
     def _on_channel(self, channel: Channel) -> None:
         channel.add_on_close_callback(self._on_channel_closed)
         channel.add_on_cancel_callback(self._on_cancelled)
-        session = Session(channel, on_unroutable=self._redeclare)
+        soon = partial(self.call_later, 0)
+        session = Session(channel, on_unroutable=self._redeclare, soon=soon)
         self._on_open(session)
         with self._changed:
             self._session = session

@@ -12,6 +12,7 @@ from pika.frame import Method
 from pika.spec import Basic, BasicProperties
 
 from shared.broker.base import BrokerError, BrokerUnavailable, Outgoing, PublishRefused
+from shared.broker.rabbitmq_acks import Acknowledgements, Soon
 from shared.broker.rabbitmq_wire import properties_of, route_of
 
 #: Told once how a batch of publishes ended; None: every one is routed, stored and confirmed.
@@ -37,8 +38,9 @@ class _Batch:
 class Session:
     """From the opening of a channel to its loss. Deliveries and confirms belong to one session."""
 
-    def __init__(self, channel: Channel, *, on_unroutable: Callable[[], None]) -> None:
+    def __init__(self, channel: Channel, *, on_unroutable: Callable[[], None], soon: Soon) -> None:
         self.channel = channel
+        self.acks = Acknowledgements(channel, soon)
         self.blocked = False
         self._on_unroutable = on_unroutable
         self._last_tag = 0
@@ -64,12 +66,9 @@ class Session:
                 exchange, key, envelope.body, properties_of(envelope), mandatory=True
             )
 
-    def ack(self, tag: int) -> None:
-        """Singly, never `multiple`: another message before it may still be in work."""
-        if self.channel.is_open:
-            self.channel.basic_ack(tag)
-
     def requeue(self, tag: int) -> None:
+        """Singly, never `multiple`: another message before it may still be in work."""
+        self.acks.given_back(tag)
         if self.channel.is_open:
             self.channel.basic_nack(tag, requeue=True)
 

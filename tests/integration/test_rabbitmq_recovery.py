@@ -311,3 +311,24 @@ def test_a_broker_behind_tls_that_asks_for_our_certificate(
             assert broker.states()
         with opened(f"{url}?cafile={tmp_path}/ca.pem") as stranger:
             assert not stranger.ready()
+
+
+def test_an_orderly_end_leaves_nothing_to_be_handed_out_again(rabbitmq_url: str) -> None:
+    """RabbitMQ forgets acknowledgements that its queue has not taken up when the channel closes,
+    and it takes up few commands of one channel at once."""
+    count = 50
+    with opened(rabbitmq_url) as broker:
+        broker.publish([message(f"message {number}") for number in range(count)])
+        reader = Reader(broker, prefetch=count)
+        for delivery in reader.wait_for(count):
+            passed_on = message(delivery.envelope.message_id, "fetcher")
+            reader.consumer.settle(delivery, [passed_on])
+        reader.consumer.pause()
+        assert reader.consumer.drained(10)
+        reader.consumer.close()
+        eventually(lambda: consumers(broker) == 0)
+        assert ready_count(broker) == 0
+
+
+def consumers(broker: Broker) -> int | None:
+    return next(state.consumers for state in broker.states() if state.stage == "filter")

@@ -76,7 +76,9 @@ def unroutable_told() -> list[bool]:
 
 @pytest.fixture
 def session(channel: FakeChannel, unroutable_told: list[bool]) -> Session:
-    return Session(channel, on_unroutable=lambda: unroutable_told.append(True))
+    return Session(
+        channel, on_unroutable=lambda: unroutable_told.append(True), soon=lambda work: work()
+    )
 
 
 @pytest.fixture
