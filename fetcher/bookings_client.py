@@ -15,7 +15,14 @@ from tenacity.wait import wait_random_exponential
 
 from fetcher.answers import Answer, CallFailed, RetryReason, ShortTrouble, Timeslot
 from fetcher.platform import HttpReply, Platform
-from fetcher.replies import RESPONSE, open_reply, raise_for_fault, read_timeslot, timeslot_element
+from fetcher.replies import (
+    RESPONSE,
+    only_known,
+    open_reply,
+    raise_for_fault,
+    read_timeslot,
+    timeslot_element,
+)
 from shared.clock import Clock
 from shared.identity import BookingKey
 from shared.riv.contracts import schema_path
@@ -26,9 +33,11 @@ from shared.riv.namespaces import (
     INTEROPERABILITY_HEADERS,
     LOGICAL_ADDRESS,
     ORIGINAL_CONSUMER_HEADER,
+    SCHEDULING,
 )
 
 _OPERATION = "GetBookingDetails"
+_TIMESLOT_TYPE = f"{{{SCHEDULING}}}TimeslotType"
 _GATEWAY_TROUBLE = {502, 503, 504}
 #: What may stand in an HTTP header of ours that others gave the value of.
 _HEADER_VALUE = re.compile(r"[\x21-\x7e]{1,200}")
@@ -48,6 +57,8 @@ class GetBookingDetailsMessages:
         self._client: Any = zeep.Client(wsdl, settings=settings)  # type: ignore[no-untyped-call]
         self._service = self._client.service
         self._response = self._client.get_element(RESPONSE)  # type: ignore[no-untyped-call]
+        timeslot: Any = self._client.get_type(_TIMESLOT_TYPE)  # type: ignore[no-untyped-call]
+        self._names = frozenset(element.qname.text for _, element in timeslot.elements)
 
     def request(self, booking: BookingKey) -> bytes:
         """The envelope that asks the unit of `booking`, on behalf of its patient.
@@ -68,7 +79,8 @@ class GetBookingDetailsMessages:
         element = timeslot_element(body)
         if element is None:
             return None
-        response: Any = self._response.parse(body, self._client.wsdl.types)
+        known = only_known(element, self._names)
+        response: Any = self._response.parse(known, self._client.wsdl.types)
         return read_timeslot(element, response.timeslotDetail)
 
 

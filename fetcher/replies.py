@@ -6,6 +6,7 @@ zeep reads the reply by the contract; what it would pass over in silence is look
 """
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 from lxml import etree
@@ -24,6 +25,9 @@ _says_something = etree.XPath("boolean(normalize-space(.))")
 
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
+#: The longest text of a Fault that is looked into: patterns may take the square of its length.
+_LONGEST_FAULT = 1000
+_FAULT_CODE = re.compile(r"[A-Za-z0-9._-]{1,60}")
 #: Faults of the national platform name their kind by such a code ("VP004 …").
 _PLATFORM_CODE = re.compile(r"\bVP\d{3}\b")
 
@@ -47,14 +51,13 @@ def raise_for_fault(body: etree._Element, unknown_booking: re.Pattern[str]) -> b
     fault = parse_fault(body)
     if fault is None:
         return False
-    platform_code = _PLATFORM_CODE.search(fault.text)
-    if platform_code is None and unknown_booking.search(fault.text):
+    text = fault.text[:_LONGEST_FAULT]
+    platform_code = _PLATFORM_CODE.search(text)
+    if platform_code is None and unknown_booking.search(text):
         return True
-    raise CallFailed(
-        RetryReason.FAULT,
-        " ".join(filter(None, ("Fault", fault.code, platform_code and platform_code.group()))),
-        source_works=_is_our_fault(fault),
-    )
+    code = _FAULT_CODE.fullmatch(fault.code)
+    told = ("Fault", *(found.group() for found in (code, platform_code) if found))
+    raise CallFailed(RetryReason.FAULT, " ".join(told), source_works=_is_our_fault(fault))
 
 
 def _is_our_fault(fault: SoapFault) -> bool:
@@ -74,6 +77,19 @@ def timeslot_element(body: etree._Element) -> etree._Element | None:
     if len(timeslots) > 1 or any(timeslot.tag != _TIMESLOT for timeslot in timeslots):
         raise _unreadable("timeslotDetail is not the one that the contract has")
     return timeslots[0] if timeslots and _says_something(timeslots[0]) else None
+
+
+def only_known(timeslot: etree._Element, names: Collection[str]) -> etree._Element:
+    """A response with what of `timeslot` the contract names, and nothing else.
+
+    Of what it does not know, zeep's time is the square: a reply of a megabyte could take minutes.
+    """
+    response = etree.Element(RESPONSE)
+    kept = etree.SubElement(response, _TIMESLOT)
+    for child in timeslot:
+        if child.tag in names:
+            etree.SubElement(kept, child.tag).text = child.text
+    return response
 
 
 def read_timeslot(element: etree._Element, value: Any) -> Timeslot:
