@@ -17,7 +17,7 @@ from composer.decision import (
 )
 from composer.history import History
 from shared.identity import BookingKey
-from shared.inbox import Mark, circle_of
+from shared.inbox import Awaiting, Mark, circle_of
 from shared.messages import FetchedBooking
 
 
@@ -43,6 +43,8 @@ def _own(verdict: Verdict, fetched: FetchedBooking, before: Mark | None, now: da
     match verdict:
         case Wait():
             return _awaiting(mark, verdict, before, now)
+        case Silence(Silent.GONE_AT_SOURCE) if before and before.awaiting is Awaiting.REMOVAL:
+            return replace(before, fetched_at=mark.fetched_at)  # an old creation, sent once more
         case Silence():
             return mark
         case _:  # told under its own key, or as the one that took its place

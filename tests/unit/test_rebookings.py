@@ -400,6 +400,16 @@ def test_both_handed_out_twice_are_told_once(world: World) -> None:
     assert world.kinds == ["booking_confirmation", "changed_time"]
 
 
+def test_a_creation_sent_again_after_the_removal_does_not_part_the_pair(world: World) -> None:
+    removed_at = world.remove(A).received_at
+    world.pass_time(WINDOW / 2)
+    world.hear(A)
+    assert world.outcomes[-1] == "gone_at_source"
+    world.create(B, LATER)
+    world.pass_time(removed_at + WINDOW + timedelta(seconds=5) - world.now)
+    assert world.kinds == ["booking_confirmation", "changed_time"]
+
+
 def test_the_removal_does_not_wait_for_ever_for_a_creation_that_was_lost(world: World) -> None:
     world.remove(A)
     world.create(B, LATER)
