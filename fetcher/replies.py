@@ -27,7 +27,7 @@ _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
 #: The longest text of a Fault that is looked into: patterns may take the square of its length.
 _LONGEST_FAULT = 1000
-_FAULT_CODE = re.compile(r"[A-Za-z0-9._-]{1,60}")
+_FAULT_CODE = re.compile(r"[A-Za-z.]{1,60}")
 #: Faults of the national platform name their kind by such a code ("VP004 …").
 _PLATFORM_CODE = re.compile(r"\bVP\d{3}\b")
 
@@ -97,6 +97,8 @@ def read_timeslot(element: etree._Element, value: Any) -> Timeslot:
 
     Raises `CallFailed` when it says something that we do not understand and cannot leave out.
     """
+    if value is None:
+        raise _unreadable("the timeslot holds nothing that the contract names")
     flags = {
         "cancel_allowed": _flag(element, SCHEDULING, "cancel_booking_allowed"),
         "rebook_allowed": _flag(element, SCHEDULING, "rebooking_allowed"),

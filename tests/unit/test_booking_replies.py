@@ -202,6 +202,13 @@ def test_what_is_not_the_contracts_reply_is_never_taken_for_no_such_booking(cont
     assert unreadable(content)
 
 
+@pytest.mark.parametrize(
+    "timeslot", ["B-1", "<c:other>B-1</c:other>", "<bookingId>B-1</bookingId>"]
+)
+def test_a_timeslot_of_nothing_the_contract_names_is_not_taken_for_none(timeslot: str) -> None:
+    assert "nothing that the contract names" in unreadable(reply(timeslot))
+
+
 def test_the_encoding_of_the_http_header_is_heard() -> None:
     latin = reply().decode().encode("iso-8859-1")
     found = read(latin, "iso-8859-1")
