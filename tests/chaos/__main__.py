@@ -25,7 +25,7 @@ def main() -> int:
     said = _arguments()
     keep = said.pop("logs")
     options = Options(**said)
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     folder = keep or Path(tempfile.mkdtemp(prefix="budkavle-chaos-"))
     folder.mkdir(exist_ok=True)
     try:

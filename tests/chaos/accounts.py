@@ -79,6 +79,7 @@ class NoticeAccount:
     due: int = 0
     sent: int = 0
     uncertain: int = 0
+    uncertain_received: int = 0  # those of them that did reach somebody
     twice: int = 0
     missing: list[str] = field(default_factory=list)
 
@@ -111,6 +112,7 @@ def _account_one(
     status = row.status if row else None
     if row and status is NoticeStatus.UNCERTAIN:
         account.uncertain += 1
+        account.uncertain_received += caught[row.id]
     elif row and status in _SENT and caught[row.id]:
         account.sent += 1
     else:

@@ -76,6 +76,7 @@ class Report:
             "stuck": len(self.stuck),
             "notices_due": self.notices.due,
             "notices_sent": self.notices.sent,
+            "uncertain_received": self.notices.uncertain_received,
             "notices_missing": len(self.notices.missing),
             "dead_explained": self.dead.explained.total(),
             "dead_missing": len(self.dead.missing),

@@ -142,6 +142,7 @@ def test_notices_are_due_for_each_message_on_each_chosen_channel() -> None:
     ]
     account = account_notices(messages, choices, rows, Counter({"n1": 1, "n2": 1, "n3": 2}))
     assert (account.due, account.sent, account.uncertain, account.twice) == (4, 2, 1, 1)
+    assert account.uncertain_received == 1
     assert account.missing == ["sms about message m1: None"]
 
 
