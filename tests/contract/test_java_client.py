@@ -1,6 +1,6 @@
 """A Java client made by Apache CXF from our contracts, as they are, calls the gateway.
 
-Only on demand, because Maven fetches CXF first: `BUDKAVLE_JAVA_CLIENT=1`, with Maven and a JDK.
+Only on demand, because Maven fetches CXF first: `make java`, with Maven and a JDK.
 """
 
 import os
