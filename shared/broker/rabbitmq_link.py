@@ -18,7 +18,7 @@ from pika.channel import Channel
 from pika.connection import Parameters
 from pika.exceptions import ChannelClosedByClient, ConnectionWrongStateError
 
-from shared.broker.rabbitmq_connection import BatchingConnection
+from shared.broker.rabbitmq_connection import MessageConnection
 from shared.broker.rabbitmq_session import Session
 from shared.broker.rabbitmq_topology import declare_on
 from shared.broker.rabbitmq_wire import connection_name
@@ -57,7 +57,7 @@ class Link:
         self._pending: deque[Work] = deque()
         self._crossing = False
         self._loop: IOLoop | None = None
-        self._connection: BatchingConnection | None = None
+        self._connection: MessageConnection | None = None
         self._session: Session | None = None
         self._tried = False
         self._failures = 0
@@ -134,7 +134,7 @@ class Link:
         """One connection, from the attempt to its end."""
         loop = IOLoop()
         try:
-            connection = BatchingConnection(
+            connection = MessageConnection(
                 self._parameters,
                 on_open_callback=self._on_connected,
                 on_open_error_callback=self._on_ended,
@@ -171,7 +171,7 @@ class Link:
         while self._pending:
             self._pending.popleft()(self._session)
 
-    def _on_connected(self, connection: BatchingConnection) -> None:
+    def _on_connected(self, connection: MessageConnection) -> None:
         self._declare(connection, then=self._open_channel)
 
     def _declare(self, connection: Any, then: Callable[[Any], None]) -> None:
@@ -190,7 +190,7 @@ class Link:
 
         connection.channel(on_open_callback=on_open).add_on_close_callback(on_close)
 
-    def _open_channel(self, connection: BatchingConnection) -> None:
+    def _open_channel(self, connection: MessageConnection) -> None:
         connection.channel(on_open_callback=self._on_channel)
 
     def _on_channel(self, channel: Channel) -> None:
