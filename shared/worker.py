@@ -17,6 +17,7 @@ from shared.broker.base import Broker, Consumer, Delivery
 from shared.clock import Clock, utcnow
 from shared.hop import Hop, RunnerReason, Settlement
 from shared.messages import READS, Message, UndecodableMessage
+from shared.observability.logging import bound_to_lines
 from shared.observability.metrics import AGE_SECONDS, HANDLER_SECONDS, IN_FLIGHT, OUTCOMES
 from shared.outcomes import DeadLetter, Outcome, Postpone, RetryLater, Unavailable
 from shared.topology import Topology, seconds
@@ -112,7 +113,7 @@ class Worker:
             self._settle(delivery, settlement)
             self._report(settlement, delivery, seconds_taken=0)
             return
-        with structlog.contextvars.bound_contextvars(**message.log_context):
+        with bound_to_lines(message.log_context):
             started = time.perf_counter()
             settlement = hop.settle(self._judge(message))
             taken = time.perf_counter() - started

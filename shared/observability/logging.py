@@ -6,11 +6,16 @@ redacted too.
 
 import logging
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Protocol
 
 import structlog
+from pydantic_core import to_json
 from structlog.types import EventDict, Processor
 
+from shared.observability.lines import LineWriter
 from shared.observability.redaction import redact_value
 
 # Libraries that tell at "info" what concerns nobody who runs the relay.
@@ -26,6 +31,10 @@ _CHATTY = (
 )
 
 
+#: One variable for all: structlog's own has one for each name, at five times the cost.
+_bound: ContextVar[Mapping[str, str]] = ContextVar("bound")
+
+
 class LogSettings(Protocol):
     """The part of the settings that logging reads."""
 
@@ -35,8 +44,24 @@ class LogSettings(Protocol):
     def log_level(self) -> str: ...
 
 
+@contextmanager
+def bound_to_lines(names: Mapping[str, str]) -> Iterator[None]:
+    """Every line that this thread writes within the context carries `names`."""
+    token = _bound.set(names)
+    try:
+        yield
+    finally:
+        _bound.reset(token)
+
+
+def add_bound(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """What the event says itself goes before what is bound."""
+    return {**_bound.get({}), **event}
+
+
 def redaction(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    """The last processor before rendering, so that nothing is added behind its back."""
+    """The last processor before rendering but for the time, so that nothing is added behind its
+    back."""
     return {key: redact_value(value) for key, value in event.items()}
 
 
@@ -46,25 +71,30 @@ def configure_logging(stage: str, settings: LogSettings) -> None:
         settings.log_format == "auto" and sys.stderr.isatty()
     )
     shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
+        add_bound,
         structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
         _stage_adder(stage),
         redaction,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     renderer: Processor = (
-        structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer()
+        structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer(_json)
     )
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    writer = LineWriter(sys.stderr)
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        # In one piece with its line end: several processes may write to one file, unbuffered.
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: writer,
         cache_logger_on_first_use=True,
     )
     _route_standard_library(shared, renderer, level)
+
+
+def _json(event: EventDict, **_options: Any) -> str:
+    """Redacted, an event holds nothing that JSON does not know. A quarter of the cost of `json`."""
+    return to_json(event).decode()
 
 
 def _stage_adder(stage: str) -> Processor:

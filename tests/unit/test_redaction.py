@@ -1,15 +1,13 @@
 """No line of ours shows a person number; ids, addresses and times stay readable."""
 
-import io
 import json
 import logging
-from contextlib import redirect_stderr
 
 import pytest
 import structlog
 
 from shared.identity import new_id
-from shared.observability.logging import configure_logging
+from shared.observability.logging import bound_to_lines, configure_logging
 from shared.observability.redaction import MASK, redact, redact_value
 
 
@@ -98,27 +96,18 @@ def test_neither_our_lines_nor_those_of_libraries_show_one(
     assert captured.count(MASK) == 4  # the traceback shows the line of code, too
 
 
-class Pieces(io.StringIO):
-    """A stream that remembers in which pieces it was written."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.pieces: list[str] = []
-
-    def write(self, text: str) -> int:
-        self.pieces.append(text)
-        return super().write(text)
-
-
-def test_a_line_is_written_in_one_piece() -> None:
-    """With `PYTHONUNBUFFERED`, another process's line would come between it and its end."""
-    with redirect_stderr(Pieces()) as stream:
-        configure_logging("filter", Json())
-        try:
-            structlog.get_logger().info("told")
-            logging.getLogger("some.library").warning("odd")
-        finally:
-            structlog.reset_defaults()
-            logging.getLogger().handlers.clear()
-    assert len(stream.pieces) == 2
-    assert all(piece.endswith("}\n") for piece in stream.pieces)
+def test_what_is_bound_stands_in_every_line_until_its_end(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure_logging("filter", Json())
+    try:
+        with bound_to_lines({"change_id": "one", "reason": "bound"}):
+            structlog.get_logger().info("inside")
+            structlog.get_logger().warning("inside", reason="said")
+        structlog.get_logger().warning("outside")
+        lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    finally:
+        structlog.reset_defaults()
+        logging.getLogger().handlers.clear()
+    told = [(line["event"], line.get("change_id"), line.get("reason")) for line in lines]
+    assert told == [("inside", "one", "bound"), ("inside", "one", "said"), ("outside", None, None)]
