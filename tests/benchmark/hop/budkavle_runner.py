@@ -6,6 +6,7 @@ outcome published, confirmed, acknowledged, counted and logged.
 
 from collections.abc import Iterator
 
+import pika
 from pika.adapters.blocking_connection import BlockingChannel
 
 from shared.broker import open_broker
@@ -30,7 +31,9 @@ def declare(channel: BlockingChannel) -> None:
 
 
 def seeds(count: int) -> Iterator[Seed]:
-    return (Seed(change(number).encode()) for number in range(count))
+    for number in range(count):
+        message = change(number)
+        yield Seed(message.encode(), pika.BasicProperties(message_id=message.identity))
 
 
 def hop(url: str, meter: Meter) -> None:
