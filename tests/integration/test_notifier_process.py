@@ -119,7 +119,7 @@ def test_both_channels_are_told_and_the_log_tells_nothing(embedded: Scene) -> No
     assert (sms.form["to"], sms.form["message"]) == (MOBILE, load_texts().sms)
     assert f"To: {ADDRESS}" in mail
     log = embedded.log.read_text(encoding="utf-8")
-    assert '"event": "notice"' in log
+    assert '"event":"notice"' in log
     for private in (TOLVAN, MOBILE, MOBILE[3:], ADDRESS):
         assert private not in log
 
