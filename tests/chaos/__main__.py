@@ -31,6 +31,7 @@ def main() -> int:
     try:
         report = _run(options, console, folder)
     except KeyboardInterrupt:
+        console.print(f"Interrupted; everything is stopped. Logs: {folder}")
         return _INTERRUPTED
     report.show(console)
     _FIGURES.parent.mkdir(exist_ok=True)

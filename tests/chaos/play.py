@@ -66,22 +66,23 @@ class _Performance:
         looking = asyncio.create_task(self._keep_looking())
         try:
             await self._disturbed_load()
-            self._say("all is taken; mending, then waiting until the queues are empty")
-            await self._havoc.mend()
             self._undrained = await self._drain()
         finally:
             looking.cancel()
             await self._index.stop()
 
     async def _disturbed_load(self) -> None:
+        """Havoc rages until all is told or the time is over; what is left is told in peace."""
         async with asyncio.TaskGroup() as acting:
             raging = acting.create_task(self._havoc.rage())
             telling = acting.create_task(self._keep_telling())
-            try:
-                await self._load.act()
-            finally:
-                self._havoc.stop()
+            load = acting.create_task(self._load.act())
+            await asyncio.wait([load], timeout=self._options.seconds)
+            self._havoc.stop()
             await raging
+            self._say("the havoc is over; mending, then waiting until the queues are empty")
+            await self._havoc.mend()
+            await load
             telling.cancel()
 
     def _told(self, circle: tuple[str, str]) -> int:

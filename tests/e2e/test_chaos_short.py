@@ -9,7 +9,7 @@ from tests.chaos.play import play
 from tests.chaos.report import Report
 from tests.services import PostgreSQL, RabbitMQ
 
-OPTIONS = Options(count=300, sources=8, seed=20, seconds=20)
+OPTIONS = Options(count=250, sources=8, seed=20, seconds=15)
 
 
 @pytest.fixture(scope="module")
