@@ -103,7 +103,7 @@ def test_what_was_taken_stands_in_the_filters_queue(broker_url: str, tmp_path: P
         broker.close()
         taken = Notification.decode(delivery.envelope.body)
         assert len(taken.engagements) == 3
-        (line,) = process.answered()
+        (line,) = eventually(process.answered)
         assert line["notification_id"] == taken.notification_id == delivery.envelope.message_id
         assert line["correlation_id"] == taken.correlation_id == "corr-1"
         assert "191212121212" not in process.log()
