@@ -147,7 +147,7 @@ def test_killed_while_sending_it_never_sends_again(
         uncertain = {Channel.SMS: NoticeStatus.UNCERTAIN}
         eventually(lambda: scene.statuses() == uncertain, timeout=20)
         assert len(scene.sms.asked) == 1
-        assert "its sender died" in scene.log.read_text(encoding="utf-8")
+        eventually(lambda: "its sender died" in scene.log.read_text(encoding="utf-8"))
 
 
 def test_a_delivery_report_finds_its_notice(embedded: Scene) -> None:
