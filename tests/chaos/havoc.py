@@ -8,7 +8,9 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import suppress
+from itertools import count
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -89,16 +91,17 @@ class Havoc:
     # --- workers ---
 
     async def _end_workers(self, rng: random.Random) -> None:
+        """Mostly one is killed; now and then all of a stage; now and then one ends in order."""
         stages = _in_rounds(rng, STAGES)
-        ways = _in_rounds(rng, [*[self._kill_one] * 5, self._kill_all, self._retire_one])
-        while await self._pause(rng, 2, 8):
-            await next(ways)(rng, self._stage.fleet.of(next(stages)))
-
-    async def _kill_one(self, rng: random.Random, members: Sequence[Member]) -> None:
-        await self._kill([rng.choice(members)], rng.uniform(0, 2))
-
-    async def _kill_all(self, rng: random.Random, members: Sequence[Member]) -> None:
-        await self._kill(members, rng.uniform(0, 2))
+        async for number in self._troubles(rng, 2, 8, at_least=len(STAGES)):
+            members = self._stage.fleet.of(next(stages))
+            match number % 7:
+                case 3:
+                    await self._kill(members, rng.uniform(0, 2))
+                case 6:
+                    await self._retire(rng.choice(members))
+                case _:
+                    await self._kill([rng.choice(members)], rng.uniform(0, 2))
 
     async def _kill(self, victims: Sequence[Member], dead_seconds: float) -> None:
         for victim in victims:
@@ -108,8 +111,7 @@ class Havoc:
         for victim in victims:
             await asyncio.to_thread(self._stage.fleet.revive, victim)
 
-    async def _retire_one(self, rng: random.Random, members: Sequence[Member]) -> None:
-        member = rng.choice(members)
+    async def _retire(self, member: Member) -> None:
         self._note("orderly_ends", f"SIGTERM to {member.name}")
         await asyncio.to_thread(self._stage.fleet.retire, member)
         await asyncio.to_thread(self._stage.fleet.revive, member)
@@ -119,10 +121,9 @@ class Havoc:
     async def _fell_servers(self, rng: random.Random) -> None:
         broker = _in_rounds(rng, (self._restart_broker, self._kill_broker))
         database = _in_rounds(rng, (self._restart_database, self._kill_database))
-        while await self._pause(rng, 8, 30):
-            await next(broker)(rng.uniform(0, 3))
-            if await self._pause(rng, 8, 30):
-                await next(database)(rng.uniform(0, 3))
+        async for number in self._troubles(rng, 8, 30, at_least=2):
+            way = next(database if number % 2 else broker)
+            await way(rng.uniform(0, 3))
 
     async def _restart_broker(self, down_seconds: float) -> None:
         await self._fell("broker_restarts", self._stage.broker, "stop", down_seconds)
@@ -151,7 +152,7 @@ class Havoc:
 
     async def _cut_connections(self, rng: random.Random) -> None:
         networks = _in_rounds(rng, (self._stage.broker_network, self._stage.database_network))
-        while await self._pause(rng, 4, 20):
+        async for _ in self._troubles(rng, 4, 20, at_least=1):
             if rng.random() < 0.7:
                 cut = await asyncio.to_thread(next(networks).cut)
                 self._note("cut_connections", f"{cut} connections cut", cut)
@@ -167,12 +168,12 @@ class Havoc:
     # --- neighbours ---
 
     async def _sicken_sources(self, rng: random.Random) -> None:
-        while await self._pause(rng, 0.5, 3):
+        async for _ in self._troubles(rng, 0.5, 3):
             terms = {**rng.choice(_SOURCE_FAULTS), "seconds": rng.uniform(1, 8)}
             await self._sicken("source_faults", rng.choice(self._units), terms)
 
     async def _sicken_providers(self, rng: random.Random) -> None:
-        while await self._pause(rng, 5, 20):
+        async for _ in self._troubles(rng, 5, 20):
             target, terms = rng.choice(_PROVIDER_FAULTS)
             await self._sicken("provider_faults", target, terms)
 
@@ -192,15 +193,18 @@ class Havoc:
         with self._diary.open("a") as diary:
             diary.write(f"{utcnow().isoformat()} {what}\n")
 
-    async def _pause(self, rng: random.Random, least: float, most: float) -> bool:
-        """Whether to go on after it."""
-        hasty = time.monotonic() < self._calm_from
-        seconds = rng.uniform(least, most) * (_HASTE if hasty else 1)
-        try:
-            await asyncio.wait_for(self._enough.wait(), seconds)
-        except TimeoutError:
-            return True
-        return False
+    async def _troubles(
+        self, rng: random.Random, least: float, most: float, *, at_least: int = 0
+    ) -> AsyncIterator[int]:
+        """Numbers from 0, each when it is time for a trouble, until it is enough."""
+        for number in count():
+            hasty = time.monotonic() < self._calm_from
+            seconds = rng.uniform(least, most) * (_HASTE if hasty else 1)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._enough.wait(), seconds)
+            if self._enough.is_set() and number >= at_least:
+                return
+            yield number
 
 
 def _in_rounds(rng: random.Random, things: Sequence[T]) -> Iterator[T]:
