@@ -9,6 +9,7 @@ import signal
 import sys
 from dataclasses import asdict
 
+from sandbox.loop import new_loop
 from sandbox.settings import SandboxSettings
 from sandbox.world import World
 from shared.process import start
@@ -17,7 +18,8 @@ from shared.settings import blaming
 
 def run(settings: SandboxSettings) -> int:
     """Serve until told to stop; the exit code."""
-    asyncio.run(_serve(settings))
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(_serve(settings))
     return 0
 
 

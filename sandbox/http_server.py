@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
+from typing import cast
 
 import structlog
 
@@ -94,8 +95,7 @@ class _Connection(asyncio.Protocol):
         self._answering: asyncio.Future[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - create_server promises it
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # as create_server promises
         self._connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from functools import cached_property
 from typing import Any
 from weakref import WeakSet
 
@@ -18,14 +19,19 @@ from shared.observability.health import split_bind
 TARGET = "smtp"  # the name of the server in the control API
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Mail:
-    """One that was taken: the envelope, and the message as parsed."""
+    """One that was taken: the envelope, and the message as it came."""
 
     sender: str
     recipients: list[str]
-    message: EmailMessage
+    content: bytes
     received: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
+
+    @cached_property
+    def message(self) -> EmailMessage:
+        """Parsed only when somebody looks: that takes longer than all of its sending."""
+        return message_from_bytes(self.content, policy=policy.default)
 
     def listing(self) -> dict[str, object]:
         return {
@@ -124,8 +130,7 @@ class _Receiver:
     def _keep(self, envelope: Envelope) -> None:
         content = envelope.content
         data = content.encode() if isinstance(content, str) else content or b""
-        message = message_from_bytes(data, policy=policy.default)
-        self._caught.append(Mail(envelope.mail_from or "", list(envelope.rcpt_tos), message))
+        self._caught.append(Mail(envelope.mail_from or "", list(envelope.rcpt_tos), data))
 
 
 def _refused(server: SMTP, struck: dict[str, Fault]) -> str:

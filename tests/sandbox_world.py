@@ -9,6 +9,7 @@ from typing import Any
 
 import requests
 
+from sandbox.loop import new_loop
 from sandbox.settings import SandboxSettings
 from sandbox.world import Addresses, World
 
@@ -34,7 +35,7 @@ class RunningWorld:
 @contextmanager
 def running_world(**settings: Any) -> Iterator[RunningWorld]:
     """A world with these settings beside the defaults, stopped at the end."""
-    loop = asyncio.new_event_loop()
+    loop = new_loop()
     thread = Thread(target=loop.run_forever)
     thread.start()
 
