@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from notifier.delivery_reports import DeliveryReports, report_url
-from notifier.email_smtp import MailServer, SmtpSender
+from notifier.email_smtp import SmtpSender
 from notifier.handler import Lane, Notifier
+from notifier.mail_server import MailServer
 from notifier.metrics import observe
 from notifier.pacing import Pause, Turns
 from notifier.settings import NotifierSettings

@@ -5,15 +5,18 @@ message takes a connection of its own: on a reused one, "the peer had closed it"
 it and closed" look the same.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
-import requests
-from urllib3.exceptions import ConnectTimeoutError
+import urllib3
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, ProxyError
 
 from notifier.replies import Accepted, Away, Rejected, Reply, Uncertain
 from shared.clock import Clock
@@ -49,19 +52,27 @@ class Sms46elks:
         self._text = text
         self._report_url = report_url
         self._clock = clock
+        self._http = _http_towards(account.url)
+        login = urllib3.make_headers(basic_auth=f"{account.username}:{account.password}")
+        self._headers = {
+            "Authorization": login["authorization"],
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Connection": "close",
+        }
 
     def send(self, notice_id: str, address: str) -> Reply:
         account = self._account
         try:
-            response = requests.post(
+            response = self._http.urlopen(
+                "POST",
                 account.url,
-                data=self._form(notice_id, address),
-                auth=(account.username, account.password),
-                timeout=(account.connect_seconds, account.read_seconds),
-                headers={"Connection": "close"},
-                allow_redirects=False,
+                body=urlencode(self._form(notice_id, address)),
+                headers=self._headers,
+                timeout=urllib3.Timeout(connect=account.connect_seconds, read=account.read_seconds),
+                retries=False,
+                redirect=False,
             )
-        except requests.RequestException as error:
+        except HTTPError as error:
             return _unanswered(error)
         return _answered(response, self._clock())
 
@@ -77,22 +88,25 @@ class Sms46elks:
         return form
 
 
-def _unanswered(error: requests.RequestException) -> Reply:
+def _http_towards(url: str) -> urllib3.PoolManager:
+    """Through the proxy that the environment names for `url` (HTTPS_PROXY, NO_PROXY), if any."""
+    parts = urlsplit(url)
+    proxy = getproxies().get(parts.scheme)
+    if proxy and not proxy_bypass(parts.hostname or ""):
+        return urllib3.ProxyManager(proxy)
+    return urllib3.PoolManager()
+
+
+def _unanswered(error: HTTPError) -> Reply:
+    """Refused, no such host, timed out while connecting: then nothing was sent."""
     name = type(error).__name__
-    return Away(name) if _never_sent(error) else Uncertain(name)
+    never_sent = isinstance(error, ConnectTimeoutError | ProxyError)  # roots of all of these
+    return Away(name) if never_sent else Uncertain(name)
 
 
-def _never_sent(error: requests.RequestException) -> bool:
-    """Whether no connection came about: refused, no such host, timed out while connecting."""
-    if isinstance(error, requests.ConnectTimeout | requests.exceptions.ProxyError):
-        return True
-    cause = getattr(error.args[0] if error.args else None, "reason", None)
-    return isinstance(cause, ConnectTimeoutError)  # urllib3's root of all of these
-
-
-def _answered(response: requests.Response, now: datetime) -> Reply:
-    detail = f"HTTP {response.status_code}"
-    match response.status_code:
+def _answered(response: urllib3.BaseHTTPResponse, now: datetime) -> Reply:
+    detail = f"HTTP {response.status}"
+    match response.status:
         case status if 200 <= status < 300:
             return _taken(response)
         case HTTPStatus.CONFLICT:  # a duplicate: it is there already
@@ -109,31 +123,31 @@ def _answered(response: requests.Response, now: datetime) -> Reply:
             return Uncertain(detail)
 
 
-def _taken(response: requests.Response) -> Reply:
-    match _json(response):
+def _taken(response: urllib3.BaseHTTPResponse) -> Reply:
+    match _json(response.data):
         case {"status": "failed"}:
             return Rejected("failed at once")
         case {"id": str(provider_id)}:
             return Accepted(provider_id)
         case _:
-            return Uncertain(f"HTTP {response.status_code} without an id")
+            return Uncertain(f"HTTP {response.status} without an id")
 
 
-def _json(response: requests.Response) -> Any:
+def _json(content: bytes) -> Any:
     try:
-        return response.json()
-    except requests.JSONDecodeError:
+        return json.loads(content)
+    except ValueError:
         return None
 
 
-def _out_of_credit(response: requests.Response) -> bool:
-    return response.status_code == HTTPStatus.FORBIDDEN and "credit" in response.text.lower()
+def _out_of_credit(response: urllib3.BaseHTTPResponse) -> bool:
+    return response.status == HTTPStatus.FORBIDDEN and b"credit" in response.data.lower()
 
 
-def _detail(response: requests.Response) -> str:
+def _detail(response: urllib3.BaseHTTPResponse) -> str:
     """The reason as 46elks gives it, in words, without the number it may repeat."""
-    words = " ".join(mask(response.text).split())
-    return f"HTTP {response.status_code}: {words}"[:_DETAIL_LENGTH]
+    words = " ".join(mask(response.data.decode(errors="replace")).split())
+    return f"HTTP {response.status}: {words}"[:_DETAIL_LENGTH]
 
 
 def _retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:

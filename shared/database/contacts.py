@@ -1,6 +1,6 @@
 """Where each patient wants notices: the table `contact_preference`."""
 
-from sqlalchemy import ColumnElement, and_, delete, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, select, update
 
 from shared.clock import Clock, utcnow
 from shared.contact_points import normalize
@@ -10,6 +10,13 @@ from shared.database.tables import contact_preference
 from shared.notices import Channel
 
 _table = contact_preference.c
+
+#: Asked for each notice, so it is built once: that costs more than running it.
+_OF_PATIENT = (
+    select(_table.channel, _table.address)
+    .where(_table.patient == bindparam("patient"))
+    .order_by(_table.channel)
+)
 
 
 class ContactPreferences:
@@ -35,9 +42,8 @@ class ContactPreferences:
 
     def of(self, patient: str) -> dict[Channel, str]:
         """The patient's address on each channel the patient has chosen."""
-        chosen = select(_table.channel, _table.address).where(_chosen(patient))
-        with self._database.begin() as connection:
-            rows = connection.execute(chosen.order_by(_table.channel)).all()
+        with self._database.single() as connection:
+            rows = connection.execute(_OF_PATIENT, {"patient": _key(patient)}).all()
         return {Channel(row.channel): row.address for row in rows}
 
     def remove(self, patient: str, channel: Channel | None = None) -> int:

@@ -1,8 +1,8 @@
 """The one place that opens databases. SQLAlchemy's errors are translated here, at the edge."""
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -55,21 +55,34 @@ class UnknownDatabase(ValueError):
 
 
 class Database:
-    """An engine, and transactions whose troubles speak our language."""
+    """An engine, and transactions whose troubles speak our language.
 
-    def __init__(self, engine: Engine) -> None:
+    `single`: an engine in whose connections each statement is a transaction by itself.
+    """
+
+    def __init__(self, engine: Engine, single: Engine | None = None) -> None:
         self.engine = engine
+        self._single = single
 
-    @contextmanager
-    def begin(self) -> Iterator[Connection]:
+    def begin(self) -> AbstractContextManager[Connection]:
         """One transaction: committed at the end, rolled back on any error.
 
         Raises `DatabaseUnavailable` for lost connections, time-outs, deadlocks, a full, locked or
         read-only database, and one that `budkavle setup` has not been run on yet. Constraint
         errors pass as SQLAlchemy raises them.
         """
+        return self._translating(self.engine.begin)
+
+    def single(self) -> AbstractContextManager[Connection]:
+        """As `begin`, for one statement: without BEGIN and COMMIT it goes one way in three."""
+        return self._translating(self._single.connect if self._single else self.engine.begin)
+
+    @contextmanager
+    def _translating(
+        self, opened: Callable[[], AbstractContextManager[Connection]]
+    ) -> Iterator[Connection]:
         try:
-            with self.engine.begin() as connection:
+            with opened() as connection:
                 yield connection
         except (OperationalError, InterfaceError, DisconnectionError, PoolTimeout) as error:
             raise DatabaseUnavailable(type(error.__cause__ or error).__name__) from error
@@ -89,6 +102,8 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+        if self._single:
+            self._single.dispose()
 
 
 def parse_url(text_of_url: str) -> URL:
@@ -117,17 +132,26 @@ def open_database(
     if parsed.get_backend_name() == "sqlite":
         engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True)
         _prepare_sqlite(engine)
-    else:
-        engine = create_engine(
-            parsed,
-            pool_size=pool_size,
-            max_overflow=pool_size,
-            pool_timeout=_CONNECT_SECONDS,
-            connect_args={**_NETWORK, **parsed.query},
-            hide_parameters=True,
-        )
-        _prepare_postgresql(engine, lock_wait)
-    return Database(engine)
+        return Database(engine)
+    single = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
+    return Database(
+        _postgresql(parsed, pool_size, lock_wait),
+        _postgresql(parsed, pool_size, lock_wait, **single),
+    )
+
+
+def _postgresql(url: URL, pool_size: int, lock_wait: timedelta, **mode: Any) -> Engine:
+    engine = create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_timeout=_CONNECT_SECONDS,
+        connect_args={**_NETWORK, **url.query},
+        hide_parameters=True,
+        **mode,
+    )
+    _prepare_postgresql(engine, lock_wait)
+    return engine
 
 
 def _prepare_postgresql(engine: Engine, lock_wait: timedelta) -> None:
@@ -138,10 +162,10 @@ def _prepare_postgresql(engine: Engine, lock_wait: timedelta) -> None:
 
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, _record: Any) -> None:
-        connection.autocommit = True
+        mode, connection.autocommit = connection.autocommit, True
         connection.execute(f"SET lock_timeout = {lock_wait // timedelta(milliseconds=1)}")
         connection.execute(f"SET idle_in_transaction_session_timeout = '{_IDLE_SECONDS}s'")
-        connection.autocommit = False
+        connection.autocommit = mode
 
 
 def _prepare_sqlite(engine: Engine) -> None:

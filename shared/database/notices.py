@@ -5,18 +5,22 @@ committed before anything is sent, so of several workers one sends; and what is 
 never claimed again, so a crash in the midst of sending sends nothing twice.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, update
-from tenacity import (
-    AttemptManager,
-    Retrying,
-    retry_if_exception_type,
-    stop_after_delay,
-    wait_random,
+from sqlalchemy import (
+    Connection,
+    Row,
+    Update,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+    update,
 )
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
 
 from shared.clock import Clock, utcnow
 from shared.database.engine import Database, DatabaseUnavailable
@@ -32,6 +36,12 @@ _PROVIDER_ID_LENGTH = 100
 #: What a provider's report may still change: it knows more than any of these.
 _REPORTABLE = (NoticeStatus.SENDING, NoticeStatus.ACCEPTED, NoticeStatus.UNCERTAIN)
 
+#: A notice whose claim nobody has taken over. Built once: that costs more than running it.
+_CLAIMED = and_(_table.status == NoticeStatus.SENDING, _table.updated_at == bindparam("claimed_at"))
+_THIS = _table.id == bindparam("notice_id")
+_GIVE_BACK = update(notice).where(_THIS, _CLAIMED)
+_CONCLUDE = update(notice).where(_THIS, or_(_CLAIMED, _table.status == NoticeStatus.UNCERTAIN))
+
 
 class NoticeStore:
     """All methods raise `DatabaseUnavailable`.
@@ -45,14 +55,19 @@ class NoticeStore:
     ) -> None:
         self._database = database
         self._clock = clock
-        self._patience = patience
+        self._patiently = Retrying(
+            retry=retry_if_exception_type(DatabaseUnavailable),
+            stop=stop_after_delay(patience),
+            wait=wait_random(0.1, 1),
+            reraise=True,
+        )
 
     def claim(self, message_id: str, channel: Channel) -> Claim | Notice:
         """The right to send this notice; or how it stands, when it is not to be sent (again)."""
         now = self._clock()
-        with self._database.begin() as connection:
+        with self._database.single() as connection:
             first = _claim_first(connection, message_id, channel, now)
-            return first or _claim_again(connection, message_id, channel, now)
+        return first or self._claim_again(message_id, channel, now)
 
     def settle(
         self,
@@ -68,16 +83,16 @@ class NoticeStore:
         because its sender was so slow, takes the sender's word, but is not given back: whoever
         found it uncertain has told so and let it be.
         """
-        change = update(notice).where(_held(claim, status))
+        change = _GIVE_BACK if status is NoticeStatus.PENDING else _CONCLUDE
         values = {
+            "notice_id": claim.notice_id,
+            "claimed_at": claim.at,
             "status": status,
             "detail": detail[:_DETAIL_LENGTH],
             "provider_id": _kept_id(provider_id),
             "updated_at": self._clock(),
         }
-        for attempt in self._patiently():
-            with attempt, self._database.begin() as connection:
-                connection.execute(change.values(values))
+        self._patiently(self._write, change, values)
 
     def doubt(self, stale: Notice, detail: str) -> bool:
         """Take a notice `sending` for too long for uncertain; whether it still was `sending`."""
@@ -128,13 +143,20 @@ class NoticeStore:
                 for channel, status, count in connection.execute(counted)
             }
 
-    def _patiently(self) -> Iterable[AttemptManager]:
-        return Retrying(
-            retry=retry_if_exception_type(DatabaseUnavailable),
-            stop=stop_after_delay(self._patience.total_seconds()),
-            wait=wait_random(0.1, 1),
-            reraise=True,
-        )
+    def _write(self, change: Update, values: Mapping[str, Any]) -> None:
+        with self._database.single() as connection:
+            connection.execute(change, values)
+
+    def _claim_again(self, message_id: str, channel: Channel, now: datetime) -> Claim | Notice:
+        """The claim of a notice that was given back; or how it stands."""
+        this = and_(_table.message_id == message_id, _table.channel == channel)
+        pending = update(notice).where(this, _table.status == NoticeStatus.PENDING)
+        with self._database.begin() as connection:
+            claimed = connection.execute(
+                pending.values(status=NoticeStatus.SENDING, updated_at=now)
+            )
+            standing = _notice(connection.execute(select(notice).where(this)).one())
+        return Claim(standing.id, now) if claimed.rowcount else standing
 
 
 def _claim_first(
@@ -152,25 +174,6 @@ def _claim_first(
         "updated_at": now,
     }
     return Claim(notice_id, now) if insert_if_absent(connection, notice, row) else None
-
-
-def _claim_again(
-    connection: Connection, message_id: str, channel: Channel, now: datetime
-) -> Claim | Notice:
-    """The claim of a notice that was given back; or how it stands."""
-    this = and_(_table.message_id == message_id, _table.channel == channel)
-    pending = update(notice).where(this, _table.status == NoticeStatus.PENDING)
-    claimed = connection.execute(pending.values(status=NoticeStatus.SENDING, updated_at=now))
-    standing = _notice(connection.execute(select(notice).where(this)).one())
-    return Claim(standing.id, now) if claimed.rowcount else standing
-
-
-def _held(claim: Claim, status: NoticeStatus) -> ColumnElement[bool]:
-    """The notice of `claim`, if `claim` may still give it `status`."""
-    held = and_(_table.status == NoticeStatus.SENDING, _table.updated_at == claim.at)
-    if status is not NoticeStatus.PENDING:
-        held = or_(held, _table.status == NoticeStatus.UNCERTAIN)
-    return and_(_table.id == claim.notice_id, held)
 
 
 def _kept_id(provider_id: str | None) -> str | None:

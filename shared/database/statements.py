@@ -1,6 +1,10 @@
-"""Statements that the databases we support spell differently from standard SQL."""
+"""Statements that the databases we support spell differently from standard SQL.
+
+Each is built once: building a statement costs more than running it.
+"""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Table
@@ -12,6 +16,11 @@ def insert_if_absent(connection: Connection, table: Table, row: Mapping[str, Any
 
     Return whether it was inserted.
     """
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(table).values(row).on_conflict_do_nothing().returning(*table.primary_key)
-    return connection.execute(statement).first() is not None
+    statement = _insert_if_absent(table, connection.dialect.name)
+    return connection.execute(statement, row).first() is not None
+
+
+@cache
+def _insert_if_absent(table: Table, dialect: str) -> Any:
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    return insert(table).on_conflict_do_nothing().returning(*table.primary_key)

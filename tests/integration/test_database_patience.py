@@ -56,6 +56,15 @@ def test_a_transaction_that_stands_still_is_ended_and_its_work_tried_again(
     assert database.ready()
 
 
+def test_a_single_statement_is_stored_at_once(database: Database) -> None:
+    with database.begin() as other:
+        change = text("INSERT INTO contact_preference VALUES ('191212121212','sms','+4670',now())")
+        with database.single() as connection:
+            connection.execute(change)
+            count = other.scalar(text("SELECT count(*) FROM contact_preference"))
+    assert count == 1
+
+
 def test_a_server_that_is_read_only_is_waited_for(database: Database) -> None:
     with pytest.raises(DatabaseUnavailable):
         _write_read_only(database)
@@ -74,8 +83,9 @@ def _write_read_only(database: Database) -> None:
         connection.execute(text("DELETE FROM notice"))
 
 
-def test_every_connection_bounds_its_waits(database: Database) -> None:
-    with database.begin() as connection:
+@pytest.mark.parametrize("kind", ["begin", "single"])
+def test_every_connection_bounds_its_waits(database: Database, kind: str) -> None:
+    with getattr(database, kind)() as connection:
         assert connection.scalar(text("SHOW lock_timeout")) == "300ms"
         assert connection.scalar(text("SHOW idle_in_transaction_session_timeout")) == "1min"
 

@@ -16,7 +16,8 @@ import trustme
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope
 
-from notifier.email_smtp import MailServer, SmtpSender
+from notifier.email_smtp import SmtpSender
+from notifier.mail_server import MailConnections, MailServer
 from notifier.replies import Accepted, Away, Rejected, Reply, TryLater, Uncertain
 from tests.services.ports import free_port
 
@@ -31,6 +32,7 @@ class Mailbox:
 
     replies: dict[str, str | Callable[[SMTP], str]] = field(default_factory=dict)
     envelopes: list[Envelope] = field(default_factory=list)
+    sessions: list[Any] = field(default_factory=list)  # one for each mail
     port: int = 0
 
     def _reply(self, command: str, server: SMTP) -> str:
@@ -38,8 +40,9 @@ class Mailbox:
         return reply(server) if callable(reply) else reply
 
     async def handle_MAIL(  # noqa: N802 - aiosmtpd's name
-        self, server: SMTP, _session: Any, envelope: Envelope, address: str, _options: list[str]
+        self, server: SMTP, session: Any, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
+        self.sessions.append(session)
         envelope.mail_from = address
         return self._reply("MAIL", server)
 
@@ -155,6 +158,50 @@ def test_a_connection_lost_before_data_sent_nothing(mailbox: Mailbox, command: s
 def test_a_connection_lost_after_data_is_uncertain(mailbox: Mailbox) -> None:
     mailbox.replies["DATA"] = hang_up
     assert send(mailbox.port) == Uncertain("SMTPServerDisconnected after DATA")
+
+
+class TestKeptConnections:
+    def test_the_next_mail_takes_the_connection_of_the_last(self, mailbox: Mailbox) -> None:
+        smtp = sender(mailbox.port)
+        assert [smtp.send("first", TO), smtp.send("second", TO)] == [Accepted(), Accepted()]
+        assert len(mailbox.envelopes) == 2
+        assert mailbox.sessions[0] is mailbox.sessions[1]
+
+    def test_one_that_died_meanwhile_costs_no_mail(self, mailbox: Mailbox) -> None:
+        smtp = sender(mailbox.port)
+        smtp.send("first", TO)
+        mailbox.replies["MAIL"] = lambda server: (
+            "250 ok" if server.session is not mailbox.sessions[0] else hang_up(server)
+        )
+        assert smtp.send("second", TO) == Accepted()
+        assert len(mailbox.envelopes) == 2
+
+    def test_one_that_is_told_to_go_is_replaced(self, mailbox: Mailbox) -> None:
+        smtp = sender(mailbox.port)
+        smtp.send("first", TO)
+        mailbox.replies["MAIL"] = lambda server: (
+            "250 ok" if server.session is not mailbox.sessions[0] else "421 too many mails"
+        )
+        assert smtp.send("second", TO) == Accepted()
+
+    def test_one_whose_mail_was_refused_is_not_kept(self, mailbox: Mailbox) -> None:
+        smtp = sender(mailbox.port)
+        mailbox.replies["RCPT"] = "450 4.2.1 greylisted"
+        smtp.send("first", TO)
+        del mailbox.replies["RCPT"]
+        assert smtp.send("second", TO) == Accepted()
+        assert mailbox.sessions[0] is not mailbox.sessions[1]
+
+    def test_one_that_has_been_idle_for_long_is_left(self, mailbox: Mailbox) -> None:
+        times = iter([0.0, 1000.0])
+        server = MailServer(f"smtp://127.0.0.1:{mailbox.port}", timeout=2)
+        connections = MailConnections(server, "example.org", lambda: next(times))
+        first, *_ = connections.begin_mail("a@example.org")
+        connections.keep(first)
+        second, *_ = connections.begin_mail("a@example.org")
+        assert second is not first
+        assert first.sock is None
+        connections.leave(second)
 
 
 class TestAServerOfFewWords:

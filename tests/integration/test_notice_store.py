@@ -177,7 +177,7 @@ def test_settling_outlasts_a_short_outage(database: Database) -> None:
             raise DatabaseUnavailable("OperationalError")
         return begin()
 
-    database.begin = away_at_first  # type: ignore[method-assign]
+    database.single = away_at_first  # type: ignore[method-assign]
     notices.settle(claim, NoticeStatus.ACCEPTED)
     assert standing(notices).status is NoticeStatus.ACCEPTED
 
@@ -189,6 +189,6 @@ def test_settling_gives_up_after_a_while(database: Database) -> None:
     def away() -> None:
         raise DatabaseUnavailable("OperationalError")
 
-    database.begin = away  # type: ignore[method-assign, assignment]
+    database.single = away  # type: ignore[method-assign, assignment]
     with pytest.raises(DatabaseUnavailable):
         notices.settle(claim, NoticeStatus.ACCEPTED)

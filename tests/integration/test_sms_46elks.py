@@ -92,17 +92,39 @@ def test_answers(
 
 def test_no_answer_in_time_is_uncertain(provider: HttpProvider) -> None:
     provider.before = hang(0.5)
-    assert client(provider.url, read_seconds=0.1).send("n", MOBILE) == Uncertain("ReadTimeout")
+    assert client(provider.url, read_seconds=0.1).send("n", MOBILE) == Uncertain("ReadTimeoutError")
 
 
 def test_a_connection_lost_after_the_request_is_uncertain(provider: HttpProvider) -> None:
     provider.hangs_up = True
-    assert send(provider.url) == Uncertain("ConnectionError")
+    assert send(provider.url) == Uncertain("ProtocolError")
 
 
 def test_a_refused_connection_sent_nothing() -> None:
-    assert send(f"http://127.0.0.1:{free_port()}/a1/sms") == Away("ConnectionError")
+    assert send(f"http://127.0.0.1:{free_port()}/a1/sms") == Away("NewConnectionError")
 
 
 def test_an_unknown_host_sent_nothing() -> None:
-    assert send("http://nowhere.invalid/a1/sms") == Away("ConnectionError")
+    assert send("http://nowhere.invalid/a1/sms") == Away("NameResolutionError")
+
+
+class TestProxy:
+    """As the environment names it, which is how regions let a process out of their networks."""
+
+    def test_the_request_goes_through_it(
+        self, provider: HttpProvider, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("http_proxy", provider.url.removesuffix("/a1/sms"))
+        assert send("http://sms.invalid/a1/sms") == Accepted("s70df59406a")
+        assert provider.asked[0].path == "http://sms.invalid/a1/sms"
+
+    def test_not_for_hosts_that_need_none(
+        self, provider: HttpProvider, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        assert send(provider.url) == Accepted("s70df59406a")
+
+    def test_one_that_is_away_sent_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+        assert send("http://sms.invalid/a1/sms") == Away("ProxyError")
