@@ -1,11 +1,12 @@
 """GetBookingDetails of crm:scheduling 1.1: asks a booking system for one booking.
 
-zeep knows the contract, from our own WSDL: it writes the requests and reads the replies. HTTP and
-the safe parsing of XML are ours, since zeep's lenient mode, which the quirks of producers need,
-would also take half a reply for a whole one.
+zeep knows the contract, from our own WSDL: it writes the request, and tells what a reply may name.
+HTTP and the parsing of XML are ours: zeep's lenient mode, which the quirks of producers need, would
+also take half a reply for a whole one.
 """
 
 import re
+from copy import deepcopy
 from typing import Any
 
 import zeep
@@ -16,8 +17,6 @@ from tenacity.wait import wait_random_exponential
 from fetcher.answers import Answer, CallFailed, RetryReason, ShortTrouble, Timeslot
 from fetcher.platform import HttpReply, Platform
 from fetcher.replies import (
-    RESPONSE,
-    only_known,
     open_reply,
     raise_for_fault,
     read_timeslot,
@@ -29,6 +28,7 @@ from shared.riv.contracts import schema_path
 from shared.riv.namespaces import (
     ACTOR,
     CORRELATION_ID_HEADER,
+    GET_BOOKING_DETAILS,
     GET_BOOKING_DETAILS_ACTION,
     INTEROPERABILITY_HEADERS,
     LOGICAL_ADDRESS,
@@ -36,8 +36,11 @@ from shared.riv.namespaces import (
     SCHEDULING,
 )
 
-_OPERATION = "GetBookingDetails"
 _TIMESLOT_TYPE = f"{{{SCHEDULING}}}TimeslotType"
+_FACILITY = f"{{{GET_BOOKING_DETAILS}}}healthcare_facility"
+_BOOKING_ID = f"{{{GET_BOOKING_DETAILS}}}bookingId"
+_ACTOR_ID = f"{{{INTEROPERABILITY_HEADERS}}}actorId"
+_ACTOR_TYPE = f"{{{INTEROPERABILITY_HEADERS}}}actorType"
 _GATEWAY_TROUBLE = {502, 503, 504}
 #: What may stand in an HTTP header of ours that others gave the value of.
 _HEADER_VALUE = re.compile(r"[\x21-\x7e]{1,200}")
@@ -47,41 +50,42 @@ _ATTEMPTS_END_SECONDS = 3
 
 
 class GetBookingDetailsMessages:
-    """Requests and replies of the contract, by zeep. Thread-safe."""
+    """Requests and replies of the contract, as zeep knows it. Thread-safe."""
 
     def __init__(self) -> None:
-        settings = zeep.Settings(
-            strict=False, xsd_ignore_sequence_order=True, forbid_dtd=True, forbid_external=True
-        )
+        settings = zeep.Settings(strict=False, forbid_dtd=True, forbid_external=True)
         wsdl = str(schema_path("GetBookingDetails.wsdl"))
-        self._client: Any = zeep.Client(wsdl, settings=settings)  # type: ignore[no-untyped-call]
-        self._service = self._client.service
-        self._response = self._client.get_element(RESPONSE)  # type: ignore[no-untyped-call]
-        timeslot: Any = self._client.get_type(_TIMESLOT_TYPE)  # type: ignore[no-untyped-call]
+        client: Any = zeep.Client(wsdl, settings=settings)  # type: ignore[no-untyped-call]
+        self._envelope: etree._Element = client.create_message(
+            client.service,
+            "GetBookingDetails",
+            healthcare_facility="",
+            bookingId="",
+            _soapheaders=[etree.Element(LOGICAL_ADDRESS), _actor()],
+        )
+        timeslot: Any = client.get_type(_TIMESLOT_TYPE)
         self._names = frozenset(element.qname.text for _, element in timeslot.elements)
 
     def request(self, booking: BookingKey) -> bytes:
         """The envelope that asks the unit of `booking`, on behalf of its patient.
 
-        The headers are given as elements: zeep then has less to build, at half the cost.
+        A copy of the one that zeep wrote: to let it write each anew takes ten times as long.
         """
-        envelope = self._client.create_message(
-            self._service,
-            _OPERATION,
-            healthcare_facility=booking.logical_address,
-            bookingId=booking.booking_id,
-            _soapheaders=[_logical_address(booking), _actor(booking)],
-        )
+        says = {
+            LOGICAL_ADDRESS: booking.logical_address,
+            _ACTOR_ID: booking.patient,
+            _FACILITY: booking.logical_address,
+            _BOOKING_ID: booking.booking_id,
+        }
+        envelope = deepcopy(self._envelope)
+        for element in envelope.iter(*says):
+            element.text = says[element.tag]
         return etree.tostring(envelope, xml_declaration=True, encoding="UTF-8")
 
     def timeslot(self, body: etree._Element) -> Timeslot | None:
         """The timeslot in the response `body`; None without one. Raises `CallFailed`."""
         element = timeslot_element(body)
-        if element is None:
-            return None
-        known = only_known(element, self._names)
-        response: Any = self._response.parse(known, self._client.wsdl.types)
-        return read_timeslot(element, response.timeslotDetail)
+        return None if element is None else read_timeslot(element, self._names)
 
 
 class BookingsClient:
@@ -144,14 +148,8 @@ class BookingsClient:
         return self._messages.timeslot(body)
 
 
-def _logical_address(booking: BookingKey) -> etree._Element:
-    element = etree.Element(LOGICAL_ADDRESS)
-    element.text = booking.logical_address
-    return element
-
-
-def _actor(booking: BookingKey) -> etree._Element:
+def _actor() -> etree._Element:
     element = etree.Element(ACTOR)
-    etree.SubElement(element, f"{{{INTEROPERABILITY_HEADERS}}}actorId").text = booking.patient
-    etree.SubElement(element, f"{{{INTEROPERABILITY_HEADERS}}}actorType").text = "subject_of_care"
+    etree.SubElement(element, _ACTOR_ID)
+    etree.SubElement(element, _ACTOR_TYPE).text = "subject_of_care"
     return element

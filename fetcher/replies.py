@@ -2,12 +2,10 @@
 
 Rules and quirks are DOMAIN's ("GetBookingDetails"): elements in any order, empty elements are
 absent ones, the flags may be missing, and a booking that is not known has no `timeslotDetail`.
-zeep reads the reply by the contract; what it would pass over in silence is looked at here.
 """
 
 import re
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Mapping
 
 from lxml import etree
 
@@ -18,8 +16,10 @@ from shared.riv.soap import NotSoap, SoapFault, parse_envelope, parse_fault
 from shared.riv.times import is_wall_time
 from shared.riv.xml import MalformedXml, parse_xml
 
-RESPONSE = f"{{{GET_BOOKING_DETAILS}}}GetBookingDetailsResponse"
+_RESPONSE = f"{{{GET_BOOKING_DETAILS}}}GetBookingDetailsResponse"
 _TIMESLOT = f"{{{GET_BOOKING_DETAILS}}}timeslotDetail"
+
+_Texts = Mapping[str, str]
 
 _says_something = etree.XPath("boolean(normalize-space(.))")
 
@@ -71,7 +71,7 @@ def timeslot_element(body: etree._Element) -> etree._Element | None:
     Raises `CallFailed` when `body` is another kind of answer: taken for "no such booking", it
     could tell a patient that a visit is cancelled.
     """
-    if body.tag != RESPONSE:
+    if body.tag != _RESPONSE:
         raise _unreadable("the reply is not a GetBookingDetailsResponse")
     timeslots = [child for child in body if etree.QName(child).localname == "timeslotDetail"]
     if len(timeslots) > 1 or any(timeslot.tag != _TIMESLOT for timeslot in timeslots):
@@ -79,84 +79,74 @@ def timeslot_element(body: etree._Element) -> etree._Element | None:
     return timeslots[0] if timeslots and _says_something(timeslots[0]) else None
 
 
-def only_known(timeslot: etree._Element, names: Collection[str]) -> etree._Element:
-    """A response with what of `timeslot` the contract names, and nothing else.
-
-    Of what it does not know, zeep's time is the square: a reply of a megabyte could take minutes.
-    """
-    response = etree.Element(RESPONSE)
-    kept = etree.SubElement(response, _TIMESLOT)
-    for child in timeslot:
-        if child.tag in names:
-            etree.SubElement(kept, child.tag).text = child.text
-    return response
-
-
-def read_timeslot(element: etree._Element, value: Any) -> Timeslot:
-    """The timeslot that `element` is; `value` is zeep's reading of it.
+def read_timeslot(element: etree._Element, names: Collection[str]) -> Timeslot:
+    """The timeslot that `element` is, of which the contract has `names`.
 
     Raises `CallFailed` when it says something that we do not understand and cannot leave out.
     """
-    if value is None:
+    says = _texts(element, names)
+    if not says:
         raise _unreadable("the timeslot holds nothing that the contract names")
-    flags = {
-        "cancel_allowed": _flag(element, SCHEDULING, "cancel_booking_allowed"),
-        "rebook_allowed": _flag(element, SCHEDULING, "rebooking_allowed"),
-        "message_allowed": _flag(element, SCHEDULING, "message_allowed"),
-        "is_call_letter": _is_call_letter(element),
-    }
     details = BookingDetails(
-        starts=_start_time(value),
-        ends=_end_time(value),
-        unit=_text(value.healthcare_facility),
-        unit_name=_text(value.healthcare_facility_name),
-        performer=_text(value.performer),
-        performer_name=_text(value.performerName),
-        resource_name=_text(value.resourceName),
-        time_type_name=_text(value.timeTypeName),
-        care_type_name=_text(value.careTypeName),
-        purpose=_text(value.purpose),
-        reason=_text(value.reason),
-        **flags,
+        starts=_start_time(says),
+        ends=_end_time(says),
+        unit=_text(says, "healthcare_facility"),
+        unit_name=_text(says, "healthcare_facility_name"),
+        performer=_text(says, "performer"),
+        performer_name=_text(says, "performerName"),
+        resource_name=_text(says, "resourceName"),
+        time_type_name=_text(says, "timeTypeName"),
+        care_type_name=_text(says, "careTypeName"),
+        purpose=_text(says, "purpose"),
+        reason=_text(says, "reason"),
+        cancel_allowed=_flag(says, "cancel_booking_allowed"),
+        rebook_allowed=_flag(says, "rebooking_allowed"),
+        message_allowed=_flag(says, "message_allowed"),
+        is_call_letter=_is_call_letter(says),
     )
-    timeslot = Timeslot(details, _text(value.subject_of_care), _text(value.bookingId))
+    timeslot = Timeslot(details, _text(says, "subject_of_care"), _text(says, "bookingId"))
     if not (timeslot.patient or details.unit or timeslot.booking_id):
         raise _unreadable("the timeslot names neither patient, unit nor booking")
     return timeslot
 
 
-def _text(value: str | None) -> str:
-    return (value or "").strip()
+def _texts(timeslot: etree._Element, names: Collection[str]) -> _Texts:
+    """The trimmed texts of its elements; of several with one name, that of the first."""
+    says: dict[str, str] = {}
+    for child in timeslot:
+        if child.tag in names:
+            says.setdefault(child.tag, (child.text or "").strip())
+    return says
 
 
-def _start_time(value: Any) -> str:
+def _text(says: _Texts, name: str, namespace: str = SCHEDULING) -> str:
+    return says.get(f"{{{namespace}}}{name}", "")
+
+
+def _start_time(says: _Texts) -> str:
     """A start that cannot be read is not left out: that would make an open call of a timed one."""
-    starts = _text(value.startTimeInclusive)
+    starts = _text(says, "startTimeInclusive")
     if starts and not is_wall_time(starts):
         raise _unreadable("startTimeInclusive is not a time")
     return starts
 
 
-def _end_time(value: Any) -> str:
-    ends = _text(value.endTimeExclusive)
+def _end_time(says: _Texts) -> str:
+    ends = _text(says, "endTimeExclusive")
     return ends if is_wall_time(ends) else ""
 
 
-def _flag(element: etree._Element, namespace: str, name: str) -> bool | None:
-    """None for a flag that is absent or not understood. zeep takes `True` and `ja` for false."""
-    return _FLAGS.get(_flag_text(element, namespace, name))
+def _flag(says: _Texts, name: str) -> bool | None:
+    """None for a flag that is absent or not understood."""
+    return _FLAGS.get(_text(says, name).lower())
 
 
-def _is_call_letter(element: etree._Element) -> bool:
+def _is_call_letter(says: _Texts) -> bool:
     """Absent means no: producers of version 1.0 know only bookings."""
-    text = _flag_text(element, SCHEDULING_1_1, "isInvitation")
+    text = _text(says, "isInvitation", SCHEDULING_1_1).lower()
     if text and text not in _FLAGS:
         raise _unreadable("isInvitation is not a boolean")
     return _FLAGS.get(text, False)
-
-
-def _flag_text(element: etree._Element, namespace: str, name: str) -> str:
-    return (element.findtext(f"{{{namespace}}}{name}") or "").strip().lower()
 
 
 def _unreadable(what: str) -> CallFailed:
