@@ -1,5 +1,6 @@
 """GetBookingDetails over real HTTP: what stands on the wire, and what every trouble becomes."""
 
+import gzip
 import re
 import socket
 import time
@@ -8,10 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from threading import Event
 
+import pycurl
 import pytest
-import urllib3
 from lxml import etree
-from urllib3.exceptions import HTTPError
 
 from fetcher.answers import Answer, CallFailed, RetryReason, ShortTrouble
 from fetcher.bookings_client import BookingsClient
@@ -269,14 +269,38 @@ def test_a_latin_1_reply_by_its_http_header(server: SourceServer) -> None:
     assert timeslot.details.unit_name == "Vårdcentralen Åsen"
 
 
-ERRORS = [kind for kind in vars(urllib3.exceptions).values() if isinstance(kind, type)]
+def compressed(content: bytes) -> Answering:
+    packed = gzip.compress(content)
+    head = "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Encoding: gzip\r\n"
+    return lambda call: call.write(f"{head}Content-Length: {len(packed)}\r\n\r\n".encode() + packed)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in ERRORS if issubclass(kind, HTTPError)])
-def test_no_error_of_the_library_is_missed(kind: type[HTTPError]) -> None:
-    error = translated(kind.__new__(kind))
-    refused = issubclass(kind, urllib3.exceptions.NewConnectionError)
-    late = issubclass(kind, urllib3.exceptions.TimeoutError) and not refused
+def test_a_reply_that_is_compressed_unasked(server: SourceServer) -> None:
+    server.always = compressed(reply())
+    assert ask(client_of(server.url)) is not None
+    assert server.calls[0].headers["accept-encoding"] == "identity"
+
+
+def test_a_reply_that_unpacks_to_more_than_we_take(server: SourceServer) -> None:
+    server.always = compressed(reply() + b" " * 10_000_000)
+    assert failure(client_of(server.url)).reason is ODD
+
+
+def test_no_proxy_is_taken_from_the_environment(
+    server: SourceServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    assert ask(client_of(server.url)).timeslot is not None
+
+
+ERRORS = {code for name, code in vars(pycurl).items() if name.startswith("E_")}
+
+
+@pytest.mark.parametrize("code", [*ERRORS, 9999])
+def test_no_error_of_the_library_is_missed(code: int) -> None:
+    error = translated(code)
+    late = code == pycurl.E_OPERATION_TIMEDOUT
     assert error.reason is (LATE if late else GONE)
-    assert str(error) == kind.__name__
+    assert re.fullmatch(r"E_\w+", str(error))
     assert not (late and isinstance(error, ShortTrouble))

@@ -67,9 +67,11 @@ def server(pki: Pki) -> Iterator[SourceServer]:
         yield running
 
 
-def platform(server: SourceServer, tls: TlsFiles, clock: Clock | None = None) -> Platform:
+def platform(
+    server: SourceServer, tls: TlsFiles, clock: Clock | None = None, host: str = "localhost"
+) -> Platform:
     return Platform(
-        server.url,
+        server.url.replace("localhost", host),
         time_outs=TimeOuts(2, 2),
         connections=2,
         max_bytes=1000,
@@ -105,6 +107,23 @@ def test_a_platform_of_another_authority_is_not_called(
         platform(server, tls).post(b"", {})
     assert caught.value.reason is RetryReason.UNREACHABLE
     assert server.calls == []
+
+
+def test_a_platform_by_another_name_is_not_called(server: SourceServer, pki: Pki) -> None:
+    with pytest.raises(CallFailed) as caught:
+        platform(server, pki.files, host="127.0.0.1").post(b"", {})
+    assert caught.value.reason is RetryReason.UNREACHABLE
+    assert server.calls == []
+
+
+def test_without_an_authority_of_its_own_the_machines_are_trusted(
+    server: SourceServer, pki: Pki, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tls = TlsFiles(None, pki.files.certificate, pki.files.key)
+    with pytest.raises(CallFailed):
+        platform(server, tls).post(b"", {})
+    monkeypatch.setenv("SSL_CERT_FILE", str(pki.files.ca))
+    assert platform(server, tls).post(b"", {}).content == b"SE-FETCHER-1"
 
 
 def test_without_a_certificate_the_platform_refuses_us(server: SourceServer, pki: Pki) -> None:
