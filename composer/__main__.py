@@ -34,6 +34,7 @@ def run(settings: ComposerSettings) -> int:
         settings,
         concurrency=settings.composer_concurrency,
         prefetch=settings.composer_prefetch,
+        together=composer.together,
         checks={"database": database.ready},
         closers=[database.close],
     )

@@ -5,9 +5,10 @@ published. If the process dies in between, the broker hands the change out again
 stored is found and published once more; the notifier knows a message it has seen.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -18,7 +19,7 @@ from composer.marks import marks_after
 from composer.pairing import horizon
 from shared.clock import Clock
 from shared.identity import BookingKey
-from shared.inbox import InboxMessage, Mark, Told
+from shared.inbox import InboxMessage, Mark, Scope, Told, circle_of
 from shared.messages import BookingChange, FetchedBooking, Message, NoticeOrder
 from shared.outcomes import DeadLetter, Drop, Outcome, Postpone, Publish
 from shared.riv.times import instant, is_wall_time
@@ -59,11 +60,9 @@ class Circle(Protocol):
 
 
 class Circles(Protocol):
-    def locked(
-        self, bookings: Sequence[BookingKey], since: datetime
-    ) -> AbstractContextManager[Circle]:
-        """The circle that `bookings`, one or two, share: all about them, all that is awaited, and
-        all about notifications received since then. What is written is stored at its end."""
+    def locked(self, scopes: Sequence[Scope]) -> AbstractContextManager[Sequence[Circle]]:
+        """What is known within each of `scopes`, all of circles of their own. What is written is
+        stored at the end of the context, all of it or nothing."""
 
 
 class Composer:
@@ -91,15 +90,31 @@ class Composer:
         self._new_id = new_id
 
     def __call__(self, fetched: FetchedBooking) -> Outcome:
+        [outcome] = self.together([fetched])
+        return outcome
+
+    def together(self, several: Sequence[FetchedBooking]) -> list[Outcome]:
+        """The outcome of each. Together they cost the database little more than one does alone."""
+        outcomes: dict[int, Outcome] = {}
+        for turn in _turns(several):
+            scopes = [self._scope(fetched) for fetched in turn.values()]
+            with self._circles.locked(scopes) as circles:
+                for (number, fetched), circle in zip(turn.items(), circles, strict=True):
+                    outcomes[number] = self._fault(fetched) or self._judge(fetched, circle)
+        return [outcomes[number] for number in range(len(several))]
+
+    def _scope(self, fetched: FetchedBooking) -> Scope:
+        bookings = tuple(key for key in (fetched.booking, fetched.replaces) if key)
+        return Scope(bookings, horizon(fetched.received_at, self._window))
+
+    def _fault(self, fetched: FetchedBooking) -> DeadLetter | None:
+        """Why `fetched` cannot be judged at all."""
         details = fetched.details
         if details and details.starts and not is_wall_time(details.starts):
             return DeadLetter(Fault.NOT_A_TIME)
         if fetched.fetched_at < self._clock() - self._memory:
             return DeadLetter(Fault.FETCHED_TOO_LONG_AGO)
-        bookings = [key for key in (fetched.booking, fetched.replaces) if key]
-        since = horizon(fetched.received_at, self._window)
-        with self._circles.locked(bookings, since) as circle:
-            return self._judge(fetched, circle)
+        return None
 
     def _judge(self, fetched: FetchedBooking, circle: Circle) -> Outcome:
         now = self._clock()
@@ -118,6 +133,19 @@ class Composer:
         if isinstance(verdict, CarryOver):
             circle.carry_over(verdict.told, verdict.booking)
         return Publish(asked, Note.ASKED_ABOUT_REPLACED) if asked else silent_outcome(verdict)
+
+
+def _turns(several: Sequence[FetchedBooking]) -> list[dict[int, FetchedBooking]]:
+    """Those of one circle in different turns: each has to see what came of the one before it."""
+    turns: list[dict[int, FetchedBooking]] = []
+    of_circle: Counter[str] = Counter()
+    for number, fetched in enumerate(several):
+        circle = circle_of(fetched.booking)
+        if of_circle[circle] == len(turns):
+            turns.append({})
+        turns[of_circle[circle]][number] = fetched
+        of_circle[circle] += 1
+    return turns
 
 
 def told_for(fetched: FetchedBooking, history: History) -> Told | None:

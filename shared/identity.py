@@ -9,6 +9,7 @@ import hashlib
 import re
 import secrets
 import string
+from functools import cached_property
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -65,7 +66,7 @@ class BookingKey(BaseModel):
     booking_id: str = Field(min_length=1, max_length=128)
     patient: PersonNumber
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """64 hexadecimal characters, equal for keys that differ only in the case of HSA-ids."""
         parts = (

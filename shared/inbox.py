@@ -90,6 +90,20 @@ class Mark:
     successor: str | None = None  # digest of the booking that took this one's place
 
 
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What matters to one judgement, all of one circle: everything about `bookings` (one or two),
+    everything that is awaited, and everything about notifications that ingest took since `since`.
+    """
+
+    bookings: tuple[BookingKey, ...]
+    since: datetime
+
+    @property
+    def circle(self) -> str:
+        return circle_of(self.bookings[0])
+
+
 def circle_of(key: BookingKey) -> str:
     """64 hexadecimal characters, equal for all bookings of one patient in one booking system."""
     return sha256(f"{hsa_key(key.source_system)}\x1f{key.patient.upper()}".encode()).hexdigest()

@@ -19,7 +19,7 @@ from shared.observability.logging import configure_logging
 from shared.observability.redaction import redact
 from shared.outcomes import Unavailable
 from shared.settings import CommonSettings, WrongSettings, blaming
-from shared.worker import Handler, Worker
+from shared.worker import Handler, Together, Worker
 
 log = structlog.get_logger()
 
@@ -75,6 +75,7 @@ def run_stage(
     *,
     concurrency: int,
     prefetch: int,
+    together: Together | None = None,
     checks: Checks | None = None,
     closers: Sequence[Callable[[], None]] = (),
 ) -> int:
@@ -92,6 +93,7 @@ def run_stage(
         topology=settings.topology,
         concurrency=concurrency,
         prefetch=prefetch,
+        together=together,
     )
     all_checks = {"broker": worker.connected, **(checks or {})}
     with blaming("BUDKAVLE_HEALTH_BIND"):

@@ -5,9 +5,11 @@ and confirmed, so every handler's effect is idempotent.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import Any
 
@@ -27,6 +29,12 @@ log = structlog.get_logger()
 #: Takes the one type of message that its stage reads (`messages.READS`), which no type can say.
 Handler = Callable[[Any], Outcome]
 
+#: Takes several messages at once and tells the outcome of each; or raises, having done nothing.
+Together = Callable[[Sequence[Any]], Sequence[Outcome]]
+
+#: How many messages at most are handled together.
+_AT_ONCE = 20
+
 #: How long a message waits when something its handler leans on is away.
 _OUTAGE_WAIT = seconds(5)[0]
 #: How long the thread that met the outage rests. Without it an outage would whirl the whole
@@ -35,7 +43,11 @@ _OUTAGE_REST_SECONDS = 2
 
 
 class Worker:
-    """Runs one stage's handler on up to `concurrency` messages at once."""
+    """Runs one stage's handler in `concurrency` threads.
+
+    `together`: handles what waits when a thread is free, if that is more than one message. When it
+    raises, each of them is handled by itself, so that none suffers from another.
+    """
 
     def __init__(
         self,
@@ -46,10 +58,12 @@ class Worker:
         topology: Topology,
         concurrency: int,
         prefetch: int,
+        together: Together | None = None,
         clock: Clock = utcnow,
     ) -> None:
         self._stage = stage
         self._handle = handle
+        self._together = together
         self._broker = broker
         self._topology = topology
         self._prefetch = prefetch
@@ -95,31 +109,60 @@ class Worker:
         return done
 
     def _work(self) -> None:
-        while (delivery := self._waiting.get()) is not None:
+        while (first := self._waiting.get()) is not None:
             if self._stopping.is_set():
                 return
-            with self._meters.in_flight.track_inprogress():
-                self._pass_on(delivery)
+            deliveries = [first, *self._more_at_hand()] if self._together else [first]
+            self._meters.in_flight.inc(len(deliveries))
+            self._pass_on_all(deliveries)
+            self._meters.in_flight.dec(len(deliveries))
 
-    def _pass_on(self, delivery: Delivery) -> None:
+    def _more_at_hand(self) -> Iterator[Delivery]:
+        for _ in range(_AT_ONCE - 1):
+            try:
+                delivery = self._waiting.get_nowait()
+            except Empty:
+                return
+            if delivery is None:  # the end, which another thread may have to hear of
+                self._waiting.put(None)
+                return
+            yield delivery
+
+    def _pass_on_all(self, deliveries: Sequence[Delivery]) -> None:
+        works = [work for work in map(self._work_of, deliveries) if work]
+        outcomes = self._judge_together(works) if len(works) > 1 else None
+        for number, work in enumerate(works):
+            with bound_to_lines(work.message.log_context):
+                self._finish(work, outcomes[number] if outcomes else self._judge(work.message))
+
+    def _work_of(self, delivery: Delivery) -> "_Work | None":
+        """None when there is nothing to judge: its wait is not over, or it cannot be read."""
         hop = Hop(self._stage, delivery.envelope, self._clock(), self._topology)
         if hop.waits_still:
             self._settle(delivery, hop.walk_on())
-            return
+            return None
         try:
             message = READS[self._stage].decode(delivery.envelope.body)
         except UndecodableMessage as error:
             settlement = hop.settle(DeadLetter(RunnerReason.UNDECODABLE, error))
             self._settle(delivery, settlement)
             self._report(settlement, delivery, seconds_taken=0)
-            return
-        with bound_to_lines(message.log_context):
-            started = time.perf_counter()
-            settlement = hop.settle(self._judge(message))
-            taken = time.perf_counter() - started
-            self._settle(delivery, settlement)
-            self._report(settlement, delivery, seconds_taken=taken)
-        self._meters.handled(taken, age=self._clock() - message.received_at)
+            return None
+        return _Work(delivery, hop, message, time.perf_counter())
+
+    def _judge_together(self, works: Sequence["_Work"]) -> Sequence[Outcome] | None:
+        """None when it failed; why, each by itself will show."""
+        assert self._together is not None  # noqa: S101 - else there are not several
+        with suppress(Exception):
+            return self._together([work.message for work in works])
+        return None
+
+    def _finish(self, work: "_Work", outcome: Outcome) -> None:
+        settlement = work.hop.settle(outcome)
+        taken = time.perf_counter() - work.started
+        self._settle(work.delivery, settlement)
+        self._report(settlement, work.delivery, seconds_taken=taken)
+        self._meters.handled(taken, age=self._clock() - work.message.received_at)
 
     def _judge(self, message: Message) -> Outcome:
         try:
@@ -148,6 +191,16 @@ class Worker:
             redelivered=delivery.redelivered,
             seconds=round(seconds_taken, 4),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A message to be judged, and since when."""
+
+    delivery: Delivery
+    hop: Hop
+    message: Message
+    started: float
 
 
 class _Meters:

@@ -1,14 +1,13 @@
 """The inbox on a database: what patients were told, and how far each booking has been judged.
 
 One circle (`shared.inbox`) is judged by one transaction at a time, so that two composers never
-judge a booking, or a removal and the creation that takes its place, side by side. On PostgreSQL an
-advisory lock on the circle sees to it: one statement, no row needed, and no order of locking to
-keep. On SQLite every transaction is alone anyway.
+judge a booking, or a removal and the creation that takes its place, side by side. On PostgreSQL
+advisory locks on the circles see to it: one statement, and no row needed. On SQLite every
+transaction is alone anyway.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -17,10 +16,10 @@ from sqlalchemy import (
     RowMapping,
     Select,
     bindparam,
-    func,
     insert,
     or_,
     select,
+    text,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -29,7 +28,7 @@ from shared.database.engine import Database
 from shared.database.tables import booking_watermark as marks
 from shared.database.tables import inbox_message as messages
 from shared.identity import BookingKey, hsa_key
-from shared.inbox import Awaiting, InboxMessage, Mark, MessageKind, Told, circle_of
+from shared.inbox import Awaiting, InboxMessage, Mark, MessageKind, Scope, Told, circle_of
 from shared.messages import BookingDetails
 
 _TOLD_COLUMNS = (
@@ -57,7 +56,7 @@ _MESSAGE_COLUMNS = (
     messages.c.read,
 )
 
-_LOCK = select(func.pg_advisory_xact_lock(bindparam("number")))
+_LOCK = text("SELECT pg_advisory_xact_lock(n) FROM unnest(CAST(:numbers AS bigint[])) AS n")
 _WRITE = insert(messages)
 
 
@@ -68,15 +67,16 @@ class Inbox:
         self._database = database
 
     @contextmanager
-    def locked(self, bookings: Sequence[BookingKey], since: datetime) -> Iterator["StoredCircle"]:
-        """The circle of `bookings`, one or two that share it, in a transaction of its own.
+    def locked(self, scopes: Sequence[Scope]) -> Iterator[list["StoredCircle"]]:
+        """What is known of each of `scopes`, which are of circles of their own; one transaction.
 
-        It holds all about `bookings`, all that is awaited, and all about notifications that
-        ingest took after `since`. Committed at the end of the context; an error undoes it all.
+        What is written is stored at the end of the context; an error leaves nothing of it.
         """
         with self._database.begin() as connection:
-            _lock(connection, circle_of(bookings[0]))
-            yield StoredCircle(connection, bookings, since)
+            _lock(connection, {scope.circle for scope in scopes})
+            circles = _read(connection, scopes)
+            yield circles
+            _store(connection, circles)
 
     def list_for(self, patient: str) -> list[InboxMessage]:
         """The patient's messages, newest first."""
@@ -103,63 +103,100 @@ class Inbox:
 
 
 class StoredCircle:
-    """What is known of one circle, within the transaction that judges one of its bookings."""
+    """What is known within one scope, and what is to be written."""
 
-    def __init__(
-        self, connection: Connection, bookings: Sequence[BookingKey], since: datetime
-    ) -> None:
-        self._connection = connection
-        digests = [booking.digest for booking in bookings]
-        values = {
-            "circle": circle_of(bookings[0]),
-            "one": digests[0],
-            "other": digests[-1],
-            "since": since,
-        }
-        found = connection.execute(_marks_query(), values)
-        self.marks = [_mark(row) for row in found.mappings()]
-        self.told = self._read_told(bookings[0], digests, since) if self.marks else []
-
-    def _read_told(self, booking: BookingKey, digests: list[str], since: datetime) -> list[Told]:
-        """Of what was told there is always a mark, so without marks nobody need ask."""
-        values = {
-            "patient": booking.patient.upper(),
-            "source_system": hsa_key(booking.source_system),
-            "bookings": list({*digests, *(mark.booking for mark in self.marks)}),
-            "since": since,
-        }
-        found = self._connection.execute(_told_query(), values)
-        return [_told(row) for row in found.mappings()]
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self.bookings = {booking.digest for booking in scope.bookings}
+        self.marks: list[Mark] = []
+        self.told: list[Told] = []
+        self.written: list[InboxMessage] = []
+        self.carried: list[tuple[Told, BookingKey]] = []
+        self.changed_marks: list[Mark] = []
 
     def write(self, message: InboxMessage) -> None:
-        self._connection.execute(_WRITE, _message_values(message))
+        self.written.append(message)
 
     def carry_over(self, told: Told, booking: BookingKey) -> None:
         """Let `told` be about `booking` from now on."""
-        if told.booking == booking.digest:
-            return
-        self._connection.execute(
-            update(messages).where(messages.c.id == told.id).values(_key_values(booking))
-        )
+        if told.booking != booking.digest:
+            self.carried.append((told, booking))
 
     def set_mark(self, mark: Mark) -> None:
-        self._connection.execute(_set_mark(self._connection.dialect.name), _mark_values(mark))
+        self.changed_marks.append(mark)
+
+    def take_mark(self, mark: Mark) -> None:
+        """Know `mark`, if it is within the scope; of the circle it is."""
+        late = mark.received_at >= self.scope.since
+        if late or mark.awaiting or mark.booking in self.bookings:
+            self.marks.append(mark)
+
+    def take_told(self, told: Told, marked: set[str]) -> None:
+        """Know `told`, if it is within the scope or about one of the bookings `marked`."""
+        if told.received_at >= self.scope.since or told.booking in self.bookings | marked:
+            self.told.append(told)
 
 
-def _lock(connection: Connection, circle: str) -> None:
+def _lock(connection: Connection, circles: Iterable[str]) -> None:
+    """In one order everywhere, so that no two transactions wait for each other."""
     if connection.dialect.name == "postgresql":
-        number = int.from_bytes(bytes.fromhex(circle)[:8], signed=True)
-        connection.execute(_LOCK, {"number": number})
+        numbers = [int.from_bytes(bytes.fromhex(circle)[:8], signed=True) for circle in circles]
+        connection.execute(_LOCK, {"numbers": sorted(numbers)})
+
+
+def _read(connection: Connection, scopes: Sequence[Scope]) -> list[StoredCircle]:
+    circles = {scope.circle: StoredCircle(scope) for scope in scopes}
+    values: dict[str, Any] = {
+        "circles": list(circles),
+        "bookings": [booking for circle in circles.values() for booking in circle.bookings],
+        "since": min(scope.since for scope in scopes),
+    }
+    for row in connection.execute(_marks_query(), values).mappings():
+        circles[row["circle"]].take_mark(_mark(row))
+    # Of what was told there is always a mark, so without marks nobody need ask.
+    marked = {mark.booking for circle in circles.values() for mark in circle.marks}
+    if marked:
+        values["bookings"] = list({*values["bookings"], *marked})
+        _read_told(connection, circles, values, marked)
+    return list(circles.values())
+
+
+def _read_told(
+    connection: Connection,
+    circles: Mapping[str, StoredCircle],
+    values: Mapping[str, Any],
+    marked: set[str],
+) -> None:
+    keys = [circle.scope.bookings[0] for circle in circles.values()]
+    whose = {
+        "patients": list({key.patient.upper() for key in keys}),
+        "source_systems": list({hsa_key(key.source_system) for key in keys}),
+    }
+    for row in connection.execute(_told_query(), {**values, **whose}).mappings():
+        told = _told(row)
+        if circle := circles.get(circle_of(told.key)):
+            circle.take_told(told, marked)
+
+
+def _store(connection: Connection, circles: Sequence[StoredCircle]) -> None:
+    for told, booking in (carried for circle in circles for carried in circle.carried):
+        connection.execute(
+            update(messages).where(messages.c.id == told.id).values(_key_values(booking))
+        )
+    if written := [_message_values(message) for circle in circles for message in circle.written]:
+        connection.execute(_WRITE, written)
+    if changed := [_mark_values(mark) for circle in circles for mark in circle.changed_marks]:
+        connection.execute(_set_mark(connection.dialect.name), changed)
 
 
 @cache
 def _marks_query() -> Select[Any]:
     matters = or_(
-        marks.c.booking.in_([bindparam("one"), bindparam("other")]),
+        marks.c.booking.in_(bindparam("bookings", expanding=True)),
         marks.c.awaiting.is_not(None),
         marks.c.received_at >= bindparam("since"),
     )
-    return select(marks).where(marks.c.circle == bindparam("circle"), matters)
+    return select(marks).where(marks.c.circle.in_(bindparam("circles", expanding=True)), matters)
 
 
 @cache
@@ -169,8 +206,8 @@ def _told_query() -> Select[Any]:
         messages.c.received_at >= bindparam("since"),
     )
     return select(*_TOLD_COLUMNS).where(
-        messages.c.patient == bindparam("patient"),
-        messages.c.source_system == bindparam("source_system"),
+        messages.c.patient.in_(bindparam("patients", expanding=True)),
+        messages.c.source_system.in_(bindparam("source_systems", expanding=True)),
         matters,
     )
 

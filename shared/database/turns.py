@@ -50,7 +50,7 @@ class SourceTurns:
 
         Nobody gets a turn before `not_before` after this. Raises `DatabaseUnavailable`.
         """
-        with self._database.begin() as connection:
+        with self._database.single() as connection:
             single = connection.dialect.name == "postgresql"
             advance = _advance if single else _advance_sqlite
             return advance(connection, hsa_key, not_before, span) - span

@@ -5,6 +5,7 @@ Kept as received; instants are computed here alone, never with the machine's zon
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 STOCKHOLM = ZoneInfo("Europe/Stockholm")
@@ -12,6 +13,7 @@ STOCKHOLM = ZoneInfo("Europe/Stockholm")
 _WALL_TIME = re.compile(r"([1-9]\d{3})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)", re.ASCII)
 
 
+@lru_cache(maxsize=1024)  # the times of one booking are asked for many times over
 def parse_wall(text: str) -> datetime:
     """The wall time `text` as a naive datetime.
 
@@ -31,6 +33,7 @@ def is_wall_time(text: str) -> bool:
     return True
 
 
+@lru_cache(maxsize=1024)
 def instant(text: str) -> datetime:
     """The moment, in UTC, at which Swedish clocks show `text`. Raises ValueError as `parse_wall`.
 

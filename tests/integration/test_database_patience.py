@@ -17,6 +17,7 @@ from shared.database.engine import Database, DatabaseUnavailable, open_database
 from shared.database.inbox import Inbox
 from shared.database.migrate import migrate
 from shared.identity import BookingKey
+from shared.inbox import Scope
 
 BOOKING = BookingKey(
     source_system="SE2321000016-SYS1",
@@ -24,6 +25,8 @@ BOOKING = BookingKey(
     booking_id="B1",
     patient="191212121212",
 )
+
+SCOPE = Scope((BOOKING,), utcnow())
 
 
 @pytest.fixture
@@ -38,13 +41,13 @@ def test_who_waits_for_the_lock_of_a_worker_that_stands_still_gives_up(
     database: Database, postgres_url: str
 ) -> None:
     other = open_database(postgres_url)
-    with Inbox(other).locked([BOOKING], utcnow()):
+    with Inbox(other).locked([SCOPE]):
         started = time.monotonic()
-        with pytest.raises(DatabaseUnavailable), Inbox(database).locked([BOOKING], utcnow()):
+        with pytest.raises(DatabaseUnavailable), Inbox(database).locked([SCOPE]):
             pass
         assert time.monotonic() - started < 5
     other.close()
-    with Inbox(database).locked([BOOKING], utcnow()):
+    with Inbox(database).locked([SCOPE]):
         pass
 
 

@@ -13,6 +13,7 @@ from shared.database.engine import Database, open_database
 from shared.database.inbox import Inbox
 from shared.database.migrate import migrate
 from shared.identity import new_id
+from shared.inbox import Scope
 from shared.messages import FetchedBooking, NoticeOrder
 from shared.outcomes import Drop, Outcome, Postpone, Publish, Unavailable
 from tests.unit.composer_world import (
@@ -230,20 +231,57 @@ def all_at_once(inbox: Inbox, world: World, changes: list[FetchedBooking]) -> li
         return list(pool.map(judge, changes))
 
 
+def test_changes_of_several_patients_are_judged_together(inbox: Inbox, world: World) -> None:
+    others = key("A", patient="201212121212")
+    for booking in (A, B, others):
+        world.source[booking.digest] = VISIT
+    world.hand_together([world.fetch(booking) for booking in (A, B, others)])
+    world.source[others.digest] = LATER
+    world.source[C.digest] = world.source.pop(B.digest)
+    moved = world.fetch(C, replaces=B)
+    world.hand_together([moved, world.fetch(others), world.fetch(A)])
+    assert kinds(inbox) == ["booking_confirmation", "booking_confirmation"]
+    assert {message.booking_id for message in inbox.list_for(PATIENT)} == {"A", "C"}
+    assert [told.kind for told in inbox.list_for("201212121212")] == [
+        "changed_time",
+        "booking_confirmation",
+    ]
+
+
+def test_those_who_judge_the_same_patients_together_do_not_block_each_other(
+    inbox: Inbox, world: World
+) -> None:
+    patients = [key("A", patient=f"1912121212{number:02d}") for number in range(12)]
+    for booking in patients:
+        world.source[booking.digest] = VISIT
+    changes = [world.fetch(booking) for booking in patients]
+    start = Barrier(4)
+
+    def judge(number: int) -> list[Outcome]:
+        mine = composer(inbox, world)
+        start.wait()
+        return mine.together(changes if number % 2 else changes[::-1])
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(judge, range(4)))
+    assert [len(inbox.list_for(booking.patient)) for booking in patients] == [1] * 12
+
+
 def test_patients_do_not_wait_for_each_other(postgres_url: str) -> None:
     migrate(postgres_url)
     database = open_database(postgres_url)
     inbox, entered, leave = Inbox(database), Event(), Event()
 
     def hold() -> None:
-        with inbox.locked([A], NOW):
+        with inbox.locked([Scope((A,), NOW)]):
             entered.set()
             leave.wait(20)
 
     with ThreadPoolExecutor(1) as pool:
         held = pool.submit(hold)
         assert entered.wait(20)
-        with inbox.locked([key("A", patient="201212121212")], NOW) as circle:
+        other = key("A", patient="201212121212")
+        with inbox.locked([Scope((other,), NOW)]) as [circle]:
             assert list(circle.told) == []
         assert not held.done()
         leave.set()
@@ -253,7 +291,7 @@ def test_patients_do_not_wait_for_each_other(postgres_url: str) -> None:
 def test_a_revision_is_written_once(inbox: Inbox, world: World) -> None:
     world.create(A, VISIT)
     (message,) = inbox.list_for(PATIENT)
-    with pytest.raises(IntegrityError), inbox.locked([A], NOW) as circle:
+    with pytest.raises(IntegrityError), inbox.locked([Scope((A,), NOW)]) as [circle]:
         circle.write(message)
 
 

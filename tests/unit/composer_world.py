@@ -12,7 +12,7 @@ from composer.history import History
 from composer.letter import Writer
 from composer.wording import Wording
 from shared.identity import BookingKey
-from shared.inbox import InboxMessage, Mark, Told, circle_of
+from shared.inbox import InboxMessage, Mark, Scope, Told, circle_of
 from shared.messages import BookingChange, BookingDetails, FetchedBooking, NoticeOrder
 from shared.outcomes import Outcome, Postpone, Publish
 
@@ -84,25 +84,29 @@ class MemoryCircles:
         self.marks: dict[str, Mark] = {}
 
     @contextmanager
-    def locked(self, bookings: Sequence[BookingKey], since: datetime) -> Iterator[MemoryCircle]:
-        circle = circle_of(bookings[0])
-        digests = {booking.digest for booking in bookings}
+    def locked(self, scopes: Sequence[Scope]) -> Iterator[list[MemoryCircle]]:
+        assert len({scope.circle for scope in scopes}) == len(scopes), "a circle for each"
+        circles = [self._within(scope) for scope in scopes]
+        yield circles
+        for seen in circles:
+            self._store(seen)
+
+    def _within(self, scope: Scope) -> MemoryCircle:
+        digests = {booking.digest for booking in scope.bookings}
         marks = [
             mark
             for mark in self.marks.values()
-            if mark.circle == circle
-            and (mark.booking in digests or mark.awaiting or mark.received_at >= since)
+            if mark.circle == scope.circle
+            and (mark.booking in digests or mark.awaiting or mark.received_at >= scope.since)
         ]
         digests |= {mark.booking for mark in marks}
         told: list[Told] = [
             message
             for message in self.messages
-            if circle_of(message.key) == circle
-            and (message.booking in digests or message.received_at >= since)
+            if circle_of(message.key) == scope.circle
+            and (message.booking in digests or message.received_at >= scope.since)
         ]
-        seen = MemoryCircle(told, marks)
-        yield seen
-        self._store(seen)
+        return MemoryCircle(told, marks)
 
     def _store(self, seen: MemoryCircle) -> None:
         for mark in seen.set_marks:
@@ -207,13 +211,23 @@ class World:
         self.now += MOMENT
         self.about[fetched.change_id] = fetched.booking.digest
         outcome = self.composer(FetchedBooking.decode(fetched.encode()))
+        self._carry_out(outcome, fetched)
+        return outcome
+
+    def hand_together(self, several: Sequence[FetchedBooking]) -> list[Outcome]:
+        """As `hand`, all in one go."""
+        outcomes = self.composer.together(several)
+        for outcome, fetched in zip(outcomes, several, strict=True):
+            self._carry_out(outcome, fetched)
+        return outcomes
+
+    def _carry_out(self, outcome: Outcome, fetched: FetchedBooking) -> None:
         if isinstance(outcome, Postpone):
             self.waiting.append((self.now + outcome.delay, fetched))
         if isinstance(outcome, Publish):
             for message in outcome.messages:
                 self._take(message)
         self.outcomes.append(str(outcome.note if isinstance(outcome, Publish) else outcome.reason))
-        return outcome
 
     def _take(self, message: Any) -> None:
         if isinstance(message, NoticeOrder):

@@ -157,3 +157,77 @@ def test_stopping_tells_when_the_deadline_passed_first(broker) -> None:
     begun.wait(10)
     assert worker.stop(timeout=0.05) is False
     may_end.set()
+
+
+class TestTogether:
+    """A stage that can handle several messages in one go gets those that wait."""
+
+    @dataclass
+    class Stage:
+        """Its first message keeps the only thread busy until `go`."""
+
+        seen: list[list[str]] = field(default_factory=list)
+        alone: list[str] = field(default_factory=list)
+        begun: threading.Event = field(default_factory=threading.Event)
+        go: threading.Event = field(default_factory=threading.Event)
+        breaks: bool = False
+
+        def __call__(self, message: Message) -> Outcome:
+            self.begun.set()
+            self.go.wait(10)
+            self.alone.append(message.notification_id)
+            return Drop(Why.NOT_OURS)
+
+        def together(self, messages: Sequence[Message]) -> Sequence[Outcome]:
+            self.seen.append([message.notification_id for message in messages])
+            if self.breaks:
+                raise KeyError("one of them is broken")
+            return [Publish((message,)) for message in messages]
+
+    @pytest.fixture
+    def stage(self) -> Stage:
+        return self.Stage()
+
+    @pytest.fixture
+    def worker(self, broker: FakeBroker, stage: Stage) -> Iterator[Worker]:
+        worker = Worker(
+            "fetcher",
+            stage,
+            broker,
+            topology=Topology(),
+            concurrency=1,
+            prefetch=10,
+            together=stage.together,
+        )
+        worker.start()
+        broker.deliver(delivery())
+        stage.begun.wait(10)
+        yield worker
+        worker.stop(timeout=5)
+
+    def deliver_all(self, broker: FakeBroker, stage: Stage, *ids: str) -> None:
+        for one in ids:
+            broker.deliver(delivery(change(notification_id=one).encode()))
+        stage.go.set()
+
+    def test_each_gets_its_own_outcome(self, broker, stage, worker) -> None:
+        self.deliver_all(broker, stage, "a", "b", "c")
+        eventually(lambda: len(broker.settled) == 4)
+        assert stage.seen == [["a", "b", "c"]]
+        assert [len(publish) for _, publish in broker.settled] == [0, 1, 1, 1]
+
+    def test_what_cannot_be_read_does_not_disturb_the_others(self, broker, stage, worker) -> None:
+        broker.deliver(delivery(b"{}"))
+        self.deliver_all(broker, stage, "a", "b")
+        eventually(lambda: len(broker.settled) == 4)
+        assert stage.seen == [["a", "b"]]
+
+    def test_when_it_fails_each_is_handled_by_itself(self, broker, stage, worker) -> None:
+        stage.breaks = True
+        self.deliver_all(broker, stage, "a", "b")
+        eventually(lambda: len(broker.settled) == 3)
+        assert stage.alone[1:] == ["a", "b"]
+
+    def test_stopping_does_not_wait_for_more(self, broker, stage, worker) -> None:
+        stage.go.set()
+        assert worker.stop(timeout=5) is True

@@ -1,0 +1,65 @@
+"""Changes that are judged together come to what they come to one after the other."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from composer.decision import Silent
+from shared.messages import FetchedBooking
+from shared.outcomes import DeadLetter, Drop, Publish
+from tests.unit.composer_world import LATER, VISIT, World, but, key
+
+A, B = key("A"), key("B")
+OTHERS = key("A", patient="201212121212")
+BOOKINGS = [A, B, OTHERS]
+
+
+def answers(world: World, events: list[tuple[int, bool, int]]) -> list[FetchedBooking]:
+    """What the source says after each event: a booking is put there, with one of two times, or
+    removed; each notification is handed out so many times."""
+    fetched = []
+    for booking, there, times in events:
+        if there:
+            world.source[BOOKINGS[booking].digest] = (VISIT, LATER)[times % 2]
+        else:
+            world.source.pop(BOOKINGS[booking].digest, None)
+        fetched += [world.fetch(BOOKINGS[booking], deleted=not there)] * times
+    return fetched
+
+
+EVENTS = st.lists(
+    st.tuples(st.integers(0, 2), st.booleans(), st.integers(1, 2)), min_size=1, max_size=8
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(EVENTS)
+def test_as_one_after_the_other(events: list[tuple[int, bool, int]]) -> None:
+    one_by_one, together = World(), World()
+    for fetched in answers(one_by_one, events):
+        one_by_one.hand(fetched)
+    together.hand_together(answers(together, events))
+    for world in (one_by_one, together):
+        world.pass_time()
+    assert sorted(together.kinds) == sorted(one_by_one.kinds)
+    for booking in BOOKINGS:
+        assert together.believed(booking) == one_by_one.believed(booking)
+
+
+def test_each_has_its_own_outcome_in_the_order_they_came() -> None:
+    world = World()
+    for booking in BOOKINGS:
+        world.source[booking.digest] = VISIT
+    first, second, third = (world.fetch(booking) for booking in BOOKINGS)
+    unreadable = second.model_copy(update={"details": but(VISIT, starts="tomorrow")})
+    outcomes = world.hand_together([first, first, unreadable, third])
+    assert [type(outcome) for outcome in outcomes] == [Publish, Publish, DeadLetter, Publish]
+    assert world.outcomes[:2] == ["booking_confirmation", "told_before"]
+    assert len(world.circles.messages) == 2
+
+
+def test_of_one_circle_the_second_sees_what_came_of_the_first() -> None:
+    world = World()
+    world.source[A.digest] = VISIT
+    outcomes = world.hand_together([world.fetch(A), world.fetch(A)])
+    assert isinstance(outcomes[1], Drop)
+    assert outcomes[1].reason is Silent.UNCHANGED
