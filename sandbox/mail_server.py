@@ -1,6 +1,7 @@
 """An SMTP server that keeps what it is given. STARTTLS and login as the settings want them."""
 
 import asyncio
+import re
 import ssl
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,6 +18,8 @@ from sandbox.faults import Fault, FaultBook, SmtpFault
 from shared.observability.health import split_bind
 
 TARGET = "smtp"  # the name of the server in the control API
+
+_COMMON_ADDRESS = re.compile(r"<([\w+-]+(?:\.[\w+-]+)*@[\w-]+(?:\.[\w-]+)*)>")
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ class MailServer:
             await self._server.wait_closed()
 
     def _session(self) -> SMTP:
-        session = SMTP(
+        session = MailSession(
             self._receiver,
             hostname="sandbox",
             ident="Budkavle sandbox",
@@ -102,6 +105,18 @@ class MailServer:
             return AuthResult(success=False, handled=False)
         login = f"{given.login.decode()}:{given.password.decode()}"
         return AuthResult(success=login == (self._credentials or login), handled=False)
+
+
+class MailSession(SMTP):
+    """One client's, as aiosmtpd has it; but addresses of the common form are seen at a glance.
+
+    To take them apart by the whole grammar of RFC 5322 takes a sixth of what a mail costs.
+    """
+
+    def _getaddr(self, arg: str) -> tuple[str | None, str | None]:
+        """The address that `arg` begins with, and what follows it."""
+        common = _COMMON_ADDRESS.fullmatch(arg)
+        return (common[1], "") if common else super()._getaddr(arg)
 
 
 class _Receiver:

@@ -11,8 +11,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 import trustme
+from aiosmtpd.smtp import SMTP
 
 from sandbox.gsm import sms_parts
+from sandbox.mail_server import MailSession
 from tests.fake_subscriber import FakeSubscriber, Received, fake_subscriber
 from tests.polling import eventually
 from tests.sandbox_world import RunningWorld, running_world
@@ -289,3 +291,16 @@ def test_starttls_and_login_are_demanded_where_they_are_set(tmp_path: Path) -> N
             client.login("user", "secret")
             client.send_message(mail())
         assert len(caught_mail(world)) == 1
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *("<a@b.se>", "<a.b+c@d-e.se>", "<patient1@example.invalid>", "<å@b.se>", "<a@b>"),
+        *("<a@b.se> SIZE=3", " <a@b.se>", "<a@b.se>x", "a@b.se", '<"a b"@c.se>', "<>", ""),
+        *("<.a@b.se>", "<a..b@c.se>", "<a@.c>", "<a@c.>", "<a@b@c.se>", "<a b@c.se>", "<a@b.se"),
+    ],
+)
+def test_addresses_are_read_as_aiosmtpd_reads_them(given: str) -> None:
+    ours, theirs = MailSession.__new__(MailSession), SMTP.__new__(SMTP)
+    assert ours._getaddr(given) == theirs._getaddr(given)
