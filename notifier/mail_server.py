@@ -7,10 +7,10 @@ meanwhile is found out there, and another is opened. With HTTP that cannot be to
 import smtplib
 import ssl
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from queue import Empty, LifoQueue
 from urllib.parse import urlsplit
 
 TROUBLE = (smtplib.SMTPException, OSError)
@@ -66,7 +66,7 @@ class MailConnections:
         self._server = server
         self._greeting_name = greeting_name
         self._monotonic = monotonic
-        self._idle: LifoQueue[tuple[smtplib.SMTP, float]] = LifoQueue()
+        self._idle: deque[tuple[smtplib.SMTP, float]] = deque()
 
     def begin_mail(self, sender: str) -> tuple[smtplib.SMTP, int, bytes]:
         """A connection, and its answer to MAIL. Raises smtplib's and OS errors.
@@ -88,7 +88,7 @@ class MailConnections:
 
     def keep(self, client: smtplib.SMTP) -> None:
         """For the next mail; this one's was taken."""
-        self._idle.put((client, self._monotonic()))
+        self._idle.append((client, self._monotonic()))
 
     def leave(self, client: smtplib.SMTP) -> None:
         """The mail is handed over or not by now; a failing goodbye changes nothing."""
@@ -98,9 +98,9 @@ class MailConnections:
 
     def _take(self) -> smtplib.SMTP | None:
         """The one used last. What is older than it may be is left."""
-        with suppress(Empty):
+        with suppress(IndexError):
             while True:
-                client, since = self._idle.get_nowait()
+                client, since = self._idle.pop()
                 if self._monotonic() - since < _KEPT_SECONDS:
                     return client
                 self.leave(client)
