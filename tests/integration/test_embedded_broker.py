@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -99,6 +99,18 @@ def test_a_consumer_settles_when_the_file_can_be_written_again(broker: Broker, f
     assert Reader(broker, "fetcher").next_one().envelope.message_id == "b"
 
 
+def freeze(process: subprocess.Popen[str], file: Path) -> bool:
+    """Whether it stands still now. In the midst of a write it does not: all would wait for it."""
+    os.kill(process.pid, signal.SIGSTOP)
+    try:
+        with closing(sqlite3.connect(file, timeout=0.2, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError:
+        os.kill(process.pid, signal.SIGCONT)
+        return False
+    return True
+
+
 def test_a_consumer_that_was_frozen_too_long_has_lost_its_message(
     broker: Broker, file: Path
 ) -> None:
@@ -112,7 +124,7 @@ def test_a_consumer_that_was_frozen_too_long_has_lost_its_message(
         assert frozen.stdout is not None
         while (line := frozen.stdout.readline()) != "held\n":
             assert line, "it ended by itself"
-        os.kill(frozen.pid, signal.SIGSTOP)
+        eventually(lambda: freeze(frozen, file))
         heir = Reader(broker, prefetch=1)
         delivery = heir.next_one()
         os.kill(frozen.pid, signal.SIGCONT)
