@@ -14,6 +14,7 @@ from threading import Event, Thread
 from typing import Any
 
 import structlog
+from prometheus_client import Counter
 
 from shared.broker.base import Broker, Consumer, Delivery
 from shared.clock import Clock, utcnow
@@ -211,10 +212,15 @@ class _Meters:
         self.in_flight = IN_FLIGHT.labels(stage)
         self._handler_seconds = HANDLER_SECONDS.labels(stage)
         self._age = AGE_SECONDS.labels(stage)
+        self._outcomes: dict[tuple[str, str], Counter] = {}
 
     def handled(self, seconds_taken: float, *, age: timedelta) -> None:
         self._handler_seconds.observe(seconds_taken)
         self._age.observe(age.total_seconds())
 
     def count(self, settlement: Settlement) -> None:
-        OUTCOMES.labels(self._stage, settlement.outcome, settlement.reason).inc()
+        key = settlement.outcome, settlement.reason
+        counter = self._outcomes.get(key)
+        if counter is None:
+            counter = self._outcomes[key] = OUTCOMES.labels(self._stage, *key)
+        counter.inc()

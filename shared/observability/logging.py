@@ -6,8 +6,7 @@ redacted too.
 
 import logging
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any, Protocol
 
@@ -50,14 +49,17 @@ class LogSettings(Protocol):
     def log_level(self) -> str: ...
 
 
-@contextmanager
-def bound_to_lines(names: Mapping[str, str]) -> Iterator[None]:
+class bound_to_lines:  # noqa: N801 - used as a function; as a generator it cost twice as much
     """Every line that this thread writes within the context carries `names`."""
-    token = _bound.set(names)
-    try:
-        yield
-    finally:
-        _bound.reset(token)
+
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self._names = names
+
+    def __enter__(self) -> None:
+        self._token = _bound.set(self._names)
+
+    def __exit__(self, *_error: object) -> None:
+        _bound.reset(self._token)
 
 
 def redaction(_logger: Any, _method: str, event: EventDict) -> EventDict:

@@ -19,8 +19,11 @@ _PERSON = re.compile(
     r"(?![0-9A-Za-z])"
 )
 
-#: All that `redact` could find, and little else; without a look back, so that it is quick.
-_SUSPECT = re.compile(r"[0-9]{6}(?:[0-9]{2}[-+]?[0-9A-Zptf]{4}|[-+][0-9]{4})(?![0-9A-Za-z])|://")
+#: Every person number that `redact` could find, and little else. It does not look back, and it
+#: begins with a plain set of characters, of which `re` skips to the first: a third of the time.
+_LIKE_A_PERSON = re.compile(
+    r"[0-9][0-9]{5}(?:[0-9]{2}[-+]?[0-9A-Zptf]{4}|[-+][0-9]{4})(?![0-9A-Za-z])"
+)
 
 _PASSWORD_IN_URL = re.compile(r"(://[^\s/:@]*:)(?:[^\s/@]*@)+")
 
@@ -30,7 +33,7 @@ def may_hold_secrets(text: str) -> bool:
 
     Of JSON too: escaping puts neither digits nor letters behind a number.
     """
-    return _SUSPECT.search(text) is not None
+    return "://" in text or _LIKE_A_PERSON.search(text) is not None
 
 
 def redact(text: str) -> str:
