@@ -20,11 +20,15 @@ from shared.database.turns import SourceTurns
 from shared.process import run_stage, start
 from shared.settings import blaming
 
+#: Kept to the database. Turns of many sources end at once, each within its own second; with fewer,
+#: connections would be opened for every such moment, at ten times the cost of what they are for.
+_CONNECTIONS = 10
+
 
 def run(settings: FetcherSettings) -> int:
     url = settings.database_url.get_secret_value()
     ensure_sqlite(url)
-    database = open_database(url)
+    database = open_database(url, pool_size=_CONNECTIONS)
     register = SourceRegister(database)
     sources = CachedRegister(lambda: register.snapshot(settings.environment))
     platform = _platform(settings)

@@ -21,7 +21,7 @@ _TIMESLOT = f"{{{GET_BOOKING_DETAILS}}}timeslotDetail"
 
 _Texts = Mapping[str, str]
 
-_says_something = etree.XPath("boolean(normalize-space(.))")
+_XML_BLANKS = " \t\r\n"
 
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
@@ -77,6 +77,10 @@ def timeslot_element(body: etree._Element) -> etree._Element | None:
     if len(timeslots) > 1 or any(timeslot.tag != _TIMESLOT for timeslot in timeslots):
         raise _unreadable("timeslotDetail is not the one that the contract has")
     return timeslots[0] if timeslots and _says_something(timeslots[0]) else None
+
+
+def _says_something(timeslot: etree._Element) -> bool:
+    return any(text.strip(_XML_BLANKS) for text in timeslot.itertext())
 
 
 def read_timeslot(element: etree._Element, names: Collection[str]) -> Timeslot:

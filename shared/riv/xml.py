@@ -58,7 +58,8 @@ def parse_xml(
         # Looked for first: to read one can take minutes (many ATTLIST), whatever it is used for.
         raise MalformedXml("a document type declaration is not allowed")
     root = _parse(utf_8)
-    if _deeper_than(max_depth)(root):
+    # An element around others takes two "<": a document with few of them needs no look.
+    if utf_8.count(b"<") > 2 * max_depth and _deeper_than(max_depth)(root):
         raise MalformedXml(f"elements are nested deeper than {max_depth}")
     return root
 

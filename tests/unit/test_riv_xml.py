@@ -46,6 +46,7 @@ HOSTILE = {
     "parameter entity": b'<!DOCTYPE a [<!ENTITY % x SYSTEM "file:///etc/passwd"> %x;]><a/>',
     "harmless DTD": b"<!DOCTYPE a><a/>",
     "too deep for us": b"<a>" * 65 + b"</a>" * 65,
+    "too deep in as few letters as can be": b"<a>" * 64 + b"<a/>" + b"</a>" * 64,
     "too deep for any": b"<a>" * 50_000 + b"</a>" * 50_000,
     "never closed": b"<a>" * 300_000,
     "no XML": b"hello",
