@@ -4,9 +4,9 @@ The runner (`shared.worker`) does what stands here; no other place publishes a r
 letter.
 """
 
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from shared.broker.base import Envelope, Failure, Outgoing
 from shared.messages import Message
@@ -25,8 +25,7 @@ class RunnerReason(StrEnum):
     BUG = "bug"
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(NamedTuple):
     """What is published in a delivery's place, and how it is counted and logged."""
 
     publish: tuple[Outgoing, ...]
@@ -34,8 +33,7 @@ class Settlement:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Hop:
+class Hop(NamedTuple):
     """One delivery at one stage, at one moment."""
 
     stage: str
@@ -73,7 +71,7 @@ class Hop:
     def _postpone(self, delay: timedelta, reason: str, instead: Message | None) -> Settlement:
         envelope = self.envelope
         if instead is not None:
-            envelope = replace(envelope, body=instead.encode())
+            envelope = envelope._replace(body=instead.encode())
         return Settlement((self._delayed(envelope, self.now + delay),), "postpone", reason)
 
     def _retry(self, reason: str, error: Exception | None) -> Settlement:
@@ -85,8 +83,7 @@ class Hop:
 
     def _bury(self, reason: str, error: Exception | None) -> Settlement:
         failed = self.envelope.after_failure(self._failure(reason, error))
-        letter = replace(
-            failed,
+        letter = failed._replace(
             attempt=self.envelope.attempt,
             not_before=None,
             dead_reason=reason,
@@ -97,7 +94,7 @@ class Hop:
 
     def _delayed(self, envelope: Envelope, until: datetime) -> Outgoing:
         step = self.topology.step_for(until - self.now)
-        return Outgoing(self.stage, replace(envelope, not_before=until), delay=step)
+        return Outgoing(self.stage, envelope._replace(not_before=until), delay=step)
 
     def _failure(self, reason: str, error: Exception | None) -> Failure:
         return Failure(

@@ -6,7 +6,6 @@ message that came from elsewhere, counts as absent: the body decides whether it 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -75,7 +74,7 @@ def dead_letter_from(message_id: str, headers: Headers | None, body: bytes, stag
     envelope = from_headers(message_id, headers, body)
     if envelope.dead_reason:
         return envelope
-    return replace(envelope, dead_reason=DELIVERY_LIMIT_REASON, origin=stage)
+    return envelope._replace(dead_reason=DELIVERY_LIMIT_REASON, origin=stage)
 
 
 def _instant_of(text: str) -> datetime:

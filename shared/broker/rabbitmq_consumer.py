@@ -2,8 +2,8 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import structlog
 from pika.channel import Channel
@@ -23,8 +23,7 @@ _REFUSED_REST = 1.0
 _PAUSE_SECONDS = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Handed:
+class Handed(NamedTuple):
     """Under which tag of which session a message was handed out."""
 
     session: Session

@@ -6,9 +6,8 @@ the frames is still written and read by pika, and whatever is out of the ordinar
 """
 
 import struct
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import pika.spec
 from pika import frame
@@ -22,8 +21,7 @@ _END = bytes([spec.FRAME_END])
 _DELIVER = spec.Basic.Deliver.INDEX.to_bytes(4)
 
 
-@dataclass(frozen=True, slots=True)
-class WholeDelivery:
+class WholeDelivery(NamedTuple):
     """All frames of one delivery, as pika's channel takes them."""
 
     method: "frame.Method[Any]"
@@ -54,7 +52,7 @@ def whole_delivery(data: bytes) -> tuple[int, WholeDelivery] | None:
     None when `data` begins with anything else, when not all of it is there, and when its body is
     empty or stands in several frames.
     """
-    channel = data[1:3]
+    channel = int.from_bytes(data[1:3])
     method = _payload(data, 0, spec.FRAME_METHOD, channel)
     if method is None or not method.startswith(_DELIVER):
         return None
@@ -67,7 +65,7 @@ def whole_delivery(data: bytes) -> tuple[int, WholeDelivery] | None:
     if body is None or len(body) != _CONTENT.unpack_from(header)[2]:
         return None
     end = body_at + _length_of_frame(body)
-    return end, _delivery(int.from_bytes(channel), method, header, body)
+    return end, _delivery(channel, method, header, body)
 
 
 def _delivery(channel: int, method: bytes, header: bytes, body: bytes) -> WholeDelivery:
@@ -78,12 +76,15 @@ def _delivery(channel: int, method: bytes, header: bytes, body: bytes) -> WholeD
     )
 
 
-def _payload(data: bytes, start: int, kind: int, channel: bytes) -> bytes | None:
+def _payload(data: bytes, start: int, kind: int, channel: int) -> bytes | None:
     """What the frame of that kind and channel at `start` holds; None when it is not there."""
     inside = start + _START.size
-    if data[start : start + 3] != bytes([kind]) + channel or len(data) < inside:
+    if len(data) < inside:
         return None
-    end = inside + _LENGTH.unpack_from(data, start + 3)[0]
+    found, its_channel, length = _START.unpack_from(data, start)
+    if found != kind or its_channel != channel:
+        return None
+    end = inside + length
     return data[inside:end] if data[end : end + 1] == _END else None
 
 

@@ -37,6 +37,10 @@ def test_a_fresh_message_travels_without_headers() -> None:
     assert to_headers(Envelope("a", b"body")) == {}
 
 
+def test_an_envelope_does_not_show_its_body() -> None:
+    assert "191212121212" not in f"{Envelope('a', b'191212121212')!r}"
+
+
 @pytest.mark.parametrize("headers", [None, {}, {"x-death": [{"count": 3}], "x-delivery-count": 7}])
 def test_headers_of_the_broker_do_not_count(headers: dict[str, object] | None) -> None:
     assert from_headers("a", headers, b"") == Envelope("a", b"")

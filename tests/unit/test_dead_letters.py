@@ -1,7 +1,6 @@
 """What an operator may read of a dead letter."""
 
 import json
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -79,7 +78,7 @@ def test_the_source_systems_of_each_message(
 
 
 def test_a_letter_without_history_is_described() -> None:
-    described = describe("filter", replace(letter("x", b""), history=(), dead_since=None))
+    described = describe("filter", letter("x", b"")._replace(history=(), dead_since=None))
     assert (described.error, described.first_failed, described.last_failed) == ("", None, None)
 
 
