@@ -44,7 +44,7 @@ _SHORT_TROUBLES = {
     pycurl.E_RECV_ERROR,
 }
 #: Headers that libcurl would send of its own accord.
-_UNSENT = ("Accept:", "Expect:")
+_UNSENT = (b"Accept:", b"Expect:")
 #: What tells libcurl to give up a reply: as many bytes were never handed over.
 _STOP = -1
 Options = Mapping[int, Any]
@@ -155,7 +155,8 @@ class Platform:
             content.extend(piece)
             return len(piece) if len(content) <= self._max_bytes else _STOP
 
-        curl.setopt(pycurl.HTTPHEADER, [*_UNSENT, *map(": ".join, headers.items())])
+        lines = (f"{name}: {value}".encode("latin-1") for name, value in headers.items())
+        curl.setopt(pycurl.HTTPHEADER, [*_UNSENT, *lines])
         curl.setopt(pycurl.POSTFIELDS, body)
         curl.setopt(pycurl.WRITEFUNCTION, take)
         try:

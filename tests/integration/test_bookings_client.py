@@ -86,6 +86,11 @@ def test_a_correlation_id_that_is_none_is_not_sent(server: SourceServer, odd: st
     assert "x-rivta-original-serviceconsumer-hsaid" not in names
 
 
+def test_a_consumer_in_letters_that_no_hsa_id_has_is_sent_as_it_is(server: SourceServer) -> None:
+    ask(client_of(server.url, consumer="SE-VÅR"))
+    assert server.calls[0].headers["x-rivta-original-serviceconsumer-hsaid"] == "SE-VÅR"
+
+
 def test_characters_that_xml_reserves_arrive_as_they_are(server: SourceServer) -> None:
     odd = BOOKING.model_copy(update={"booking_id": "<B&\"'>å"})
     client_of(server.url).get_booking_details(odd, "")
