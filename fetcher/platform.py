@@ -18,6 +18,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -103,7 +104,7 @@ class TlsFiles:
 
 @dataclass(frozen=True, slots=True)
 class TimeOuts:
-    """In seconds. Together they bound a call as a whole, however slowly its reply trickles."""
+    """In seconds. `read` bounds silence; both together the call, however its reply trickles."""
 
     connect: float
     read: float
@@ -232,6 +233,8 @@ def _options(url: str, time_outs: TimeOuts) -> Options:
         pycurl.NOSIGNAL: 1,  # as threads need it
         pycurl.CONNECTTIMEOUT_MS: round(time_outs.connect * milliseconds),
         pycurl.TIMEOUT_MS: round((time_outs.connect + time_outs.read) * milliseconds),
+        pycurl.LOW_SPEED_LIMIT: 1,  # byte a second: less is silence
+        pycurl.LOW_SPEED_TIME: ceil(time_outs.read),
     }
 
 

@@ -80,7 +80,7 @@ def timeslot_element(body: etree._Element) -> etree._Element | None:
 
 
 def _says_something(timeslot: etree._Element) -> bool:
-    return any(text.strip(_XML_BLANKS) for text in timeslot.itertext())
+    return any(str(text).strip(_XML_BLANKS) for text in timeslot.itertext())
 
 
 def read_timeslot(element: etree._Element, names: Collection[str]) -> Timeslot:

@@ -207,6 +207,18 @@ def test_a_source_that_does_not_answer_is_given_up_and_not_tried_again(
     over.set()
 
 
+def test_silence_is_given_up_without_the_time_for_connecting(server: SourceServer) -> None:
+    over = Event()
+    server.always = lambda _call: over.wait(10) and None
+    platform = Platform(server.url, time_outs=TimeOuts(8, 1), connections=1, max_bytes=1000)
+    started = time.monotonic()
+    with pytest.raises(CallFailed) as caught:
+        platform.post(b"", {})
+    assert caught.value.reason is LATE
+    assert time.monotonic() - started < 5
+    over.set()
+
+
 def test_a_reply_that_trickles_is_given_up_as_a_whole(server: SourceServer) -> None:
     server.always = trickle
     started = time.monotonic()
