@@ -43,11 +43,12 @@ class Filter:
     def __call__(self, notification: Notification) -> Outcome:
         ours, foreign = self._split(notification)
         events, needless = one_per_booking(ours)
-        dropped = Counter([*foreign, *needless])
-        for reason, number in dropped.items():
-            self._count_dropped(reason, number)
-        if not events:
-            return Drop(_common_reason(dropped))
+        if foreign or needless:
+            dropped = Counter([*foreign, *needless])
+            for reason, number in dropped.items():
+                self._count_dropped(reason, number)
+            if not events:
+                return Drop(_common_reason(dropped))
         return Publish(tuple(_message(notification, change) for change in pair(events)))
 
     def _split(self, notification: Notification) -> tuple[list[Event], list[DropReason]]:

@@ -79,6 +79,9 @@ def one_per_booking(events: Iterable[Event]) -> tuple[list[Event], list[DropReas
     kept: list[Event] = []
     dropped: list[DropReason] = []
     for same in of_booking.values():
+        if len(same) == 1:  # as nearly always
+            kept += same
+            continue
         chosen = _telling(same)
         needless = [_why_needless(event, chosen) for event in same if event is not chosen]
         kept.append(replace(chosen, corrects=DropReason.CORRECTED in needless))
