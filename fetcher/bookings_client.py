@@ -1,8 +1,8 @@
 """GetBookingDetails of crm:scheduling 1.1: asks a booking system for one booking.
 
-zeep knows the contract, from our own WSDL: it writes the request, and tells what a reply may name.
-HTTP and the parsing of XML are ours: zeep's lenient mode, which the quirks of producers need, would
-also take half a reply for a whole one.
+zeep knows the contract, from our own WSDL: it writes the request and reads the reply. HTTP and the
+parsing of XML are ours: zeep's lenient mode, which the quirks of producers need, would also take
+half a reply for a whole one.
 """
 
 import re
@@ -17,9 +17,11 @@ from tenacity.wait import wait_random_exponential
 from fetcher.answers import Answer, CallFailed, RetryReason, ShortTrouble, Timeslot
 from fetcher.platform import HttpReply, Platform
 from fetcher.replies import (
+    as_the_contract_has_it,
     open_reply,
     raise_for_fault,
     read_timeslot,
+    texts_of,
     timeslot_element,
 )
 from shared.clock import Clock
@@ -63,8 +65,9 @@ class GetBookingDetailsMessages:
             bookingId="",
             _soapheaders=[etree.Element(LOGICAL_ADDRESS), _actor()],
         )
-        timeslot: Any = client.get_type(_TIMESLOT_TYPE)
-        self._names = frozenset(element.qname.text for _, element in timeslot.elements)
+        self._schema = client.wsdl.types
+        self._timeslot: Any = client.get_type(_TIMESLOT_TYPE)
+        self._names = [element.qname.text for _, element in self._timeslot.elements]
 
     def request(self, booking: BookingKey) -> bytes:
         """The envelope that asks the unit of `booking`, on behalf of its patient.
@@ -85,7 +88,11 @@ class GetBookingDetailsMessages:
     def timeslot(self, body: etree._Element) -> Timeslot | None:
         """The timeslot in the response `body`; None without one. Raises `CallFailed`."""
         element = timeslot_element(body)
-        return None if element is None else read_timeslot(element, self._names)
+        if element is None:
+            return None
+        says = texts_of(element, self._names)
+        known = as_the_contract_has_it(says, self._names)
+        return read_timeslot(self._timeslot.parse_xmlelement(known, self._schema), says)
 
 
 class BookingsClient:
