@@ -5,8 +5,10 @@ import re
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
+from functools import cache
 
 import structlog
+from prometheus_client import Counter
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -87,30 +89,34 @@ class SoapEndpoint:
             return objection
         charset = _CHARSET.search(content_type)
         try:
-            async with self._intake.body_of(request) as body:
-                call = Call(
-                    body,
-                    encoding=charset[1] if charset else None,
-                    correlation_id=correlation_id,
-                    caller=consumer,
-                )
-                return await self._handled(call)
+            body = await self._intake.body_of(request)
         except TurnedAway as turned_away:
             return turned_away.answer
+        try:
+            call = Call(
+                body,
+                encoding=charset[1] if charset else None,
+                correlation_id=correlation_id,
+                caller=consumer,
+            )
+            return await self._handled(call)
+        finally:
+            self._intake.let_go(body)
 
     async def _handled(self, call: Call) -> Answer:
         if self._in_flight >= self._max_in_flight:
             return OVERLOADED
         self._in_flight += 1
+        self._gauge.inc()
         loop = asyncio.get_running_loop()
         try:
-            with self._gauge.track_inprogress():
-                return await loop.run_in_executor(self._threads, self._handle, call)
+            return await loop.run_in_executor(self._threads, self._handle, call)
         except Exception:
             log.exception("handler_failed")
             return _BUG
         finally:
             self._in_flight -= 1
+            self._gauge.dec()
 
 
 def _peer(request: Request) -> Peer:
@@ -143,7 +149,7 @@ def _response(reply: Reply) -> Response:
 def _report(answer: Answer, **context: object) -> None:
     """One line and one count for each answer. Comments name elements, never values."""
     outcome, reason, facts = _facts(answer)
-    OUTCOMES.labels(_STAGE, outcome, reason).inc()
+    _counter(outcome, reason).inc()
     if isinstance(answer, Taken):
         ENGAGEMENTS.inc(answer.engagements)
     told = {name: value for name, value in {**facts, **context}.items() if value != ""}
@@ -151,6 +157,11 @@ def _report(answer: Answer, **context: object) -> None:
         log.warning("answered", outcome=outcome, reason=reason, **told)
     else:
         log.info("answered", outcome=outcome, **told)
+
+
+@cache
+def _counter(outcome: str, reason: str) -> Counter:
+    return OUTCOMES.labels(_STAGE, outcome, reason)
 
 
 def _facts(answer: Answer) -> tuple[str, str, dict[str, object]]:

@@ -1,8 +1,6 @@
 """Reading requests without being hurt: bounded in size, in time, and in memory over all of them."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -33,16 +31,20 @@ class Intake:
         self._read_seconds = read_seconds
         self._held_bytes = 0
 
-    @asynccontextmanager
-    async def body_of(self, request: Request) -> AsyncIterator[bytes]:
-        """The whole body; its bytes count as held until the end. Raises `TurnedAway`."""
+    async def body_of(self, request: Request) -> bytes:
+        """The whole body; its bytes count as held until `let_go`. Raises `TurnedAway`."""
         self._demand_fits(int(request.headers.get("content-length", "0")))
         chunks: list[bytes] = []
         try:
             await self._read(request, chunks)
-            yield b"".join(chunks)
-        finally:
+        except BaseException:
             self._held_bytes -= sum(map(len, chunks))
+            raise
+        return b"".join(chunks)
+
+    def let_go(self, body: bytes) -> None:
+        """The request is answered: another one may take its place."""
+        self._held_bytes -= len(body)
 
     async def _read(self, request: Request, chunks: list[bytes]) -> None:
         size = 0

@@ -53,7 +53,8 @@ class Link:
         self._name = connection_name(parameters)
         self._topology = topology
         self._on_open = on_open
-        self._changed = threading.Condition()
+        self._guard = threading.RLock()  # as in `rabbitmq_consumer`, for each crossing
+        self._changed = threading.Condition(self._guard)
         self._pending: deque[Work] = deque()
         self._crossing = False
         self._loop: IOLoop | None = None
@@ -73,13 +74,15 @@ class Link:
 
     def wait_first_try(self, timeout: float) -> bool:
         """Whether the link is up, after its first attempt has ended in the one or the other."""
+        if self._session is not None:
+            return True
         with self._changed:
             self._changed.wait_for(lambda: self._tried, timeout)
             return self._session is not None
 
     def call(self, work: Work) -> bool:
         """Have `work` called once on the I/O thread; False, and no call, when there is no link."""
-        with self._changed:
+        with self._guard:
             if self._loop is None:
                 return False
             self._pending.append(work)

@@ -20,14 +20,16 @@ class _Ticket:
         self.messages = messages
         self.abandoned = False
         self.error: BrokerError | None = None
-        self._answered = threading.Event()
+        self._unanswered = threading.Lock()  # all that an event does here, at a third of its cost
+        self._unanswered.acquire()
 
     def answer(self, error: BrokerError | None) -> None:
+        """Once."""
         self.error = error
-        self._answered.set()
+        self._unanswered.release()
 
     def wait(self, timeout: float) -> bool:
-        return self._answered.wait(timeout)
+        return self._unanswered.acquire(timeout=timeout)
 
 
 class Publisher:
