@@ -20,7 +20,12 @@ class ComposerSettings(WatermarkSettings):
         None,
         description="Folder of a region's own templates; those it lacks are the built-in ones.",
     )
-    composer_concurrency: int = Field(4, gt=0, description="Changes that are judged at once.")
+    composer_concurrency: int = Field(
+        2,
+        gt=0,
+        description="Threads that judge changes, each up to 20 at once. With more of them fewer"
+        " changes are judged together.",
+    )
     composer_prefetch: int = Field(
         50, gt=0, description="Changes that the broker hands out ahead of their turn."
     )
