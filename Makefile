@@ -20,7 +20,7 @@ java: venv ## A client that Apache CXF makes of our WSDL calls ingest; needs Mav
 chaos: venv ## Nothing lost, nothing twice, whatever dies (10 min). Shorter: make chaos T="--count 500"
 	$(BIN)/python -m tests.chaos $(T)
 
-bench: ## Measures the relay, in a quarter of an hour. Some of it: make bench B="hop relay"
+bench: ## Measures the relay, in twenty minutes. Some of it: make bench B="hop relay"
 	@.ci/venv requirements-bench.lock
 	$(BIN)/python -m tests.benchmark $(B)
 

@@ -28,7 +28,8 @@ _CONNECTIONS = 10
 def run(settings: FetcherSettings) -> int:
     url = settings.database_url.get_secret_value()
     ensure_sqlite(url)
-    database = open_database(url, pool_size=_CONNECTIONS)
+    # Turns of the last second may be forgotten: then a source is asked twice as fast for a second.
+    database = open_database(url, pool_size=_CONNECTIONS, durable=False)
     register = SourceRegister(database)
     sources = CachedRegister(lambda: register.snapshot(settings.environment))
     platform = _platform(settings)

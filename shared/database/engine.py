@@ -1,7 +1,7 @@
 """The one place that opens databases. SQLAlchemy's errors are translated here, at the edge."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from typing import Any
@@ -122,25 +122,35 @@ def parse_url(text_of_url: str) -> URL:
 
 
 def open_database(
-    url: str, *, pool_size: int = 5, lock_wait: timedelta = timedelta(seconds=20)
+    url: str,
+    *,
+    pool_size: int = 5,
+    lock_wait: timedelta = timedelta(seconds=20),
+    durable: bool = True,
 ) -> Database:
     """What `url` names; it connects on first use. Raises `UnknownDatabase`.
 
     `lock_wait`: who waits longer for another's lock (PostgreSQL) finds the database unavailable.
+    Not `durable`: what is written is not waited for on the disk, and a crash of PostgreSQL may take
+    back the last second of it.
     """
     parsed = parse_url(url)
     if parsed.get_backend_name() == "sqlite":
         engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True)
         _prepare_sqlite(engine)
         return Database(engine)
+    session = {
+        "lock_timeout": lock_wait // timedelta(milliseconds=1),
+        "idle_in_transaction_session_timeout": f"'{_IDLE_SECONDS}s'",
+        **({} if durable else {"synchronous_commit": "off"}),
+    }
     single = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
     return Database(
-        _postgresql(parsed, pool_size, lock_wait),
-        _postgresql(parsed, pool_size, lock_wait, **single),
+        _postgresql(parsed, pool_size, session), _postgresql(parsed, pool_size, session, **single)
     )
 
 
-def _postgresql(url: URL, pool_size: int, lock_wait: timedelta, **mode: Any) -> Engine:
+def _postgresql(url: URL, pool_size: int, session: Mapping[str, object], **mode: Any) -> Engine:
     engine = create_engine(
         url,
         pool_size=pool_size,
@@ -150,12 +160,12 @@ def _postgresql(url: URL, pool_size: int, lock_wait: timedelta, **mode: Any) -> 
         hide_parameters=True,
         **mode,
     )
-    _prepare_postgresql(engine, lock_wait)
+    _prepare_postgresql(engine, session)
     return engine
 
 
-def _prepare_postgresql(engine: Engine, lock_wait: timedelta) -> None:
-    """Bounds on what a transaction waits for, and on how long it may hold up others.
+def _prepare_postgresql(engine: Engine, session: Mapping[str, object]) -> None:
+    """Among them bounds on what a transaction waits for, and on how long it may hold up others.
 
     By SET, since connection poolers refuse such options at the start of a connection.
     """
@@ -163,8 +173,8 @@ def _prepare_postgresql(engine: Engine, lock_wait: timedelta) -> None:
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, _record: Any) -> None:
         mode, connection.autocommit = connection.autocommit, True
-        connection.execute(f"SET lock_timeout = {lock_wait // timedelta(milliseconds=1)}")
-        connection.execute(f"SET idle_in_transaction_session_timeout = '{_IDLE_SECONDS}s'")
+        for name, value in session.items():
+            connection.execute(f"SET {name} = {value}")
         connection.autocommit = mode
 
 

@@ -112,3 +112,14 @@ def test_the_url_has_the_last_word(postgres_url: str) -> None:
     with database.begin() as connection:
         assert connection.scalar(text("SHOW application_name")) == "budkavle"
     database.close()
+
+
+@pytest.mark.parametrize(("durable", "waits"), [(True, "on"), (False, "off")])
+def test_who_need_not_be_sure_does_not_wait_for_the_disk(
+    postgres_url: str, durable: bool, waits: str
+) -> None:
+    database = open_database(postgres_url, durable=durable)
+    for opened in (database.begin, database.single):
+        with opened() as connection:
+            assert connection.scalar(text("SHOW synchronous_commit")) == waits
+    database.close()

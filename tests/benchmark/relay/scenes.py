@@ -25,6 +25,7 @@ _ALONE, _DISTURBED, _TO_HANGING, _FLOOD = 20_000_000, 30_000_000, 40_000_000, 50
 FLOOD_PER_REQUEST, FLOOD_RATE = 20, 5
 #: How long the trouble goes on before the measured notifications begin, in seconds.
 _TROUBLE_AHEAD = 5
+_ROUNDS = 3
 
 
 @dataclass(frozen=True)
@@ -63,17 +64,21 @@ def throughput(
 def latency(servers: Servers, *, rate: float, seconds: float) -> Percentiles:
     """From the request to the inbox, at an even `rate` a second, whatever the answers."""
     with _warm_relay(servers) as relay:
-        return _paced(relay, Plan(round(rate * seconds), sources=HEALTHY, rate=rate))
+        return percentiles(_paced(relay, Plan(round(rate * seconds), sources=HEALTHY, rate=rate)))
 
 
 def neighbours(servers: Servers, *, rate: float, seconds: float) -> Neighbours:
-    """On one relay first alone, then disturbed; the healthy sources get the same each time."""
+    """Several times over, on a new relay, first alone and then disturbed: a machine's moods last
+    for half a minute. The healthy sources get the same each time."""
     count = round(rate * seconds)
-    with _warm_relay(servers) as relay:
-        alone = _paced(relay, Plan(count, _ALONE, HEALTHY, rate=rate))
-        with _trouble(relay, rate=rate, seconds=seconds):
-            disturbed = _paced(relay, Plan(count, _DISTURBED, HEALTHY, rate=rate))
-        return Neighbours(alone, disturbed)
+    alone: list[float] = []
+    disturbed: list[float] = []
+    for _ in range(_ROUNDS):
+        with _warm_relay(servers) as relay:
+            alone += _paced(relay, Plan(count, _ALONE, HEALTHY, rate=rate))
+            with _trouble(relay, rate=rate, seconds=seconds):
+                disturbed += _paced(relay, Plan(count, _DISTURBED, HEALTHY, rate=rate))
+    return Neighbours(percentiles(alone), percentiles(disturbed))
 
 
 def answer_times(servers: Servers, *, engagements: int, requests: int) -> Percentiles:
@@ -99,11 +104,12 @@ def _warm_relay(servers: Servers, workers: Mapping[str, int] | None = None) -> I
         yield relay
 
 
-def _paced(relay: Relay, plan: Plan) -> Percentiles:
+def _paced(relay: Relay, plan: Plan) -> list[float]:
+    """Seconds from each request to its message in the inbox."""
     relay.prepare(plan)
     sent = Sending(relay, plan).finish()
     wait_for_messages(relay, plan)
-    return percentiles(latencies(relay, plan, sent))
+    return latencies(relay, plan, sent)
 
 
 @contextmanager
