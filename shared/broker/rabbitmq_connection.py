@@ -20,11 +20,9 @@ from shared.broker.rabbitmq_frames import WholeDelivery, publish_frames, whole_d
 #: Pieces no larger than this (bytes), since pika copies what the socket did not take.
 _PIECE = 65_536
 
-_CONFIRMS = spec.Basic.Ack, spec.Basic.Nack
-
 
 class MessageConnection(pika.SelectConnection):
-    """Sends together what comes together, and hands deliveries and confirms straight on."""
+    """Sends together what comes together, and hands deliveries to their channel in one step."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._unsent = bytearray()
@@ -48,13 +46,9 @@ class MessageConnection(pika.SelectConnection):
         return whole_delivery(self._frame_buffer) or super()._read_frame()
 
     def _process_frame(self, frame_value: Any) -> None:
-        channel: Any
         if isinstance(frame_value, WholeDelivery):
             channel = self._channels[frame_value.method.channel_number]
             channel._on_deliver(frame_value.method, frame_value.header, frame_value.body)  # noqa: SLF001
-        elif isinstance(getattr(frame_value, "method", None), _CONFIRMS):
-            channel = self._channels[frame_value.channel_number]
-            channel.on_confirm(frame_value)
         else:
             super()._process_frame(frame_value)
 
@@ -73,15 +67,6 @@ class MessageConnection(pika.SelectConnection):
 
 class _MessageChannel(Channel):
     connection: MessageConnection
-    on_confirm: Callable[[Any], None]
-
-    def confirm_delivery(
-        self,
-        ack_nack_callback: Callable[[Any], None],
-        callback: Callable[[Any], None] | None = None,
-    ) -> None:
-        self.on_confirm = ack_nack_callback
-        super().confirm_delivery(ack_nack_callback, callback)
 
     def basic_publish(
         self,
