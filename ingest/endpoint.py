@@ -5,10 +5,8 @@ import re
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
-from functools import cache
 
 import structlog
-from prometheus_client import Counter
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -19,7 +17,7 @@ from ingest.intake import OVERLOADED, Intake, TurnedAway
 from ingest.metrics import ENGAGEMENTS
 from ingest.replies import Reply, reply_to
 from shared.clock import Clock
-from shared.observability.metrics import HANDLER_SECONDS, IN_FLIGHT, OUTCOMES
+from shared.observability.metrics import HANDLER_SECONDS, IN_FLIGHT, outcome_counter
 from shared.riv.namespaces import CORRELATION_ID_HEADER, ORIGINAL_CONSUMER_HEADER
 
 log = structlog.get_logger()
@@ -149,7 +147,7 @@ def _response(reply: Reply) -> Response:
 def _report(answer: Answer, **context: object) -> None:
     """One line and one count for each answer. Comments name elements, never values."""
     outcome, reason, facts = _facts(answer)
-    _counter(outcome, reason).inc()
+    outcome_counter(_STAGE, outcome, reason).inc()
     if isinstance(answer, Taken):
         ENGAGEMENTS.inc(answer.engagements)
     told = {name: value for name, value in {**facts, **context}.items() if value != ""}
@@ -157,11 +155,6 @@ def _report(answer: Answer, **context: object) -> None:
         log.warning("answered", outcome=outcome, reason=reason, **told)
     else:
         log.info("answered", outcome=outcome, **told)
-
-
-@cache
-def _counter(outcome: str, reason: str) -> Counter:
-    return OUTCOMES.labels(_STAGE, outcome, reason)
 
 
 def _facts(answer: Answer) -> tuple[str, str, dict[str, object]]:

@@ -7,6 +7,7 @@ booking that takes its place stand in the same circle, so it is judged one chang
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from hashlib import sha256
 
 from shared.identity import BookingKey, hsa_key
@@ -90,7 +91,7 @@ class Mark:
     successor: str | None = None  # digest of the booking that took this one's place
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Scope:
     """What matters to one judgement, all of one circle: everything about `bookings` (one or two),
     everything that is awaited, and everything about notifications that ingest took since `since`.
@@ -99,7 +100,7 @@ class Scope:
     bookings: tuple[BookingKey, ...]
     since: datetime
 
-    @property
+    @cached_property
     def circle(self) -> str:
         return circle_of(self.bookings[0])
 

@@ -13,14 +13,18 @@ from threading import Event, Thread
 from typing import Any, NamedTuple
 
 import structlog
-from prometheus_client import Counter
 
 from shared.broker.base import Broker, Consumer, Delivery
 from shared.clock import Clock, utcnow
 from shared.hop import Hop, RunnerReason, Settlement
 from shared.messages import READS, Message, UndecodableMessage
 from shared.observability.logging import bound_to_lines
-from shared.observability.metrics import AGE_SECONDS, HANDLER_SECONDS, IN_FLIGHT, OUTCOMES
+from shared.observability.metrics import (
+    AGE_SECONDS,
+    HANDLER_SECONDS,
+    IN_FLIGHT,
+    outcome_counter,
+)
 from shared.outcomes import DeadLetter, Outcome, Postpone, RetryLater, Unavailable
 from shared.topology import Topology, seconds
 
@@ -29,7 +33,8 @@ log = structlog.get_logger()
 #: Takes the one type of message that its stage reads (`messages.READS`), which no type can say.
 Handler = Callable[[Any], Outcome]
 
-#: Takes several messages at once and tells the outcome of each; or raises, having done nothing.
+#: Takes several messages at once and tells the outcome of each. When it raises, what it did of
+#: them must bear being done again, as after any redelivery.
 Together = Callable[[Sequence[Any]], Sequence[Outcome]]
 
 #: How many messages at most are handled together.
@@ -210,15 +215,10 @@ class _Meters:
         self.in_flight = IN_FLIGHT.labels(stage)
         self._handler_seconds = HANDLER_SECONDS.labels(stage)
         self._age = AGE_SECONDS.labels(stage)
-        self._outcomes: dict[tuple[str, str], Counter] = {}
 
     def handled(self, seconds_taken: float, *, age: timedelta) -> None:
         self._handler_seconds.observe(seconds_taken)
         self._age.observe(age.total_seconds())
 
     def count(self, settlement: Settlement) -> None:
-        key = settlement.outcome, settlement.reason
-        counter = self._outcomes.get(key)
-        if counter is None:
-            counter = self._outcomes[key] = OUTCOMES.labels(self._stage, *key)
-        counter.inc()
+        outcome_counter(self._stage, settlement.outcome, settlement.reason).inc()

@@ -133,7 +133,8 @@ class StoredCircle:
 
     def take_told(self, told: Told, marked: set[str]) -> None:
         """Know `told`, if it is within the scope or about one of the bookings `marked`."""
-        if told.received_at >= self.scope.since or told.booking in self.bookings | marked:
+        late = told.received_at >= self.scope.since
+        if late or told.booking in marked or told.booking in self.bookings:
             self.told.append(told)
 
 

@@ -3,6 +3,8 @@
 No label ever holds anything of a patient; `reason` comes from the stages' enumerations.
 """
 
+from functools import cache
+
 from prometheus_client import Counter, Gauge, Histogram
 
 _SHORT = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -23,3 +25,9 @@ AGE_SECONDS = Histogram(
     ["stage"],
     buckets=_LONG,
 )
+
+
+@cache
+def outcome_counter(stage: str, outcome: str, reason: str) -> Counter:
+    """One of `OUTCOMES`, looked up once: that costs more than counting."""
+    return OUTCOMES.labels(stage, outcome, reason)

@@ -54,22 +54,18 @@ class Fleet:
 
     def kill(self, member: Member) -> None:
         """SIGKILL."""
-        child, member.child = member.child, None
+        child = self._let_go(member)
         if child is None:
             return
-        if not child.alive:
-            self._has_crashed(member, child)
         child.process.kill()
         child.wait(_KILLED_SECONDS)
         self.kills[member.stage] += 1
 
     def retire(self, member: Member) -> None:
         """SIGTERM, as an upgrade does it."""
-        child, member.child = member.child, None
+        child = self._let_go(member)
         if child is None:
             return
-        if not child.alive:
-            self._has_crashed(member, child)
         if child.stop(_STOP_SECONDS) == -signal.SIGKILL:
             self.crashed.append(f"{member.name} did not end on SIGTERM")
 
@@ -85,6 +81,13 @@ class Fleet:
     def stop(self) -> None:
         children = [member.child for member in self._members if member.child is not None]
         stop_all(children, _STOP_SECONDS)
+
+    def _let_go(self, member: Member) -> Child | None:
+        """Its process, which leaves its place; one that has ended by itself has crashed."""
+        child, member.child = member.child, None
+        if child is not None and not child.alive:
+            self._has_crashed(member, child)
+        return child
 
     def _has_crashed(self, member: Member, child: Child) -> None:
         self.crashed.append(f"{member.name} (exit code {child.wait(1)})")
