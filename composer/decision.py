@@ -13,7 +13,7 @@ gone at the source ── not removed ──────────────
 there ── no time to announce, or passed ───────────────────────► silent
       ├─ told before ── nothing to notice ─────────────────────► silent
       │              └─ else ──────────────────────────────────► told as changed
-      └─ not told before ── removed ───────────────────────────► silent
+      └─ not told before ── removed, told as replaced ─────────► silent
                          ├─ replaces one that stands ──────────► told as changed
                          ├─ a removal is awaited ── a while ───► told as changed, or as new
                          └─ else ──────────────────────────────► told as new
@@ -199,13 +199,15 @@ class _Case:
 
     def there(self, details: BookingDetails) -> Verdict:
         standing = self.history.standing(self.booking)
-        if standing is None and self.fetched.deleted:
+        if self.fetched.deleted and self.history.was_replaced(self.booking):
             return Silence(Silent.STILL_BOOKED, settled=False)
         if not details.starts and not details.is_call_letter:
             return Silence(Silent.NO_TIME)
         if details.starts and not is_ahead(details.starts, self.now):
             return Silence(Silent.TIME_PASSED)
         if standing is None:
+            # Even by a removal: of a booking created, removed and created again within its window
+            # the index sends the removal alone.
             return self._new(details)
         if not changed_aspects(standing.state, details):
             unchanged = Silent.STILL_BOOKED if self.fetched.deleted else Silent.UNCHANGED

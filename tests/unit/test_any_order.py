@@ -157,3 +157,21 @@ def test_each_message_is_ordered_for_the_phone_once_or_again_as_the_same(
     assert ordered == {message.id for message in world.circles.messages}
     distinct = {order.model_dump_json() for order in world.orders}
     assert len(distinct) == len(ordered)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from(["put", "put otherwise", "remove"]), max_size=6), st.booleans())
+def test_of_several_events_within_its_window_the_index_may_send_the_last_or_the_removal_alone(
+    events: list[str], removal_alone: bool
+) -> None:
+    """Whichever it was, what the patient believes is what the source has."""
+    world = World(SilentWriter())
+    for event in events:
+        if event == "remove":
+            world.source.pop(ONE[0].digest, None)
+        else:
+            world.source[ONE[0].digest] = VISIT if event == "put" else LATER
+    is_gone = ONE[0].digest not in world.source
+    world.hear(ONE[0], deleted=is_gone or removal_alone)
+    world.pass_time(timedelta(hours=1))
+    assert belief(world, ONE) == truth(world, ONE)
