@@ -34,7 +34,7 @@ def run(settings: ComposerSettings) -> int:
         settings,
         concurrency=settings.composer_concurrency,
         prefetch=settings.composer_prefetch,
-        together=composer.together,
+        together=composer.handle_batch,
         checks={"database": database.ready},
         closers=[database.close],
     )

@@ -190,8 +190,8 @@ def test_a_cancelled_booking_that_comes_back_is_new(world: World) -> None:
     world.pass_time()
     world.create(A, VISIT)
     assert world.kinds == ["booking_confirmation", "cancellation", "booking_confirmation"]
-    assert [message.revision for message in world.circles.messages] == [1, 2, 3]
-    assert len({message.calendar_uid for message in world.circles.messages}) == 1
+    assert [message.revision for message in world.inbox.messages] == [1, 2, 3]
+    assert len({message.calendar_uid for message in world.inbox.messages}) == 1
 
 
 def test_a_booking_back_before_its_removal_was_due_says_nothing(world: World) -> None:
@@ -304,7 +304,7 @@ def test_handed_out_again_the_same_order_is_published_again(world: World) -> Non
     change = world.create(A, VISIT)
     world.create(A, LATER)
     world.hand(change)
-    assert world.outcomes[-1] == "told_before"
+    assert world.outcomes[-1] == "announced_before"
     assert world.orders[0] == world.orders[2]
     assert len(world.kinds) == 2
 
