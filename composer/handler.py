@@ -16,18 +16,18 @@ from composer.history import History
 from composer.judgement import Judgement, judge
 from composer.message_text import Writer, compose
 from composer.pairing import window_begins
-from shared.clock import Clock
-from shared.identity import BookingKey
-from shared.inbox import (
+from shared.base.clock import Clock
+from shared.booking.identity import BookingKey
+from shared.booking.inbox import (
     Announcement,
     HistoryWindow,
     InboxMessage,
     Watermark,
     patient_bookings_key,
 )
-from shared.messages import BookingChange, FetchedBooking, Message, NoticeOrder
-from shared.outcomes import DeadLetter, Drop, Outcome, Postpone, Publish
-from shared.riv.times import instant, is_wall_time
+from shared.booking.messages import BookingChange, FetchedBooking, Message, NoticeOrder
+from shared.booking.times import instant, is_wall_time
+from shared.relay.outcomes import DeadLetter, Drop, Outcome, Postpone, Publish
 
 
 class PublishReason(StrEnum):

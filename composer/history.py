@@ -1,6 +1,6 @@
 """What is known when a change is judged: what was announced to the patient, and what is awaited.
 
-Everything here is about one patient's bookings at one source (`shared.inbox`).
+Everything here is about one patient's bookings at one source (`shared.booking.inbox`).
 """
 
 from collections.abc import Iterable, Iterator
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from shared.inbox import Announcement, Awaiting, MessageKind, Watermark
-from shared.riv.times import instant
+from shared.booking.inbox import Announcement, Awaiting, MessageKind, Watermark
+from shared.booking.times import instant
 
 _NEW = (MessageKind.BOOKING_CONFIRMATION, MessageKind.TIMED_CALL)
 

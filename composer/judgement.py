@@ -31,9 +31,15 @@ from functools import cached_property
 from composer.history import History, is_ahead
 from composer.noticeable import Aspect, changed_aspects
 from composer.pairing import Pairing
-from shared.identity import BookingKey
-from shared.inbox import Announcement, Awaiting, MessageKind, Watermark, patient_bookings_key
-from shared.messages import BookingDetails, FetchedBooking
+from shared.booking.identity import BookingKey
+from shared.booking.inbox import (
+    Announcement,
+    Awaiting,
+    MessageKind,
+    Watermark,
+    patient_bookings_key,
+)
+from shared.booking.messages import BookingDetails, FetchedBooking
 
 #: A removal that came due lets a booking on hold speak first; it looks again this often.
 _LOOKS_PER_WINDOW = 10

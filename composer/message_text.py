@@ -7,8 +7,8 @@ from typing import Protocol
 from composer.calendar_file import Entry, calendar_file
 from composer.history import History
 from composer.judgement import Announce
-from shared.inbox import InboxMessage, MessageKind
-from shared.messages import BookingDetails, FetchedBooking
+from shared.booking.inbox import InboxMessage, MessageKind
+from shared.booking.messages import BookingDetails, FetchedBooking
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,16 @@ from composer.handler import Composer
 from composer.history import History
 from composer.message_text import Writer
 from composer.wording import Wording
-from shared.identity import BookingKey
-from shared.inbox import Announcement, HistoryWindow, InboxMessage, Watermark, patient_bookings_key
-from shared.messages import BookingChange, BookingDetails, FetchedBooking, NoticeOrder
-from shared.outcomes import Outcome, Postpone, Publish
+from shared.booking.identity import BookingKey
+from shared.booking.inbox import (
+    Announcement,
+    HistoryWindow,
+    InboxMessage,
+    Watermark,
+    patient_bookings_key,
+)
+from shared.booking.messages import BookingChange, BookingDetails, FetchedBooking, NoticeOrder
+from shared.relay.outcomes import Outcome, Postpone, Publish
 
 PATIENT = "191212121212"
 SOURCE = "SE2321000016-SYS1"

@@ -4,9 +4,15 @@ from time import process_time
 
 from composer.history import History
 from composer.judgement import judge
-from shared.identity import BookingKey
-from shared.inbox import Announcement, Awaiting, MessageKind, Watermark, patient_bookings_key
-from shared.messages import FetchedBooking
+from shared.booking.identity import BookingKey
+from shared.booking.inbox import (
+    Announcement,
+    Awaiting,
+    MessageKind,
+    Watermark,
+    patient_bookings_key,
+)
+from shared.booking.messages import FetchedBooking
 from tests.unit.composer_world import NOW, VISIT, WINDOW, key
 
 BOOKINGS = [key(f"booking {number}") for number in range(1000)]

@@ -1,0 +1,287 @@
+"""The inbox on a database: what was announced, and how far each booking has been judged.
+
+One transaction at a time judges a patient's bookings at one source, so that two composers never
+judge a booking, or a removal and the creation that takes its place, side by side. On PostgreSQL
+advisory locks see to it: one statement, and no row needed. On SQLite every transaction is alone
+anyway.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    RowMapping,
+    Select,
+    bindparam,
+    insert,
+    or_,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from shared.booking.identity import BookingKey, hsa_key
+from shared.booking.inbox import (
+    Announcement,
+    Awaiting,
+    HistoryWindow,
+    InboxMessage,
+    MessageKind,
+    Watermark,
+    patient_bookings_key,
+)
+from shared.booking.messages import BookingDetails
+from shared.store.engine import Database
+from shared.store.tables import booking_watermark as watermarks
+from shared.store.tables import inbox_message as messages
+
+_ANNOUNCEMENT_COLUMNS = (
+    messages.c.id,
+    messages.c.source_system,
+    messages.c.logical_address,
+    messages.c.booking_id,
+    messages.c.patient,
+    messages.c.revision,
+    messages.c.kind,
+    messages.c.state,
+    messages.c.calendar_uid,
+    messages.c.received_at,
+    messages.c.fetched_at,
+    messages.c.created_at,
+    messages.c.notification_id,
+    messages.c.change_id,
+)
+_MESSAGE_COLUMNS = (
+    *_ANNOUNCEMENT_COLUMNS,
+    messages.c.subject,
+    messages.c.body_text,
+    messages.c.body_html,
+    messages.c.calendar,
+    messages.c.read,
+)
+
+_LOCK = text("SELECT pg_advisory_xact_lock(n) FROM unnest(CAST(:numbers AS bigint[])) AS n")
+_WRITE = insert(messages)
+
+
+class Inbox:
+    """Every patient's inbox. Methods raise `DatabaseUnavailable` when the database is away."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @contextmanager
+    def locked(self, windows: Sequence[HistoryWindow]) -> Iterator[list["StoredBookings"]]:
+        """What is known within each of `windows`, no two of the same patient and source; one
+        transaction.
+
+        What is written is stored at the end of the context; an error leaves nothing of it.
+        """
+        with self._database.begin() as connection:
+            _lock(connection, {window.patient_bookings for window in windows})
+            several = _read(connection, windows)
+            yield several
+            _store(connection, several)
+
+    def list_for(self, patient: str) -> list[InboxMessage]:
+        """The patient's messages, newest first."""
+        mine = messages.c.patient == patient.upper()
+        order = messages.c.created_at.desc(), messages.c.revision.desc()
+        return self._read(select(*_MESSAGE_COLUMNS).where(mine).order_by(*order))
+
+    def get(self, message_id: str) -> InboxMessage | None:
+        return next(iter(self.by_ids([message_id])), None)
+
+    def by_ids(self, message_ids: Sequence[str]) -> list[InboxMessage]:
+        """Those of `message_ids` that exist, in no order."""
+        return self._read(select(*_MESSAGE_COLUMNS).where(messages.c.id.in_(message_ids)))
+
+    def mark_read(self, message_id: str) -> None:
+        with self._database.begin() as connection:
+            connection.execute(
+                update(messages).where(messages.c.id == message_id).values(read=True)
+            )
+
+    def _read(self, query: Select[Any]) -> list[InboxMessage]:
+        with self._database.begin() as connection:
+            return [_message(row) for row in connection.execute(query).mappings()]
+
+
+class StoredBookings:
+    """What is known within one history window, and what is to be written."""
+
+    def __init__(self, window: HistoryWindow) -> None:
+        self.window = window
+        self.bookings = {booking.digest for booking in window.bookings}
+        self.watermarks: list[Watermark] = []
+        self.announcements: list[Announcement] = []
+        self.written: list[InboxMessage] = []
+        self.carried_over: list[tuple[Announcement, BookingKey]] = []
+        self.changed: list[Watermark] = []
+
+    def write(self, message: InboxMessage) -> None:
+        self.written.append(message)
+
+    def carry_over(self, announcement: Announcement, booking: BookingKey) -> None:
+        """Let `announcement` be about `booking` from now on."""
+        if announcement.booking != booking.digest:
+            self.carried_over.append((announcement, booking))
+
+    def set_watermark(self, watermark: Watermark) -> None:
+        self.changed.append(watermark)
+
+    def take_watermark(self, watermark: Watermark) -> None:
+        """Know `watermark`, which is of the same patient and source, if it is within the window."""
+        is_late = watermark.received_at >= self.window.since
+        if is_late or watermark.awaiting or watermark.booking in self.bookings:
+            self.watermarks.append(watermark)
+
+    def take_announcement(self, announcement: Announcement, watermarked: set[str]) -> None:
+        """Know `announcement`, if it is within the window or about a booking `watermarked`."""
+        about = announcement.booking
+        is_late = announcement.received_at >= self.window.since
+        if is_late or about in watermarked or about in self.bookings:
+            self.announcements.append(announcement)
+
+
+#: By `patient_bookings_key`.
+_Several = Mapping[str, StoredBookings]
+
+
+def _lock(connection: Connection, keys: Iterable[str]) -> None:
+    """In one order everywhere, so that no two transactions wait for each other."""
+    if connection.dialect.name == "postgresql":
+        numbers = [int.from_bytes(bytes.fromhex(key)[:8], signed=True) for key in keys]
+        connection.execute(_LOCK, {"numbers": sorted(numbers)})
+
+
+def _read(connection: Connection, windows: Sequence[HistoryWindow]) -> list[StoredBookings]:
+    several = {window.patient_bookings: StoredBookings(window) for window in windows}
+    values: dict[str, Any] = {
+        "patient_bookings": list(several),
+        "bookings": [booking for each in several.values() for booking in each.bookings],
+        "since": min(window.since for window in windows),
+    }
+    for row in connection.execute(_watermarks_query(), values).mappings():
+        several[row["patient_bookings"]].take_watermark(_watermark(row))
+    # Of what was announced there is always a watermark, so without one there is nothing to read.
+    watermarked = {mark.booking for each in several.values() for mark in each.watermarks}
+    if watermarked:
+        values["bookings"] = list({*values["bookings"], *watermarked})
+        _read_announcements(connection, several, values, watermarked)
+    return list(several.values())
+
+
+def _read_announcements(
+    connection: Connection, several: _Several, values: Mapping[str, Any], watermarked: set[str]
+) -> None:
+    keys = [each.window.bookings[0] for each in several.values()]
+    whose = {
+        "patients": list({key.patient.upper() for key in keys}),
+        "source_systems": list({hsa_key(key.source_system) for key in keys}),
+    }
+    for row in connection.execute(_announcements_query(), {**values, **whose}).mappings():
+        announcement = _announcement(row)
+        if bookings := several.get(patient_bookings_key(announcement.key)):
+            bookings.take_announcement(announcement, watermarked)
+
+
+def _store(connection: Connection, several: Sequence[StoredBookings]) -> None:
+    for announcement, booking in (carried for each in several for carried in each.carried_over):
+        connection.execute(
+            update(messages).where(messages.c.id == announcement.id).values(_key_values(booking))
+        )
+    if written := [_message_values(message) for each in several for message in each.written]:
+        connection.execute(_WRITE, written)
+    if changed := [_watermark_values(mark) for each in several for mark in each.changed]:
+        connection.execute(_set_watermark(connection.dialect.name), changed)
+
+
+@cache
+def _watermarks_query() -> Select[Any]:
+    column = watermarks.c
+    matters = or_(
+        column.booking.in_(bindparam("bookings", expanding=True)),
+        column.awaiting.is_not(None),
+        column.received_at >= bindparam("since"),
+    )
+    of_patients = column.patient_bookings.in_(bindparam("patient_bookings", expanding=True))
+    return select(watermarks).where(of_patients, matters)
+
+
+@cache
+def _announcements_query() -> Select[Any]:
+    matters = or_(
+        messages.c.booking.in_(bindparam("bookings", expanding=True)),
+        messages.c.received_at >= bindparam("since"),
+    )
+    return select(*_ANNOUNCEMENT_COLUMNS).where(
+        messages.c.patient.in_(bindparam("patients", expanding=True)),
+        messages.c.source_system.in_(bindparam("source_systems", expanding=True)),
+        matters,
+    )
+
+
+@cache
+def _set_watermark(dialect: str) -> Any:
+    """INSERT … ON CONFLICT DO UPDATE, which both databases know in the same form."""
+    make = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    statement = make(watermarks)
+    new = {column.name: statement.excluded[column.name] for column in watermarks.c}
+    return statement.on_conflict_do_update(index_elements=[watermarks.c.booking], set_=new)
+
+
+def _watermark(row: RowMapping) -> Watermark:
+    values: dict[str, Any] = dict(row)
+    values["awaiting"] = Awaiting(row["awaiting"]) if row["awaiting"] else None
+    return Watermark(**values)
+
+
+def _watermark_values(watermark: Watermark) -> dict[str, Any]:
+    return {column.name: getattr(watermark, column.name) for column in watermarks.c}
+
+
+def _announcement_values(row: RowMapping) -> dict[str, Any]:
+    values: dict[str, Any] = dict(row)
+    key = {name: values.pop(name) for name in BookingKey.model_fields}
+    values["key"] = BookingKey(**key)
+    values["kind"] = MessageKind(row["kind"])
+    values["state"] = BookingDetails(**row["state"])
+    return values
+
+
+def _announcement(row: RowMapping) -> Announcement:
+    return Announcement(**_announcement_values(row))
+
+
+def _message(row: RowMapping) -> InboxMessage:
+    return InboxMessage(**_announcement_values(row))
+
+
+def _key_values(booking: BookingKey) -> dict[str, Any]:
+    return {
+        "booking": booking.digest,
+        "source_system": hsa_key(booking.source_system),
+        "logical_address": booking.logical_address,
+        "booking_id": booking.booking_id,
+        "patient": booking.patient.upper(),
+    }
+
+
+def _message_values(message: InboxMessage) -> dict[str, Any]:
+    same = {column.name: getattr(message, column.name) for column in _SAME_NAME}
+    return {
+        **same,
+        **_key_values(message.key),
+        "starts": message.state.starts,
+        "state": message.state.model_dump(exclude_defaults=True),
+    }
+
+
+_SAME_NAME = [
+    column for column in _MESSAGE_COLUMNS if column.name not in {*BookingKey.model_fields, "state"}
+]
