@@ -9,17 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from shared.broker.base import Broker, Envelope
-from shared.identity import same_hsa_id
-from shared.messages import (
-    READS,
-    BookingChange,
-    FetchedBooking,
-    Message,
-    Notification,
-    UndecodableMessage,
-)
-from shared.observability.redaction import redact
+from shared.base.errors import UndecodableMessage
+from shared.base.redaction import redact
+from shared.booking.identity import same_hsa_id
+from shared.booking.messages import READS, BookingChange, FetchedBooking, Message, Notification
+from shared.relay.broker import Broker, Envelope
 
 HIDDEN = "(hidden)"
 

@@ -12,13 +12,13 @@ from fetcher.limits import SourceLimits
 from fetcher.metrics import SourceWatch
 from fetcher.platform import Platform, TimeOuts, TlsFiles
 from fetcher.settings import FetcherSettings
-from shared.clock import utcnow
-from shared.database.engine import Database, open_database
-from shared.database.migrate import ensure_sqlite
-from shared.database.sources import CachedRegister, SourceRegister
-from shared.database.turns import SourceTurns
-from shared.process import run_stage, start
-from shared.settings import blaming
+from shared.base.clock import utcnow
+from shared.base.settings import blaming
+from shared.stage.process import run_stage, start
+from shared.store.engine import Database, open_database
+from shared.store.migrate import ensure_sqlite
+from shared.store.slots import SourceSlots
+from shared.store.sources import CachedRegister, SourceRegister
 
 #: Kept to the database. Turns of many sources end at once, each within its own second; with fewer,
 #: connections would be opened for every such moment, at ten times the cost of what they are for.
@@ -80,7 +80,7 @@ def _limits(settings: FetcherSettings, database: Database, watch: SourceWatch) -
         spread=lambda: random.uniform(0.8, 1.2),  # noqa: S311 - not a secret
     )
     return SourceLimits(
-        SourceTurns(database),
+        SourceSlots(database),
         policy,
         most_in_flight=settings.most_in_flight,
         clock=utcnow,

@@ -8,10 +8,10 @@ from typing import Protocol
 from fetcher.answers import Answer, CallFailed
 from fetcher.limits import Permit, Source, Wait, WaitReason
 from fetcher.verification import Mismatch, mismatch
-from shared.clock import Clock
-from shared.identity import BookingKey
-from shared.messages import BookingChange, FetchedBooking
-from shared.outcomes import DeadLetter, Drop, Outcome, Postpone, Publish, RetryLater
+from shared.base.clock import Clock
+from shared.booking.identity import BookingKey
+from shared.booking.messages import BookingChange, FetchedBooking
+from shared.relay.outcomes import DeadLetter, Drop, Outcome, Postpone, Publish, RetryLater
 
 _NO_TIME = timedelta(0)
 _FIRST_PATIENCE = timedelta(seconds=5)

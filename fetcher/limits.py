@@ -14,9 +14,9 @@ from typing import Protocol, Self
 
 from fetcher.answers import CallFailed
 from fetcher.breaker import Breaker, BreakerPolicy
-from fetcher.turns import SECOND, TOLERANCE, Pace, TurnLine, Turns
-from shared.clock import Clock
-from shared.identity import hsa_key
+from fetcher.slots import SECOND, TOLERANCE, Pace, TurnLine, Turns
+from shared.base.clock import Clock
+from shared.booking.identity import hsa_key
 
 
 class WaitReason(StrEnum):

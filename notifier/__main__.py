@@ -14,14 +14,14 @@ from notifier.pacing import Pause, Turns
 from notifier.settings import NotifierSettings
 from notifier.sms_46elks import Account, Sms46elks
 from notifier.texts import Texts, UnfitText, load_texts
-from shared.clock import utcnow
-from shared.database.contacts import ContactPreferences
-from shared.database.engine import open_database
-from shared.database.migrate import ensure_sqlite
-from shared.database.notices import NoticeStore
-from shared.notices import Channel
-from shared.process import run_stage, start
-from shared.settings import WrongSettings, blaming
+from shared.base.clock import utcnow
+from shared.base.settings import WrongSettings, blaming
+from shared.booking.notices import Channel
+from shared.stage.process import run_stage, start
+from shared.store.contacts import ContactPreferences
+from shared.store.engine import open_database
+from shared.store.migrate import ensure_sqlite
+from shared.store.notices import NoticeStore
 
 
 def run(settings: NotifierSettings) -> int:

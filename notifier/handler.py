@@ -12,10 +12,10 @@ from typing import Protocol
 
 from notifier.pacing import Pause, QuietHours, Turns
 from notifier.replies import Accepted, Away, Rejected, Reply, TryLater, Uncertain
-from shared.clock import Clock
-from shared.messages import NoticeOrder
-from shared.notices import Channel, Claim, Notice, NoticeStatus
-from shared.outcomes import Drop, Outcome, Postpone, Publish, RetryLater
+from shared.base.clock import Clock
+from shared.booking.messages import NoticeOrder
+from shared.booking.notices import Channel, Claim, Notice, NoticeStatus
+from shared.relay.outcomes import Drop, Outcome, Postpone, Publish, RetryLater
 
 #: A turn this near is used now: waiting for it would cost more than it protects.
 _NEAR = timedelta(seconds=1)
@@ -57,7 +57,7 @@ class Preferences(Protocol):
 
 
 class Notices(Protocol):
-    """As `shared.database.notices.NoticeStore`."""
+    """As `shared.store.notices.NoticeStore`."""
 
     def claim(self, message_id: str, channel: Channel) -> Claim | Notice: ...
     def settle(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from threading import Lock
 
-from shared.riv.times import STOCKHOLM
+from shared.booking.times import STOCKHOLM
 
 #: A turn that was not used within this time is lost, so that what was held up elsewhere (quiet
 #: hours, retries) does not all go out at once on turns of long ago.

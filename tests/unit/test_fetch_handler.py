@@ -11,9 +11,10 @@ from fetcher.crm_scheduling import CrmScheduling
 from fetcher.handler import DeadReason, DropReason, FetchHandler
 from fetcher.limits import Source, SourceLimits, WaitReason
 from fetcher.verification import Mismatch
-from shared.identity import BookingKey
-from shared.messages import BookingChange, BookingDetails, FetchedBooking
-from shared.outcomes import DeadLetter, Drop, Outcome, Postpone, Publish, RetryLater, Unavailable
+from shared.base.errors import Unavailable
+from shared.booking.identity import BookingKey
+from shared.booking.messages import BookingChange, BookingDetails, FetchedBooking
+from shared.relay.outcomes import DeadLetter, Drop, Outcome, Postpone, Publish, RetryLater
 from tests.booking_samples import (
     BOOKING,
     NOON,

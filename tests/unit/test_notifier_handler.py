@@ -17,9 +17,10 @@ from notifier.handler import (
 )
 from notifier.pacing import Pause, QuietHours, Turns
 from notifier.replies import Accepted, Away, Rejected, Reply, TryLater, Uncertain
-from shared.messages import NoticeOrder
-from shared.notices import Channel, Claim, Notice, NoticeStatus
-from shared.outcomes import Drop, Outcome, Postpone, Publish, RetryLater, Unavailable
+from shared.base.errors import Unavailable
+from shared.booking.messages import NoticeOrder
+from shared.booking.notices import Channel, Claim, Notice, NoticeStatus
+from shared.relay.outcomes import Drop, Outcome, Postpone, Publish, RetryLater
 
 NOON = datetime(2026, 12, 3, 11, 0, tzinfo=UTC)
 EVENING = datetime(2026, 12, 3, 21, 0, tzinfo=UTC)  # 22:00 in Sweden

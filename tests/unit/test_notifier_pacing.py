@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from notifier.pacing import Pause, QuietHours, Turns
-from shared.riv.times import STOCKHOLM
+from shared.booking.times import STOCKHOLM
 
 NOON = datetime(2026, 12, 3, 11, 0, tzinfo=UTC)
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from fetcher.answers import CallFailed, RetryReason
 from fetcher.breaker import BreakerPolicy
 from fetcher.limits import Permit, SourceLimits
-from shared.topology import Topology
+from shared.relay.topology import Topology
 from tests.booking_samples import NOON, HandClock, LineInMemory, SampleSource
 from tests.unit.test_source_limits import Unwatched
 

@@ -11,9 +11,9 @@ import pytest
 from fetcher.answers import CallFailed, RetryReason
 from fetcher.breaker import BreakerPolicy
 from fetcher.limits import Permit, Source, SourceLimits, Wait, WaitReason
-from fetcher.turns import SECOND, TurnLine
-from shared.clock import Clock, utcnow
-from shared.outcomes import Unavailable
+from fetcher.slots import SECOND, TurnLine
+from shared.base.clock import Clock, utcnow
+from shared.base.errors import Unavailable
 from tests.booking_samples import NOON, HandClock, LineInMemory, SampleSource
 
 POLICY = BreakerPolicy(3, timedelta(seconds=5), timedelta(seconds=60), lambda: 1.0)
