@@ -22,7 +22,7 @@ HIDDEN = "(hidden)"
 _VISIBLE = frozenset(
     {
         *("version", "notification_id", "correlation_id", "change_id", "message_id"),
-        *("received_at", "fetched_at", "turn", "expires_at", "caller", "deleted"),
+        *("received_at", "fetched_at", "slot", "expires_at", "caller", "deleted"),
         *("service_domain", "categorization", "data_controller", "owner"),
         *("source_system", "logical_address", "booking_id", "is_call_letter", "unit"),
     }

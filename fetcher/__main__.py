@@ -20,7 +20,7 @@ from shared.store.migrate import ensure_sqlite
 from shared.store.slots import SourceSlots
 from shared.store.sources import CachedRegister, SourceRegister
 
-#: Kept to the database. Turns of many sources end at once, each within its own second; with fewer,
+#: Kept to the database. Slots of many sources end at once, each within its own second; with fewer,
 #: connections would be opened for every such moment, at ten times the cost of what they are for.
 _CONNECTIONS = 10
 
@@ -28,7 +28,7 @@ _CONNECTIONS = 10
 def run(settings: FetcherSettings) -> int:
     url = settings.database_url.get_secret_value()
     ensure_sqlite(url)
-    # Turns of the last second may be forgotten: then a source is asked twice as fast for a second.
+    # Slots of the last second may be forgotten: then a source is asked twice as fast for a second.
     database = open_database(url, pool_size=_CONNECTIONS, durable=False)
     register = SourceRegister(database)
     sources = CachedRegister(lambda: register.snapshot(settings.environment))

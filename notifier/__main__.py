@@ -10,7 +10,7 @@ from notifier.email_smtp import SmtpSender
 from notifier.handler import Lane, Notifier
 from notifier.mail_server import MailServer
 from notifier.metrics import observe
-from notifier.pacing import Pause, Turns
+from notifier.pacing import Pause, Slots
 from notifier.settings import NotifierSettings
 from notifier.sms_46elks import Account, Sms46elks
 from notifier.texts import Texts, UnfitText, load_texts
@@ -66,7 +66,7 @@ def build_lanes(settings: NotifierSettings, texts: Texts) -> Mapping[Channel, La
             sms_provider(settings, texts),
             Pause(),
             settings.notifier_quiet_hours,
-            Turns(settings.sms_per_minute),
+            Slots(settings.sms_per_minute),
         )
     if settings.smtp_url:
         lanes[Channel.EMAIL] = Lane(mail_sender(settings, texts), Pause())

@@ -37,7 +37,7 @@ class HandClock:
 
 
 class LineInMemory:
-    """The line of turns of all sources, as the database keeps it."""
+    """The line of slots of all sources, as the database keeps it."""
 
     def __init__(self) -> None:
         self.reserved: list[tuple[datetime, timedelta]] = []

@@ -122,8 +122,8 @@ class BookingChange(_ChangeMessage):
     most_recent_content: str = ""
     #: The booking this one takes the place of, when the same request removed it (rebooking).
     replaces: BookingKey | None = None
-    #: When this change may be fetched, once the source's rate limit has given it a turn.
-    turn: AwareDatetime | None = None
+    #: When this change may be fetched, once the source's rate limit has given it a slot.
+    slot: AwareDatetime | None = None
 
 
 class BookingDetails(Part):
@@ -173,8 +173,8 @@ class NoticeOrder(_ChangeMessage):
     expires_at: AwareDatetime | None = None
     #: The only channel this order is for. None: all that the patient has chosen.
     channel: Channel | None = None
-    #: When it may be sent, once the channel's rate limit has given it a turn.
-    turn: AwareDatetime | None = None
+    #: When it may be sent, once the channel's rate limit has given it a slot.
+    slot: AwareDatetime | None = None
 
     @property
     def identity(self) -> str:

@@ -7,7 +7,7 @@ table                  a row is expired when, counted from its own moment
 `notice`               it is settled, and its message is gone or about a time that has passed
 `booking_watermark`    nothing is awaited, and no message about its booking is left
 `source_system_log`    it is old
-`source_slot`          the turn is a day past: it says nothing any more
+`source_slot`          the slot is a day past: it says nothing any more
 =====================  ======================================================================
 
 The messages about one booking go together, since the latest of them is what is known of the
@@ -48,7 +48,7 @@ from shared.store.tables import (
     source_system_log,
 )
 
-_TURN_KEPT = timedelta(days=1)
+_SLOT_KEPT = timedelta(days=1)
 _UNSETTLED = (NoticeStatus.PENDING, NoticeStatus.SENDING)
 
 
@@ -74,7 +74,7 @@ class Expired:
 
 def expired_rows(limits: Limits, now: datetime) -> Sequence[Expired]:
     """What may go `now`, in the order in which it is to go."""
-    found = [_watermarks(limits.watermarks, limits.inbox, now), _turns(now)]
+    found = [_watermarks(limits.watermarks, limits.inbox, now), _slots(now)]
     if limits.notices is not None:
         found.insert(0, _notices(limits.notices, limits.inbox, now))
     if limits.inbox is not None:
@@ -155,9 +155,9 @@ def _watermarks(kept: timedelta, inbox: timedelta | None, now: datetime) -> Expi
     return Expired(booking_watermark, mark.booking, and_(old, unused), kept)
 
 
-def _turns(now: datetime) -> Expired:
-    past = source_slot.c.next_slot < now - _TURN_KEPT
-    return Expired(source_slot, source_slot.c.hsa_key, past, _TURN_KEPT)
+def _slots(now: datetime) -> Expired:
+    past = source_slot.c.next_slot < now - _SLOT_KEPT
+    return Expired(source_slot, source_slot.c.hsa_key, past, _SLOT_KEPT)
 
 
 def _source_log(kept: timedelta, now: datetime) -> Expired:

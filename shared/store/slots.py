@@ -1,4 +1,4 @@
-"""The line of turns of each source system, shared by all fetchers."""
+"""The line of slots of each source system, shared by all fetchers."""
 
 from datetime import datetime, timedelta
 
@@ -48,7 +48,7 @@ class SourceSlots:
     def reserve(self, hsa_key: str, *, not_before: datetime, span: timedelta) -> datetime:
         """Take the next `span` of the line that begins at `not_before` or later; its beginning.
 
-        Nobody gets a turn before `not_before` after this. Raises `DatabaseUnavailable`.
+        Nobody gets a slot before `not_before` after this. Raises `DatabaseUnavailable`.
         """
         with self._database.single() as connection:
             single = connection.dialect.name == "postgresql"

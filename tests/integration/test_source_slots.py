@@ -1,4 +1,4 @@
-"""The line of turns in the database, on SQLite and PostgreSQL, with several processes' worth."""
+"""The line of slots in the database, on SQLite and PostgreSQL, with several processes' worth."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -14,39 +14,39 @@ FIFTH = timedelta(seconds=0.2)
 
 
 @pytest.fixture
-def turns(database_url: str) -> SourceSlots:
+def slots(database_url: str) -> SourceSlots:
     migrate(database_url)
     return SourceSlots(open_database(database_url))
 
 
-def test_a_free_line_begins_at_once(turns: SourceSlots) -> None:
-    assert turns.reserve("SE-A", not_before=NOON, span=FIFTH) == NOON
+def test_a_free_line_begins_at_once(slots: SourceSlots) -> None:
+    assert slots.reserve("SE-A", not_before=NOON, span=FIFTH) == NOON
 
 
-def test_what_is_reserved_is_not_given_again(turns: SourceSlots) -> None:
-    firsts = [turns.reserve("SE-A", not_before=NOON, span=FIFTH * 5) for _ in range(3)]
+def test_what_is_reserved_is_not_given_again(slots: SourceSlots) -> None:
+    firsts = [slots.reserve("SE-A", not_before=NOON, span=FIFTH * 5) for _ in range(3)]
     assert firsts == [NOON, NOON + FIFTH * 5, NOON + FIFTH * 10]
 
 
-def test_time_that_passed_unused_is_not_made_up_for(turns: SourceSlots) -> None:
-    turns.reserve("SE-A", not_before=NOON, span=FIFTH)
+def test_time_that_passed_unused_is_not_made_up_for(slots: SourceSlots) -> None:
+    slots.reserve("SE-A", not_before=NOON, span=FIFTH)
     later = NOON + timedelta(hours=1)
-    assert turns.reserve("SE-A", not_before=later, span=FIFTH) == later
-    assert turns.reserve("SE-A", not_before=NOON, span=FIFTH) == later + FIFTH
+    assert slots.reserve("SE-A", not_before=later, span=FIFTH) == later
+    assert slots.reserve("SE-A", not_before=NOON, span=FIFTH) == later + FIFTH
 
 
-def test_each_source_has_its_own_line(turns: SourceSlots) -> None:
-    turns.reserve("SE-A", not_before=NOON, span=timedelta(hours=1))
-    assert turns.reserve("SE-B", not_before=NOON, span=FIFTH) == NOON
+def test_each_source_has_its_own_line(slots: SourceSlots) -> None:
+    slots.reserve("SE-A", not_before=NOON, span=timedelta(hours=1))
+    assert slots.reserve("SE-B", not_before=NOON, span=FIFTH) == NOON
 
 
-def test_turns_are_exact_to_the_microsecond(turns: SourceSlots) -> None:
+def test_turns_are_exact_to_the_microsecond(slots: SourceSlots) -> None:
     third = timedelta(microseconds=333_333)
-    firsts = [turns.reserve("SE-A", not_before=NOON, span=third) for _ in range(4)]
+    firsts = [slots.reserve("SE-A", not_before=NOON, span=third) for _ in range(4)]
     assert firsts[-1] == NOON + third * 3
 
 
-def test_fetchers_that_ask_at_once_get_different_turns(database_url: str) -> None:
+def test_fetchers_that_ask_at_once_get_different_slots(database_url: str) -> None:
     migrate(database_url)
     processes = [SourceSlots(open_database(database_url)) for _ in range(4)]
 
@@ -55,7 +55,7 @@ def test_fetchers_that_ask_at_once_get_different_turns(database_url: str) -> Non
         return [own.reserve("SE-A", not_before=NOON, span=FIFTH) for _ in range(10)]
 
     with ThreadPoolExecutor(8) as pool:
-        taken = [turn for some in pool.map(take, range(8)) for turn in some]
+        taken = [slot for some in pool.map(take, range(8)) for slot in some]
     assert sorted(taken) == [NOON + FIFTH * number for number in range(80)]  # type: ignore[type-var]
 
 

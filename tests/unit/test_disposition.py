@@ -95,7 +95,7 @@ def test_postpone_spends_no_attempt() -> None:
 
 
 def test_postpone_may_send_another_body_back() -> None:
-    turned = change(turn=NOW)
+    turned = change(slot=NOW)
     disposition = hop().disposition(Postpone(timedelta(seconds=5), Why.SOURCE_DOWN, turned))
     assert BookingChange.decode(disposition.publish[0].envelope.body) == turned
 
