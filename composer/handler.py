@@ -27,7 +27,7 @@ from shared.booking.inbox import (
 )
 from shared.booking.messages import BookingChange, FetchedBooking, Message, NoticeOrder
 from shared.booking.times import instant, is_wall_time
-from shared.relay.outcomes import DeadLetter, Drop, Outcome, Postpone, Publish
+from shared.relay.outcomes import DeadLetter, Done, Drop, Outcome, Postpone, Publish
 
 
 class PublishReason(StrEnum):
@@ -168,7 +168,7 @@ def _outcome(
     if judgement.wait is not None and not messages:
         return Postpone(judgement.wait, judgement.reason)
     if not messages:
-        return Drop(judgement.reason)
+        return Done(judgement.reason) if judgement.carry_over else Drop(judgement.reason)
     reason = judgement.reason if announcement else PublishReason.ASKED_ABOUT_REMOVED
     return Publish(tuple(messages), reason)
 
