@@ -12,7 +12,10 @@ from shared.database.tables import metadata
 from shared.topology import READING_STAGES, work_queue
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+FRONT = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+PAGES = [*(page for page in FRONT if page.exists()), *sorted((ROOT / "docs").glob("*.md"))]
+DOMAIN = ROOT / "docs" / "domain.md"
+PACKAGES = ("ingest", "filter", "fetcher", "composer", "notifier", "shared", "console", "sandbox")
 
 
 @pytest.fixture(params=PAGES, ids=lambda path: path.name)
@@ -65,3 +68,40 @@ def test_settings_that_pages_name_exist(page: Path) -> None:
     }
     for name in re.findall(r"BUDKAVLE_[A-Z_]+[A-Z](?![A-Z_]*…)", code(page)):
         assert name in known
+
+
+def headings(page: Path) -> set[str]:
+    return set(re.findall(r"^#+ (.+?) *$", page.read_text(), re.MULTILINE))
+
+
+def prose(file: Path) -> str:
+    """The text of `file` on one line, so that a citation may run over the end of a line."""
+    return re.sub(r"\s*\n\s*(#:? )?", " ", file.read_text())
+
+
+def citing_files() -> list[Path]:
+    folders = [ROOT / name for name in (*PACKAGES, "tests")]
+    return [file for folder in folders for file in folder.rglob("*.py") if file != Path(__file__)]
+
+
+def cited(text: str) -> list[str]:
+    """What `text` cites of the domain; "" for a citation without a heading."""
+    tail = r'((?:(?:,| and)? "[^"]+")*)'
+    found = re.findall(rf"docs/domain\.md{tail}", text)
+    return [name for names in found for name in re.findall('"([^"]+)"', names) or [""]]
+
+
+def test_citations_of_the_domain_name_headings() -> None:
+    known = headings(DOMAIN)
+    wrong = {
+        (str(file.relative_to(ROOT)), heading)
+        for file in citing_files()
+        for heading in cited(prose(file))
+        if heading not in known
+    }
+    assert wrong == set()
+
+
+def test_a_citation_without_a_heading_is_seen() -> None:
+    assert cited('(docs/domain.md, "Times" and "The notice")') == ["Times", "The notice"]
+    assert cited("as docs/domain.md has it") == [""]
