@@ -105,3 +105,30 @@ def test_citations_of_the_domain_name_headings() -> None:
 def test_a_citation_without_a_heading_is_seen() -> None:
     assert cited('(docs/domain.md, "Times" and "The notice")') == ["Times", "The notice"]
     assert cited("as docs/domain.md has it") == [""]
+
+
+def test_the_overview_quotes_the_benchmarks() -> None:
+    overview = prose(ROOT / "docs" / "oversikt.md")
+    measured = (ROOT / "docs" / "benchmarks.md").read_text()
+    [rate] = groups(r"\*\*(\d+) notifications/s\*\*", measured)
+    assert f"**{rate} notifieringar i sekunden**" in overview
+    assert f"**{int(rate) * 86_400 / 1e6:.0f} miljoner per dygn**" in overview
+    table = r"\n\| p50 \| p95 \| p99 \|\n\|[-:|]+\|\n"
+    median, slowest = groups(table + r"\| (\d+) ms \| \d+ ms \| (\d+) ms \|", measured)
+    assert (
+        f"meddelande {median} ms, och 99 av 100 meddelanden är sparade inom {slowest} ms"
+        in overview
+    )
+
+
+def test_the_overview_quotes_the_settings() -> None:
+    overview = prose(ROOT / "docs" / "oversikt.md")
+    defaults = {setting.name: setting.default for setting in all_settings()}
+    for name in ("BUDKAVLE_RETAIN_INBOX_DAYS", "BUDKAVLE_RETAIN_NOTICE_DAYS"):
+        assert f"{defaults[name]} dagar, ställbart" in overview
+
+
+def groups(pattern: str, text: str) -> tuple[str, ...]:
+    match = re.search(pattern, text)
+    assert match, pattern
+    return match.groups()
