@@ -55,6 +55,12 @@ def test_links_lead_to_files(page: Path) -> None:
             assert (page.parent / link).exists(), link
 
 
+def test_files_that_pages_name_exist(page: Path) -> None:
+    folders = "|".join((*PACKAGES, "docs", "tests", "deploy"))
+    for name in re.findall(rf"^((?:{folders})/[\w./-]+)$", code(page), re.MULTILINE):
+        assert (ROOT / name).exists(), name
+
+
 def test_the_page_on_security_forgets_no_table_and_no_queue() -> None:
     page = code(ROOT / "docs" / "security.md")
     kept = {*metadata.tables, *map(work_queue, READING_STAGES)}
