@@ -5,9 +5,9 @@ import tomllib
 from pathlib import Path
 from typing import Any, get_args
 
-from shared.messages import READS
-from shared.outcomes import Outcome
-from shared.topology import (
+from shared.booking.messages import READS
+from shared.relay.outcomes import Outcome
+from shared.relay.topology import (
     DELAY_STEPS,
     DELIVERY_LIMIT,
     READING_STAGES,
