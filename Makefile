@@ -30,8 +30,8 @@ lint: venv ## ruff, mypy --strict, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-docs: venv ## Writes the table of settings in README.md anew
-	$(BIN)/python -m tests.readme
+docs: venv ## Writes the table of settings into docs/settings.md
+	$(BIN)/python -m tests.settings_page
 
 lock: ## Resolves the dependencies anew (needs uv); the Dockerfile installs deploy/requirements.lock
 	$(COMPILE) --upgrade --extra dev -o requirements.lock
