@@ -50,9 +50,16 @@ def test_make_targets_exist(page: Path) -> None:
 
 
 def test_links_lead_to_files(page: Path) -> None:
-    for link in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+    for link in re.findall(r"(?:\]\(|src=\")([^)#\"]+)[)\"]", page.read_text()):
         if not link.startswith("https://"):
             assert (page.parent / link).exists(), link
+
+
+def test_pictures_are_small_and_ask_nobody_else() -> None:
+    pictures = list((ROOT / "docs" / "images").iterdir())
+    assert [picture.name for picture in pictures if picture.stat().st_size > 60_000] == []
+    for drawing in (picture for picture in pictures if picture.suffix == ".svg"):
+        assert not re.search(r"(href|src|url)\W+https?:", drawing.read_text())
 
 
 def test_files_that_pages_name_exist(page: Path) -> None:
