@@ -106,7 +106,7 @@ def demo(commands: str, environment: Mapping[str, str], log: Path) -> Iterator[N
 
 def pattern_of(line: str) -> str:
     """`…` stands for anything on the line; blanks for any number of them."""
-    parts = (r"\s+".join(map(re.escape, part.split(" "))) for part in line.split("…"))
+    parts = (r"[ \t]+".join(map(re.escape, part.split(" "))) for part in line.split("…"))
     return ".*".join(parts)
 
 

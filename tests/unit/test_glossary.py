@@ -17,6 +17,11 @@ HEADING = "## Words that are not used any more"
 #: Written by a program (`make bench`), or about the past, in the words of their time.
 _LEFT_OUT = {GLOSSARY, ROOT / "docs" / "benchmarks.md", ROOT / "CHANGELOG.md", Path(__file__)}
 _CODE = ("ingest", "filter", "fetcher", "composer", "notifier", "shared", "console", "sandbox")
+_FOLDERS = {
+    "docs": ("docs",),
+    "code": ("docs", "deploy", *_CODE),
+    "everywhere": ("docs", "deploy", *_CODE, "tests"),
+}
 _SUFFIXES = {".py", ".md", ".yaml", ".json", ".toml", ".j2", ".html", ".txt", ".xsd", ".wsdl"}
 
 
@@ -45,8 +50,7 @@ def compiled(text: str) -> re.Pattern[str]:
 
 def files_of(scope: str) -> Iterator[Path]:
     yield from (ROOT / "README.md", ROOT / "CONTRIBUTING.md")
-    folders = {"docs": ("docs",), "everywhere": ("docs", "tests", "deploy", *_CODE)}[scope]
-    for folder in folders:
+    for folder in _FOLDERS[scope]:
         yield from (file for file in (ROOT / folder).rglob("*") if file.suffix in _SUFFIXES)
 
 
