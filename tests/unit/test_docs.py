@@ -137,8 +137,8 @@ def test_the_overview_quotes_the_benchmarks() -> None:
 def test_the_overview_quotes_the_settings() -> None:
     overview = prose(ROOT / "docs" / "oversikt.md")
     defaults = {setting.name: setting.default for setting in all_settings()}
-    for name in ("BUDKAVLE_RETAIN_INBOX_DAYS", "BUDKAVLE_RETAIN_NOTICE_DAYS"):
-        assert f"{defaults[name]} dagar, ställbart" in overview
+    for what in ("INBOX", "NOTICE", "WATERMARK"):
+        assert f"{defaults[f'BUDKAVLE_RETAIN_{what}_DAYS']} dagar, ställbart" in overview
 
 
 def groups(pattern: str, text: str) -> tuple[str, ...]:
