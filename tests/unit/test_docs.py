@@ -14,7 +14,7 @@ from shared.store.tables import metadata
 ROOT = Path(__file__).parents[2]
 FRONT = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
 PAGES = [*(page for page in FRONT if page.exists()), *sorted((ROOT / "docs").glob("*.md"))]
-DOMAIN = ROOT / "docs" / "domain.md"
+DOMAIN_PAGE = ROOT / "docs" / "domain.md"
 PACKAGES = ("ingest", "filter", "fetcher", "composer", "notifier", "shared", "console", "sandbox")
 
 
@@ -105,7 +105,7 @@ def cited(text: str) -> list[str]:
 
 
 def test_citations_of_the_domain_name_headings() -> None:
-    known = headings(DOMAIN)
+    known = headings(DOMAIN_PAGE)
     wrong = {
         (str(file.relative_to(ROOT)), heading)
         for file in citing_files()
