@@ -232,10 +232,11 @@ def test_of_connections_beyond_the_limit_the_longest_idle_is_closed() -> None:
 def test_one_whose_request_is_being_read_is_not_closed_for_another() -> None:
     body = request()
     with running_gateway(ingest_max_connections=1) as gateway, connect(gateway) as first:
-        first.sendall(head(len(body)) + body[:-1])
+        first.sendall(head(len(body), "Expect: 100-continue"))
+        assert first.recv(100).startswith(b"HTTP/1.1 100")
         with connect(gateway) as second:
             assert closed(second)
-        first.sendall(body[-1:])
+        first.sendall(body)
         assert first.recv(100).startswith(b"HTTP/1.1 200")
 
 
