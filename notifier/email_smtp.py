@@ -22,8 +22,8 @@ from email.utils import format_datetime, parseaddr
 from notifier.mail_server import TROUBLE, MailConnections, MailServer, is_positive
 from notifier.replies import Accepted, Away, Rejected, Reply, TryLater, Uncertain
 from notifier.smtp_client import NO_CODE, SmtpClient
-from shared.clock import Clock
-from shared.deadline import Deadline
+from shared.base.clock import Clock
+from shared.base.deadline import Deadline
 
 _GO_ON = 354
 _CLOSING = 421  # the server shuts down

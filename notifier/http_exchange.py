@@ -14,7 +14,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import pycurl
 
-from shared.curl import Options, error_name, trust_options
+from shared.base.curl import Options, error_name, trust_options
 
 #: A provider's reply is some hundred bytes; what is longer is cut off there.
 MAX_HEAD_BYTES = 16 * 1024

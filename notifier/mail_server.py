@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from notifier.smtp_client import SmtpClient, connect, handshake
-from shared.deadline import Deadline
+from shared.base.deadline import Deadline
 
 #: ValueError is what smtplib's login says of a challenge that cannot be decoded.
 TROUBLE = (smtplib.SMTPException, OSError, ValueError)

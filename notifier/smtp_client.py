@@ -9,7 +9,7 @@ import smtplib
 import socket
 import ssl
 
-from shared.deadline import Deadline
+from shared.base.deadline import Deadline
 
 #: Of one reply, all its lines together. The longest, to EHLO, is some hundred bytes.
 MAX_REPLY_BYTES = 16 * 1024

@@ -19,7 +19,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope
 from notifier.email_smtp import SmtpSender
 from notifier.mail_server import MailConnections, MailServer
 from notifier.replies import Accepted, Away, Rejected, Reply, TryLater, Uncertain
-from shared.deadline import Deadline
+from shared.base.deadline import Deadline
 from tests.services.ports import free_port
 
 NOW = datetime(2026, 12, 3, 11, 0, tzinfo=UTC)

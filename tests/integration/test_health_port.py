@@ -7,8 +7,8 @@ from threading import Event
 import pytest
 import requests
 
-from shared.observability import health
-from shared.observability.health import HealthServer
+from shared.stage import health
+from shared.stage.health import HealthServer
 from tests.idle_connections import idle_connections
 from tests.polling import eventually
 

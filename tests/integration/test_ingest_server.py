@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from shared.broker.base import BrokerUnavailable, PublishRefused
+from shared.relay.broker import BrokerUnavailable, PublishRefused
 from tests.gateway import Gateway, running_gateway
 from tests.idle_connections import idle_connections
 from tests.notifications import HAND_WRITTEN, SUBSCRIBER, request
