@@ -20,8 +20,8 @@ from starlette.routing import Route
 from notifier.handler import Observer
 from shared.base.addresses import split_bind
 from shared.base.errors import Unavailable
-from shared.stage.side_port import SidePort
 from shared.booking.notices import Channel, NoticeStatus
+from shared.stage.side_port import SidePort
 
 log = structlog.get_logger()
 

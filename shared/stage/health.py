@@ -13,15 +13,10 @@ from shared.stage.side_port import SidePort
 
 #: Probes and scrapes are two or three at a time.
 _MAX_CONNECTIONS = 32
-
-
 #: How long checks may take; a probe would give up by then.
 _CHECK_SECONDS = 5
 
-
 Checks = Mapping[str, Callable[[], bool]]
-
-
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
