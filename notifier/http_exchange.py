@@ -32,7 +32,7 @@ _STOP = -1
 class Exchange:
     """What came of one POST.
 
-    `status` is None when the head of the final reply did not come whole. `error` names what kept
+    `status` is None when the status line of a final reply did not come. `error` names what kept
     the reply from coming whole, "" when nothing did. `body_sent` is False only when no byte of
     the request's body was handed to the network: then nobody can have taken it.
     """
@@ -94,14 +94,12 @@ class _Traffic:
         self._sent = False
         self._head = bytearray()
         self._head_bytes = 0
-        self._head_is_whole = False
         self._body = bytearray()
 
     def read(self, size: int) -> bytes:
         if not self._sent:  # a head that came before is that of a proxy
             self._sent = True
             self._head.clear()
-            self._head_is_whole = False
         return self._request.read(size)
 
     def take_header(self, line: bytes) -> int:
@@ -111,7 +109,6 @@ class _Traffic:
         if line.startswith(b"HTTP/"):
             self._head.clear()
         self._head += line
-        self._head_is_whole = not line.strip(b"\r\n")
         return len(line)
 
     def take_body(self, piece: bytes) -> int:
@@ -130,10 +127,9 @@ class _Traffic:
         )
 
     def _status(self) -> int | None:
-        """Of a head that is whole, and not the interim one before the final."""
+        """Of the final reply: 1xx only announces it."""
         found = _STATUS_LINE.match(self._head)
-        status = int(found[1]) if found and self._head_is_whole else None
-        return status if status is not None and status >= 200 else None
+        return int(found[1]) if found and int(found[1]) >= 200 else None
 
 
 def _headers(head: bytes) -> dict[str, str]:
