@@ -14,11 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import (
-    BaseLoader,
-    ChoiceLoader,
     Environment,
-    FileSystemLoader,
-    PackageLoader,
+    FunctionLoader,
     StrictUndefined,
     Template,
     TemplateError,
@@ -30,9 +27,11 @@ from composer import docbook, richtext
 from composer.message_text import MessageText
 from composer.noticeable import Noticeable, changed_aspects, noticeable
 from composer.samples import SAMPLES
+from shared.base.text_folder import TextFolder, UnfitText
 from shared.booking.inbox import MessageKind
 from shared.booking.messages import BookingDetails
 
+_OURS = Path(__file__).parent / "templates"
 _PARTS = ("subject.txt", "txt", "html")
 #: Markup that a booking system may send, and the texts of its in which it may stand.
 _PROBE = "<probe>"
@@ -56,9 +55,8 @@ class Wording:
     """The templates in force. Raises `BrokenTemplate` at once when one of them is at fault."""
 
     def __init__(self, region: Path | None = None) -> None:
-        built_in = PackageLoader("composer")
         self._environment = Environment(
-            loader=_with_region(region, built_in),
+            loader=FunctionLoader(_texts(region).read),
             autoescape=select_autoescape(["html"], default=False),
             undefined=StrictUndefined,
             trim_blocks=True,
@@ -86,7 +84,7 @@ class Wording:
     def _template(self, name: str) -> Template:
         try:
             return self._environment.get_template(name)
-        except (TemplateError, OSError, UnicodeDecodeError) as error:
+        except (TemplateError, UnfitText) as error:
             raise _broken(name, error) from error
 
     def _try_all(self) -> None:
@@ -107,14 +105,11 @@ def _probing(details: BookingDetails) -> BookingDetails:
     return details.model_copy(update=texts)
 
 
-def _with_region(region: Path | None, built_in: PackageLoader) -> BaseLoader:
-    if region is None:
-        return built_in
-    if not region.is_dir():
-        raise BrokenTemplate(f"{region}: no such folder")
-    if unknown := sorted({file.name for file in region.iterdir()} - set(built_in.list_templates())):
-        raise BrokenTemplate(f"{region / unknown[0]}: no template has that name")
-    return ChoiceLoader([FileSystemLoader(region), built_in])
+def _texts(region: Path | None) -> TextFolder:
+    try:
+        return TextFolder(_OURS, region)
+    except UnfitText as error:
+        raise BrokenTemplate(str(error)) from error
 
 
 def _broken(name: str, error: Exception) -> BrokenTemplate:

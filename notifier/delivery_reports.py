@@ -35,8 +35,8 @@ _THREADS = 2
 
 _STATUSES = {"delivered": NoticeStatus.DELIVERED, "failed": NoticeStatus.FAILED}
 
-#: Writes a report down; whether it changed anything. As `NoticeStore.report`.
-Record = Callable[[str, NoticeStatus, str], bool]
+#: Writes a report down; how many notices it changed. As `NoticeStore.report`.
+Record = Callable[[str, NoticeStatus, str], int]
 
 
 def report_url(public_url: str, secret: str) -> str:
@@ -91,7 +91,7 @@ class _Endpoint:
         except Unavailable as outage:
             log.warning("delivery_report_postponed", reason=outage.reason)
             return PlainTextResponse("try again\n", 503)
-        if changed:
+        for _ in range(changed):
             self._observe(Channel.SMS, status, "reported")
         return Response(status_code=204)
 

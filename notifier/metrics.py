@@ -1,4 +1,4 @@
-"""How notices fare, for operators. No label and no line ever holds an address."""
+"""What becomes of notices, for operators. No label and no line ever holds an address."""
 
 import structlog
 from prometheus_client import Counter
@@ -19,5 +19,5 @@ _NOTEWORTHY = {NoticeStatus.UNCERTAIN, NoticeStatus.REJECTED, NoticeStatus.FAILE
 def observe(channel: Channel, status: NoticeStatus, detail: str) -> None:
     """Count a status reached; write a line about it, a warning where people should look."""
     NOTICES.labels(channel, status).inc()
-    tell = log.warning if status in _NOTEWORTHY else log.info
-    tell("notice", channel=channel, status=status, detail=detail)
+    report = log.warning if status in _NOTEWORTHY else log.info
+    report("notice", channel=channel, status=status, detail=detail)

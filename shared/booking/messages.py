@@ -171,6 +171,10 @@ class NoticeOrder(_ChangeMessage):
     patient: PersonNumber
     #: After this moment the notice has no use: the announced time has passed.
     expires_at: AwareDatetime | None = None
+    #: Until when it waits for other messages to the same patient. None: it has not begun to.
+    collected_at: AwareDatetime | None = None
+    #: The channels on which its notices were registered when it began to.
+    registered: tuple[Channel, ...] = ()
     #: The only channel this order is for. None: all that the patient has chosen.
     channel: Channel | None = None
     #: When it may be sent, once the channel's rate limit has given it a slot.

@@ -149,10 +149,13 @@ notice = Table(
     Column("id", String(40), primary_key=True),
     Column("message_id", String(40), nullable=False),
     Column("channel", String(5), nullable=False),
-    Column("status", String(10), nullable=False, index=True),  # notifier.handler.NoticeStatus
+    Column("recipient", String(64), nullable=False),  # digest of the patient
+    Column("status", String(10), nullable=False, index=True),  # shared.booking.notices.NoticeStatus
+    Column("claim_id", String(40), index=True),  # the same in all notices sent as one
     Column("provider_id", String(100), index=True),  # the SMS provider's id, for its reports
     Column("detail", String(200), nullable=False, default=""),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     UniqueConstraint("message_id", "channel"),
+    Index("ix_notice_recipient_channel", "recipient", "channel"),
 )

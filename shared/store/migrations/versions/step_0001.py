@@ -118,7 +118,9 @@ def create_notice() -> None:
         sa.Column("id", sa.String(40), nullable=False),
         sa.Column("message_id", sa.String(40), nullable=False),
         sa.Column("channel", sa.String(5), nullable=False),
+        sa.Column("recipient", sa.String(64), nullable=False),
         sa.Column("status", sa.String(10), nullable=False),
+        sa.Column("claim_id", sa.String(40)),
         sa.Column("provider_id", sa.String(100)),
         sa.Column("detail", sa.String(200), nullable=False),
         sa.Column("created_at", INSTANT, nullable=False),
@@ -126,5 +128,7 @@ def create_notice() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_notice"),
         sa.UniqueConstraint("message_id", "channel", name="uq_notice_message_id_channel"),
     )
+    op.create_index("ix_notice_claim_id", "notice", ["claim_id"])
+    op.create_index("ix_notice_recipient_channel", "notice", ["recipient", "channel"])
     op.create_index("ix_notice_provider_id", "notice", ["provider_id"])
     op.create_index("ix_notice_status", "notice", ["status"])

@@ -26,7 +26,7 @@ _KEPT_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
-class MailServer:
+class SmtpServer:
     """Where mail is handed in. `tls`: used from the start for smtps, else by STARTTLS."""
 
     url: str  # smtp://host:port or smtps://host:port
@@ -61,12 +61,12 @@ class MailServer:
             client.login(self.username, self.password)
 
 
-class MailConnections:
+class SmtpConnections:
     """Open connections that no mail is on. Thread-safe."""
 
     def __init__(
         self,
-        server: MailServer,
+        server: SmtpServer,
         greeting_name: str,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
