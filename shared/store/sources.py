@@ -235,6 +235,7 @@ class CachedRegister:
         else:
             self._copy_number, self._tried_at = number, began_at
 
+
 def _is_system(key: str, environment: Environment) -> ColumnElement[bool]:
     return and_(source_system.c.hsa_key == key, source_system.c.environment == environment)
 

@@ -66,6 +66,7 @@ def test_an_activation_takes_effect_within_five_seconds_without_a_restart(
     send(broker, "SE-tidbok")
     dropped = 'budkavle_filter_engagements_dropped_total{reason="not_activated"} 1.0'
     eventually(lambda: dropped in metrics(metrics_url))
+    assert 'budkavle_filter_not_activated_total{source="SE-TIDBOK"} 1.0' in metrics(metrics_url)
     budkavle.out("source", "add", "se-TIDBOK", "--name", "Tidbok", "--environment", "qa")
 
     def passed_on() -> bool:

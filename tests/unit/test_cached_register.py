@@ -220,7 +220,7 @@ def test_those_who_wait_share_a_failure_too(register: FakeRegister) -> None:
 
 
 SYSTEMS = ("SE-A", "SE-B")
-#: A change while systems are asked for: one is activated or deactivated, the database comes or goes.
+#: A system is activated or deactivated, or the database goes or comes back.
 CHANGES = st.sampled_from([*SYSTEMS, "outage"])
 ROUNDS = st.lists(
     st.tuples(
