@@ -1,6 +1,6 @@
 # Everything here brings what it needs: a fresh Debian or Ubuntu with Python 3.11+, git and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo test java chaos bench lint docs lock clean
+.PHONY: help demo test quick java chaos bench lint docs lock clean
 
 BIN := .venv/bin
 COMPILE := uv pip compile --generate-hashes --universal --python-version 3.11 --no-header -q pyproject.toml
@@ -13,6 +13,9 @@ demo: venv ## The whole relay tells its story, in under a minute
 
 test: venv ## All tests; they bring their own RabbitMQ and PostgreSQL. Some: make test T=tests/unit
 	$(BIN)/python -m pytest $(T)
+
+quick: venv ## The pure unit tests, in under 30 s: no servers, no processes, fewer random examples
+	$(BIN)/python -m pytest tests/unit -m "not slow" --hypothesis-profile=quick -q $(T)
 
 java: venv ## A client that Apache CXF makes of our WSDL calls ingest; needs Maven and a JDK
 	BUDKAVLE_JAVA_CLIENT=1 $(BIN)/python -m pytest tests/contract/test_java_client.py

@@ -11,6 +11,8 @@ import typer.main
 
 from console.__main__ import _COMMANDS, app
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 #: Imports nothing before the command, and prints which modules it left in the end.
 _SCRIPT = """

@@ -15,6 +15,8 @@ from tests.fake_subscriber import FakeSubscriber, Received, fake_subscriber, res
 from tests.polling import eventually
 from tests.sandbox_world import SOAP, RunningWorld, running_world
 
+pytestmark = pytest.mark.slow
+
 ENTRY = {
     "registeredResidentIdentification": "191212121212",
     "logicalAddress": "SE2321000016-1HZ5",
