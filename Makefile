@@ -36,10 +36,11 @@ lint: venv ## ruff, mypy --strict, import-linter
 docs: venv ## Writes the table of settings in README.md anew
 	$(BIN)/python -m tests.readme
 
-lock: ## Resolves the dependencies anew (needs uv); the Dockerfile installs deploy/requirements.lock
-	$(COMPILE) --upgrade --extra dev -o requirements.lock
-	$(COMPILE) --extra dev --extra bench -c requirements.lock -o requirements-bench.lock
+lock: ## Resolves the dependencies anew (needs uv); the Dockerfile installs those in deploy/
+	$(COMPILE) --upgrade --extra sandbox --extra dev -o requirements.lock
+	$(COMPILE) --extra sandbox --extra dev --extra bench -c requirements.lock -o requirements-bench.lock
 	$(COMPILE) -c requirements.lock -o deploy/requirements.lock
+	$(COMPILE) --extra sandbox -c requirements.lock -o deploy/requirements-sandbox.lock
 
 clean: ## Removes .venv and what tools left behind
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -20,6 +20,8 @@ _COMMANDS = {
     "demo": LazyCommand(
         "console.demo.command",
         "Show the whole relay at work, from the engagement index to the patient's phone.",
+        extra="sandbox",
+        needs="aiosmtpd",
     ),
     "run": LazyCommand(
         "console.run",
@@ -35,6 +37,8 @@ _COMMANDS = {
     "sandbox": LazyCommand(
         "console.sandbox_command",
         "Run booking systems, an engagement index, mail and SMS receivers on loopback.",
+        extra="sandbox",
+        needs="aiosmtpd",
     ),
     "source": LazyCommand("console.sources", "Activated booking systems."),
     "contact": LazyCommand("console.contacts", "Where a patient wants notices."),
