@@ -75,3 +75,17 @@ def test_an_activation_takes_effect_within_five_seconds_without_a_restart(
 
     eventually(passed_on, timeout=IN_FORCE_SECONDS, every=0.25)
     assert changes.names[0] == "notificationaaaaaaaa-a"
+
+
+def test_nothing_is_lost_that_comes_right_after_an_activation(
+    budkavle: CommandLine, broker: Broker, metrics_url: str
+) -> None:
+    """Several at once: while one thread reads the register anew, no other believes its old copy."""
+    changes = Reader(broker, "fetcher", prefetch=200)
+    for number in range(1, 6):
+        source = f"SE-new-{number}"
+        budkavle.out("source", "add", source, "--name", "New", "--environment", "qa")
+        message = notification(source).encode()
+        broker.publish([Outgoing("filter", Envelope(f"{source}-{n}", message)) for n in range(24)])
+        eventually(lambda number=number: len(changes.names) == 24 * number)  # type: ignore[misc]
+    assert 'reason="not_activated"' not in metrics(metrics_url)
