@@ -14,7 +14,7 @@ demo: venv ## The whole relay tells its story, in under a minute
 test: venv ## All tests; they bring their own RabbitMQ and PostgreSQL. Some: make test T=tests/unit
 	$(BIN)/python -m pytest $(T)
 
-quick: venv ## The pure unit tests, in under 30 s: no servers, no processes, fewer random examples
+quick: venv ## The pure unit tests, in under 30 s: no servers, few random examples
 	$(BIN)/python -m pytest tests/unit -m "not slow" --hypothesis-profile=quick -q $(T)
 
 java: venv ## A client that Apache CXF makes of our WSDL calls ingest; needs Maven and a JDK
