@@ -2,6 +2,7 @@
 
 from html import escape
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +25,8 @@ from tests.notifications import (
     request,
     transaction,
 )
+
+pytestmark = pytest.mark.slow
 
 CORPUS = [
     request(),
