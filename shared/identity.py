@@ -18,6 +18,9 @@ from pydantic import BaseModel, ConfigDict, Field
 #: numbers). The older pattern of the official XSDs is a part of it.
 PERSON_NUMBER_PATTERN = r"[0-9]{8}[0-9A-Zptf]{4}"
 
+#: The service domain that is ours, as it is written downstream; some senders put `urn:` before it.
+SCHEDULING = "riv:crm:scheduling"
+
 _ID_LENGTH = 20
 _IDS = len(string.ascii_lowercase) ** _ID_LENGTH
 _SEPARATOR = "\x1f"
@@ -37,6 +40,21 @@ def new_id() -> str:
         number, letter = divmod(number, len(string.ascii_lowercase))
         letters.append(string.ascii_lowercase[letter])
     return "".join(letters)
+
+
+def spell(number: int) -> str:
+    """`number` in letters: a, b, … z, ba, bb, …
+
+    Ids of ours hold no digits, so that no redaction ever takes one for a person number.
+    """
+    rest, last = divmod(number, 26)
+    letter = chr(ord("a") + last)
+    return spell(rest) + letter if rest else letter
+
+
+def service_domain(text: str) -> str:
+    """A service domain as we compare it: without `urn:`, without regard to case."""
+    return text.strip().lower().removeprefix("urn:")
 
 
 def is_person_number(text: str) -> bool:

@@ -66,9 +66,9 @@ def running_gateway(**settings: object) -> Iterator[Gateway]:
     tls = LiveTls(told.tls) if told.tls else None
     listener = listen(told.ingest_bind)
     with ThreadPoolExecutor(told.ingest_threads) as threads:
-        endpoint = build_endpoint(told, broker, threads)  # type: ignore[arg-type]
+        endpoint, wait = build_endpoint(told, broker, threads)  # type: ignore[arg-type]
         app = build_app(endpoint, {"broker": broker.ready})
-        server = build_server(app, told, tls.context if tls else None)
+        server = build_server(app, told, tls.context if tls else None, wait.end_soon)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:

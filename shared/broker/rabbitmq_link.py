@@ -40,7 +40,7 @@ class Link:
     """Connects, declares the topology, opens a channel; and all again whenever it is lost.
 
     `on_open` gets each new session on the I/O thread. Waits between attempts grow from a fifth of
-    a second to five seconds, with jitter, so that a fleet does not come back in one instant.
+    a second to `longest_wait`, with jitter, so that a fleet does not come back in one instant.
     """
 
     def __init__(
@@ -48,11 +48,14 @@ class Link:
         parameters: Parameters,
         topology: Topology,
         on_open: Callable[[Session], None] = lambda _session: None,
+        *,
+        longest_wait: float = _LONGEST_WAIT,
     ) -> None:
         self._parameters = parameters
         self._name = connection_name(parameters)
         self._topology = topology
         self._on_open = on_open
+        self._longest_wait = longest_wait
         self._guard = threading.RLock()  # as in `rabbitmq_consumer`, for each crossing
         self._changed = threading.Condition(self._guard)
         self._pending: deque[Work] = deque()
@@ -129,7 +132,7 @@ class Link:
             self._closing.wait(self._next_wait())
 
     def _next_wait(self) -> float:
-        longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** min(self._failures, 10))
+        longest = min(self._longest_wait, _FIRST_WAIT * 2 ** min(self._failures, 10))
         self._failures += 1
         return random.uniform(longest / 2, longest)  # noqa: S311 - jitter, not a secret
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from filter.handler import Filter
-from filter.rules import DropReason, service_domain, spell
-from shared.identity import hsa_key
+from filter.rules import DropReason
+from shared.identity import hsa_key, service_domain, spell
 from shared.messages import BookingChange, Engagement, Notification
 from shared.outcomes import Drop, Publish, Unavailable
 
@@ -61,7 +61,7 @@ class Filtered:
 
     def __init__(self, *engagements: Engagement) -> None:
         self.dropped: Counter[str] = Counter()
-        handle = Filter(FakeRegister("SE-SOURCE", "SE-OTHER"), self._count)
+        handle = Filter(FakeRegister("SE-SOURCE", "SE-OTHER"), self._count, self._report)
         self.outcome = handle(notification(*engagements))
 
     @property
@@ -157,7 +157,7 @@ def test_while_the_register_cannot_be_read_the_notification_waits() -> None:
         def find(self, hsa_id: str) -> object | None:
             raise Unavailable("register_unavailable")
 
-    handle = Filter(Away(), lambda _reason, _number: None)
+    handle = Filter(Away(), lambda _reason, _number: None, no_report)
     with pytest.raises(Unavailable):
         handle(notification(engagement()))
 
@@ -247,7 +247,9 @@ def test_a_booking_that_stands_twice_is_asked_for_once_with_the_latest_word() ->
 def test_ids_do_not_depend_on_what_the_register_says_of_the_others() -> None:
     request = [engagement("x", source_system="SE-STRANGER"), engagement("y")]
     before = Filtered(*request).changes
-    knows_all = Filter(FakeRegister("SE-STRANGER", "SE-SOURCE"), lambda _reason, _number: None)
+    knows_all = Filter(
+        FakeRegister("SE-STRANGER", "SE-SOURCE"), lambda _reason, _number: None, no_report
+    )
     after = knows_all(notification(*request))
     assert isinstance(after, Publish)
     assert before[0] in after.messages
