@@ -14,9 +14,9 @@ from filter.rules import (
     pair,
     why_not_ours,
 )
-from shared.identity import SCHEDULING, spell
-from shared.messages import BookingChange, Notification
-from shared.outcomes import DeadLetter, Drop, Outcome, Publish
+from shared.booking.identity import SCHEDULING, spell
+from shared.booking.messages import BookingChange, Notification
+from shared.relay.outcomes import DeadLetter, Drop, Outcome, Publish
 
 
 class ActivatedSources(Protocol):

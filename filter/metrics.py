@@ -11,7 +11,7 @@ from prometheus_client import Counter
 
 from filter.refused import Verdict
 from filter.rules import DropReason
-from shared.identity import hsa_key
+from shared.booking.identity import hsa_key
 
 log = structlog.get_logger()
 

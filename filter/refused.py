@@ -8,8 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from shared.identity import hsa_key, spell
-from shared.messages import Engagement, Notification, RefusedEngagement
+from shared.booking.identity import hsa_key, spell
+from shared.booking.messages import Engagement, Notification, RefusedEngagement
 from shared.riv.engagements import Flaw, Unacceptable, read_document
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from shared.identity import SCHEDULING, BookingKey, hsa_key, service_domain
-from shared.messages import Engagement
+from shared.booking.identity import SCHEDULING, BookingKey, hsa_key, service_domain
+from shared.booking.messages import Engagement
 
 
 class DropReason(StrEnum):

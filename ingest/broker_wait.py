@@ -13,7 +13,7 @@ import structlog
 
 from ingest.handler import NOT_STORED, Answer, Publish, Unstored
 from ingest.metrics import HELD
-from shared.outcomes import Unavailable
+from shared.base.errors import Unavailable
 
 log = structlog.get_logger()
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from lxml import etree
 
-from shared.identity import SCHEDULING, service_domain
-from shared.messages import Engagement, RefusedEngagement
+from shared.booking.identity import SCHEDULING, service_domain
+from shared.booking.messages import Engagement, RefusedEngagement
 from shared.riv.engagements import Flaw, Unacceptable, read_engagement
 from shared.riv.namespaces import PROCESS_NOTIFICATION
 from shared.riv.xml import Element

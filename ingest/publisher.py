@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from shared.broker.base import Broker, BrokerError, Envelope, Outgoing
-from shared.identity import spell
-from shared.messages import Notification
-from shared.outcomes import Unavailable
+from shared.base.errors import Unavailable
+from shared.booking.identity import spell
+from shared.booking.messages import Notification
+from shared.relay.broker import Broker, BrokerError, Envelope, Outgoing
 
 #: Bytes by which the id of a part may be longer than the id of the whole.
 _LONGER_ID = 16

@@ -10,9 +10,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic.alias_generators import to_camel
 
 from sandbox.faults import said_wrong
-from shared.identity import PERSON_NUMBER_PATTERN
+from shared.base.ids import PERSON_NUMBER_PATTERN
+from shared.booking.times import parse_wall
 from shared.riv.namespaces import ENGAGEMENT_INDEX, UPDATE
-from shared.riv.times import parse_wall
 
 #: DOMAIN, "ProcessNotification": more in one request is refused, by the index and by us.
 MAX_TRANSACTIONS = 1000

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import NamedTuple
 
-from shared.identity import is_person_number
-from shared.messages import Engagement
+from shared.base.ids import is_person_number
+from shared.booking.messages import Engagement
+from shared.booking.times import is_wall_time
 from shared.riv.namespaces import ENGAGEMENT_INDEX
-from shared.riv.times import is_wall_time
 from shared.riv.xml import Element, MalformedXml, parse_xml
 
 _INDEX = f"{{{ENGAGEMENT_INDEX}}}"
