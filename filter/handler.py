@@ -14,7 +14,8 @@ from filter.rules import (
     pair,
     why_not_ours,
 )
-from shared.booking.identity import SCHEDULING, spell
+from shared.base.ids import spell
+from shared.booking.identity import SCHEDULING
 from shared.booking.messages import BookingChange, Notification
 from shared.relay.outcomes import DeadLetter, Drop, Outcome, Publish
 

@@ -8,7 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from shared.booking.identity import hsa_key, spell
+from shared.base.ids import spell
+from shared.booking.identity import hsa_key
 from shared.booking.messages import Engagement, Notification, RefusedEngagement
 from shared.riv.engagements import Flaw, Unacceptable, read_document
 

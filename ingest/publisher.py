@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from shared.base.errors import Unavailable
-from shared.booking.identity import spell
+from shared.base.ids import spell
 from shared.booking.messages import Notification
 from shared.relay.broker import Broker, BrokerError, Envelope, Outgoing
 

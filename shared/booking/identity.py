@@ -23,16 +23,6 @@ _SEPARATOR = "\x1f"
 PersonNumber = Annotated[str, Field(pattern=f"^{PERSON_NUMBER_PATTERN}$", repr=False)]
 
 
-def spell(number: int) -> str:
-    """`number` in letters: a, b, … z, ba, bb, …
-
-    Ids of ours hold no digits, so that no redaction ever takes one for a person number.
-    """
-    rest, last = divmod(number, 26)
-    letter = chr(ord("a") + last)
-    return spell(rest) + letter if rest else letter
-
-
 def service_domain(text: str) -> str:
     """A service domain as we compare it: without `urn:`, without regard to case."""
     return text.strip().lower().removeprefix("urn:")

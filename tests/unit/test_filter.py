@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from filter.handler import Filter
 from filter.rules import DropReason
 from shared.base.errors import Unavailable
-from shared.booking.identity import hsa_key, service_domain, spell
+from shared.base.ids import spell
+from shared.booking.identity import hsa_key, service_domain
 from shared.booking.messages import BookingChange, Engagement, Notification
 from shared.relay.outcomes import Drop, Publish
 
