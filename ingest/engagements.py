@@ -14,8 +14,11 @@ from shared.riv.engagements import Flaw, Unacceptable, read_engagement
 from shared.riv.namespaces import PROCESS_NOTIFICATION
 from shared.riv.xml import Element
 
-#: Characters of a refused engagement that is kept; one of longest values has a tenth of it.
+#: How many refused engagements of one request are kept, one by one. No request ought to hold any.
+_MOST_KEPT = 1000
+#: Characters of one that is kept, which is twenty of longest values, and of all of a request.
 _LONGEST_KEPT = 32 * 1024
+_ROOM = 2 * 1024 * 1024
 
 _TRANSACTION = f"{{{PROCESS_NOTIFICATION}}}engagementTransaction"
 
@@ -49,7 +52,7 @@ class Judged(NamedTuple):
 def read_engagements(notification: Element) -> Judged:
     """Every engagement of the request, in its order. Raises `NoEngagements`."""
     taken: list[Engagement] = []
-    refused: list[Refusal] = []
+    refused = _Refusals()
     ignored = 0
     for number, transaction in enumerate(notification.iterfind(_TRANSACTION), start=1):
         try:
@@ -58,21 +61,48 @@ def read_engagements(notification: Element) -> Judged:
             if _is_foreign(why):
                 ignored += 1
             else:
-                refused.append(_refusal(number, transaction, why))
-    if not (taken or refused or ignored):
+                refused.add(number, transaction, why)
+    judged = Judged(tuple(taken), refused.all(), ignored)
+    if not any(judged):
         raise NoEngagements("engagementTransaction is missing")
-    return Judged(tuple(taken), tuple(refused), ignored)
+    return judged
 
 
 def _is_foreign(why: Unacceptable) -> bool:
     return bool(why.service_domain) and service_domain(why.service_domain) != SCHEDULING
 
 
-def _refusal(number: int, transaction: Element, why: Unacceptable) -> Refusal:
-    document = etree.tostring(transaction, encoding="unicode", with_tail=False)
-    kept = RefusedEngagement(
-        source_system=why.source_system,
-        problem=str(why),
-        document=document if len(document) <= _LONGEST_KEPT else "",
-    )
-    return Refusal(f"engagementTransaction[{number}]", why.element, why.flaw, kept)
+class _Refusals:
+    """Refused engagements of one request, within bounds: writing them anew may make them larger."""
+
+    def __init__(self) -> None:
+        self._kept: list[Refusal] = []
+        self._more = 0
+        self._room = _ROOM
+
+    def add(self, number: int, transaction: Element, why: Unacceptable) -> None:
+        if len(self._kept) == _MOST_KEPT:
+            self._more += 1
+            return
+        kept = RefusedEngagement(
+            source_system=why.source_system,
+            problem=str(why),
+            document=self._document(transaction),
+        )
+        place = f"engagementTransaction[{number}]"
+        self._kept.append(Refusal(place, why.element, why.flaw, kept))
+
+    def all(self) -> tuple[Refusal, ...]:
+        """Those that did not fit are one at the end, of a system that cannot be read."""
+        if not self._more:
+            return tuple(self._kept)
+        kept = RefusedEngagement(problem=f"{self._more} more could not be taken and are not kept")
+        rest = Refusal("ProcessNotification", "engagementTransaction", Flaw.TOO_MANY, kept)
+        return (*self._kept, rest)
+
+    def _document(self, transaction: Element) -> str:
+        if self._room <= 0:
+            return ""
+        document = etree.tostring(transaction, encoding="unicode", with_tail=False)
+        self._room -= len(document)
+        return document if len(document) <= _LONGEST_KEPT else ""

@@ -37,6 +37,7 @@ class Flaw(StrEnum):
     TOO_LONG = "too_long"
     WRONG_FORM = "wrong_form"
     UNREADABLE = "unreadable"  # of a document that is no XML, or that was not kept
+    TOO_MANY = "too_many"  # odd ones in one request: those beyond were not kept
 
 
 class Unacceptable(ValueError):

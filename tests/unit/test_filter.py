@@ -63,7 +63,7 @@ class Filtered:
 
     def __init__(self, *engagements: Engagement) -> None:
         self.dropped: Counter[str] = Counter()
-        handle = Filter(FakeRegister("SE-SOURCE", "SE-OTHER"), self._count, self._report)
+        handle = Filter(FakeRegister("SE-SOURCE", "SE-OTHER"), self._count, no_report)
         self.outcome = handle(notification(*engagements))
 
     @property
@@ -77,6 +77,10 @@ class Filtered:
 
     def _count(self, reason: DropReason, number: int) -> None:
         self.dropped[reason] += number
+
+
+def no_report(_odd: object, *, activated: bool, kept: bool) -> None:
+    """There is nothing odd."""
 
 
 def test_one_engagement_of_ours_becomes_one_change() -> None:
