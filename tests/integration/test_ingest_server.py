@@ -4,24 +4,39 @@ import resource
 import socket
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import pytest
 import requests
+from prometheus_client import REGISTRY
+from requests import Response
+from structlog.testing import capture_logs
 
 from shared.relay.broker import BrokerUnavailable, PublishRefused
 from tests.gateway import Gateway, running_gateway
-from tests.notifications import HAND_WRITTEN, SUBSCRIBER, request
+from tests.notifications import (
+    HAND_WRITTEN,
+    PROCESS_NOTIFICATION,
+    SAMPLE,
+    SUBSCRIBER,
+    engagement,
+    envelope,
+    request,
+    transaction,
+    transactions,
+)
 from tests.polling import eventually
 
 OK = b"<ei:ResultCode>OK</ei:ResultCode>"
+INFO = b"<ei:ResultCode>INFO</ei:ResultCode>"
 ERROR = b"<ei:ResultCode>ERROR</ei:ResultCode>"
 
 
 @pytest.fixture
 def gateway() -> Iterator[Gateway]:
-    with running_gateway(logical_address=SUBSCRIBER) as running:
+    with running_gateway(logical_address=SUBSCRIBER, ingest_broker_wait_seconds=0.2) as running:
         yield running
 
 
@@ -83,12 +98,97 @@ def test_a_bug_of_ours_is_a_fault_and_passes(gateway: Gateway) -> None:
 
 def test_what_can_never_be_taken_is_an_error_that_names_the_element(gateway: Gateway) -> None:
     missing = gateway.post(request().replace(b"sourceSystem>", b"sourceSistem>"))
-    too_many = gateway.post(request(1001))
-    for reply in (missing, too_many):
+    nothing = gateway.post(request(0))
+    for reply in (missing, nothing):
         assert reply.status_code == 200
         assert ERROR in reply.content
     assert b"engagementTransaction[1]/engagement/sourceSystem is missing" in missing.content
-    assert gateway.broker.published == []
+    assert b"engagementTransaction is missing" in nothing.content
+    (kept,) = gateway.broker.notifications
+    assert (kept.engagements, len(kept.refused)) == ((), 1)
+
+
+def test_one_odd_engagement_among_twenty_costs_the_others_nothing(
+    gateway: Gateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    odd = transaction(engagement(registeredResidentIdentification="1212121212"))
+    labels = {"element": "registeredResidentIdentification", "flaw": "wrong_form"}
+    name = "budkavle_ingest_engagements_refused_total"
+    before = REGISTRY.get_sample_value(name, labels) or 0
+    with capture_logs() as lines:
+        reply = gateway.post(envelope(transactions(20) + odd))
+    assert INFO in reply.content
+    assert b"engagementTransaction[21]/engagement/registeredResidentIdentification" in reply.content
+    (stored,) = gateway.broker.notifications
+    assert (len(stored.engagements), len(stored.refused)) == (20, 1)
+    assert REGISTRY.get_sample_value(name, labels) == before + 1
+    (line,) = [one for one in lines if one["event"] == "engagements_refused"]
+    assert line["source"] == SAMPLE["sourceSystem"]
+    assert labels.items() <= line.items()
+    assert "1212121212" not in f"{lines} {reply.text} {caplog.text}"
+
+
+def test_more_than_a_thousand_are_taken_and_stored_in_parts_if_need_be() -> None:
+    with running_gateway(ingest_max_message_bytes=256 * 1024) as gateway:
+        assert OK in gateway.post(request(1200)).content
+        parts = gateway.broker.notifications
+        assert len(parts) > 1
+        bookings = [one.booking_id for part in parts for one in part.engagements]
+        assert bookings == [f"booking-{number}" for number in range(1, 1201)]
+
+
+@contextmanager
+def held(number: int, **settings: object) -> Iterator[tuple[Gateway, list[Future[Response]]]]:
+    """A gateway whose broker is away, and so many requests that it holds."""
+    with running_gateway(**settings) as gateway, ThreadPoolExecutor(number) as senders:
+        gateway.broker.trouble = BrokerUnavailable("away")
+        waiting = [senders.submit(gateway.post, request()) for _ in range(number)]
+        gauge = "budkavle_ingest_held_requests"
+        eventually(lambda: REGISTRY.get_sample_value(gauge) == number)
+        yield gateway, waiting
+
+
+def test_requests_are_held_while_the_broker_is_away_and_others_are_served() -> None:
+    """Forty: more than there are threads, and for longer than a request may take to arrive."""
+    ping = envelope("").replace(
+        f"{PROCESS_NOTIFICATION}".encode(),
+        b"urn:riv:itintegration:monitoring:PingForConfigurationResponder:1",
+    ).replace(b"n:ProcessNotification", b"n:PingForConfiguration")  # fmt: skip
+    with held(40, ingest_read_seconds=0.5, ingest_threads=4) as (gateway, waiting):
+        until = time.monotonic() + 1.2
+        while time.monotonic() < until:
+            assert gateway.get("/readyz").status_code == 503
+            assert gateway.get("/healthz").status_code == 200
+            assert b"pingDateTime" in gateway.post(ping).content
+        assert not any(one.done() for one in waiting)
+        gateway.broker.trouble = None
+        assert all(OK in one.result().content for one in waiting)
+        assert len(gateway.broker.published) == 40
+
+
+def test_held_requests_count_as_in_flight() -> None:
+    with held(2, ingest_max_in_flight=2) as (gateway, waiting):
+        assert gateway.post(request()).status_code == 503
+        gateway.broker.trouble = None
+        assert all(OK in one.result().content for one in waiting)
+        assert OK in gateway.post(request()).content
+
+
+def test_the_bytes_of_held_requests_count() -> None:
+    with held(2, ingest_max_held_bytes=2 * len(request()) + 10) as (gateway, waiting):
+        assert gateway.post(request()).status_code == 503
+        gateway.broker.trouble = None
+        assert all(OK in one.result().content for one in waiting)
+
+
+def test_held_connections_count_and_the_others_are_served() -> None:
+    with held(3, ingest_max_connections=4) as (gateway, waiting):
+        with connect(gateway) as fourth, connect(gateway) as fifth:
+            assert closed(fifth)
+            fourth.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert fourth.recv(100).startswith(b"HTTP/1.1 200")
+        gateway.broker.trouble = None
+        assert all(OK in one.result().content for one in waiting)
 
 
 def test_hostile_documents_are_refused_and_the_gateway_stays_up(gateway: Gateway) -> None:
@@ -228,7 +328,7 @@ def test_connections_beyond_the_limit_are_closed() -> None:
 
 def test_one_connection_carries_many_requests(gateway: Gateway) -> None:
     with requests.Session() as session:
-        for body in (request(), b"hello", request(1001), request()):
+        for body in (request(), b"hello", request(0), request()):
             reply = session.post(f"{gateway.url}/ProcessNotification", body, timeout=9)
             assert reply.headers.get("connection") != "close"
     assert len(gateway.broker.published) == 2
