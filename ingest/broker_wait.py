@@ -19,6 +19,8 @@ log = structlog.get_logger()
 
 #: How often the broker is asked for while requests wait for it, in seconds.
 _EVERY = 0.1
+#: How long a request rests after a publish that failed: a broker may be there and refuse (seconds).
+_REST = 0.5
 
 
 class BrokerWait:
@@ -77,7 +79,8 @@ class BrokerWait:
         return False
 
     async def _until_ready(self) -> None:
+        await asyncio.sleep(_REST)
         while True:
-            await asyncio.sleep(_EVERY)
             if await asyncio.to_thread(self._ready):
                 return
+            await asyncio.sleep(_EVERY)
