@@ -57,7 +57,7 @@ class BrokerWait:
                 try:
                     await loop.run_in_executor(self._threads, self._publish, unstored.notification)
                 except Unavailable as outage:
-                    log.warning("still_not_stored", notification_id=identity, error=str(outage))
+                    log.debug("still_not_stored", notification_id=identity, error=str(outage))
                 else:
                     return unstored.answer
         return NOT_STORED

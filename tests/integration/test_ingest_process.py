@@ -227,6 +227,30 @@ def test_twelve_hundred_in_one_request_are_stored_in_parts_that_the_broker_takes
         broker.close()
 
 
+def test_a_request_larger_than_the_brokers_limit_is_stored_in_parts(
+    rabbitmq: RabbitMQ, rabbitmq_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RabbitMQ closes the channel of who publishes more than its `max_message_size`."""
+    allow_messages_of(rabbitmq, 300_000)
+    try:
+        with running(rabbitmq_url, tmp_path) as process:
+            assert process.post(request(2000)).status_code == 500
+        monkeypatch.setenv("BUDKAVLE_INGEST_MAX_MESSAGE_BYTES", str(256 * 1024))
+        with running(rabbitmq_url, tmp_path) as process:
+            assert b"ResultCode>OK<" in process.post(request(2000)).content
+    finally:
+        allow_messages_of(rabbitmq, 128 * 1024 * 1024)
+    broker = open_broker(rabbitmq_url)
+    reader = Reader(broker)
+    eventually(lambda: len(bookings_of(reader)) == 2000)
+    broker.close()
+
+
+def allow_messages_of(rabbitmq: RabbitMQ, size: int) -> None:
+    """Bytes; in force for channels that are opened from now on."""
+    rabbitmq.ctl("eval", f"application:set_env(rabbit, max_message_size, {size}).")
+
+
 def test_held_requests_end_in_order_on_sigterm(tmp_path: Path) -> None:
     nobody = f"amqp://guest:guest@127.0.0.1:{free_port()}"
     bind = f"127.0.0.1:{free_port()}"
