@@ -1,7 +1,8 @@
 """Holding requests while the broker is away, so that the index need not spend its attempts on it.
 
-The index waits a minute for an answer, but re-sends only a few times, seconds apart (DOMAIN,
-"ProcessNotification"). A held request takes no thread, and counts as in flight until its end.
+The index waits a minute for an answer, but re-sends only a few times, seconds apart
+(docs/domain.md, "Answers and re-sends"). A held request takes no thread, and counts as in flight
+until its end.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """From the element `ProcessNotification` to what can be taken of it.
 
 Each engagement is judged by itself, because the index merges what systems send that know nothing
-of each other (DOMAIN, "ProcessNotification").
+of each other (docs/domain.md, "The running index").
 """
 
 from typing import NamedTuple

@@ -1,7 +1,8 @@
 """The decision of the gateway: taken, refused for good, or a Fault.
 
 The index looks at one thing only: a Fault (or no answer) makes it send again, a few times, and then
-keep the request for people; any other answer is final (DOMAIN, "ProcessNotification"). Hence:
+keep the request for people; any other answer is final (docs/domain.md, "Answers and re-sends").
+Hence:
 
 - Each engagement is judged by itself. Those that cannot be taken go along in the queue message; the
   filter, which has the register, keeps them as dead letters or drops them.

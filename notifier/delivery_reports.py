@@ -1,8 +1,9 @@
 """Delivery reports of the SMS provider: a small HTTP endpoint beside the stage.
 
-`POST /sms-reports/<secret>/<notice id>`, a form with `id` and `status` (DOMAIN, "The notice"). The
-path names our notice, so a report finds it also when we never learned the provider's id: it is
-what settles an uncertain one. Anything but 2xx makes the provider send the report again.
+`POST /sms-reports/<secret>/<notice id>`, a form with `id` and `status`
+(docs/domain.md, "The SMS provider 46elks"). The path names our notice, so a report
+finds it also when we never learned the provider's id: it is what settles an
+uncertain one. Anything but 2xx makes the provider send the report again.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""SMS through 46elks' HTTP API (DOMAIN, "The notice").
+"""SMS through 46elks' HTTP API (docs/domain.md, "The SMS provider 46elks").
 
 It has no idempotency key, so a request that got no answer leaves the outcome uncertain. Each
 message takes a connection of its own: on a reused one, "the peer had closed it" and "the peer took

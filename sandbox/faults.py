@@ -18,7 +18,7 @@ Clock = Callable[[], float]
 
 
 class BookingFault(StrEnum):
-    """What can be wrong with a booking system (DOMAIN, "GetBookingDetails", quirks)."""
+    """What can be wrong with a booking system (docs/domain.md, "Producers' quirks")."""
 
     LATENCY = "latency"  # answers after latency_seconds
     FAULT = "fault"  # SOAP Fault, HTTP 500

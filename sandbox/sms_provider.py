@@ -1,4 +1,4 @@
-"""The SMS provider 46elks: `POST /a1/sms` as DOMAIN tells of it, and its delivery reports."""
+"""`POST /a1/sms` and delivery reports, as in docs/domain.md, "The SMS provider 46elks"."""
 
 import asyncio
 import base64

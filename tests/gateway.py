@@ -1,10 +1,12 @@
 """The gateway in this process, on a free port, with a broker that does as it is told."""
 
+import socket
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import requests
 
@@ -77,3 +79,19 @@ def running_gateway(**settings: object) -> Iterator[Gateway]:
             broker.open.set()
             server.should_exit = True
             thread.join()
+
+
+def connect(gateway: Gateway) -> socket.socket:
+    address = urlsplit(gateway.url)
+    connection = socket.create_connection((address.hostname, address.port))
+    connection.settimeout(20)
+    return connection
+
+
+def closed(connection: socket.socket) -> bool:
+    try:
+        while connection.recv(1000):
+            pass
+    except ConnectionResetError:
+        pass
+    return True

@@ -1,7 +1,7 @@
 """One `engagementTransaction`: tolerant of form, strict on what is used of it.
 
 Any order, prefixes, white space and foreign elements are taken. What we use must stand there once,
-hold something, and not be longer than the index lets through (DOMAIN, "ProcessNotification").
+hold something, and not be longer than the index lets through (docs/domain.md, "An engagement").
 Elements that are not used are not looked at. Objections name the element, never its value.
 
 Ingest reads requests by these rules, and the filter reads again what ingest refused.
