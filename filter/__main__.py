@@ -3,7 +3,7 @@
 import sys
 
 from filter.handler import Filter
-from filter.metrics import report_dropped
+from filter.metrics import report_dropped, report_refused
 from filter.settings import FilterSettings
 from shared.stage.process import run_stage, start
 from shared.store.engine import open_database
@@ -17,7 +17,7 @@ def run(settings: FilterSettings) -> int:
     database = open_database(url)
     register = SourceRegister(database)
     sources = CachedRegister(lambda: register.snapshot(settings.environment))
-    handler = Filter(sources, report_dropped)
+    handler = Filter(sources, report_dropped, report_refused)
     return run_stage(
         "filter",
         handler,

@@ -2,10 +2,11 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
-from typing import Protocol
+from enum import StrEnum
+from typing import NamedTuple, Protocol
 
+from filter.refused import Verdict, by_system, explained, reread
 from filter.rules import (
-    SCHEDULING,
     Change,
     Dropped,
     DropReason,
@@ -13,12 +14,12 @@ from filter.rules import (
     is_scheduling,
     one_per_booking,
     pair,
-    spell,
     why_not_ours,
 )
-from shared.booking.identity import hsa_key
+from shared.base.ids import spell
+from shared.booking.identity import SCHEDULING, hsa_key
 from shared.booking.messages import BookingChange, Notification
-from shared.relay.outcomes import Drop, Outcome, Publish
+from shared.relay.outcomes import DeadLetter, Drop, Outcome, Publish
 
 
 class ActivatedSources(Protocol):
@@ -42,12 +43,34 @@ class ReportDropped(Protocol):
     ) -> None: ...
 
 
-class Filter:
-    """Notification in; one change for each booking of ours out."""
+class ReportRefused(Protocol):
+    """Counts and logs refused engagements of one system. `kept`: as a dead letter."""
 
-    def __init__(self, sources: ActivatedSources, report_dropped: ReportDropped) -> None:
+    def __call__(self, odd: tuple[Verdict, ...], *, activated: bool, kept: bool) -> None: ...
+
+
+class DeadReason(StrEnum):
+    """Why people must look."""
+
+    ENGAGEMENT_REFUSED = "engagement_refused"  # of a system that is or may be activated
+
+
+class Filter:
+    """Notification in; one change for each booking of ours out.
+
+    Engagements that ingest refused never hold up the others: they go on by themselves, as a
+    notification for each booking system, and are judged when that comes back here.
+    """
+
+    def __init__(
+        self,
+        sources: ActivatedSources,
+        report_dropped: ReportDropped,
+        report_refused: ReportRefused,
+    ) -> None:
         self._sources = sources
         self._report_dropped = report_dropped
+        self._report_refused = report_refused
 
     def __call__(self, notification: Notification) -> Outcome:
         [outcome] = self.handle_batch([notification])
@@ -56,12 +79,33 @@ class Filter:
     def handle_batch(self, several: Sequence[Notification]) -> list[Outcome]:
         """The outcome of each. All of them ask the register once: a flood of notifications of
         systems that are not activated would read it as often otherwise."""
-        engagements = (one for notification in several for one in notification.engagements)
-        systems = {one.source_system for one in engagements if is_scheduling(one)}
-        activated = self._sources.find_all(systems)
-        return [self._handle(notification, activated) for notification in several]
+        opened = [_opened(notification) for notification in several]
+        systems = {system for one in opened for system in one.systems()}
+        activated = self._sources.find_all(systems) if systems else ()
+        return [self._handle(one, activated) for one in opened]
 
-    def _handle(self, notification: Notification, activated: Container[str]) -> Outcome:
+    def _handle(self, opened: "_Opened", activated: Container[str]) -> Outcome:
+        if opened.is_odd_alone:
+            return self._refused(opened, activated)
+        if not opened.notification.engagements:
+            return Publish(opened.apart)
+        outcome = self._passed_on(opened.notification, activated)
+        changes = outcome.messages if isinstance(outcome, Publish) else ()
+        return Publish((*changes, *opened.apart)) if opened.apart else outcome
+
+    def _refused(self, opened: "_Opened", activated: Container[str]) -> Outcome:
+        """All of them are of one system. One that cannot be read may be activated."""
+        source = hsa_key(opened.odd[0].source_system)
+        is_activated = source in activated
+        kept = is_activated or not source
+        self._report_refused(opened.odd, activated=is_activated, kept=kept)
+        if kept:
+            return DeadLetter(DeadReason.ENGAGEMENT_REFUSED, explained(opened.odd))
+        number = {source: len(opened.odd)}
+        self._report_dropped(opened.notification, DropReason.NOT_ACTIVATED, number)
+        return Drop(DropReason.NOT_ACTIVATED)
+
+    def _passed_on(self, notification: Notification, activated: Container[str]) -> Outcome:
         ours, foreign = _split(notification, activated)
         events, needless = one_per_booking(ours)
         if foreign or needless:
@@ -77,6 +121,33 @@ class Filter:
             systems[reason][hsa_key(engagement.source_system)] += 1
         for reason, numbers in systems.items():
             self._report_dropped(notification, reason, numbers)
+
+
+class _Opened(NamedTuple):
+    """A notification whose refused engagements have been read again."""
+
+    notification: Notification  # with all engagements that can be taken
+    odd: tuple[Verdict, ...]
+    apart: tuple[Notification, ...]  # the odd ones, a message for each system
+
+    @property
+    def is_odd_alone(self) -> bool:
+        return len(self.apart) == 1 and not self.notification.engagements
+
+    def systems(self) -> set[str]:
+        """The booking systems of which it must be known whether they are activated."""
+        if self.is_odd_alone:
+            return {self.odd[0].source_system} - {""}
+        return {one.source_system for one in self.notification.engagements if is_scheduling(one)}
+
+
+def _opened(notification: Notification) -> _Opened:
+    if not notification.refused:
+        return _Opened(notification, (), ())
+    taken, odd = reread(notification.refused)
+    engagements = (*notification.engagements, *taken)
+    sound = notification.model_copy(update={"engagements": engagements, "refused": ()})
+    return _Opened(sound, odd, tuple(by_system(notification, odd)))
 
 
 def _split(

@@ -4,11 +4,8 @@ No label ever holds anything of a patient; `reason` comes from the stages' enume
 """
 
 from functools import cache
-from threading import Lock
 
 from prometheus_client import Counter, Gauge, Histogram
-
-from shared.base.redaction import redact
 
 _SHORT = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _LONG = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400)
@@ -34,25 +31,3 @@ AGE_SECONDS = Histogram(
 def outcome_counter(stage: str, outcome: str, reason: str) -> Counter:
     """One of `OUTCOMES`, looked up once: that costs more than counting."""
     return OUTCOMES.labels(stage, outcome, reason)
-
-
-class BoundedLabel:
-    """Values of a label that strangers choose, such as who sends: each is a series of its own.
-
-    The first `limit` different values, redacted, are kept as they are; all others are "other".
-    Thread-safe.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._known: dict[str, str] = {}
-        self._adding = Lock()
-
-    def __call__(self, value: str) -> str:
-        return self._known.get(value) or self._add(value)
-
-    def _add(self, value: str) -> str:
-        with self._adding:
-            if len(self._known) < self._limit:
-                self._known[value] = redact(value)
-            return self._known.get(value, "other")
