@@ -63,6 +63,12 @@ class SmtpFault(StrEnum):
     TIMEOUT_AFTER_ACCEPT = "timeout-after-accept"  # taken, and no answer
 
 
+class IndexFault(StrEnum):
+    """What can be wrong between the index and its subscriber."""
+
+    ANSWER_LOST = "answer-lost"  # the subscriber's answer does not arrive: sent again though taken
+
+
 class BadFault(ValueError):
     """There is no such fault, or no such thing to say of one. The text names it."""
 
@@ -132,7 +138,7 @@ class Fault:
 
 
 class FaultBook:
-    """The faults of several targets (HSA-ids in any case, or `sms` and `smtp`)."""
+    """The faults of several targets (HSA-ids in any case, or `sms`, `smtp` and `index`)."""
 
     def __init__(self, kinds: type[StrEnum], clock: Clock = time.monotonic) -> None:
         self._kinds = kinds
