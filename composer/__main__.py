@@ -6,13 +6,13 @@ from datetime import timedelta
 from composer.handler import Composer
 from composer.settings import ComposerSettings
 from composer.wording import BrokenTemplate, Wording
-from shared.clock import utcnow
-from shared.database.engine import open_database
-from shared.database.inbox import Inbox
-from shared.database.migrate import ensure_sqlite
-from shared.identity import new_id
-from shared.process import run_stage, start
-from shared.settings import WrongSettings
+from shared.base.clock import utcnow
+from shared.base.ids import new_id
+from shared.base.settings import WrongSettings
+from shared.stage.process import run_stage, start
+from shared.store.engine import open_database
+from shared.store.inbox import Inbox
+from shared.store.migrate import ensure_sqlite
 
 
 def run(settings: ComposerSettings) -> int:
@@ -34,7 +34,7 @@ def run(settings: ComposerSettings) -> int:
         settings,
         concurrency=settings.composer_concurrency,
         prefetch=settings.composer_prefetch,
-        together=composer.together,
+        handle_batch=composer.handle_batch,
         checks={"database": database.ready},
         closers=[database.close],
     )

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 
 from composer.dates import sensible_end
 from composer.noticeable import unit_of, who_of
-from shared.messages import BookingDetails
-from shared.riv.times import instant
+from shared.booking.messages import BookingDetails
+from shared.booking.times import instant
 
 _LINE_OCTETS = 75
 _PRODUCT = "-//Budkavle//Inbox//SV"

@@ -5,7 +5,7 @@ Names stand here and not in a locale: the same on every machine.
 
 from datetime import datetime, time, timedelta
 
-from shared.riv.times import instant, is_wall_time, parse_wall
+from shared.booking.times import instant, is_wall_time, parse_wall
 
 _WEEKDAYS = ("måndag", "tisdag", "onsdag", "torsdag", "fredag", "lördag", "söndag")
 _MONTHS = (

@@ -27,9 +27,9 @@ from enum import StrEnum
 from composer.history import History, is_ahead
 from composer.noticeable import Aspect, changed_aspects
 from composer.pairing import Pairing
-from shared.identity import BookingKey
-from shared.inbox import Awaiting, MessageKind, Told
-from shared.messages import BookingDetails, FetchedBooking
+from shared.booking.identity import BookingKey
+from shared.booking.inbox import Awaiting, MessageKind, Told
+from shared.booking.messages import BookingDetails, FetchedBooking
 
 #: A removal that came due lets a booking on hold speak first; it looks again this often.
 _LOOKS_PER_WINDOW = 10

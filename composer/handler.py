@@ -17,12 +17,12 @@ from composer.history import History
 from composer.letter import Writer, compose
 from composer.marks import marks_after
 from composer.pairing import horizon
-from shared.clock import Clock
-from shared.identity import BookingKey
-from shared.inbox import InboxMessage, Mark, Scope, Told, circle_of
-from shared.messages import BookingChange, FetchedBooking, Message, NoticeOrder
-from shared.outcomes import DeadLetter, Drop, Outcome, Postpone, Publish
-from shared.riv.times import instant, is_wall_time
+from shared.base.clock import Clock
+from shared.booking.identity import BookingKey
+from shared.booking.inbox import InboxMessage, Mark, Scope, Told, circle_of
+from shared.booking.messages import BookingChange, FetchedBooking, Message, NoticeOrder
+from shared.booking.times import instant, is_wall_time
+from shared.relay.outcomes import DeadLetter, Drop, Outcome, Postpone, Publish
 
 
 class Note(StrEnum):
@@ -90,10 +90,10 @@ class Composer:
         self._new_id = new_id
 
     def __call__(self, fetched: FetchedBooking) -> Outcome:
-        [outcome] = self.together([fetched])
+        [outcome] = self.handle_batch([fetched])
         return outcome
 
-    def together(self, several: Sequence[FetchedBooking]) -> list[Outcome]:
+    def handle_batch(self, several: Sequence[FetchedBooking]) -> list[Outcome]:
         """The outcome of each. Together they cost the database little more than one does alone."""
         outcomes: dict[int, Outcome] = {}
         for turn in _turns(several):

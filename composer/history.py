@@ -1,6 +1,6 @@
 """What is known when a change is judged: what the patient was told, and what is being awaited.
 
-Everything here is about one circle (`shared.inbox`): one patient in one booking system.
+Everything here is about one circle (`shared.booking.inbox`): one patient in one booking system.
 """
 
 from collections.abc import Iterable, Iterator
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from shared.inbox import Awaiting, Mark, MessageKind, Told
-from shared.riv.times import instant
+from shared.booking.inbox import Awaiting, Mark, MessageKind, Told
+from shared.booking.times import instant
 
 _ANNOUNCEMENTS = (MessageKind.BOOKING_CONFIRMATION, MessageKind.TIMED_CALL)
 

@@ -7,8 +7,8 @@ from typing import Protocol
 from composer.calendar_file import Entry, calendar_file
 from composer.decision import Tell
 from composer.history import History
-from shared.inbox import InboxMessage, MessageKind
-from shared.messages import BookingDetails, FetchedBooking
+from shared.booking.inbox import InboxMessage, MessageKind
+from shared.booking.messages import BookingDetails, FetchedBooking
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,9 @@ from composer.decision import (
     takes_over,
 )
 from composer.history import History
-from shared.identity import BookingKey
-from shared.inbox import Awaiting, Mark, circle_of
-from shared.messages import FetchedBooking
+from shared.booking.identity import BookingKey
+from shared.booking.inbox import Awaiting, Mark, circle_of
+from shared.booking.messages import FetchedBooking
 
 
 def marks_after(

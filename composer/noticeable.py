@@ -5,8 +5,8 @@ from enum import StrEnum
 
 from composer import docbook
 from composer.dates import when
-from shared.identity import hsa_key
-from shared.messages import BookingDetails
+from shared.booking.identity import hsa_key
+from shared.booking.messages import BookingDetails
 
 #: Far above any real name or reason.
 _LONGEST_LINE = 500

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 
 from composer.history import History, is_ahead, near, only
 from composer.noticeable import unit_of
-from shared.inbox import Awaiting, Mark, Told
-from shared.messages import BookingDetails
+from shared.booking.inbox import Awaiting, Mark, Told
+from shared.booking.messages import BookingDetails
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from shared.inbox import MessageKind
-from shared.messages import BookingDetails
+from shared.booking.inbox import MessageKind
+from shared.booking.messages import BookingDetails
 
 
 @dataclass(frozen=True, slots=True)

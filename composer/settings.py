@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from shared.settings import WatermarkSettings
+from shared.stage.settings import WatermarkSettings
 
 
 class ComposerSettings(WatermarkSettings):

@@ -30,8 +30,8 @@ from composer import docbook, richtext
 from composer.letter import Letter
 from composer.noticeable import Noticeable, changed_aspects, noticeable
 from composer.samples import SAMPLES
-from shared.inbox import MessageKind
-from shared.messages import BookingDetails
+from shared.booking.inbox import MessageKind
+from shared.booking.messages import BookingDetails
 
 _PARTS = ("subject.txt", "txt", "html")
 #: Markup that a booking system may send, and the texts of its in which it may stand.

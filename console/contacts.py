@@ -8,9 +8,9 @@ from console.exits import nothing_found
 from console.opening import opened_database
 from console.output import AsJson, print_fields, print_json, say
 from console.persons import Person
-from shared.contact_points import normalize
-from shared.database.contacts import ContactPreferences
-from shared.notices import Channel
+from shared.booking.contact_points import normalize
+from shared.booking.notices import Channel
+from shared.store.contacts import ContactPreferences
 
 commands = typer.Typer(no_args_is_help=True, help="Where a patient wants notices.")
 

@@ -10,9 +10,9 @@ from console.dead_letters import Letter, Selection, describe, visible_message
 from console.exits import nothing_found
 from console.opening import opened_broker
 from console.output import AsJson, print_fields, print_json, print_rows, say, shown
-from shared.broker.base import DISCARD, KEEP, REPLAY, Broker, DeadAction, Envelope, Failure
-from shared.clock import utcnow
-from shared.topology import READING_STAGES
+from shared.base.clock import utcnow
+from shared.relay.broker import DISCARD, KEEP, REPLAY, Broker, DeadAction, Envelope, Failure
+from shared.relay.topology import READING_STAGES
 
 commands = typer.Typer(no_args_is_help=True, help="Dead letters: what the relay could not do.")
 

@@ -9,17 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from shared.broker.base import Broker, Envelope
-from shared.identity import same_hsa_id
-from shared.messages import (
-    READS,
-    BookingChange,
-    FetchedBooking,
-    Message,
-    Notification,
-    UndecodableMessage,
-)
-from shared.observability.redaction import redact
+from shared.base.errors import UndecodableMessage
+from shared.base.redaction import redact
+from shared.booking.identity import same_hsa_id
+from shared.booking.messages import READS, BookingChange, FetchedBooking, Message, Notification
+from shared.relay.broker import Broker, Envelope
 
 HIDDEN = "(hidden)"
 
@@ -28,7 +22,7 @@ HIDDEN = "(hidden)"
 _VISIBLE = frozenset(
     {
         *("version", "notification_id", "correlation_id", "change_id", "message_id"),
-        *("received_at", "fetched_at", "turn", "expires_at", "caller", "deleted"),
+        *("received_at", "fetched_at", "slot", "expires_at", "caller", "deleted"),
         *("service_domain", "categorization", "data_controller", "owner"),
         *("source_system", "logical_address", "booking_id", "is_call_letter", "unit"),
     }

@@ -9,11 +9,11 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from shared.broker.base import BrokerError, UnknownBroker
-from shared.database.engine import DatabaseUnavailable, UnknownDatabase
-from shared.database.migrate import NewerSchema
-from shared.observability.redaction import redact
-from shared.settings import WrongSettings
+from shared.base.redaction import redact
+from shared.base.settings import WrongSettings
+from shared.relay.broker import BrokerError, UnknownBroker
+from shared.store.engine import DatabaseUnavailable, UnknownDatabase
+from shared.store.migrate import NewerSchema
 
 
 class ExitCode(IntEnum):

@@ -8,8 +8,8 @@ from console.exits import ExitCode, Refused, nothing_found
 from console.opening import opened_database
 from console.output import AsJson, print_document, print_fields, print_json, print_rows, say
 from console.persons import Person
-from shared.database.inbox import Inbox
-from shared.inbox import InboxMessage
+from shared.booking.inbox import InboxMessage
+from shared.store.inbox import Inbox
 
 commands = typer.Typer(no_args_is_help=True, help="The messages patients were given.")
 

@@ -7,8 +7,8 @@ import typer
 
 from console.opening import opened_database
 from console.output import AsJson, print_json, print_rows
-from shared.database.notices import NoticeStore
-from shared.notices import Channel, Notice, NoticeStatus
+from shared.booking.notices import Channel, Notice, NoticeStatus
+from shared.store.notices import NoticeStore
 
 
 def register(app: typer.Typer) -> None:

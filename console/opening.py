@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from console.exits import ExitCode, Refused
-from shared.broker import open_broker
-from shared.broker.base import Broker
-from shared.database.engine import Database, open_database
-from shared.database.migrate import ensure_sqlite, is_current
-from shared.observability.logging import configure_logging
-from shared.settings import CommonSettings
+from shared.base.logging import configure_logging
+from shared.relay import open_broker
+from shared.relay.broker import Broker
+from shared.stage.settings import CommonSettings
+from shared.store.engine import Database, open_database
+from shared.store.migrate import ensure_sqlite, is_current
 
 
 def load_settings() -> CommonSettings:

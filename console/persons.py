@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from shared.identity import is_person_number
+from shared.base.ids import is_person_number
 
 
 def person_number(text: str) -> str:

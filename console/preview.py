@@ -12,7 +12,7 @@ from composer.settings import ComposerSettings
 from composer.wording import BrokenTemplate, Wording
 from console.exits import ExitCode, Refused
 from console.output import say
-from shared.inbox import MessageKind
+from shared.booking.inbox import MessageKind
 
 _PAGE = """\
 <!doctype html>

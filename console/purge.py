@@ -8,8 +8,8 @@ import typer
 from console.opening import opened_database
 from console.output import AsJson, print_json, print_rows
 from console.settings import PurgeSettings
-from shared.clock import utcnow
-from shared.database.retention import Expired, Retention, expired_rows
+from shared.base.clock import utcnow
+from shared.store.retention import Expired, Retention, expired_rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import typer
 
 from console.opening import opened_broker
 from console.output import AsJson, print_json, print_rows
-from shared.broker.base import QueueState
+from shared.relay.broker import QueueState
 
 
 def register(app: typer.Typer) -> None:

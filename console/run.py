@@ -11,11 +11,11 @@ import structlog
 import typer
 
 from console.processes import Child, NotReady, stop_all
-from shared.observability.health import split_bind
-from shared.observability.logging import configure_logging
-from shared.process import stop_signal
-from shared.settings import CommonSettings
-from shared.topology import STAGES
+from shared.base.addresses import split_bind
+from shared.base.logging import configure_logging
+from shared.relay.topology import STAGES
+from shared.stage.process import stop_signal
+from shared.stage.settings import CommonSettings
 
 log = structlog.get_logger()
 

@@ -4,7 +4,7 @@ import typer
 
 from sandbox.__main__ import run
 from sandbox.settings import SandboxSettings
-from shared.process import start
+from shared.stage.process import start
 
 
 def register(app: typer.Typer) -> None:

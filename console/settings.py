@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from pydantic import Field
 
-from shared.database.retention import Limits
-from shared.settings import WatermarkSettings
+from shared.stage.settings import WatermarkSettings
+from shared.store.retention import Limits
 
 
 class PurgeSettings(WatermarkSettings):

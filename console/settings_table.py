@@ -10,8 +10,9 @@ import typer
 from pydantic import SecretStr
 
 from console.output import AsJson, print_json, print_rows, say
-from shared.settings import CommonSettings, Settings
-from shared.topology import STAGES
+from shared.base.settings import Settings
+from shared.relay.topology import STAGES
+from shared.stage.settings import CommonSettings
 
 #: A longer default, such as a regular expression, is for the code to tell.
 _LONGEST_DEFAULT = 60

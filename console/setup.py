@@ -4,7 +4,7 @@ import typer
 
 from console.opening import load_settings, opened_broker
 from console.output import say
-from shared.database.migrate import migrate
+from shared.store.migrate import migrate
 
 
 def register(app: typer.Typer) -> None:

@@ -11,9 +11,9 @@ import typer
 from console.exits import nothing_found
 from console.opening import opened_database
 from console.output import AsJson, print_json, print_rows, say, shown
-from shared.clock import utcnow
-from shared.database.sources import Registered, RegisterEntry, SourceRegister, SourceSystem
-from shared.settings import Environment
+from shared.base.clock import utcnow
+from shared.booking.environment import Environment
+from shared.store.sources import Registered, RegisterEntry, SourceRegister, SourceSystem
 
 #: What a booking system is asked of when nothing else was agreed; it has promised 1 call a second.
 _CALLS_PER_SECOND = 5.0

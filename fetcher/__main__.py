@@ -12,15 +12,15 @@ from fetcher.limits import SourceLimits
 from fetcher.metrics import SourceWatch
 from fetcher.platform import Platform, TimeOuts, TlsFiles
 from fetcher.settings import FetcherSettings
-from shared.clock import utcnow
-from shared.database.engine import Database, open_database
-from shared.database.migrate import ensure_sqlite
-from shared.database.sources import CachedRegister, SourceRegister
-from shared.database.turns import SourceTurns
-from shared.process import run_stage, start
-from shared.settings import blaming
+from shared.base.clock import utcnow
+from shared.base.settings import blaming
+from shared.stage.process import run_stage, start
+from shared.store.engine import Database, open_database
+from shared.store.migrate import ensure_sqlite
+from shared.store.slots import SourceSlots
+from shared.store.sources import CachedRegister, SourceRegister
 
-#: Kept to the database. Turns of many sources end at once, each within its own second; with fewer,
+#: Kept to the database. Slots of many sources end at once, each within its own second; with fewer,
 #: connections would be opened for every such moment, at ten times the cost of what they are for.
 _CONNECTIONS = 10
 
@@ -28,7 +28,7 @@ _CONNECTIONS = 10
 def run(settings: FetcherSettings) -> int:
     url = settings.database_url.get_secret_value()
     ensure_sqlite(url)
-    # Turns of the last second may be forgotten: then a source is asked twice as fast for a second.
+    # Slots of the last second may be forgotten: then a source is asked twice as fast for a second.
     database = open_database(url, pool_size=_CONNECTIONS, durable=False)
     register = SourceRegister(database)
     sources = CachedRegister(lambda: register.snapshot(settings.environment))
@@ -80,7 +80,7 @@ def _limits(settings: FetcherSettings, database: Database, watch: SourceWatch) -
         spread=lambda: random.uniform(0.8, 1.2),  # noqa: S311 - not a secret
     )
     return SourceLimits(
-        SourceTurns(database),
+        SourceSlots(database),
         policy,
         most_in_flight=settings.most_in_flight,
         clock=utcnow,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from shared.messages import BookingDetails
+from shared.booking.messages import BookingDetails
 
 
 @dataclass(frozen=True, slots=True)

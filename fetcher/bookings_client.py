@@ -24,8 +24,8 @@ from fetcher.replies import (
     texts_of,
     timeslot_element,
 )
-from shared.clock import Clock
-from shared.identity import BookingKey
+from shared.base.clock import Clock
+from shared.booking.identity import BookingKey
 from shared.riv.contracts import schema_path
 from shared.riv.namespaces import (
     ACTOR,

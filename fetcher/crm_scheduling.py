@@ -4,9 +4,9 @@ from datetime import datetime
 
 from fetcher.answers import Answer
 from fetcher.bookings_client import BookingsClient
-from shared.identity import BookingKey
-from shared.messages import BookingChange
-from shared.riv.times import instant, is_wall_time
+from shared.booking.identity import BookingKey
+from shared.booking.messages import BookingChange
+from shared.booking.times import instant, is_wall_time
 
 SERVICE_DOMAIN = "riv:crm:scheduling"
 

@@ -8,10 +8,10 @@ from typing import Protocol
 from fetcher.answers import Answer, CallFailed
 from fetcher.limits import Permit, Source, Wait, WaitReason
 from fetcher.verification import Mismatch, mismatch
-from shared.clock import Clock
-from shared.identity import BookingKey
-from shared.messages import BookingChange, FetchedBooking
-from shared.outcomes import DeadLetter, Drop, Outcome, Postpone, Publish, RetryLater
+from shared.base.clock import Clock
+from shared.booking.identity import BookingKey
+from shared.booking.messages import BookingChange, FetchedBooking
+from shared.relay.outcomes import DeadLetter, Drop, Outcome, Postpone, Publish, RetryLater
 
 _NO_TIME = timedelta(0)
 _FIRST_PATIENCE = timedelta(seconds=5)
@@ -54,7 +54,7 @@ class Register(Protocol):
 
 
 class Limits(Protocol):
-    def admit(self, source: Source, turn: datetime | None) -> Permit | Wait:
+    def admit(self, source: Source, slot: datetime | None) -> Permit | Wait:
         """A permit for one call to `source` now, or when to ask again. Raises `Unavailable`."""
 
 
@@ -94,7 +94,7 @@ class FetchHandler:
         source = self._register.find(change.booking.source_system)
         if source is None:
             return Drop(DropReason.SOURCE_NOT_ACTIVATED)
-        admission = self._limits.admit(source, change.turn)
+        admission = self._limits.admit(source, change.slot)
         if isinstance(admission, Wait):
             return self._wait(change, contract, admission)
         return self._fetch(change, contract, source, admission)
@@ -104,7 +104,7 @@ class FetchHandler:
         if wait.reason is WaitReason.SOURCE_CLOSED and self._is_over(change, contract):
             return Drop(DropReason.TIME_PASSED)
         delay = max(wait.until - self._clock(), _NO_TIME)
-        return Postpone(delay, wait.reason, change.model_copy(update={"turn": wait.turn}))
+        return Postpone(delay, wait.reason, change.model_copy(update={"slot": wait.slot}))
 
     def _fetch(
         self, change: BookingChange, contract: Contract, source: Source, permit: Permit
@@ -122,7 +122,7 @@ class FetchHandler:
             return DeadLetter(DeadReason.REPLY_MISMATCH, ReplyMismatch(what))
         age = self._clock() - change.received_at
         if answer.timeslot is None and not change.deleted and age < self._patience:
-            again = change.model_copy(update={"turn": None})
+            again = change.model_copy(update={"slot": None})
             return Postpone(max(_FIRST_PATIENCE, age), PatienceReason.NOT_THERE_YET, again)
         return Publish((_fetched(change, answer),))
 

@@ -1,6 +1,6 @@
 """No neighbour harms another: rate, calls in flight and circuit breaker, per source system.
 
-A message that may not go now is told a turn in the source's line and comes back for it. However
+A message that may not go now is told a slot in the source's line and comes back for it. However
 long the line, a source that is slow, saturated or closed therefore sees its messages return at its
 own rate and no faster: tens of re-reads a second for 25,000 waiting changes, not thousands.
 """
@@ -14,9 +14,9 @@ from typing import Protocol, Self
 
 from fetcher.answers import CallFailed
 from fetcher.breaker import Breaker, BreakerPolicy
-from fetcher.turns import SECOND, TOLERANCE, Pace, TurnLine, Turns
-from shared.clock import Clock
-from shared.identity import hsa_key
+from fetcher.slots import SECOND, TOLERANCE, Pace, SlotQueue, Slots
+from shared.base.clock import Clock
+from shared.booking.identity import hsa_key
 
 
 class WaitReason(StrEnum):
@@ -48,11 +48,11 @@ class Watch(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Not now: come back at `until`, and bring `turn`."""
+    """Not now: come back at `until`, and bring `slot`."""
 
     reason: WaitReason
     until: datetime
-    turn: datetime
+    slot: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class _Obstacle:
 class _State:
     """Of one source in this process. `lock` is held for moments; `line_lock` during a reserve."""
 
-    def __init__(self, line: TurnLine, breaker: Breaker) -> None:
+    def __init__(self, line: SlotQueue, breaker: Breaker) -> None:
         self.lock = Lock()
         self.line_lock = Lock()
         self.line = line
@@ -125,14 +125,14 @@ class SourceLimits:
 
     def __init__(
         self,
-        turns: Turns,
+        slots: Slots,
         policy: BreakerPolicy,
         *,
         most_in_flight: int,
         clock: Clock,
         watch: Watch,
     ) -> None:
-        self._turns = turns
+        self._slots = slots
         self._policy = policy
         self._most_in_flight = most_in_flight
         self._clock = clock
@@ -140,20 +140,20 @@ class SourceLimits:
         self._lock = Lock()
         self._states: dict[str, _State] = {}
 
-    def admit(self, source: Source, turn: datetime | None) -> Permit | Wait:
-        """A permit for one call to `source` now, or when to ask again and with which turn.
+    def admit(self, source: Source, slot: datetime | None) -> Permit | Wait:
+        """A permit for one call to `source` now, or when to ask again and with which slot.
 
-        `turn` is what an earlier `Wait` told, if there was one. Raises `Unavailable`.
+        `slot` is what an earlier `Wait` told, if there was one. Raises `Unavailable`.
         """
         state, now = self._state_of(source), self._clock()
-        if turn is None:
+        if slot is None:
             with state.lock:
                 obstacle = self._obstacle(source, state, now)
-            if obstacle is not None:  # found before a turn is spent on a call that cannot be made
+            if obstacle is not None:  # found before a slot is spent on a call that cannot be made
                 return self._queue_up(source, state, obstacle)
-            turn = self._next_turn(source, state, not_before=now)
-        if turn > now + TOLERANCE:
-            return Wait(WaitReason.RATE_LIMITED, turn, turn)
+            slot = self._next_slot(source, state, not_before=now)
+        if slot > now + TOLERANCE:
+            return Wait(WaitReason.RATE_LIMITED, slot, slot)
         started = self._start(source, state, now)
         return started if isinstance(started, Permit) else self._queue_up(source, state, started)
 
@@ -161,7 +161,7 @@ class SourceLimits:
         key = hsa_key(source.hsa_id)
         with self._lock:
             if key not in self._states:
-                self._states[key] = _State(TurnLine(key, self._turns), Breaker(self._policy))
+                self._states[key] = _State(SlotQueue(key, self._slots), Breaker(self._policy))
             return self._states[key]
 
     def _obstacle(self, source: Source, state: _State, now: datetime) -> _Obstacle | None:
@@ -185,10 +185,10 @@ class SourceLimits:
         return Permit(source, state, self._clock, self._watch, probe=probe)
 
     def _queue_up(self, source: Source, state: _State, obstacle: _Obstacle) -> Wait:
-        turn = self._next_turn(source, state, not_before=obstacle.until)
-        return Wait(obstacle.reason, max(turn, obstacle.until), turn)
+        slot = self._next_slot(source, state, not_before=obstacle.until)
+        return Wait(obstacle.reason, max(slot, obstacle.until), slot)
 
-    def _next_turn(self, source: Source, state: _State, *, not_before: datetime) -> datetime:
+    def _next_slot(self, source: Source, state: _State, *, not_before: datetime) -> datetime:
         with state.line_lock:
             return state.line.next(self._clock(), not_before=not_before, spacing=_spacing(source))
 

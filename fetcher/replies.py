@@ -12,10 +12,10 @@ from typing import Any
 from lxml import etree
 
 from fetcher.answers import CallFailed, RetryReason, Timeslot
-from shared.messages import BookingDetails
+from shared.booking.messages import BookingDetails
+from shared.booking.times import is_wall_time
 from shared.riv.namespaces import GET_BOOKING_DETAILS, SCHEDULING, SCHEDULING_1_1
 from shared.riv.soap import NotSoap, SoapFault, parse_envelope, parse_fault
-from shared.riv.times import is_wall_time
 from shared.riv.xml import MalformedXml, parse_xml
 
 _RESPONSE = f"{{{GET_BOOKING_DETAILS}}}GetBookingDetailsResponse"

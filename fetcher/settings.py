@@ -7,7 +7,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from shared.settings import CommonSettings, url_of
+from shared.base.settings import url_of
+from shared.stage.settings import CommonSettings
 
 #: Said of a booking, in English or Swedish, and of nothing else: a Fault that is wrongly taken for
 #: this could tell a patient that a visit is cancelled.

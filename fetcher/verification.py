@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 from fetcher.answers import Timeslot
-from shared.identity import BookingKey, same_hsa_id
+from shared.booking.identity import BookingKey, same_hsa_id
 
 
 class Mismatch(StrEnum):

@@ -5,10 +5,10 @@ import sys
 from filter.handler import Filter
 from filter.metrics import count_dropped
 from filter.settings import FilterSettings
-from shared.database.engine import open_database
-from shared.database.migrate import ensure_sqlite
-from shared.database.sources import CachedRegister, SourceRegister
-from shared.process import run_stage, start
+from shared.stage.process import run_stage, start
+from shared.store.engine import open_database
+from shared.store.migrate import ensure_sqlite
+from shared.store.sources import CachedRegister, SourceRegister
 
 
 def run(settings: FilterSettings) -> int:

@@ -14,8 +14,8 @@ from filter.rules import (
     spell,
     why_not_ours,
 )
-from shared.messages import BookingChange, Notification
-from shared.outcomes import Drop, Outcome, Publish
+from shared.booking.messages import BookingChange, Notification
+from shared.relay.outcomes import Drop, Outcome, Publish
 
 
 class ActivatedSources(Protocol):

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from shared.identity import BookingKey, hsa_key
-from shared.messages import Engagement
+from shared.booking.identity import BookingKey, hsa_key
+from shared.booking.messages import Engagement
 
 #: How the scheduling domain is written downstream; some senders put `urn:` before it.
 SCHEDULING = "riv:crm:scheduling"

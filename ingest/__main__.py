@@ -19,13 +19,13 @@ from ingest.publisher import QueuePublisher
 from ingest.server import address_of, build_server, listen
 from ingest.settings import IngestSettings
 from ingest.tls import LiveTls
-from shared.broker import open_broker
-from shared.broker.base import Broker
-from shared.clock import utcnow
-from shared.identity import new_id
-from shared.observability.health import HealthServer
-from shared.process import announce_ready, start, stop_signal
-from shared.settings import blaming
+from shared.base.clock import utcnow
+from shared.base.ids import new_id
+from shared.base.settings import blaming
+from shared.relay import open_broker
+from shared.relay.broker import Broker
+from shared.stage.health import HealthServer
+from shared.stage.process import announce_ready, start, stop_signal
 
 log = structlog.get_logger()
 

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from ingest.contract import wsdl, xsd
 from ingest.endpoint import SoapEndpoint
-from shared.observability.health import Checks, readiness
+from shared.stage.health import Checks, readiness
 
 CONTRACTS = ("ProcessNotification", "PingForConfiguration")
 

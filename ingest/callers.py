@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from starlette.datastructures import Headers
 
-from shared.identity import hsa_key
+from shared.booking.identity import hsa_key
 
 
 @dataclass(frozen=True, slots=True)

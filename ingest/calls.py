@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from ingest.engagements import read_engagements
-from shared.messages import Engagement
+from shared.booking.messages import Engagement
 from shared.riv.namespaces import LOGICAL_ADDRESS, PING, PROCESS_NOTIFICATION
 from shared.riv.soap import Envelope, parse_envelope
 from shared.riv.xml import Element, parse_xml

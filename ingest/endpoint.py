@@ -16,8 +16,8 @@ from ingest.handler import Answer, Faulted, FaultReason, Pong, Refused, Taken
 from ingest.intake import OVERLOADED, Intake, TurnedAway
 from ingest.metrics import ENGAGEMENTS
 from ingest.replies import Reply, reply_to
-from shared.clock import Clock
-from shared.observability.metrics import HANDLER_SECONDS, IN_FLIGHT, outcome_counter
+from shared.base.clock import Clock
+from shared.base.metrics import HANDLER_SECONDS, IN_FLIGHT, outcome_counter
 from shared.riv.namespaces import CORRELATION_ID_HEADER, ORIGINAL_CONSUMER_HEADER
 
 log = structlog.get_logger()

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import NamedTuple
 
-from shared.identity import is_person_number
-from shared.messages import Engagement
+from shared.base.ids import is_person_number
+from shared.booking.messages import Engagement
+from shared.booking.times import is_wall_time
 from shared.riv.namespaces import ENGAGEMENT_INDEX, PROCESS_NOTIFICATION
-from shared.riv.times import is_wall_time
 from shared.riv.xml import Element
 
 MAX_TRANSACTIONS = 1000

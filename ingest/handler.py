@@ -20,10 +20,10 @@ from typing import Protocol
 
 from ingest.calls import Call, NotificationRequest, OtherContract, Ping, read_call
 from ingest.engagements import TooMany, Unacceptable
-from shared.clock import Clock
-from shared.identity import same_hsa_id
-from shared.messages import Engagement, Notification
-from shared.outcomes import Unavailable
+from shared.base.clock import Clock
+from shared.base.errors import Unavailable
+from shared.booking.identity import same_hsa_id
+from shared.booking.messages import Engagement, Notification
 from shared.riv.soap import FaultCode, NotSoap, WrongSoapVersion
 from shared.riv.xml import MalformedXml
 

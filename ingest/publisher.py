@@ -1,8 +1,8 @@
 """The broker as the handler sees it."""
 
-from shared.broker.base import Broker, BrokerError, Envelope, Outgoing
-from shared.messages import Notification
-from shared.outcomes import Unavailable
+from shared.base.errors import Unavailable
+from shared.booking.messages import Notification
+from shared.relay.broker import Broker, BrokerError, Envelope, Outgoing
 
 
 class QueuePublisher:

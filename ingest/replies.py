@@ -6,10 +6,10 @@ from lxml import etree
 
 from ingest.handler import Answer, Faulted, Pong, Refused, Taken
 from shared import __version__
-from shared.clock import Clock
+from shared.base.clock import Clock
+from shared.booking.times import wall_text
 from shared.riv.namespaces import PING, PROCESS_NOTIFICATION
 from shared.riv.soap import build_envelope, fault
-from shared.riv.times import wall_text
 
 _RETRY_AFTER_SECONDS = "2"
 

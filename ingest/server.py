@@ -15,7 +15,7 @@ from ingest.callers import Peer
 from ingest.http_parser import SteadyParser
 from ingest.settings import IngestSettings
 from ingest.tls import subject_serial_number
-from shared.observability.health import split_bind
+from shared.base.addresses import split_bind
 
 #: Request line and headers; the platform's are far below.
 _MAX_HEAD_BYTES = 64 * 1024

@@ -6,7 +6,8 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from ingest.tls import TlsFiles
-from shared.settings import Bind, CommonSettings, Words
+from shared.base.settings import Bind, Words
+from shared.stage.settings import CommonSettings
 
 _MIB = 1024 * 1024
 

@@ -10,18 +10,18 @@ from notifier.email_smtp import SmtpSender
 from notifier.handler import Lane, Notifier
 from notifier.mail_server import MailServer
 from notifier.metrics import observe
-from notifier.pacing import Pause, Turns
+from notifier.pacing import Pause, Slots
 from notifier.settings import NotifierSettings
 from notifier.sms_46elks import Account, Sms46elks
 from notifier.texts import Texts, UnfitText, load_texts
-from shared.clock import utcnow
-from shared.database.contacts import ContactPreferences
-from shared.database.engine import open_database
-from shared.database.migrate import ensure_sqlite
-from shared.database.notices import NoticeStore
-from shared.notices import Channel
-from shared.process import run_stage, start
-from shared.settings import WrongSettings, blaming
+from shared.base.clock import utcnow
+from shared.base.settings import WrongSettings, blaming
+from shared.booking.notices import Channel
+from shared.stage.process import run_stage, start
+from shared.store.contacts import ContactPreferences
+from shared.store.engine import open_database
+from shared.store.migrate import ensure_sqlite
+from shared.store.notices import NoticeStore
 
 
 def run(settings: NotifierSettings) -> int:
@@ -65,7 +65,7 @@ def build_lanes(settings: NotifierSettings, texts: Texts) -> Mapping[Channel, La
             sms_provider(settings, texts),
             Pause(),
             settings.notifier_quiet_hours,
-            Turns(settings.sms_per_minute),
+            Slots(settings.sms_per_minute),
         )
     if settings.smtp_url:
         lanes[Channel.EMAIL] = Lane(mail_sender(settings, texts), Pause())

@@ -21,9 +21,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from notifier.handler import Observer
-from shared.notices import Channel, NoticeStatus
-from shared.observability.health import split_bind
-from shared.outcomes import Unavailable
+from shared.base.addresses import split_bind
+from shared.base.errors import Unavailable
+from shared.booking.notices import Channel, NoticeStatus
 
 log = structlog.get_logger()
 

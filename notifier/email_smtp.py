@@ -10,7 +10,7 @@ from email.utils import format_datetime, parseaddr
 
 from notifier.mail_server import OK, TROUBLE, MailConnections, MailServer
 from notifier.replies import Accepted, Away, Rejected, Reply, TryLater, Uncertain
-from shared.clock import Clock
+from shared.base.clock import Clock
 
 _WILL_FORWARD = 251
 _CLOSING = 421  # the server shuts down

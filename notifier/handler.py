@@ -10,14 +10,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from notifier.pacing import Pause, QuietHours, Turns
+from notifier.pacing import Pause, QuietHours, Slots
 from notifier.replies import Accepted, Away, Rejected, Reply, TryLater, Uncertain
-from shared.clock import Clock
-from shared.messages import NoticeOrder
-from shared.notices import Channel, Claim, Notice, NoticeStatus
-from shared.outcomes import Drop, Outcome, Postpone, Publish, RetryLater
+from shared.base.clock import Clock
+from shared.booking.messages import NoticeOrder
+from shared.booking.notices import Channel, Claim, Notice, NoticeStatus
+from shared.relay.outcomes import Drop, Outcome, Postpone, Publish, RetryLater
 
-#: A turn this near is used now: waiting for it would cost more than it protects.
+#: A slot this near is used now: waiting for it would cost more than it protects.
 _NEAR = timedelta(seconds=1)
 
 
@@ -57,7 +57,7 @@ class Preferences(Protocol):
 
 
 class Notices(Protocol):
-    """As `shared.database.notices.NoticeStore`."""
+    """As `shared.store.notices.NoticeStore`."""
 
     def claim(self, message_id: str, channel: Channel) -> Claim | Notice: ...
     def settle(
@@ -89,7 +89,7 @@ class Lane:
     sender: Sender
     pause: Pause
     quiet_hours: QuietHours | None = None
-    turns: Turns | None = None
+    slots: Slots | None = None
 
     def wait(self, order: NoticeOrder, now: datetime) -> Postpone | None:
         """Why and how long `order` waits; None when it may go."""
@@ -97,16 +97,16 @@ class Lane:
             return Postpone(morning - now, WaitReason.QUIET_HOURS)
         if retry := self.pause.end_after(now):
             return Postpone(retry - now, WaitReason.PROVIDER_PAUSED)
-        return self._wait_for_turn(order, now)
+        return self._wait_for_slot(order, now)
 
-    def _wait_for_turn(self, order: NoticeOrder, now: datetime) -> Postpone | None:
-        if self.turns is None:
+    def _wait_for_slot(self, order: NoticeOrder, now: datetime) -> Postpone | None:
+        if self.slots is None:
             return None
-        turn = self.turns.turn(order.turn, now)
-        if turn - now <= _NEAR:
+        slot = self.slots.slot(order.slot, now)
+        if slot - now <= _NEAR:
             return None
-        holder = order.model_copy(update={"turn": turn})
-        return Postpone(turn - now, WaitReason.RATE_LIMIT, instead=holder)
+        holder = order.model_copy(update={"slot": slot})
+        return Postpone(slot - now, WaitReason.RATE_LIMIT, instead=holder)
 
 
 class Notifier:

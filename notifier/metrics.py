@@ -3,7 +3,7 @@
 import structlog
 from prometheus_client import Counter
 
-from shared.notices import Channel, NoticeStatus
+from shared.booking.notices import Channel, NoticeStatus
 
 log = structlog.get_logger()
 

@@ -1,14 +1,14 @@
-"""When a channel may send: quiet hours, turns under a rate limit, pauses of a sick provider."""
+"""When a channel may send: quiet hours, slots under a rate limit, pauses of a sick provider."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from threading import Lock
 
-from shared.riv.times import STOCKHOLM
+from shared.booking.times import STOCKHOLM
 
-#: A turn that was not used within this time is lost, so that what was held up elsewhere (quiet
-#: hours, retries) does not all go out at once on turns of long ago.
-_TURN_KEPT = timedelta(minutes=1)
+#: A slot that was not used within this time is lost, so that what was held up elsewhere (quiet
+#: hours, retries) does not all go out at once on slots of long ago.
+_SLOT_KEPT = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +48,10 @@ def _latest_instant(wall: datetime) -> datetime:
     return max(wall.replace(tzinfo=STOCKHOLM, fold=fold).astimezone(UTC) for fold in (0, 1))
 
 
-class Turns:
-    """Evenly spaced turns of one process: what cannot go now is told when it can.
+class Slots:
+    """Evenly spaced slots of one process: what cannot go now is told when it can.
 
-    So a message over the limit waits once, for its turn, and is not read again and again.
+    So a message over the limit waits once, for its slot, and is not read again and again.
     """
 
     def __init__(self, per_minute: int) -> None:
@@ -59,14 +59,14 @@ class Turns:
         self._next = datetime.min.replace(tzinfo=UTC)
         self._lock = Lock()
 
-    def turn(self, held: datetime | None, now: datetime) -> datetime:
-        """The turn to use: the one `held` since an earlier call, or a new one."""
-        if held is not None and now - held <= _TURN_KEPT:
+    def slot(self, held: datetime | None, now: datetime) -> datetime:
+        """The slot to use: the one `held` since an earlier call, or a new one."""
+        if held is not None and now - held <= _SLOT_KEPT:
             return held
         with self._lock:
-            turn = max(self._next, now)
-            self._next = turn + self._interval
-        return turn
+            slot = max(self._next, now)
+            self._next = slot + self._interval
+        return slot
 
 
 class Pause:

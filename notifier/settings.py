@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from notifier.pacing import QuietHours
-from shared.settings import CommonSettings, is_bind, url_of
+from shared.base.settings import is_bind, url_of
+from shared.stage.settings import CommonSettings
 
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _UNGUESSABLE = re.compile(r"[A-Za-z0-9_-]{20,}")

@@ -19,8 +19,8 @@ import urllib3
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, ProxyError
 
 from notifier.replies import Accepted, Away, Rejected, Reply, Uncertain
-from shared.clock import Clock
-from shared.contact_points import mask
+from shared.base.clock import Clock
+from shared.booking.contact_points import mask
 
 #: What a provider that is over its rate gets when it does not say for how long.
 _BUSY_WAIT = timedelta(minutes=1)

@@ -12,8 +12,8 @@ from dataclasses import asdict
 from sandbox.loop import new_loop
 from sandbox.settings import SandboxSettings
 from sandbox.world import World
-from shared.process import start
-from shared.settings import blaming
+from shared.base.settings import blaming
+from shared.stage.process import start
 
 
 def run(settings: SandboxSettings) -> int:

@@ -17,7 +17,7 @@ from sandbox.http_server import Delivery, Reply
 from sandbox.http_wire import Request
 from sandbox.soap_service import XML_TYPE, SoapRefusal, fault_reply, read_call
 from sandbox.timeslots import render_reply, with_quirks
-from shared.identity import same_hsa_id
+from shared.booking.identity import same_hsa_id
 from shared.riv.namespaces import (
     ACTOR,
     GET_BOOKING_DETAILS,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from sandbox.timeslots import BadField, checked_fields, render_reply
-from shared.identity import hsa_key
+from shared.booking.identity import hsa_key
 
 
 @dataclass(frozen=True)

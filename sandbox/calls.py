@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from shared.identity import hsa_key
+from shared.booking.identity import hsa_key
 
 #: Of each address; older ones are forgotten, so that a long run does not grow without end.
 _KEPT_TIMES = 50_000

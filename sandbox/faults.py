@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from shared.identity import hsa_key
+from shared.booking.identity import hsa_key
 
 Clock = Callable[[], float]
 

@@ -15,7 +15,7 @@ import structlog
 
 from sandbox.binding import reachable_at
 from sandbox.http_wire import BadMessage, Request, RequestReader
-from shared.observability.health import split_bind
+from shared.base.addresses import split_bind
 
 _log = structlog.get_logger()
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from sandbox.engagements import Key, Transaction
-from shared.clock import utcnow
-from shared.riv.times import wall_text
+from shared.base.clock import utcnow
+from shared.booking.times import wall_text
 
 
 class IndexEntries:

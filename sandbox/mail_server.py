@@ -15,7 +15,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from sandbox.binding import reachable_at
 from sandbox.faults import Fault, FaultBook, SmtpFault
-from shared.observability.health import split_bind
+from shared.base.addresses import split_bind
 
 TARGET = "smtp"  # the name of the server in the control API
 

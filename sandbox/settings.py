@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from shared.settings import Bind, CommonSettings
+from shared.base.settings import Bind
+from shared.stage.settings import CommonSettings
 
 _BIND = "host:port of the sandbox's {}; port 0: any free one, told in the ready line."
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from shared.identity import BookingKey
-from shared.messages import BookingChange
+from shared.booking.identity import BookingKey
+from shared.booking.messages import BookingChange
 
 NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)
 PATIENT = "191212121212"
@@ -37,7 +37,7 @@ class HandClock:
 
 
 class LineInMemory:
-    """The line of turns of all sources, as the database keeps it."""
+    """The line of slots of all sources, as the database keeps it."""
 
     def __init__(self) -> None:
         self.reserved: list[tuple[datetime, timedelta]] = []

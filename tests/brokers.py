@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from shared.broker import open_broker
-from shared.broker.base import Broker, Consumer, Delivery, Envelope, Outgoing
-from shared.broker.embedded import EmbeddedBroker
-from shared.topology import Topology, seconds
+from shared.relay import open_broker
+from shared.relay.broker import Broker, Consumer, Delivery, Envelope, Outgoing
+from shared.relay.embedded.broker import EmbeddedBroker
+from shared.relay.topology import Topology, seconds
 from tests.polling import eventually
 
 #: Short enough to wait for.
@@ -43,7 +43,7 @@ def dead(name: str, key: str = "filter.dead", *, reason: str = "tested") -> Outg
 
 
 class Reader:
-    """Collects what a consumer is handed; settles at once if told how."""
+    """Collects what a consumer is handed; acknowledges at once if told how."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Reader:
         self._started.wait()
         self.deliveries.append(delivery)
         if self._answer is not None:
-            self.consumer.settle(delivery, self._answer(delivery))
+            self.consumer.acknowledge(delivery, self._answer(delivery))
 
     @property
     def names(self) -> list[str]:

@@ -2,9 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from shared.broker.base import Broker, Envelope, Failure, Outgoing
-from shared.identity import BookingKey
-from shared.messages import (
+from shared.booking.identity import BookingKey
+from shared.booking.messages import (
     BookingChange,
     BookingDetails,
     Engagement,
@@ -13,7 +12,8 @@ from shared.messages import (
     NoticeOrder,
     Notification,
 )
-from shared.topology import dead_key
+from shared.relay.broker import Broker, Envelope, Failure, Outgoing
+from shared.relay.topology import dead_key
 
 TOLVAN = "191212121212"
 NOON = datetime(2026, 11, 25, 11, 0, tzinfo=UTC)

@@ -13,8 +13,8 @@ from ingest.app import build_app
 from ingest.server import address_of, build_server, listen
 from ingest.settings import IngestSettings
 from ingest.tls import LiveTls
-from shared.broker.base import BrokerError, Outgoing
-from shared.messages import Notification
+from shared.booking.messages import Notification
+from shared.relay.broker import BrokerError, Outgoing
 from tests.notifications import HEADERS
 
 

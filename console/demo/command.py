@@ -15,8 +15,8 @@ from console.demo.story import Story, set_the_scene
 from console.demo.world import World
 from console.processes import NotReady
 from console.stack import IMPATIENT, Stack
-from shared.observability.redaction import redact, redact_value
-from shared.process import stop_signal
+from shared.base.redaction import redact, redact_value
+from shared.stage.process import stop_signal
 
 
 def register(app: typer.Typer) -> None:

@@ -7,17 +7,17 @@ from datetime import timedelta
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
-from shared.broker import open_broker
-from shared.broker.base import REPLAY, Envelope
-from shared.clock import utcnow
-from shared.database.contacts import ContactPreferences
-from shared.database.engine import open_database
-from shared.database.inbox import Inbox
-from shared.database.migrate import migrate
-from shared.database.sources import SourceRegister, SourceSystem
-from shared.inbox import InboxMessage
-from shared.notices import Channel
-from shared.topology import READING_STAGES
+from shared.base.clock import utcnow
+from shared.booking.inbox import InboxMessage
+from shared.booking.notices import Channel
+from shared.relay import open_broker
+from shared.relay.broker import REPLAY, Envelope
+from shared.relay.topology import READING_STAGES
+from shared.store.contacts import ContactPreferences
+from shared.store.engine import open_database
+from shared.store.inbox import Inbox
+from shared.store.migrate import migrate
+from shared.store.sources import SourceRegister, SourceSystem
 
 _TIMEOUT = 10
 

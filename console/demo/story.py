@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from console.demo.relay import OutcomeCounts, Relay, in_days
 from console.demo.scene import Scene
 from console.demo.world import Booking, Clinic, World
-from shared.identity import new_id
-from shared.inbox import InboxMessage
+from shared.base.ids import new_id
+from shared.booking.inbox import InboxMessage
 
 TOLVAN = "191212121212"
 TOLVAN_MOBILE = "+46701740605"

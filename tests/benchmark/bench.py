@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
-from shared.topology import STAGES
+from shared.relay.topology import STAGES
 from tests.benchmark.hop.race import race
 from tests.benchmark.relay.drive import Course
 from tests.benchmark.relay.scenes import answer_times, latency, neighbours, throughput

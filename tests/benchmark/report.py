@@ -7,7 +7,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from rich.table import Table
 
-from shared.topology import STAGES
+from shared.relay.topology import STAGES
 from tests.benchmark.bench import SCALED_STAGE, SLOW_SOURCE_SECONDS, Results
 from tests.benchmark.hop.race import FRAMEWORKS
 from tests.benchmark.relay.scenes import FLOOD_PER_REQUEST, FLOOD_RATE

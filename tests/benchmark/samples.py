@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime
 
-from shared.identity import BookingKey
-from shared.messages import BookingChange, BookingDetails, FetchedBooking
+from shared.booking.identity import BookingKey
+from shared.booking.messages import BookingChange, BookingDetails, FetchedBooking
 
 _RECEIVED = datetime(2027, 11, 1, 12, 0, tzinfo=UTC)
 _STARTS = "20271203090000"

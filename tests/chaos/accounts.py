@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from shared.broker.base import Envelope
-from shared.identity import hsa_key
-from shared.notices import Channel, NoticeStatus
+from shared.booking.identity import hsa_key
+from shared.booking.notices import Channel, NoticeStatus
+from shared.relay.broker import Envelope
 from tests.chaos.ledger import Circle, Message, NoticeRow
 from tests.chaos.stories import Case
 from tests.chaos.telling import Line, Telling

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from console.processes import Child, stop_all
-from shared.topology import STAGES
+from shared.relay.topology import STAGES
 
 _READY_SECONDS = 90
 _STOP_SECONDS = 40

@@ -16,8 +16,8 @@ from urllib.parse import quote
 
 import requests
 
-from shared.clock import utcnow
-from shared.topology import STAGES
+from shared.base.clock import utcnow
+from shared.relay.topology import STAGES
 from tests.chaos.fleet import Member
 from tests.chaos.network import Network
 from tests.chaos.stage import Stage

@@ -9,13 +9,13 @@ from typing import Any
 import requests
 from sqlalchemy import select
 
-from shared.broker import open_broker
-from shared.broker.base import Envelope
-from shared.database.engine import open_database
-from shared.database.tables import inbox_message, notice
-from shared.identity import hsa_key
-from shared.notices import Channel, NoticeStatus
-from shared.topology import READING_STAGES
+from shared.booking.identity import hsa_key
+from shared.booking.notices import Channel, NoticeStatus
+from shared.relay import open_broker
+from shared.relay.broker import Envelope
+from shared.relay.topology import READING_STAGES
+from shared.store.engine import open_database
+from shared.store.tables import inbox_message, notice
 from tests.chaos.telling import Line
 
 _TIMEOUT = 60

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import count, product
 from string import ascii_uppercase
 
-from shared.notices import Channel
+from shared.booking.notices import Channel
 from tests.chaos.stories import STORIES, Case, Clinic, History, Source, Step
 
 _BATCH = 10

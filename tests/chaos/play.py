@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from shared.outcomes import Unavailable
+from shared.base.errors import Unavailable
 from tests.chaos.accounts import account_dead, account_notices, circle_of, judge, strangers
 from tests.chaos.havoc import Havoc
 from tests.chaos.ledger import Ledger, caught, dead_letters

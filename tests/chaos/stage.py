@@ -12,15 +12,15 @@ from sqlalchemy import insert
 
 from console.processes import Child
 from console.stack import free_port
-from shared.broker import open_broker
-from shared.clock import utcnow
-from shared.contact_points import normalize
-from shared.database.engine import open_database
-from shared.database.migrate import migrate
-from shared.database.sources import SourceRegister, SourceSystem
-from shared.database.tables import contact_preference
-from shared.notices import Channel
-from shared.settings import CommonSettings
+from shared.base.clock import utcnow
+from shared.booking.contact_points import normalize
+from shared.booking.notices import Channel
+from shared.relay import open_broker
+from shared.stage.settings import CommonSettings
+from shared.store.engine import open_database
+from shared.store.migrate import migrate
+from shared.store.sources import SourceRegister, SourceSystem
+from shared.store.tables import contact_preference
 from tests.chaos.fleet import Fleet
 from tests.chaos.network import Network
 from tests.chaos.plan import Plan

@@ -13,8 +13,8 @@ from fetcher.bookings_client import GetBookingDetailsMessages
 from ingest.handler import Faulted, FaultReason, RefusalReason, Refused
 from ingest.replies import reply_to
 from sandbox.faults import BookingFault
-from shared.broker.base import BrokerUnavailable
-from shared.clock import utcnow
+from shared.base.clock import utcnow
+from shared.relay.broker import BrokerUnavailable
 from shared.riv.namespaces import PING, REGISTRY
 from shared.riv.soap import SoapFault, parse_envelope, parse_fault
 from tests.booking_samples import BOOKING, TIMESLOT, reply

@@ -9,7 +9,7 @@ from lxml import etree
 
 from ingest.handler import Faulted, FaultReason, Pong, RefusalReason, Refused, Taken
 from ingest.replies import reply_to
-from shared.clock import utcnow
+from shared.base.clock import utcnow
 from shared.riv.soap import parse_envelope, parse_fault
 from tests.contract.schemas import assert_conforms
 from tests.gateway import Gateway, running_gateway

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from shared.topology import STAGES
+from shared.relay.topology import STAGES
 from tests.chaos.plan import Options
 from tests.chaos.play import play
 from tests.chaos.report import Report

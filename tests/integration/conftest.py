@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared.broker.base import Broker
+from shared.relay.broker import Broker
 from tests.brokers import opened
 
 

@@ -16,7 +16,7 @@ from lxml import etree
 from fetcher.answers import Answer, CallFailed, RetryReason, ShortTrouble
 from fetcher.bookings_client import BookingsClient
 from fetcher.platform import Platform, TimeOuts, translated
-from shared.clock import utcnow
+from shared.base.clock import utcnow
 from shared.riv.soap import fault
 from tests.booking_samples import BOOKING, PATIENT, reply, response
 from tests.source_server import Answering, Call, SourceServer, answer_well, source_server

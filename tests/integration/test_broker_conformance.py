@@ -11,18 +11,11 @@ from enum import StrEnum
 
 import pytest
 
-from shared.broker.base import (
-    REPLAY,
-    Broker,
-    Envelope,
-    Failure,
-    Outgoing,
-    PublishRefused,
-)
-from shared.messages import Engagement, Message, Notification
-from shared.outcomes import Drop, Outcome, Postpone
-from shared.topology import DELIVERY_LIMIT
-from shared.worker import Worker
+from shared.booking.messages import Engagement, Message, Notification
+from shared.relay.broker import REPLAY, Broker, Envelope, Failure, Outgoing, PublishRefused
+from shared.relay.outcomes import Drop, Outcome, Postpone
+from shared.relay.topology import DELIVERY_LIMIT
+from shared.relay.worker import Worker
 from tests.brokers import FAST, Reader, dead_count, message, opened, ready_count
 from tests.polling import eventually
 
@@ -81,7 +74,7 @@ def test_messages_come_in_the_order_they_were_published(broker: Broker) -> None:
     assert reader.names == names
 
 
-def test_a_settled_message_is_gone_and_what_it_led_to_is_there(broker: Broker) -> None:
+def test_a_acknowledged_message_is_gone_and_what_it_led_to_is_there(broker: Broker) -> None:
     broker.publish([message("a")])
     reader = Reader(broker, answer=lambda _: [message("b", "fetcher"), message("c", "composer")])
     assert Reader(broker, "fetcher").next_one().envelope.message_id == "b"
@@ -147,7 +140,7 @@ def test_of_several_messages_only_the_unroutable_makes_trouble(broker: Broker) -
     assert done == ["good"]
 
 
-def test_a_settlement_that_is_refused_acknowledges_nothing(broker: Broker) -> None:
+def test_a_acknowledgement_that_is_refused_acknowledges_nothing(broker: Broker) -> None:
     """It rests, so that it does not spin, and comes again."""
     answers = iter([[message("b", "nobody")], [message("b", "fetcher")]])
     broker.publish([message("a")])
@@ -199,20 +192,20 @@ def test_a_long_handler_keeps_its_message(broker_url: str) -> None:
         time.sleep(3.2)
         assert rival.names == []
         assert holder.names == ["a"]
-        holder.consumer.settle(delivery, [message("b", "fetcher")])
+        holder.consumer.acknowledge(delivery, [message("b", "fetcher")])
         assert Reader(broker, "fetcher").next_one().envelope.message_id == "b"
 
 
-def test_a_late_settlement_of_a_lost_delivery_does_nothing(broker: Broker) -> None:
+def test_a_late_acknowledgement_of_a_lost_delivery_does_nothing(broker: Broker) -> None:
     broker.publish([message("a")])
     lost = Reader(broker)
     delivery = lost.next_one()
     lost.consumer.close()
     heir = Reader(broker)
     inherited = heir.next_one()
-    lost.consumer.settle(delivery, [message("wrong", "fetcher")])
+    lost.consumer.acknowledge(delivery, [message("wrong", "fetcher")])
     assert lost.consumer.drained(5)
-    heir.consumer.settle(inherited, [message("right", "fetcher")])
+    heir.consumer.acknowledge(inherited, [message("right", "fetcher")])
     follower = Reader(broker, "fetcher")
     assert follower.next_one().envelope.message_id == "right"
     assert heir.consumer.drained(5)
@@ -251,7 +244,7 @@ def test_no_more_than_the_prefetch_is_out_at_once(broker: Broker) -> None:
     first, _ = reader.wait_for(2)
     time.sleep(0.2)
     assert reader.names == ["0", "1"]
-    reader.consumer.settle(first)
+    reader.consumer.acknowledge(first)
     reader.wait_for(3)
     time.sleep(0.1)
     assert reader.names == ["0", "1", "2"]
@@ -265,7 +258,7 @@ def test_shutdown_in_order_loses_and_repeats_nothing(broker: Broker) -> None:
     reader.consumer.pause()
     broker.publish([message("later")])
     for delivery in begun[:3]:
-        reader.consumer.settle(delivery, [message(f"next {len(begun)}", "fetcher")])
+        reader.consumer.acknowledge(delivery, [message(f"next {len(begun)}", "fetcher")])
     assert reader.consumer.drained(10)
     time.sleep(0.2)
     assert len(reader.names) == 5
@@ -277,7 +270,7 @@ def test_shutdown_in_order_loses_and_repeats_nothing(broker: Broker) -> None:
     eventually(lambda: ready_count(broker, "fetcher") == 3)
 
 
-def test_drained_waits_for_nothing_when_nothing_was_settled(broker: Broker) -> None:
+def test_drained_waits_for_nothing_when_nothing_was_acknowledged(broker: Broker) -> None:
     reader = Reader(broker)
     assert reader.consumer.drained(0)
 
@@ -302,7 +295,7 @@ def test_a_delayed_message_comes_after_its_delay(broker: Broker) -> None:
     assert 0.95 <= time.monotonic() - started < 4
 
 
-def test_a_settlement_can_delay_the_same_message(broker: Broker) -> None:
+def test_a_acknowledgement_can_delay_the_same_message(broker: Broker) -> None:
     broker.publish([message("a")])
     answers = iter([[message("a", delay=0.2)], []])
     reader = Reader(broker, answer=lambda _delivery: next(answers))

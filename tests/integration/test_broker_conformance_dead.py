@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shared.broker.base import DISCARD, KEEP, REPLAY, Broker, Envelope, Failure, Outgoing
-from shared.topology import READING_STAGES
+from shared.relay.broker import DISCARD, KEEP, REPLAY, Broker, Envelope, Failure, Outgoing
+from shared.relay.topology import READING_STAGES
 from tests.brokers import Reader, dead, dead_count, message, opened, ready_count
 from tests.polling import eventually
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.broker.base import Broker
+from shared.relay.broker import Broker
 from tests.brokers import Reader, opened
 from tests.command_line import CommandLine
 from tests.dead_letters import (

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from shared.database.engine import open_database
-from shared.database.inbox import Inbox
-from shared.database.migrate import migrate
-from shared.identity import BookingKey
-from shared.inbox import InboxMessage, MessageKind, Scope
-from shared.messages import BookingDetails
+from shared.booking.identity import BookingKey
+from shared.booking.inbox import InboxMessage, MessageKind, Scope
+from shared.booking.messages import BookingDetails
+from shared.store.engine import open_database
+from shared.store.inbox import Inbox
+from shared.store.migrate import migrate
 from tests.command_line import CommandLine
 
 TOLVAN = "191212121212"

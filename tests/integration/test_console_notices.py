@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from shared.database.contacts import ContactPreferences
-from shared.database.engine import Database, open_database
-from shared.database.migrate import migrate
-from shared.database.notices import NoticeStore
-from shared.notices import Channel, Claim, NoticeStatus
+from shared.booking.notices import Channel, Claim, NoticeStatus
+from shared.store.contacts import ContactPreferences
+from shared.store.engine import Database, open_database
+from shared.store.migrate import migrate
+from shared.store.notices import NoticeStore
 from tests.command_line import CommandLine
 
 PATIENT = "191212121212"

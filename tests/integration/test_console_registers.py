@@ -10,8 +10,8 @@ from sqlalchemy import text
 
 from console.__main__ import app
 from shared import __version__
-from shared.database.engine import open_database
-from shared.database.migrate import is_current, migrate
+from shared.store.engine import open_database
+from shared.store.migrate import is_current, migrate
 from tests.command_line import CommandLine
 
 TOLVAN = "191212121212"

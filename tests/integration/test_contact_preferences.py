@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared.database.contacts import ContactPreferences
-from shared.database.engine import open_database
-from shared.database.migrate import migrate
-from shared.notices import Channel
+from shared.booking.notices import Channel
+from shared.store.contacts import ContactPreferences
+from shared.store.engine import open_database
+from shared.store.migrate import migrate
 
 TOLVAN = "191212121212"
 RESERVE = "19121212A1b2"

@@ -12,12 +12,12 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from shared.clock import utcnow
-from shared.database.engine import Database, DatabaseUnavailable, open_database
-from shared.database.inbox import Inbox
-from shared.database.migrate import migrate
-from shared.identity import BookingKey
-from shared.inbox import Scope
+from shared.base.clock import utcnow
+from shared.booking.identity import BookingKey
+from shared.booking.inbox import Scope
+from shared.store.engine import Database, DatabaseUnavailable, open_database
+from shared.store.inbox import Inbox
+from shared.store.migrate import migrate
 
 BOOKING = BookingKey(
     source_system="SE2321000016-SYS1",

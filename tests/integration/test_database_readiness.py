@@ -3,9 +3,9 @@
 import pytest
 from sqlalchemy import select
 
-from shared.database.engine import DatabaseUnavailable, open_database
-from shared.database.migrate import migrate
-from shared.database.tables import inbox_message
+from shared.store.engine import DatabaseUnavailable, open_database
+from shared.store.migrate import migrate
+from shared.store.tables import inbox_message
 
 
 def test_a_database_that_is_not_set_up_is_not_ready_and_work_on_it_waits(database_url: str) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from shared.database.engine import Database, DatabaseUnavailable, open_database
-from shared.database.migrate import is_current, migrate
+from shared.store.engine import Database, DatabaseUnavailable, open_database
+from shared.store.migrate import is_current, migrate
 from tests.proxy import Proxy
 from tests.services import PostgreSQL
 

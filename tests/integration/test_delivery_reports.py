@@ -8,8 +8,8 @@ import pytest
 import requests
 
 from notifier.delivery_reports import DeliveryReports, report_url
-from shared.notices import Channel, NoticeStatus
-from shared.outcomes import Unavailable
+from shared.base.errors import Unavailable
+from shared.booking.notices import Channel, NoticeStatus
 from tests.polling import eventually
 
 SECRET = "abcdefghijklmnopqrst"

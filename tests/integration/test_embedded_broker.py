@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from shared.broker.base import Broker, BrokerUnavailable, UnknownBroker
-from shared.broker.embedded import EmbeddedBroker
+from shared.relay.broker import Broker, BrokerUnavailable, UnknownBroker
+from shared.relay.embedded.broker import EmbeddedBroker
 from tests.brokers import FAST, Reader, message, opened, ready_count
 from tests.polling import eventually
 
-#: Takes one message, and settles it when told to.
+#: Takes one message, and acknowledges it when told to.
 _SLOW = """\
 import sys, time
 from tests.brokers import broker_at, message
@@ -28,7 +28,7 @@ while not taken:
     time.sleep(0.01)
 print("held", flush=True)
 sys.stdin.readline()
-consumer.settle(taken[0], [message("wrong", "fetcher")])
+consumer.acknowledge(taken[0], [message("wrong", "fetcher")])
 assert consumer.drained(10)
 broker.close()
 """
@@ -93,7 +93,7 @@ def test_a_consumer_settles_when_the_file_can_be_written_again(broker: Broker, f
     reader = Reader(broker)
     delivery = reader.next_one()
     with locked(file):
-        reader.consumer.settle(delivery, [message("b", "fetcher")])
+        reader.consumer.acknowledge(delivery, [message("b", "fetcher")])
         assert not reader.consumer.drained(0.3)
     assert reader.consumer.drained(15)
     assert Reader(broker, "fetcher").next_one().envelope.message_id == "b"
@@ -130,14 +130,14 @@ def test_a_consumer_that_was_frozen_too_long_has_lost_its_message(
         os.kill(frozen.pid, signal.SIGCONT)
         frozen.communicate("go on\n", timeout=30)
         assert frozen.returncode == 0
-    heir.consumer.settle(delivery, [message("right", "fetcher")])
+    heir.consumer.acknowledge(delivery, [message("right", "fetcher")])
     assert heir.consumer.drained(10)
     follower = Reader(broker, "fetcher")
     follower.next_one()
     assert follower.names == ["right"]
 
 
-def test_a_settlement_is_stored_whole_or_not_at_all(broker: Broker, file: Path) -> None:
+def test_a_acknowledgement_is_stored_whole_or_not_at_all(broker: Broker, file: Path) -> None:
     """An insert that fails takes the acknowledgement back with it."""
     broker.publish([message("a")])
     reader = Reader(broker)
@@ -147,7 +147,7 @@ def test_a_settlement_is_stored_whole_or_not_at_all(broker: Broker, file: Path) 
             "CREATE TRIGGER full BEFORE INSERT ON message WHEN new.message_id = 'c'"
             " BEGIN SELECT raise(ABORT, 'disk full'); END"
         )
-    reader.consumer.settle(delivery, [message("b", "fetcher"), message("c", "fetcher")])
+    reader.consumer.acknowledge(delivery, [message("b", "fetcher"), message("c", "fetcher")])
     time.sleep(0.3)
     assert ready_count(broker, "fetcher") == 0
     with sqlite3.connect(file) as other:

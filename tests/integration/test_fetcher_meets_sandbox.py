@@ -11,7 +11,7 @@ from fetcher.bookings_client import BookingsClient
 from fetcher.platform import Platform, TimeOuts
 from fetcher.settings import UNKNOWN_BOOKING_FAULT
 from fetcher.verification import Mismatch, mismatch
-from shared.clock import utcnow
+from shared.base.clock import utcnow
 from tests.booking_samples import BOOKING, PATIENT
 from tests.sandbox_world import RunningWorld, running_world
 

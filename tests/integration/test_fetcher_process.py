@@ -8,12 +8,12 @@ import pytest
 from lxml import etree
 
 from console.processes import Child
-from shared.broker.base import Broker, Envelope, Outgoing
-from shared.clock import utcnow
-from shared.database.engine import open_database
-from shared.database.migrate import migrate
-from shared.database.sources import SourceRegister, SourceSystem
-from shared.messages import FetchedBooking
+from shared.base.clock import utcnow
+from shared.booking.messages import FetchedBooking
+from shared.relay.broker import Broker, Envelope, Outgoing
+from shared.store.engine import open_database
+from shared.store.migrate import migrate
+from shared.store.sources import SourceRegister, SourceSystem
 from tests.booking_samples import BOOKING, PATIENT, a_change, reply
 from tests.brokers import Reader, opened
 from tests.polling import eventually

@@ -10,7 +10,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from shared.broker.base import Broker, Envelope, Outgoing
+from shared.relay.broker import Broker, Envelope, Outgoing
 from tests.brokers import Reader, opened
 from tests.command_line import CommandLine
 from tests.dead_letters import notification

@@ -9,13 +9,14 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from composer.handler import Composer
-from shared.database.engine import Database, open_database
-from shared.database.inbox import Inbox
-from shared.database.migrate import migrate
-from shared.identity import new_id
-from shared.inbox import Scope
-from shared.messages import FetchedBooking, NoticeOrder
-from shared.outcomes import Drop, Outcome, Postpone, Publish, Unavailable
+from shared.base.errors import Unavailable
+from shared.base.ids import new_id
+from shared.booking.inbox import Scope
+from shared.booking.messages import FetchedBooking, NoticeOrder
+from shared.relay.outcomes import Drop, Outcome, Postpone, Publish
+from shared.store.engine import Database, open_database
+from shared.store.inbox import Inbox
+from shared.store.migrate import migrate
 from tests.unit.composer_world import (
     CALL,
     LATER,
@@ -260,7 +261,7 @@ def test_those_who_judge_the_same_patients_together_do_not_block_each_other(
     def judge(number: int) -> list[Outcome]:
         mine = composer(inbox, world)
         start.wait()
-        return mine.together(changes if number % 2 else changes[::-1])
+        return mine.handle_batch(changes if number % 2 else changes[::-1])
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(judge, range(4)))

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 import requests
 
-from shared.broker import open_broker
-from shared.messages import Notification
+from shared.booking.messages import Notification
+from shared.relay import open_broker
 from tests.brokers import Reader
 from tests.notifications import HEADERS, SUBSCRIBER, request
 from tests.polling import eventually

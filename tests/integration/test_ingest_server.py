@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from shared.broker.base import BrokerUnavailable, PublishRefused
+from shared.relay.broker import BrokerUnavailable, PublishRefused
 from tests.gateway import Gateway, running_gateway
 from tests.notifications import HAND_WRITTEN, SUBSCRIBER, request
 from tests.polling import eventually

@@ -9,9 +9,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
-from shared.database.engine import DatabaseUnavailable, UnknownDatabase, open_database
-from shared.database.migrate import NewerSchema, ensure_sqlite, is_current, migrate
-from shared.database.tables import metadata
+from shared.store.engine import DatabaseUnavailable, UnknownDatabase, open_database
+from shared.store.migrate import NewerSchema, ensure_sqlite, is_current, migrate
+from shared.store.tables import metadata
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from threading import Barrier
 import pytest
 from sqlalchemy import select
 
-from shared.database.engine import Database, DatabaseUnavailable, open_database
-from shared.database.migrate import migrate
-from shared.database.notices import NoticeStore
-from shared.database.tables import notice
-from shared.notices import Channel, Claim, Notice, NoticeStatus
+from shared.booking.notices import Channel, Claim, Notice, NoticeStatus
+from shared.store.engine import Database, DatabaseUnavailable, open_database
+from shared.store.migrate import migrate
+from shared.store.notices import NoticeStore
+from shared.store.tables import notice
 
 NOON = datetime(2026, 12, 3, 11, 0, tzinfo=UTC)
 

@@ -10,14 +10,14 @@ import pytest
 from notifier.handler import DropReason, Lane, Note, Notifier, WaitReason
 from notifier.pacing import Pause
 from notifier.replies import Accepted, Reply
-from shared.clock import utcnow
-from shared.database.contacts import ContactPreferences
-from shared.database.engine import Database, open_database
-from shared.database.migrate import migrate
-from shared.database.notices import NoticeStore
-from shared.messages import NoticeOrder
-from shared.notices import Channel, NoticeStatus
-from shared.outcomes import Drop, Outcome, Postpone, Publish
+from shared.base.clock import utcnow
+from shared.booking.messages import NoticeOrder
+from shared.booking.notices import Channel, NoticeStatus
+from shared.relay.outcomes import Drop, Outcome, Postpone, Publish
+from shared.store.contacts import ContactPreferences
+from shared.store.engine import Database, open_database
+from shared.store.migrate import migrate
+from shared.store.notices import NoticeStore
 
 LIMIT = timedelta(seconds=100)
 TOLVAN = "191212121212"

@@ -14,14 +14,14 @@ from aiosmtpd.handlers import Message as MessageHandler
 
 from console.processes import Child
 from notifier.texts import load_texts
-from shared.broker import open_broker
-from shared.broker.base import Envelope, Outgoing
-from shared.database.contacts import ContactPreferences
-from shared.database.engine import open_database
-from shared.database.migrate import migrate
-from shared.database.notices import NoticeStore
-from shared.messages import NoticeOrder
-from shared.notices import Channel, NoticeStatus
+from shared.booking.messages import NoticeOrder
+from shared.booking.notices import Channel, NoticeStatus
+from shared.relay import open_broker
+from shared.relay.broker import Envelope, Outgoing
+from shared.store.contacts import ContactPreferences
+from shared.store.engine import open_database
+from shared.store.migrate import migrate
+from shared.store.notices import NoticeStore
 from tests.polling import eventually
 from tests.provider import HttpProvider, hang, http_provider
 from tests.services.ports import free_port

@@ -11,9 +11,9 @@ import pika
 import pytest
 import trustme
 
-from shared.broker import open_broker
-from shared.broker.base import Broker, BrokerUnavailable, Delivery, Outgoing, PublishRefused
-from shared.topology import work_queue
+from shared.relay import open_broker
+from shared.relay.broker import Broker, BrokerUnavailable, Delivery, Outgoing, PublishRefused
+from shared.relay.topology import work_queue
 from tests.brokers import FAST, Reader, message, opened, ready_count
 from tests.polling import eventually
 from tests.proxy import Proxy
@@ -85,7 +85,7 @@ def test_everything_resumes_when_the_broker_returns(rabbitmq: RabbitMQ, broker: 
     assert not broker.ready()
     with pytest.raises(BrokerUnavailable):
         broker.states()
-    reader.consumer.settle(held, [message("late", "fetcher")])
+    reader.consumer.acknowledge(held, [message("late", "fetcher")])
     assert reader.consumer.drained(5)
     rabbitmq.start()
     eventually(broker.ready, timeout=LONG)  # with nobody publishing
@@ -146,7 +146,7 @@ def test_a_cut_connection_loses_nothing(proxy: Proxy, proxied_url: str) -> None:
         eventually(lambda: relaying.consumer.connected, timeout=LONG)
 
 
-def test_a_settlement_of_before_the_cut_does_nothing_after_it(
+def test_a_acknowledgement_of_before_the_cut_does_nothing_after_it(
     proxy: Proxy, proxied_url: str
 ) -> None:
     """Its tag may be another message's by now."""
@@ -156,9 +156,9 @@ def test_a_settlement_of_before_the_cut_does_nothing_after_it(
         before = reader.next_one()
         proxy.cut()
         after = reader.wait_for(2, timeout=LONG)[1]
-        reader.consumer.settle(before, [message("wrong", "fetcher")])
+        reader.consumer.acknowledge(before, [message("wrong", "fetcher")])
         assert reader.consumer.drained(5)
-        reader.consumer.settle(after, [message("right", "fetcher")])
+        reader.consumer.acknowledge(after, [message("right", "fetcher")])
         follower = Reader(broker, "fetcher")
         follower.next_one()
         assert reader.consumer.drained(5)
@@ -204,7 +204,7 @@ def test_a_blocked_connection_neither_hangs_nor_grows(rabbitmq: RabbitMQ, broker
                 broker.publish([message(f"given up {attempt}")], timeout=0.5)
             assert time.monotonic() - started < 3
         assert not broker.ready()
-        reader.consumer.settle(held, [message("next", "fetcher")])
+        reader.consumer.acknowledge(held, [message("next", "fetcher")])
         eventually(lambda: not reader.consumer.connected)
         assert not reader.consumer.drained(0.2)
         waiting.start()
@@ -322,7 +322,7 @@ def test_an_orderly_end_leaves_nothing_to_be_handed_out_again(rabbitmq_url: str)
         reader = Reader(broker, prefetch=count)
         for delivery in reader.wait_for(count):
             passed_on = message(delivery.envelope.message_id, "fetcher")
-            reader.consumer.settle(delivery, [passed_on])
+            reader.consumer.acknowledge(delivery, [passed_on])
         reader.consumer.pause()
         assert reader.consumer.drained(10)
         reader.consumer.close()

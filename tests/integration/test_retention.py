@@ -10,20 +10,20 @@ from typing import Any
 import pytest
 from sqlalchemy import Table, insert, select
 
-from shared.database.engine import Database, open_database
-from shared.database.migrate import migrate
-from shared.database.retention import Limits, Retention, expired_rows
-from shared.database.tables import (
+from shared.booking.times import wall_text
+from shared.store.engine import Database, open_database
+from shared.store.migrate import migrate
+from shared.store.retention import Limits, Retention, expired_rows
+from shared.store.tables import (
     booking_watermark,
     contact_preference,
     inbox_message,
     metadata,
     notice,
+    source_slot,
     source_system,
     source_system_log,
-    source_turn,
 )
-from shared.riv.times import wall_text
 from tests.command_line import CommandLine
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -195,13 +195,13 @@ def test_the_register_and_the_choices_of_patients_stay(rows: Rows) -> None:
     for at in (ago(501), ago(499)):
         entry = {"action": "added", "by": "anna", "at": at, "details": {}}
         rows._insert(source_system_log, {**system, **entry})
-    rows._insert(source_turn, {"hsa_key": "SE-A", "next_turn": ago(2)})
-    rows._insert(source_turn, {"hsa_key": "SE-B", "next_turn": ago(0.5)})
+    rows._insert(source_slot, {"hsa_key": "SE-A", "next_slot": ago(2)})
+    rows._insert(source_slot, {"hsa_key": "SE-B", "next_slot": ago(0.5)})
     choice = {"patient": PATIENT, "channel": "sms", "address": "+46701740605"}
     rows._insert(contact_preference, {**choice, "updated_at": old})
-    assert rows.purge() == {"source_system_log": 1, "source_turn": 1}
+    assert rows.purge() == {"source_system_log": 1, "source_slot": 1}
     assert rows.left(source_system) == {"SE-A"}
-    assert rows.left(source_turn) == {"SE-B"}
+    assert rows.left(source_slot) == {"SE-B"}
     assert rows.left(contact_preference) == {PATIENT}
 
 

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from console.processes import Child, stop_all
-from shared.broker.base import Envelope, Outgoing
-from shared.clock import utcnow
-from shared.database.contacts import ContactPreferences
-from shared.database.engine import open_database
-from shared.database.migrate import migrate
-from shared.messages import NoticeOrder
-from shared.notices import Channel
-from shared.topology import STAGES
+from shared.base.clock import utcnow
+from shared.booking.messages import NoticeOrder
+from shared.booking.notices import Channel
+from shared.relay.broker import Envelope, Outgoing
+from shared.relay.topology import STAGES
+from shared.store.contacts import ContactPreferences
+from shared.store.engine import open_database
+from shared.store.migrate import migrate
 from tests.brokers import opened
 from tests.polling import eventually
 from tests.sandbox_world import running_world

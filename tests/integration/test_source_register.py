@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from shared.database.engine import Database, open_database
-from shared.database.migrate import migrate
-from shared.database.sources import Registered, SourceRegister, SourceSystem
-from shared.database.tables import source_system_log
-from shared.settings import Environment
+from shared.booking.environment import Environment
+from shared.store.engine import Database, open_database
+from shared.store.migrate import migrate
+from shared.store.sources import Registered, SourceRegister, SourceSystem
+from shared.store.tables import source_system_log
 
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 ONE = datetime(2026, 11, 25, 13, 0, tzinfo=UTC)

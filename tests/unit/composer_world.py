@@ -11,10 +11,10 @@ from composer.handler import Composer
 from composer.history import History
 from composer.letter import Writer
 from composer.wording import Wording
-from shared.identity import BookingKey
-from shared.inbox import InboxMessage, Mark, Scope, Told, circle_of
-from shared.messages import BookingChange, BookingDetails, FetchedBooking, NoticeOrder
-from shared.outcomes import Outcome, Postpone, Publish
+from shared.booking.identity import BookingKey
+from shared.booking.inbox import InboxMessage, Mark, Scope, Told, circle_of
+from shared.booking.messages import BookingChange, BookingDetails, FetchedBooking, NoticeOrder
+from shared.relay.outcomes import Outcome, Postpone, Publish
 
 PATIENT = "191212121212"
 SOURCE = "SE2321000016-SYS1"
@@ -216,7 +216,7 @@ class World:
 
     def hand_together(self, several: Sequence[FetchedBooking]) -> list[Outcome]:
         """As `hand`, all in one go."""
-        outcomes = self.composer.together(several)
+        outcomes = self.composer.handle_batch(several)
         for outcome, fetched in zip(outcomes, several, strict=True):
             self._carry_out(outcome, fetched)
         return outcomes

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from composer.letter import Letter
 from composer.noticeable import changed_aspects
-from shared.identity import BookingKey
-from shared.inbox import MessageKind
-from shared.messages import BookingDetails, FetchedBooking
+from shared.booking.identity import BookingKey
+from shared.booking.inbox import MessageKind
+from shared.booking.messages import BookingDetails, FetchedBooking
 from tests.unit.composer_world import CALL, LATER, MOMENT, VISIT, World, but, key
 
 VERSIONS = [VISIT, LATER, CALL, but(VISIT, reason="Ont i ögat"), but(LATER, unit_name="Bergby")]

@@ -11,7 +11,7 @@ from lxml import etree
 from fetcher.answers import CallFailed, RetryReason, Timeslot
 from fetcher.bookings_client import GetBookingDetailsMessages
 from fetcher.replies import open_reply, raise_for_fault
-from shared.messages import BookingDetails
+from shared.booking.messages import BookingDetails
 from shared.riv.soap import fault
 from tests.booking_samples import BOOKING, PATIENT, TIMESLOT, reply, response
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.broker.base import Envelope, Failure
-from shared.broker.headers import dead_letter_from, from_headers, to_headers
+from shared.relay.broker import Envelope, Failure
+from shared.relay.headers import dead_letter_from, from_headers, to_headers
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), max_size=20)
 INSTANTS = st.datetimes(timezones=st.just(UTC))

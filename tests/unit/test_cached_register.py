@@ -7,8 +7,8 @@ from threading import Event
 
 import pytest
 
-from shared.database.sources import MAX_AGE, MISS_AGE, CachedRegister, SourceSystem
-from shared.outcomes import Unavailable
+from shared.base.errors import Unavailable
+from shared.store.sources import MAX_AGE, MISS_AGE, CachedRegister, SourceSystem
 
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 SOURCE = SourceSystem("SE-a", "A", "qa", 5.0, 4, "anna", NOON)

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.broker.base import Envelope
-from shared.notices import Channel, NoticeStatus
+from shared.booking.notices import Channel, NoticeStatus
+from shared.relay.broker import Envelope
 from tests.chaos.accounts import Judged, account_dead, account_notices, judge
 from tests.chaos.ledger import Message, NoticeRow
 from tests.chaos.plan import Options, make_plan

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from console.output import print_json, print_rows, shown
-from shared.broker.base import QueueState
+from shared.relay.broker import QueueState
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 import pytest
 
-from shared.contact_points import mask, normalize, normalize_email, normalize_mobile
-from shared.notices import Channel
+from shared.booking.contact_points import mask, normalize, normalize_email, normalize_mobile
+from shared.booking.notices import Channel
 
 
 @pytest.mark.parametrize(

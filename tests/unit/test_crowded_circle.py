@@ -4,9 +4,9 @@ from time import process_time
 
 from composer.decision import decide
 from composer.history import History
-from shared.identity import BookingKey
-from shared.inbox import Awaiting, Mark, MessageKind, Told, circle_of
-from shared.messages import FetchedBooking
+from shared.booking.identity import BookingKey
+from shared.booking.inbox import Awaiting, Mark, MessageKind, Told, circle_of
+from shared.booking.messages import FetchedBooking
 from tests.unit.composer_world import NOW, VISIT, WINDOW, key
 
 BOOKINGS = [key(f"booking {number}") for number in range(1000)]

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from console.dead_letters import HIDDEN, Selection, describe, visible_message
-from shared.broker.base import Envelope
-from shared.messages import Message
+from shared.booking.messages import Message
+from shared.relay.broker import Envelope
 from tests.dead_letters import (
     NOON,
     SECRET,

@@ -19,9 +19,9 @@ from prometheus_client import REGISTRY
 from console.__main__ import app
 from console.settings_table import all_settings
 from sandbox.sms_provider import PATH as SMS_PATH
-from shared.observability.health import split_bind
-from shared.settings import CommonSettings
-from shared.topology import READING_STAGES, STAGES, dead_queue, work_queue
+from shared.base.addresses import split_bind
+from shared.relay.topology import READING_STAGES, STAGES, dead_queue, work_queue
+from shared.stage.settings import CommonSettings
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 SETTINGS = {setting.name for setting in all_settings()} | {"BUDKAVLE_SECRETS_DIR"}
@@ -222,7 +222,7 @@ def test_the_image_holds_every_package_and_installs_what_is_locked() -> None:
 def our_metrics() -> set[str]:
     for stage in STAGES:
         importlib.import_module(f"{stage}.metrics" if stage != "composer" else stage)
-    importlib.import_module("shared.observability.metrics")
+    importlib.import_module("shared.base.metrics")
     return {sample for family in REGISTRY.collect() for sample in series(family)}
 
 
@@ -257,7 +257,7 @@ def test_alerts_and_dashboard_name_our_queues_and_outcomes() -> None:
     }
     asked = set(re.findall(r'outcome=~?\\*"([a-z|]+)', watching()))
     assert "dead" in "|".join(asked).split("|")
-    runner = (DEPLOY.parent / "shared/hop.py").read_text()
+    runner = (DEPLOY.parent / "shared/relay/disposition.py").read_text()
     ingest = "".join(path.read_text() for path in (DEPLOY.parent / "ingest").glob("*.py"))
     for outcome in {word for words in asked for word in words.split("|")}:
         assert f'"{outcome}"' in runner + ingest, outcome

@@ -8,8 +8,8 @@ import typer.main
 
 from console.__main__ import app
 from console.settings_table import all_settings
-from shared.database.tables import metadata
-from shared.topology import READING_STAGES, work_queue
+from shared.relay.topology import READING_STAGES, work_queue
+from shared.store.tables import metadata
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -11,9 +11,10 @@ from fetcher.crm_scheduling import CrmScheduling
 from fetcher.handler import DeadReason, DropReason, FetchHandler
 from fetcher.limits import Source, SourceLimits, WaitReason
 from fetcher.verification import Mismatch
-from shared.identity import BookingKey
-from shared.messages import BookingChange, BookingDetails, FetchedBooking
-from shared.outcomes import DeadLetter, Drop, Outcome, Postpone, Publish, RetryLater, Unavailable
+from shared.base.errors import Unavailable
+from shared.booking.identity import BookingKey
+from shared.booking.messages import BookingChange, BookingDetails, FetchedBooking
+from shared.relay.outcomes import DeadLetter, Drop, Outcome, Postpone, Publish, RetryLater
 from tests.booking_samples import (
     BOOKING,
     NOON,
@@ -125,10 +126,10 @@ def test_a_booking_the_source_does_not_have_goes_on_without_details() -> None:
 def test_a_source_may_take_a_while_to_show_what_it_announced() -> None:
     world = World(None, patience=timedelta(seconds=60))
     world.clock.forward(1)
-    outcome = world.handle(a_change(turn=NOON))
+    outcome = world.handle(a_change(slot=NOON))
     assert isinstance(outcome, Postpone)
     assert (outcome.delay, outcome.reason) == (timedelta(seconds=5), "not_there_yet")
-    assert outcome.instead == a_change(turn=None)  # each look takes its own turn
+    assert outcome.instead == a_change(slot=None)  # each look takes its own slot
     world.clock.forward(29)
     later = world.handle(a_change())
     assert isinstance(later, Postpone)
@@ -313,7 +314,7 @@ def test_a_change_beyond_the_rate_comes_back_at_its_turn_and_goes_then() -> None
     assert delays == sorted(set(delays))
     last = waits[-1]
     assert isinstance(last.instead, BookingChange)
-    assert last.instead.turn == NOON + last.delay
+    assert last.instead.slot == NOON + last.delay
     reservations = len(world.line.reserved)
     world.clock.forward(last.delay.total_seconds())
     assert isinstance(world.handle(last.instead), Publish)

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from filter.handler import Filter
 from filter.rules import DropReason, service_domain, spell
-from shared.identity import hsa_key
-from shared.messages import BookingChange, Engagement, Notification
-from shared.outcomes import Drop, Publish, Unavailable
+from shared.base.errors import Unavailable
+from shared.booking.identity import hsa_key
+from shared.booking.messages import BookingChange, Engagement, Notification
+from shared.relay.outcomes import Drop, Publish
 
 TOLVAN = "191212121212"
 ANDRA = "201212121212"

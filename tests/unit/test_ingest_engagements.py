@@ -5,7 +5,7 @@ from lxml import etree
 
 from ingest.calls import NotificationRequest, read_call
 from ingest.engagements import TooMany, Unacceptable
-from shared.messages import Engagement
+from shared.booking.messages import Engagement
 from tests.notifications import (
     HAND_WRITTEN,
     MANDATORY,

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from ingest.calls import OtherContract, Ping, read_call
 from ingest.engagements import Unacceptable
-from shared.clock import utcnow
-from shared.identity import is_person_number
-from shared.messages import Engagement, Notification
+from shared.base.clock import utcnow
+from shared.base.ids import is_person_number
+from shared.booking.messages import Engagement, Notification
+from shared.booking.times import is_wall_time
 from shared.riv.soap import NotSoap
-from shared.riv.times import is_wall_time
 from shared.riv.xml import MalformedXml
 from tests.contract.schemas import assert_conforms
 from tests.mutations import bend, spoil, tags

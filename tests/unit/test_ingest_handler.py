@@ -15,8 +15,8 @@ from ingest.handler import (
     Refused,
     Taken,
 )
-from shared.messages import Notification
-from shared.outcomes import Unavailable
+from shared.base.errors import Unavailable
+from shared.booking.messages import Notification
 from tests.notifications import ENVELOPE, HAND_WRITTEN, REGISTRY, SUBSCRIBER, request
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

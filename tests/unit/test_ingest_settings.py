@@ -6,7 +6,7 @@ import pytest
 
 from ingest.settings import IngestSettings
 from ingest.tls import TlsFiles
-from shared.settings import WrongSettings
+from shared.base.settings import WrongSettings
 
 FILES = {
     "ingest_tls_certificate": Path("own.pem"),

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from composer.decision import Silent
-from shared.messages import FetchedBooking
-from shared.outcomes import DeadLetter, Drop, Publish
+from shared.booking.messages import FetchedBooking
+from shared.relay.outcomes import DeadLetter, Drop, Publish
 from tests.unit.composer_world import LATER, VISIT, World, but, key
 
 A, B = key("A"), key("B")

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from shared.observability.lines import LineWriter
+from shared.base.lines import LineWriter
 from tests.polling import eventually
 
 

@@ -15,11 +15,12 @@ from notifier.handler import (
     RetryReason,
     WaitReason,
 )
-from notifier.pacing import Pause, QuietHours, Turns
+from notifier.pacing import Pause, QuietHours, Slots
 from notifier.replies import Accepted, Away, Rejected, Reply, TryLater, Uncertain
-from shared.messages import NoticeOrder
-from shared.notices import Channel, Claim, Notice, NoticeStatus
-from shared.outcomes import Drop, Outcome, Postpone, Publish, RetryLater, Unavailable
+from shared.base.errors import Unavailable
+from shared.booking.messages import NoticeOrder
+from shared.booking.notices import Channel, Claim, Notice, NoticeStatus
+from shared.relay.outcomes import Drop, Outcome, Postpone, Publish, RetryLater
 
 NOON = datetime(2026, 12, 3, 11, 0, tzinfo=UTC)
 EVENING = datetime(2026, 12, 3, 21, 0, tzinfo=UTC)  # 22:00 in Sweden
@@ -331,15 +332,15 @@ def test_in_quiet_hours_sms_wait_and_email_goes(world: World) -> None:
 class TestTheRateLimit:
     @pytest.fixture(autouse=True)
     def six_a_minute(self, world: World) -> None:
-        world.lanes[Channel.SMS] = replace(world.lanes[Channel.SMS], turns=Turns(6))
+        world.lanes[Channel.SMS] = replace(world.lanes[Channel.SMS], slots=Slots(6))
 
     def test_gives_what_is_over_it_a_turn_to_come_back_on(self, world: World) -> None:
         outcomes = [world.handle(an_order(message_id=f"m{number}")) for number in range(4)]
         assert outcomes[0] == Publish((), note=Note.ACCEPTED)
         for number in (1, 2, 3):
-            turn = NOON + timedelta(seconds=10 * number)
-            holder = an_order(message_id=f"m{number}", turn=turn)
-            assert outcomes[number] == Postpone(turn - NOON, WaitReason.RATE_LIMIT, holder)
+            slot = NOON + timedelta(seconds=10 * number)
+            holder = an_order(message_id=f"m{number}", slot=slot)
+            assert outcomes[number] == Postpone(slot - NOON, WaitReason.RATE_LIMIT, holder)
 
     def test_is_kept_by_turns_not_by_trying_again(self, world: World) -> None:
         world.handle()

@@ -1,11 +1,11 @@
-"""Quiet hours over summer time's two odd nights; turns; pauses."""
+"""Quiet hours over summer time's two odd nights; slots; pauses."""
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from notifier.pacing import Pause, QuietHours, Turns
-from shared.riv.times import STOCKHOLM
+from notifier.pacing import Pause, QuietHours, Slots
+from shared.booking.times import STOCKHOLM
 
 NOON = datetime(2026, 12, 3, 11, 0, tzinfo=UTC)
 
@@ -62,26 +62,26 @@ def test_quiet_hours_are_two_different_times_of_the_swedish_day(text: str) -> No
 
 
 def test_turns_are_evenly_spaced() -> None:
-    turns = Turns(100)
-    given = [turns.turn(None, NOON) for _ in range(101)]
+    slots = Slots(100)
+    given = [slots.slot(None, NOON) for _ in range(101)]
     assert given[0] == NOON
     assert given[100] == NOON + timedelta(minutes=1)
 
 
-def test_idle_time_saves_no_turns() -> None:
-    turns = Turns(60)
-    turns.turn(None, NOON)
+def test_idle_time_saves_no_slots() -> None:
+    slots = Slots(60)
+    slots.slot(None, NOON)
     later = NOON + timedelta(hours=1)
-    assert [turns.turn(None, later) for _ in range(2)] == [later, later + timedelta(seconds=1)]
+    assert [slots.slot(None, later) for _ in range(2)] == [later, later + timedelta(seconds=1)]
 
 
 def test_a_turn_is_kept_when_it_comes_and_lost_long_after() -> None:
-    turns = Turns(60)
+    slots = Slots(60)
     held = NOON + timedelta(seconds=30)
     for now in (NOON, held, held + timedelta(minutes=1)):
-        assert turns.turn(held, now) == held
+        assert slots.slot(held, now) == held
     late = held + timedelta(minutes=2)
-    assert turns.turn(held, late) == late
+    assert slots.slot(held, late) == late
 
 
 def test_pauses_double_up_to_the_longest_and_start_anew_when_it_answers() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.broker.rabbitmq_acks import Acknowledgements
+from shared.relay.rabbitmq.acks import Acknowledgements
 
 
 class FakeChannel:
@@ -108,7 +108,7 @@ def test_what_is_due_can_be_sent_at_once(
 
 
 @given(st.permutations(range(1, 13)), st.sets(st.integers(1, 12)), st.sets(st.integers(0, 11)))
-def test_exactly_what_was_settled_is_acknowledged(
+def test_exactly_what_was_acknowledged_is_acknowledged(
     order: list[int], in_work: set[int], turn_ends: set[int]
 ) -> None:
     channel, turns = FakeChannel(12), Turns()

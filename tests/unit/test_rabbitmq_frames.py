@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pika import frame, spec
 
-from shared.broker.base import Envelope
-from shared.broker.rabbitmq_frames import publish_frames, whole_delivery
-from shared.broker.rabbitmq_wire import properties_of
+from shared.relay.broker import Envelope
+from shared.relay.rabbitmq.frames import publish_frames, whole_delivery
+from shared.relay.rabbitmq.wire import properties_of
 
 LONGEST = 100
 PROPERTIES = properties_of(Envelope("name of the message", b""))

@@ -7,8 +7,8 @@ import pytest
 from pika.frame import Method
 from pika.spec import Basic, BasicProperties
 
-from shared.broker.base import BrokerError, BrokerUnavailable, PublishRefused
-from shared.broker.rabbitmq_session import Session
+from shared.relay.broker import BrokerError, BrokerUnavailable, PublishRefused
+from shared.relay.rabbitmq.session import Session
 from tests.brokers import message
 
 

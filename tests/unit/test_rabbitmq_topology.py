@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from shared.broker import rabbitmq_topology
-from shared.broker.rabbitmq_topology import declare_on, exchanges, queues
-from shared.topology import (
+from shared.relay.rabbitmq import topology as rabbitmq_topology
+from shared.relay.rabbitmq.topology import declare_on, exchanges, queues
+from shared.relay.topology import (
     DELIVERY_LIMIT,
     EXCHANGE,
     READING_STAGES,

@@ -7,8 +7,8 @@ import pika.exceptions
 import pytest
 import trustme
 
-from shared.broker.base import BrokerError, BrokerUnavailable, PublishRefused, UnknownBroker
-from shared.broker.rabbitmq_wire import connection_name, parameters_of, translated
+from shared.relay.broker import BrokerError, BrokerUnavailable, PublishRefused, UnknownBroker
+from shared.relay.rabbitmq.wire import connection_name, parameters_of, translated
 
 URL = "amqp://me:secret@broker.example:1234/relay"
 

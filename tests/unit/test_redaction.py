@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
-from shared.identity import new_id
-from shared.observability.logging import bound_to_lines, configure_logging
-from shared.observability.redaction import MASK, may_hold_secrets, redact, redact_value
+from shared.base.ids import new_id
+from shared.base.logging import bound_to_lines, configure_logging
+from shared.base.redaction import MASK, may_hold_secrets, redact, redact_value
 
 
 class Json:

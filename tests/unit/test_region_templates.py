@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from composer.samples import SAMPLES
 from composer.wording import BrokenTemplate, Wording
 from console.__main__ import app
-from shared.inbox import MessageKind
+from shared.booking.inbox import MessageKind
 
 SAMPLE = SAMPLES["booking"]
 #: Jinja takes what a macro gives to an HTML template for escaped.

@@ -14,9 +14,9 @@ from fetcher.platform import HttpReply
 from fetcher.settings import UNKNOWN_BOOKING_FAULT
 from sandbox.faults import BookingFault
 from sandbox.timeslots import render_reply, with_quirks
-from shared.messages import FetchedBooking
+from shared.booking.messages import FetchedBooking
+from shared.booking.times import is_wall_time
 from shared.riv.soap import fault
-from shared.riv.times import is_wall_time
 from tests.booking_samples import BOOKING, NOON, PATIENT, reply, response
 from tests.mutations import bend, spoil, tags
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shared.riv.times import instant, is_wall_time, parse_wall, wall_text
+from shared.booking.times import instant, is_wall_time, parse_wall, wall_text
 
 
 @pytest.fixture(params=["UTC", "America/Los_Angeles", "Pacific/Kiritimati"])

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from fetcher.answers import CallFailed, RetryReason
 from fetcher.breaker import BreakerPolicy
 from fetcher.limits import Permit, SourceLimits
-from shared.topology import Topology
+from shared.relay.topology import Topology
 from tests.booking_samples import NOON, HandClock, LineInMemory, SampleSource
 from tests.unit.test_source_limits import Unwatched
 
@@ -22,7 +22,7 @@ STEP_FOR = Topology().step_for
 
 @dataclass
 class Change:
-    turn: datetime | None = None
+    slot: datetime | None = None
     not_before: datetime = NOON
     reads: int = 0
     hops: int = 0
@@ -30,7 +30,7 @@ class Change:
 
 @dataclass
 class Simulation:
-    """`processes` fetchers with one line of turns, and a source that answers after `latency`."""
+    """`processes` fetchers with one line of slots, and a source that answers after `latency`."""
 
     changes: int
     processes: int = 1
@@ -73,12 +73,12 @@ class Simulation:
 
     def _read(self, change: Change, limits: SourceLimits) -> None:
         change.reads += 1
-        admission = limits.admit(self.source, change.turn)
+        admission = limits.admit(self.source, change.slot)
         if isinstance(admission, Permit):
             self.calls.append(self.clock.now)
             self._at(self.clock.now + self.latency, change, admission)
         else:
-            change.turn, change.not_before = admission.turn, admission.until
+            change.slot, change.not_before = admission.slot, admission.until
             self._delay(change)
 
     def _end(self, permit: Permit, change: Change | None) -> None:

@@ -1,4 +1,4 @@
-"""The limits of a source within one process: calls in flight, turns, and many threads at once."""
+"""The limits of a source within one process: calls in flight, slots, and many threads at once."""
 
 import time
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ import pytest
 from fetcher.answers import CallFailed, RetryReason
 from fetcher.breaker import BreakerPolicy
 from fetcher.limits import Permit, Source, SourceLimits, Wait, WaitReason
-from fetcher.turns import SECOND, TurnLine
-from shared.clock import Clock, utcnow
-from shared.outcomes import Unavailable
+from fetcher.slots import SECOND, SlotQueue
+from shared.base.clock import Clock, utcnow
+from shared.base.errors import Unavailable
 from tests.booking_samples import NOON, HandClock, LineInMemory, SampleSource
 
 POLICY = BreakerPolicy(3, timedelta(seconds=5), timedelta(seconds=60), lambda: 1.0)
@@ -78,9 +78,9 @@ def test_hsa_ids_of_another_case_are_the_same_source() -> None:
 
 def test_a_turn_that_lies_ahead_is_kept() -> None:
     line = LineInMemory()
-    turn = NOON + timedelta(seconds=10)
-    wait = limits(HandClock(), line).admit(FAST, turn)
-    assert wait == Wait(WaitReason.RATE_LIMITED, turn, turn)
+    slot = NOON + timedelta(seconds=10)
+    wait = limits(HandClock(), line).admit(FAST, slot)
+    assert wait == Wait(WaitReason.RATE_LIMITED, slot, slot)
     assert line.reserved == []
 
 
@@ -129,32 +129,32 @@ def test_an_outage_of_the_line_passes_through_and_holds_no_place() -> None:
 
 
 class TestTurnLine:
-    def turns(self, line: LineInMemory, rate: float, count: int) -> list[datetime]:
-        own = TurnLine("SE", line)
+    def slots(self, line: LineInMemory, rate: float, count: int) -> list[datetime]:
+        own = SlotQueue("SE", line)
         return [own.next(NOON, not_before=NOON, spacing=SECOND / rate) for _ in range(count)]
 
     def test_turns_follow_each_other_at_the_spacing(self) -> None:
-        turns = self.turns(LineInMemory(), rate=5, count=30)
-        assert turns == [NOON + timedelta(seconds=number / 5) for number in range(30)]
+        slots = self.slots(LineInMemory(), rate=5, count=30)
+        assert slots == [NOON + timedelta(seconds=number / 5) for number in range(30)]
 
     def test_a_free_source_takes_no_turns_it_may_not_use(self) -> None:
         line = LineInMemory()
-        self.turns(line, rate=5, count=1)
+        self.slots(line, rate=5, count=1)
         assert line.reserved == [(NOON, SECOND / 5)]
 
     def test_a_busy_source_takes_them_by_the_second(self) -> None:
         line = LineInMemory()
-        self.turns(line, rate=5, count=107)
+        self.slots(line, rate=5, count=107)
         assert len(line.reserved) == 7 + 20
 
     def test_a_fast_source_costs_few_round_trips(self) -> None:
         line = LineInMemory()
-        self.turns(line, rate=1000, count=1000)
+        self.slots(line, rate=1000, count=1000)
         assert len(line.reserved) == 10
 
     def test_turns_not_used_for_a_second_are_given_up(self) -> None:
         line = LineInMemory()
-        own = TurnLine("SE", line)
+        own = SlotQueue("SE", line)
         spacing = SECOND / 1000
         own.next(NOON, not_before=NOON, spacing=spacing)
         later = NOON + timedelta(seconds=30)
@@ -162,7 +162,7 @@ class TestTurnLine:
 
     def test_two_processes_share_one_line(self) -> None:
         line = LineInMemory()
-        both = self.turns(line, rate=5, count=20) + self.turns(line, rate=5, count=20)
+        both = self.slots(line, rate=5, count=20) + self.slots(line, rate=5, count=20)
         assert len(set(both)) == 40
 
 

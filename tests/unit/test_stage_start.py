@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import structlog
 
-from shared.settings import CommonSettings, WrongSettings
+from shared.base.settings import WrongSettings
+from shared.stage.settings import CommonSettings
 
 SECRET = "hunter2-hunter2-hunter2"
 

@@ -41,7 +41,7 @@ def test_what_is_no_time_is_refused() -> None:
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/Los_Angeles", "UTC"])
 def test_the_machines_zone_and_language_do_not_matter(zone: str) -> None:
     program = (
-        "from composer.dates import when; from shared.riv.times import instant;"
+        "from composer.dates import when; from shared.booking.times import instant;"
         "print(ascii(when('20270701090000')), instant('20270701090000'))"
     )
     environment = {**os.environ, "TZ": zone, "LC_ALL": "C"}

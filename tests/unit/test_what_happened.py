@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from shared.messages import BookingDetails
-from shared.outcomes import DeadLetter, Postpone
+from shared.booking.messages import BookingDetails
+from shared.relay.outcomes import DeadLetter, Postpone
 from tests.unit.composer_world import (
     CALL,
     LATER,

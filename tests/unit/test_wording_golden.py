@@ -14,7 +14,7 @@ import pytest
 
 from composer.samples import SAMPLES, Sample
 from composer.wording import Wording
-from shared.inbox import MessageKind
+from shared.booking.inbox import MessageKind
 from tests.unit.composer_world import CALL, LATER, OPEN_CALL, VISIT, but
 
 GOLDEN = Path(__file__).parent / "golden"

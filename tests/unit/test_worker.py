@@ -1,4 +1,4 @@
-"""The runner around a handler: what is settled how, and how it ends."""
+"""The runner around a handler: what is acknowledged how, and how it ends."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -7,22 +7,23 @@ from datetime import timedelta
 
 import pytest
 
-from shared.broker.base import Delivery, Envelope, Outgoing
-from shared.clock import utcnow
-from shared.messages import Message
-from shared.outcomes import Drop, Outcome, Publish, Unavailable
-from shared.topology import Topology
-from shared.worker import Worker
+from shared.base.clock import utcnow
+from shared.base.errors import Unavailable
+from shared.booking.messages import Message
+from shared.relay.broker import Delivery, Envelope, Outgoing
+from shared.relay.outcomes import Drop, Outcome, Publish
+from shared.relay.topology import Topology
+from shared.relay.worker import Worker
 from tests.polling import eventually
-from tests.unit.test_hop import Why, change
+from tests.unit.test_disposition import Why, change
 
 
 @dataclass
 class FakeBroker:
-    """A broker and its one consumer: keeps what was settled, in the order of the calls."""
+    """A broker and its one consumer: keeps what was acknowledged, in the order of the calls."""
 
     deliver: Callable[[Delivery], None] = lambda _delivery: None
-    settled: list[tuple[Delivery, Sequence[Outgoing]]] = field(default_factory=list)
+    acknowledged: list[tuple[Delivery, Sequence[Outgoing]]] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     connected: bool = True
 
@@ -31,9 +32,9 @@ class FakeBroker:
         self.deliver = deliver
         return self
 
-    def settle(self, delivery: Delivery, publish: Sequence[Outgoing] = ()) -> None:
-        self.calls.append("settle")
-        self.settled.append((delivery, publish))
+    def acknowledge(self, delivery: Delivery, publish: Sequence[Outgoing] = ()) -> None:
+        self.calls.append("acknowledge")
+        self.acknowledged.append((delivery, publish))
 
     def pause(self) -> None:
         self.calls.append("pause")
@@ -71,10 +72,10 @@ def delivery(body: bytes | None = None, **fields: object) -> Delivery:
 
 
 def outcome_of(broker: FakeBroker) -> Sequence[Outgoing]:
-    return eventually(lambda: broker.settled)[0][1]
+    return eventually(lambda: broker.acknowledged)[0][1]
 
 
-def test_what_the_handler_publishes_is_settled_with_the_delivery(broker, run) -> None:
+def test_what_the_handler_publishes_is_acknowledged_with_the_delivery(broker, run) -> None:
     run(lambda message: Publish((message,)))
     broker.deliver(delivery())
     assert [out.key for out in outcome_of(broker)] == ["fetcher"]
@@ -138,8 +139,8 @@ def test_stopping_finishes_what_was_begun_and_only_then_lets_go(broker, run) -> 
     broker.deliver(delivery())  # handed out before the pause, not begun: left to the broker
     may_end.set()
     stopper.join(10)
-    assert broker.calls == ["consume fetcher 10", "pause", "settle", "drained", "close"]
-    assert len(broker.settled) == 1
+    assert broker.calls == ["consume fetcher 10", "pause", "acknowledge", "drained", "close"]
+    assert len(broker.acknowledged) == 1
 
 
 def test_stopping_tells_when_the_deadline_passed_first(broker) -> None:
@@ -178,7 +179,7 @@ class TestTogether:
             self.alone.append(message.notification_id)
             return Drop(Why.NOT_OURS)
 
-        def together(self, messages: Sequence[Message]) -> Sequence[Outcome]:
+        def handle_batch(self, messages: Sequence[Message]) -> Sequence[Outcome]:
             self.seen.append([message.notification_id for message in messages])
             if self.breaks:
                 raise KeyError("one of them is broken")
@@ -197,7 +198,7 @@ class TestTogether:
             topology=Topology(),
             concurrency=1,
             prefetch=10,
-            together=stage.together,
+            handle_batch=stage.together,
         )
         worker.start()
         broker.deliver(delivery())
@@ -212,20 +213,20 @@ class TestTogether:
 
     def test_each_gets_its_own_outcome(self, broker, stage, worker) -> None:
         self.deliver_all(broker, stage, "a", "b", "c")
-        eventually(lambda: len(broker.settled) == 4)
+        eventually(lambda: len(broker.acknowledged) == 4)
         assert stage.seen == [["a", "b", "c"]]
-        assert [len(publish) for _, publish in broker.settled] == [0, 1, 1, 1]
+        assert [len(publish) for _, publish in broker.acknowledged] == [0, 1, 1, 1]
 
     def test_what_cannot_be_read_does_not_disturb_the_others(self, broker, stage, worker) -> None:
         broker.deliver(delivery(b"{}"))
         self.deliver_all(broker, stage, "a", "b")
-        eventually(lambda: len(broker.settled) == 4)
+        eventually(lambda: len(broker.acknowledged) == 4)
         assert stage.seen == [["a", "b"]]
 
     def test_when_it_fails_each_is_handled_by_itself(self, broker, stage, worker) -> None:
         stage.breaks = True
         self.deliver_all(broker, stage, "a", "b")
-        eventually(lambda: len(broker.settled) == 3)
+        eventually(lambda: len(broker.acknowledged) == 3)
         assert stage.alone[1:] == ["a", "b"]
 
     def test_stopping_does_not_wait_for_more(self, broker, stage, worker) -> None:

@@ -1,4 +1,4 @@
-"""The relay's own runner, as `shared.process` builds it: broker, worker, logging and metrics.
+"""The relay's own runner, as `shared.stage.process` builds it: broker, worker, logging and metrics.
 
 The handler is trivial, everything around it is real: each message is decoded and checked, its
 outcome published, confirmed, acknowledged, counted and logged.
@@ -9,14 +9,14 @@ from collections.abc import Iterator
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
 
-from shared.broker import open_broker
-from shared.broker.rabbitmq_topology import declare_on
-from shared.messages import BookingChange
-from shared.observability.logging import configure_logging
-from shared.outcomes import Publish
-from shared.settings import CommonSettings
-from shared.topology import Topology, work_queue
-from shared.worker import Worker
+from shared.base.logging import configure_logging
+from shared.booking.messages import BookingChange
+from shared.relay import open_broker
+from shared.relay.outcomes import Publish
+from shared.relay.rabbitmq.topology import declare_on
+from shared.relay.topology import Topology, work_queue
+from shared.relay.worker import Worker
+from shared.stage.settings import CommonSettings
 from tests.benchmark.hop.contender import PREFETCH, Meter, Seed
 from tests.benchmark.samples import change, fetched
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import text
 
-from shared.topology import STAGES
+from shared.relay.topology import STAGES
 from tests.benchmark.processes import cpu_seconds, descendants, resident_mib
 from tests.benchmark.relay.generator import Sent
 from tests.benchmark.relay.load import Plan
@@ -85,21 +85,21 @@ def sending(relay: Relay, plan: Plan, *, ahead: float = 0) -> Iterator[None]:
 def run(relay: Relay, plan: Plan) -> Course:
     """As fast as it goes, until every message and every notice is there."""
     relay.prepare(plan)
-    (done_before, _), cpu_before = settled(relay), _cpu(relay)
+    (done_before, _), cpu_before = acknowledged(relay), _cpu(relay)
     sent = Sending(relay, plan).finish()
     wait_for_notices(relay, done_before + plan.count)
     spent = {name: total - cpu_before[name] for name, total in _cpu(relay).items()}
     return Course(
         plan.count,
-        settled(relay)[1] - sent.started,
+        acknowledged(relay)[1] - sent.started,
         {name: seconds / plan.count * 1000 for name, seconds in spent.items()},
         {stage: resident_mib(relay.pids[stage][0]) for stage in STAGES},
     )
 
 
 def wait_for_notices(relay: Relay, count: int) -> None:
-    """Until `count` notices are settled, and nothing is left in the queues."""
-    eventually(lambda: settled(relay)[0] >= count, timeout=_DONE_SECONDS, every=0.25)
+    """Until `count` notices are acknowledged, and nothing is left in the queues."""
+    eventually(lambda: acknowledged(relay)[0] >= count, timeout=_DONE_SECONDS, every=0.25)
     eventually(relay.idle, timeout=_DONE_SECONDS, every=0.25)
 
 
@@ -117,8 +117,8 @@ def latencies(relay: Relay, plan: Plan, sent: Sent) -> list[float]:
     ]
 
 
-def settled(relay: Relay) -> tuple[int, float]:
-    """How many notices are settled, and when the last of them was."""
+def acknowledged(relay: Relay) -> tuple[int, float]:
+    """How many notices are acknowledged, and when the last of them was."""
     with relay.database.begin() as connection:
         count, last = connection.execute(_SETTLED).one()
     return count, float(last or 0)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Self
 
-from shared.notices import Channel
+from shared.booking.notices import Channel
 from tests.notifications import engagement, envelope, transaction
 
 _YEAR = datetime.now(UTC).year + 1

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from shared.topology import READING_STAGES
+from shared.relay.topology import READING_STAGES
 from tests.benchmark.relay.drive import Course, Sending, latencies, run, sending, wait_for_messages
 from tests.benchmark.relay.load import Booking, Plan
 from tests.benchmark.relay.world import Limits, Relay, Servers

@@ -14,12 +14,12 @@ from sqlalchemy import insert
 
 from console.processes import Child, stop_all
 from console.stack import free_port
-from shared.broker import open_broker
-from shared.database.engine import open_database
-from shared.database.migrate import migrate
-from shared.database.sources import SourceRegister, SourceSystem
-from shared.database.tables import contact_preference
-from shared.topology import STAGES
+from shared.relay import open_broker
+from shared.relay.topology import STAGES
+from shared.store.engine import open_database
+from shared.store.migrate import migrate
+from shared.store.sources import SourceRegister, SourceSystem
+from shared.store.tables import contact_preference
 from tests.benchmark.relay.load import Booking, Plan, source_system
 from tests.notifications import SUBSCRIBER
 from tests.services import PostgreSQL, RabbitMQ

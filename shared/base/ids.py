@@ -1,0 +1,33 @@
+"""The ids that the relay gives, and the pattern of a person number, which no log may hold."""
+
+import re
+import secrets
+import string
+
+#: The newer national text: eight digits, and four of digits, capitals or p, t, f (reserve
+#: numbers). The older pattern of the official XSDs is a part of it.
+PERSON_NUMBER_PATTERN = r"[0-9]{8}[0-9A-Zptf]{4}"
+
+
+_ID_LENGTH = 20
+
+
+_IDS = len(string.ascii_lowercase) ** _ID_LENGTH
+
+
+def new_id() -> str:
+    """A random id of 20 lower-case letters (94 bits).
+
+    Letters only, so that no id of ours is ever mistaken for a person number by the redaction of
+    logs, and so that it can be read out over the telephone.
+    """
+    number = secrets.randbelow(_IDS)  # asking for chance once, not for each letter
+    letters = []
+    for _ in range(_ID_LENGTH):
+        number, letter = divmod(number, len(string.ascii_lowercase))
+        letters.append(string.ascii_lowercase[letter])
+    return "".join(letters)
+
+
+def is_person_number(text: str) -> bool:
+    return re.fullmatch(PERSON_NUMBER_PATTERN, text) is not None

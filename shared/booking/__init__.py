@@ -1,0 +1,1 @@
+"""The words of the domain, pure: keys, messages, inbox, notices, contact points, Swedish time."""

@@ -1,0 +1,54 @@
+"""Who and what: HSA-ids, person numbers, the key of a booking.
+
+Rules come from DOMAIN ("ProcessNotification"): HSA-ids compare without regard to case; a person
+identity is 12 characters, digits with a letter allowed where coordination and reserve numbers
+have one.
+"""
+
+import hashlib
+from functools import cached_property
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.base.ids import PERSON_NUMBER_PATTERN
+
+_SEPARATOR = "\x1f"
+
+
+PersonNumber = Annotated[str, Field(pattern=f"^{PERSON_NUMBER_PATTERN}$", repr=False)]
+
+
+def hsa_key(hsa_id: str) -> str:
+    """The form in which HSA-ids are compared and indexed: trimmed, upper case."""
+    return hsa_id.strip().upper()
+
+
+def same_hsa_id(one: str, other: str) -> bool:
+    return hsa_key(one) == hsa_key(other)
+
+
+class BookingKey(BaseModel):
+    """Which booking: one patient's booking, at one unit, in one booking system.
+
+    The patient is part of it, so that the known state of one person's booking is never read as
+    another's when a booking system corrects a mixed-up person.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    source_system: str = Field(min_length=1, max_length=64)
+    logical_address: str = Field(min_length=1, max_length=64)
+    booking_id: str = Field(min_length=1, max_length=128)
+    patient: PersonNumber
+
+    @cached_property
+    def digest(self) -> str:
+        """64 hexadecimal characters, equal for keys that differ only in the case of HSA-ids."""
+        parts = (
+            hsa_key(self.source_system),
+            hsa_key(self.logical_address),
+            self.booking_id,
+            self.patient.upper(),
+        )
+        return hashlib.sha256(_SEPARATOR.join(parts).encode()).hexdigest()

@@ -1,0 +1,110 @@
+"""What lies in a patient's inbox, and how far the judging of each booking has come.
+
+The *circle* of a booking is all that one patient has in one booking system. A removal and the
+booking that takes its place stand in the same circle, so it is judged one change at a time.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+from hashlib import sha256
+
+from shared.booking.identity import BookingKey, hsa_key
+from shared.booking.messages import BookingDetails
+
+
+class MessageKind(StrEnum):
+    """The kinds of DOMAIN, "The inbox message"; `CHANGED` is a change of anything but the time."""
+
+    BOOKING_CONFIRMATION = "booking_confirmation"
+    TIMED_CALL = "timed_call"
+    OPEN_CALL = "open_call"
+    CHANGED_TIME = "changed_time"
+    CHANGED = "changed"
+    CANCELLATION = "cancellation"
+
+
+class Awaiting(StrEnum):
+    """Why nothing was said yet of a booking that was judged."""
+
+    REMOVAL = "removal"  # it is gone; a booking that takes its place may come
+    CREATION = "creation"  # it is new; it may take the place of one whose removal is awaited
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """One thing a patient was told of a booking, as far as later judgement needs it."""
+
+    id: str
+    key: BookingKey
+    revision: int  # rises through a booking's rebookings too, from 1
+    kind: MessageKind
+    state: BookingDetails  # of a cancellation: what was cancelled
+    calendar_uid: str
+    received_at: datetime  # when ingest took the notification
+    fetched_at: datetime
+    created_at: datetime
+    notification_id: str
+    change_id: str
+
+    @property
+    def booking(self) -> str:
+        return self.key.digest
+
+    @property
+    def booking_id(self) -> str:
+        return self.key.booking_id
+
+    @property
+    def patient(self) -> str:
+        return self.key.patient
+
+    @property
+    def starts(self) -> str:
+        """Wall time, `YYYYMMDDhhmmss`; "" for an open call."""
+        return self.state.starts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxMessage(Told):
+    """A message as the patient reads it."""
+
+    subject: str
+    body_text: str
+    body_html: str
+    calendar: str | None  # an .ics file, for messages about a time
+    read: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """How far the judging of one booking has come."""
+
+    booking: str  # BookingKey.digest
+    circle: str
+    fetched_at: datetime  # of the newest judged fetch
+    gone: bool  # the source had no such booking then
+    received_at: datetime  # when ingest took the newest judged change
+    awaiting: Awaiting | None = None
+    awaiting_since: datetime | None = None
+    successor: str | None = None  # digest of the booking that took this one's place
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What matters to one judgement, all of one circle: everything about `bookings` (one or two),
+    everything that is awaited, and everything about notifications that ingest took since `since`.
+    """
+
+    bookings: tuple[BookingKey, ...]
+    since: datetime
+
+    @cached_property
+    def circle(self) -> str:
+        return circle_of(self.bookings[0])
+
+
+def circle_of(key: BookingKey) -> str:
+    """64 hexadecimal characters, equal for all bookings of one patient in one booking system."""
+    return sha256(f"{hsa_key(key.source_system)}\x1f{key.patient.upper()}".encode()).hexdigest()

@@ -1,0 +1,191 @@
+"""What travels between the stages: one frozen type per hop, as versioned JSON.
+
+=================  ==========================  ================
+message            written by                  read by
+=================  ==========================  ================
+`Notification`     ingest                      filter
+`BookingChange`    filter                      fetcher
+`FetchedBooking`   fetcher                     composer
+`NoticeOrder`      composer                    notifier
+=================  ==========================  ================
+
+A field may be added to a version as long as it has a default: readers ignore what they do not
+know, so stages can be upgraded one at a time. Anything else is a new version.
+"""
+
+from typing import ClassVar, Literal, Self, cast
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from shared.base.errors import UndecodableMessage
+from shared.booking.identity import BookingKey, PersonNumber
+from shared.booking.notices import Channel
+
+
+class Part(BaseModel):
+    """A frozen piece of a message. Its values are kept out of errors: they may name a patient."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+
+class Message(Part):
+    """A message of one hop. `queue` is the stage that reads it."""
+
+    queue: ClassVar[str]
+
+    version: Literal[1] = 1
+    notification_id: str
+    correlation_id: str = ""  # x-skltp-correlation-id of the request, "" when there was none
+    received_at: AwareDatetime  # when ingest took the request
+
+    @property
+    def log_context(self) -> dict[str, str]:
+        """The ids under which this message stands in every log line about it."""
+        return {"notification_id": self.notification_id, "correlation_id": self.correlation_id}
+
+    @property
+    def identity(self) -> str:
+        """The same for the same event on every redelivery, and through all its stages."""
+        return self.notification_id
+
+    def encode(self) -> bytes:
+        # What `model_dump_json` calls, which spends as long again on its other options.
+        return self.__pydantic_serializer__.to_json(self, exclude_defaults=True)
+
+    @classmethod
+    def decode(cls, body: bytes) -> Self:
+        """Raise `UndecodableMessage`, naming the fields at fault."""
+        try:
+            return cast("Self", cls.__pydantic_validator__.validate_json(body))  # as `encode`
+        except ValidationError as error:
+            faults = (
+                f"{'.'.join(map(str, fault['loc'])) or 'body'}: {fault['type']}"
+                for fault in error.errors(include_input=False, include_context=False)
+            )
+            raise UndecodableMessage("; ".join(faults)) from None
+
+
+class Engagement(Part):
+    """One `engagementTransaction`, with what we need of its engagement. Times are wall time."""
+
+    deleted: bool
+    patient: PersonNumber
+    service_domain: str
+    categorization: str
+    logical_address: str
+    booking_id: str  # businessObjectInstanceIdentifier
+    clinical_process_interest_id: str
+    source_system: str
+    data_controller: str
+    owner: str = ""
+    most_recent_content: str = ""  # YYYYMMDDhhmmss; "" when absent, as it is on removal
+
+    @property
+    def booking(self) -> BookingKey:
+        return BookingKey(
+            source_system=self.source_system,
+            logical_address=self.logical_address,
+            booking_id=self.booking_id,
+            patient=self.patient,
+        )
+
+
+class Notification(Message):
+    """One accepted ProcessNotification request, whole."""
+
+    queue: ClassVar[str] = "filter"
+
+    caller: str = ""  # x-rivta-original-serviceconsumer-hsaid
+    engagements: tuple[Engagement, ...] = Field(min_length=1, max_length=1000)
+
+
+class _ChangeMessage(Message):
+    change_id: str  # derived from the notification's id, so the same again on redelivery
+
+    @property
+    def identity(self) -> str:
+        return self.change_id
+
+    @property
+    def log_context(self) -> dict[str, str]:
+        return {**super().log_context, "change_id": self.change_id}
+
+
+class BookingChange(_ChangeMessage):
+    """Something happened to one booking of an activated booking system."""
+
+    queue: ClassVar[str] = "fetcher"
+
+    booking: BookingKey
+    deleted: bool
+    service_domain: str
+    most_recent_content: str = ""
+    #: The booking this one takes the place of, when the same request removed it (rebooking).
+    replaces: BookingKey | None = None
+    #: When this change may be fetched, once the source's rate limit has given it a slot.
+    slot: AwareDatetime | None = None
+
+
+class BookingDetails(Part):
+    """What the booking system says of a booking; "" and None mean that it did not say.
+
+    Times are Swedish wall time, `YYYYMMDDhhmmss`, kept as received.
+    """
+
+    starts: str = ""  # startTimeInclusive
+    ends: str = ""  # endTimeExclusive
+    unit: str = ""  # healthcare_facility, an HSA-id
+    unit_name: str = ""  # healthcare_facility_name
+    performer: str = ""
+    performer_name: str = ""
+    resource_name: str = ""
+    time_type_name: str = ""
+    care_type_name: str = ""
+    purpose: str = ""  # plain text or DocBook 5, as received
+    reason: str = ""
+    cancel_allowed: bool | None = None
+    rebook_allowed: bool | None = None
+    message_allowed: bool | None = None
+    is_call_letter: bool = False  # isInvitation
+
+
+class FetchedBooking(_ChangeMessage):
+    """A change, and the state of its booking at the source when we asked."""
+
+    queue: ClassVar[str] = "composer"
+
+    booking: BookingKey
+    deleted: bool
+    service_domain: str
+    replaces: BookingKey | None = None
+    fetched_at: AwareDatetime  # when the call was sent: states are ordered by it
+    details: BookingDetails | None  # None: the source has no such booking
+
+
+class NoticeOrder(_ChangeMessage):
+    """A message lies in the inbox; tell the patient, if the patient asked for it."""
+
+    queue: ClassVar[str] = "notifier"
+
+    message_id: str  # the inbox message
+    patient: PersonNumber
+    #: After this moment the notice has no use: the announced time has passed.
+    expires_at: AwareDatetime | None = None
+    #: The only channel this order is for. None: all that the patient has chosen.
+    channel: Channel | None = None
+    #: When it may be sent, once the channel's rate limit has given it a slot.
+    slot: AwareDatetime | None = None
+
+    @property
+    def identity(self) -> str:
+        return f"{self.change_id}.{self.channel}" if self.channel else self.change_id
+
+    @property
+    def log_context(self) -> dict[str, str]:
+        return {**super().log_context, "message_id": self.message_id}
+
+
+#: Which message each stage reads.
+READS: dict[str, type[Message]] = {
+    message.queue: message for message in (Notification, BookingChange, FetchedBooking, NoticeOrder)
+}

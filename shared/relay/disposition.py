@@ -1,0 +1,110 @@
+"""What a handler's outcome means for the queues: a pure function, so that it can be a table.
+
+The runner (`shared.relay.worker`) does what stands here; no other place publishes a retry or a dead
+letter.
+"""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from shared.base.redaction import redact
+from shared.booking.messages import Message
+from shared.relay.broker import Envelope, Failure, Outgoing
+from shared.relay.outcomes import DeadLetter, Drop, Outcome, Postpone, Publish, RetryLater
+from shared.relay.topology import Topology, dead_key
+
+_ERROR_TEXT_LENGTH = 300
+
+
+class RunnerReason(StrEnum):
+    """Reasons that are the runner's own, not a handler's."""
+
+    NOT_YET = "not_yet"  # on its way through the steps of a longer wait
+    UNDECODABLE = "undecodable"
+    BUG = "bug"
+
+
+class Disposition(NamedTuple):
+    """What is published in a delivery's place, and how it is counted and logged."""
+
+    publish: tuple[Outgoing, ...]
+    outcome: str
+    reason: str
+
+
+class StageDelivery(NamedTuple):
+    """One delivery at one stage, at one moment."""
+
+    stage: str
+    envelope: Envelope
+    now: datetime
+    topology: Topology
+
+    def disposition(self, outcome: Outcome) -> Disposition:
+        match outcome:
+            case Publish(messages, note):
+                return Disposition(tuple(map(_first_attempt, messages)), "publish", str(note or ""))
+            case Drop(reason):
+                return Disposition((), "drop", str(reason))
+            case Postpone(delay, reason, instead):
+                return self._postpone(delay, str(reason), instead)
+            case RetryLater(reason, error):
+                return self._retry(str(reason), error)
+            case DeadLetter(reason, error):
+                return self._dead_letter(str(reason), error)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the message came back from one delay step but its wait is not over."""
+        return self.envelope.not_before is not None and self.now < self.envelope.not_before
+
+    def next_delay(self) -> Disposition:
+        """The next step of a wait that is longer than any delay queue."""
+        assert self.envelope.not_before is not None  # noqa: S101 - `is_waiting` was asked
+        return Disposition(
+            (self._delayed(self.envelope, self.envelope.not_before),),
+            "postpone",
+            RunnerReason.NOT_YET,
+        )
+
+    def _postpone(self, delay: timedelta, reason: str, instead: Message | None) -> Disposition:
+        envelope = self.envelope
+        if instead is not None:
+            envelope = envelope._replace(body=instead.encode())
+        return Disposition((self._delayed(envelope, self.now + delay),), "postpone", reason)
+
+    def _retry(self, reason: str, error: Exception | None) -> Disposition:
+        delay = self.topology.retry_delay(self.envelope.attempt)
+        if delay is None:
+            return self._dead_letter(reason, error)
+        failed = self.envelope.after_failure(self._failure(reason, error))
+        return Disposition((self._delayed(failed, self.now + delay),), "retry", reason)
+
+    def _dead_letter(self, reason: str, error: Exception | None) -> Disposition:
+        failed = self.envelope.after_failure(self._failure(reason, error))
+        letter = failed._replace(
+            attempt=self.envelope.attempt,
+            not_before=None,
+            dead_reason=reason,
+            dead_since=self.now,
+            origin=self.stage,
+        )
+        return Disposition((Outgoing(dead_key(self.stage), letter),), "dead", reason)
+
+    def _delayed(self, envelope: Envelope, until: datetime) -> Outgoing:
+        step = self.topology.step_for(until - self.now)
+        return Outgoing(self.stage, envelope._replace(not_before=until), delay=step)
+
+    def _failure(self, reason: str, error: Exception | None) -> Failure:
+        return Failure(
+            at=self.now,
+            stage=self.stage,
+            reason=reason,
+            error=type(error).__name__ if error else "",
+            text=redact(str(error))[:_ERROR_TEXT_LENGTH] if error else "",
+        )
+
+
+def _first_attempt(message: Message) -> Outgoing:
+    return Outgoing(message.queue, Envelope(message.identity, message.encode()))

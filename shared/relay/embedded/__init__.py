@@ -1,0 +1,1 @@
+"""The embedded broker: durable queues in one SQLite file, for one machine."""

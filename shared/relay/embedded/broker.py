@@ -1,0 +1,164 @@
+"""The embedded broker: durable queues in one SQLite file, for several processes on one machine.
+
+The same semantics as RabbitMQ, with leases in the place of connections. A message that is being
+handled is leased to its consumer, which renews the lease however long the handler takes; when the
+process dies the lease runs out and the message is handed out again.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from shared.relay.broker import (
+    KEEP,
+    REPLAY,
+    BrokerUnavailable,
+    DeadAction,
+    Delivery,
+    Envelope,
+    Outgoing,
+    PublishRefused,
+    QueueState,
+    UnknownBroker,
+)
+from shared.relay.embedded.consumer import EmbeddedConsumer
+from shared.relay.embedded.queue_file import Counts, Store
+from shared.relay.topology import READING_STAGES, Topology, dead_key
+
+_PREFIX = "sqlite:///"
+_BUSY_SECONDS = 10.0
+_READY_SECONDS = 1.0
+#: How soon a message comes again after its consumer's process was killed.
+LEASE = timedelta(seconds=15)
+
+
+class EmbeddedBroker:
+    """`sqlite:///relative/file` or `sqlite:////absolute/file`."""
+
+    def __init__(self, url: str, topology: Topology, *, lease: timedelta = LEASE) -> None:
+        path = url.removeprefix(_PREFIX)
+        if not url.startswith(_PREFIX) or not path:
+            raise UnknownBroker("BUDKAVLE_BROKER_URL: names no file; write sqlite:///path")
+        self._path = Path(path)
+        self._topology = topology
+        self._lease = lease
+        self._keys = {*READING_STAGES, *map(dead_key, READING_STAGES)}
+        self._guard = threading.Lock()
+        self._shared_store: Store | None = None
+        #: Wakes this process's consumers at once; those of other processes poll.
+        self._woken = threading.Condition()
+        self._consumers: list[EmbeddedConsumer] = []
+
+    def declare(self) -> None:
+        with self._guard:
+            self._store()
+
+    def publish(self, messages: Sequence[Outgoing], *, timeout: float = 10) -> None:
+        if not all(map(self._routable, messages)):
+            raise PublishRefused("unroutable")
+        with self._guard, self._store().transaction(busy_seconds=timeout):
+            self._store().insert(messages, time.time())
+        with self._woken:
+            self._woken.notify_all()
+
+    def consume(
+        self, stage: str, deliver: Callable[[Delivery], None], *, prefetch: int
+    ) -> EmbeddedConsumer:
+        consumer = EmbeddedConsumer(
+            self._open,
+            stage,
+            deliver,
+            prefetch=prefetch,
+            lease_seconds=self._lease.total_seconds(),
+            routable=self._routable,
+            woken=self._woken,
+        )
+        self._consumers.append(consumer)
+        return consumer
+
+    def ready(self) -> bool:
+        """Whether the file can be written to now."""
+        try:
+            with self._guard, self._store().transaction(busy_seconds=_READY_SECONDS):
+                return True
+        except BrokerUnavailable:
+            return False
+
+    def states(self) -> list[QueueState]:
+        with self._guard:
+            counts = self._store().counts(time.time())
+        return [_state(stage, counts) for stage in READING_STAGES]
+
+    def dead_letters(self, stage: str) -> Iterator[Envelope]:
+        for row in self._dead_rows(stage):
+            envelope = self._dead_letter(row, stage)
+            if envelope is not None:
+                yield envelope
+
+    def take_dead(
+        self, stage: str, decide: Callable[[Envelope], DeadAction], *, limit: int | None = None
+    ) -> int:
+        taken = 0
+        for row in self._dead_rows(stage):
+            if taken == limit:
+                break
+            envelope = self._dead_letter(row, stage)
+            if envelope is not None:
+                taken += self._apply(decide(envelope), row, Outgoing(stage, envelope.replayed()))
+        return taken
+
+    def close(self) -> None:
+        for consumer in self._consumers:
+            consumer.close()
+        with self._guard:
+            if self._shared_store is not None:
+                self._shared_store.close()
+                self._shared_store = None
+
+    def _apply(self, action: DeadAction, row: int, revived: Outgoing) -> bool:
+        """Whether the letter went; False also when another operator was quicker."""
+        if action == KEEP:
+            return False
+        with self._guard, self._store().transaction():
+            gone = self._store().remove(row)
+            if gone and action == REPLAY:
+                self._store().insert([revived], time.time())
+        return gone
+
+    def _dead_rows(self, stage: str) -> Sequence[int]:
+        with self._guard:
+            return self._store().rows_of(dead_key(stage))
+
+    def _dead_letter(self, row: int, stage: str) -> Envelope | None:
+        with self._guard:
+            return self._store().dead_letter(row, stage)
+
+    def _open(self) -> Store:
+        return Store(self._path, busy_seconds=_BUSY_SECONDS)
+
+    def _store(self) -> Store:
+        """The connection all of this process's publishers share. Under `_guard`."""
+        if self._shared_store is None:
+            self._shared_store = self._open()
+        return self._shared_store
+
+    def _routable(self, message: Outgoing) -> bool:
+        """As RabbitMQ would have it: there is such a queue, and such a delay."""
+        return message.key in self._keys and (
+            message.delay is None or message.delay in self._topology.delay_steps
+        )
+
+
+def _state(stage: str, counts: dict[str, Counts]) -> QueueState:
+    work = counts.get(stage, Counts())
+    dead = counts.get(dead_key(stage), Counts())
+    return QueueState(
+        stage,
+        ready=work.ready,
+        unacknowledged=work.leased,
+        delayed=work.delayed,
+        dead=dead.ready,
+        consumers=None,
+    )

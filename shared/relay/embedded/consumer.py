@@ -1,0 +1,191 @@
+"""A consumer of the embedded broker: one thread that claims, renews, and acknowledges in batches."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from shared.base.ids import new_id
+from shared.relay.broker import BrokerUnavailable, Delivery, Outgoing
+from shared.relay.embedded.queue_file import Store
+
+log = structlog.get_logger()
+
+#: How often an idle consumer looks for messages of other processes, in seconds.
+_POLL = 0.03
+#: How long a message rests whose acknowledgement was refused, so that it does not spin.
+_REFUSED_REST = 1.0
+#: How long a consumer waits when the queue file cannot be used, in seconds.
+_TROUBLE_REST = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Which row is held, and under which name."""
+
+    row: int
+    holder: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Acknowledgement:
+    lease: Lease
+    publish: tuple[Outgoing, ...]
+
+
+class EmbeddedConsumer:
+    """Holds leases instead of a connection: they run out when this process dies."""
+
+    def __init__(
+        self,
+        open_store: Callable[[], Store],
+        stage: str,
+        deliver: Callable[[Delivery], None],
+        *,
+        prefetch: int,
+        lease_seconds: float,
+        routable: Callable[[Outgoing], bool],
+        woken: threading.Condition,
+    ) -> None:
+        self._open_store = open_store
+        self._stage = stage
+        self._deliver = deliver
+        self._prefetch = prefetch
+        self._lease_seconds = lease_seconds
+        self._routable = routable
+        self._woken = woken
+        self._holder = new_id()
+        self._store: Store | None = None
+        self._held: set[int] = set()
+        self._acknowledgements: deque[_Acknowledgement] = deque()
+        self._handing_out = threading.RLock()
+        self._paused = False
+        self._closing = False
+        self._over = False
+        self._connected = False
+        self._renew_at = 0.0
+        self._thread = threading.Thread(target=self._run, name=f"embedded-{stage}", daemon=True)
+        self._thread.start()
+
+    @property
+    def connected(self) -> bool:
+        return self._connected and self._thread.is_alive()
+
+    def acknowledge(self, delivery: Delivery, publish: Sequence[Outgoing] = ()) -> None:
+        assert isinstance(delivery.token, Lease)  # noqa: S101 - deliveries come from here
+        with self._woken:
+            if self._over:
+                return  # its lease is given back: the message comes again
+            self._acknowledgements.append(_Acknowledgement(delivery.token, tuple(publish)))
+            self._woken.notify_all()
+
+    def pause(self) -> None:
+        with self._handing_out:
+            self._paused = True
+
+    def drained(self, timeout: float) -> bool:
+        with self._woken:
+            return self._woken.wait_for(lambda: not self._acknowledgements or self._over, timeout)
+
+    def close(self) -> None:
+        with self._woken:
+            self._closing = True
+            self._woken.notify_all()
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._closing:
+            try:
+                self._turn(self._opened())
+                self._connected = True
+            except BrokerUnavailable as trouble:
+                self._connected = False
+                log.warning("broker_unavailable", stage=self._stage, error=str(trouble))
+                self._rest(_TROUBLE_REST)
+        self._give_up()
+
+    def _turn(self, store: Store) -> None:
+        self._acknowledge_pending(store)
+        self._renew(store)
+        if not self._hand_out(store):
+            self._rest(_POLL)
+
+    def _opened(self) -> Store:
+        if self._store is None:
+            self._store = self._open_store()
+        return self._store
+
+    def _rest(self, seconds: float) -> None:
+        with self._woken:
+            if not (self._acknowledgements or self._closing):
+                self._woken.wait(seconds)
+
+    def _acknowledge_pending(self, store: Store) -> None:
+        """All that waits, in one transaction: one write to the disk for many messages."""
+        batch = list(self._acknowledgements)
+        if not batch:
+            return
+        with store.transaction():
+            for acknowledgement in batch:
+                self._acknowledge_one(store, acknowledgement)
+        with self._woken:
+            for acknowledgement in batch:
+                self._acknowledgements.popleft()
+                self._held.discard(acknowledgement.lease.row)
+            self._woken.notify_all()
+
+    def _acknowledge_one(self, store: Store, acknowledgement: _Acknowledgement) -> None:
+        lease, now = acknowledgement.lease, time.time()
+        if not all(map(self._routable, acknowledgement.publish)):
+            log.error("publish_refused", stage=self._stage, reason="unroutable")
+            store.release(lease.row, lease.holder, now + _REFUSED_REST)
+        elif store.acknowledge(lease.row, lease.holder):
+            store.insert(acknowledgement.publish, now)
+        else:
+            log.warning("late_acknowledgement_ignored", stage=self._stage)
+
+    def _renew(self, store: Store) -> None:
+        """Well before the leases run out, and only while something is held."""
+        if not self._held or time.monotonic() < self._renew_at:
+            return
+        with store.transaction():
+            store.renew(self._holder, until=time.time() + self._lease_seconds)
+        self._renew_at = time.monotonic() + self._lease_seconds / 3
+
+    def _hand_out(self, store: Store) -> bool:
+        with self._handing_out:
+            free = self._prefetch - len(self._held)
+            if self._paused or free <= 0 or not store.any_ready(self._stage, time.time()):
+                return False
+            now = time.time()
+            with store.transaction():
+                claimed = store.claim(
+                    self._stage, self._holder, free, now=now, until=now + self._lease_seconds
+                )
+            self._held.update(message.row for message in claimed)
+            for message in claimed:
+                token = Lease(message.row, self._holder)
+                self._deliver(Delivery(message.envelope, token, message.redelivered))
+            return bool(claimed)
+
+    def _give_up(self) -> None:
+        """Acknowledge what can be acknowledged, and hand the rest back at once."""
+        self._connected = False
+        if self._store is not None:
+            try:
+                self._hand_back(self._store)
+            except BrokerUnavailable as trouble:
+                log.warning("leases_left_to_run_out", stage=self._stage, error=str(trouble))
+            self._store.close()
+        with self._woken:
+            self._over = True
+            self._woken.notify_all()
+
+    def _hand_back(self, store: Store) -> None:
+        self._acknowledge_pending(store)
+        with store.transaction():
+            store.release_all(self._holder, time.time())

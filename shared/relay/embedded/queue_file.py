@@ -1,0 +1,200 @@
+"""The queue file of the embedded broker: every SQL statement it needs, and nothing else.
+
+A message is one row. What it may be used for follows from two columns:
+
+=================  =======  =====================================================
+`due`              `lease`  the message
+=================  =======  =====================================================
+now or earlier     any      is ready (if it had a lease, its holder is gone)
+later              none     is delayed until then
+later              some     is being handled; its holder renews `due` until done
+=================  =======  =====================================================
+
+Every change is one transaction, so a acknowledgement publishes and acknowledges at once or not at all.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.base.sqlite import keep_private
+from shared.relay.broker import BrokerUnavailable, Envelope, Outgoing
+from shared.relay.headers import dead_letter_from, from_headers, to_headers
+from shared.relay.topology import DELIVERY_LIMIT
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS message (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    key TEXT NOT NULL,
+    message_id TEXT NOT NULL,
+    headers TEXT NOT NULL,
+    body BLOB NOT NULL,
+    due REAL NOT NULL,
+    lease TEXT,
+    deliveries INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX IF NOT EXISTS message_by_key_due ON message (key, due);
+CREATE INDEX IF NOT EXISTS message_by_lease ON message (lease) WHERE lease IS NOT NULL;
+"""
+
+_INSERT = "INSERT INTO message (key, message_id, headers, body, due) VALUES (?, ?, ?, ?, ?)"
+_READY = "SELECT id FROM message WHERE key = ? AND due <= ? ORDER BY due, id LIMIT ?"
+#: A message that was handed out more often than the limit kills its readers. It is buried as it
+#: is; that it bears no reason of ours tells who buried it.
+_DEAD_LETTER = f"""
+UPDATE message SET key = key || '.dead', lease = NULL
+WHERE key = ? AND due <= ? AND deliveries > {DELIVERY_LIMIT}
+"""  # noqa: S608 - the limit is a constant of ours
+_CLAIM = f"""
+UPDATE message SET lease = ?, due = ?, deliveries = deliveries + 1 WHERE id IN ({_READY})
+RETURNING id, message_id, headers, body, deliveries
+"""  # noqa: S608 - no text of anybody's is put in
+_RELEASE = "UPDATE message SET lease = NULL, due = ? WHERE id = ? AND lease = ?"
+_COUNT = """
+SELECT key, sum(due <= :now), sum(due > :now AND lease IS NOT NULL),
+       sum(due > :now AND lease IS NULL)
+FROM message GROUP BY key
+"""
+_DEAD = "SELECT id, message_id, headers, body FROM message WHERE id = ?"
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A message under our lease."""
+
+    row: int
+    envelope: Envelope
+    redelivered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many messages stand under one key."""
+
+    ready: int = 0
+    leased: int = 0
+    delayed: int = 0
+
+
+class Store:
+    """One connection to the file. For one thread at a time."""
+
+    def __init__(self, path: Path, *, busy_seconds: float) -> None:
+        self._busy_seconds = busy_seconds
+        with _translated():
+            keep_private(path)
+            self._connection = sqlite3.connect(
+                path, timeout=busy_seconds, isolation_level=None, check_same_thread=False
+            )
+            if self._value("PRAGMA journal_mode") != "wal":
+                self._value("PRAGMA journal_mode=WAL")
+            self._value("PRAGMA synchronous=FULL")  # what is accepted survives a power cut
+            if not self._value("SELECT count(*) FROM sqlite_master WHERE name = 'message'"):
+                self._connection.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    @contextmanager
+    def transaction(self, *, busy_seconds: float | None = None) -> Iterator[None]:
+        """Everything inside is stored, or nothing.
+
+        Waits `busy_seconds` for other writers, or as long as this store does. Raises
+        `BrokerUnavailable`.
+        """
+        patience = self._busy_seconds if busy_seconds is None else busy_seconds
+        with _translated():
+            self._value(f"PRAGMA busy_timeout={int(patience * 1000)}")
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._connection.rollback()
+                raise
+            self._connection.commit()
+
+    def insert(self, messages: Iterable[Outgoing], now: float) -> None:
+        self._connection.executemany(_INSERT, [_row(message, now) for message in messages])
+
+    def any_ready(self, key: str, now: float) -> bool:
+        """A plain read: what an idle consumer does, without taking the write lock."""
+        with _translated():
+            return self._connection.execute(_READY, (key, now, 1)).fetchone() is not None
+
+    def claim(
+        self, key: str, holder: str, count: int, *, now: float, until: float
+    ) -> list[Claimed]:
+        """Up to `count` ready messages, oldest first, now leased by `holder`."""
+        self._connection.execute(_DEAD_LETTER, (key, now))
+        rows = self._connection.execute(_CLAIM, (holder, until, key, now, count)).fetchall()
+        return [
+            Claimed(row, from_headers(message_id, json.loads(headers), body), deliveries > 1)
+            for row, message_id, headers, body, deliveries in sorted(rows)
+        ]
+
+    def acknowledge(self, row: int, holder: str) -> bool:
+        """Acknowledge; False when the lease had run out, and the message is another's now."""
+        done = self._connection.execute(
+            "DELETE FROM message WHERE id = ? AND lease = ?", (row, holder)
+        )
+        return done.rowcount == 1
+
+    def release(self, row: int, holder: str, due: float) -> None:
+        """Hand one message back, to be ready at `due`."""
+        self._connection.execute(_RELEASE, (due, row, holder))
+
+    def release_all(self, holder: str, now: float) -> None:
+        self._connection.execute(
+            "UPDATE message SET lease = NULL, due = ? WHERE lease = ?", (now, holder)
+        )
+
+    def renew(self, holder: str, *, until: float) -> None:
+        self._connection.execute("UPDATE message SET due = ? WHERE lease = ?", (until, holder))
+
+    def counts(self, now: float) -> dict[str, Counts]:
+        with _translated():
+            rows = self._connection.execute(_COUNT, {"now": now}).fetchall()
+        return {key: Counts(ready, leased, delayed) for key, ready, leased, delayed in rows}
+
+    def rows_of(self, key: str) -> Sequence[int]:
+        """The ids of all rows under `key`, oldest first."""
+        with _translated():
+            rows = self._connection.execute(
+                "SELECT id FROM message WHERE key = ? ORDER BY due, id", (key,)
+            )
+            return [row for (row,) in rows]
+
+    def dead_letter(self, row: int, stage: str) -> Envelope | None:
+        """None when somebody took it away meanwhile."""
+        with _translated():
+            found = self._connection.execute(_DEAD, (row,)).fetchone()
+        if found is None:
+            return None
+        _, message_id, headers, body = found
+        return dead_letter_from(message_id, json.loads(headers), body, stage)
+
+    def remove(self, row: int) -> bool:
+        return self._connection.execute("DELETE FROM message WHERE id = ?", (row,)).rowcount == 1
+
+    def _value(self, statement: str) -> object:
+        row = self._connection.execute(statement).fetchone()
+        return row[0] if row else None
+
+
+def _row(message: Outgoing, now: float) -> tuple[str, str, str, bytes, float]:
+    wait = message.delay.total_seconds() if message.delay else 0
+    envelope = message.envelope
+    headers = json.dumps(to_headers(envelope))
+    return message.key, envelope.message_id, headers, envelope.body, now + wait
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """SQLite's troubles (locked too long, disk full, file gone) in the broker's words."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise BrokerUnavailable(f"queue file: {error}") from error

@@ -1,0 +1,1 @@
+"""RabbitMQ as a broker: the only room that knows pika."""

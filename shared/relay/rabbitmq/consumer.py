@@ -1,0 +1,145 @@
+"""A consumer of one stage's queue: deliveries out, acknowledgements in, over a link of its own."""
+
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import structlog
+from pika.channel import Channel
+from pika.connection import Parameters
+from pika.spec import Basic, BasicProperties
+
+from shared.relay.broker import BrokerError, Delivery, Outgoing, PublishRefused
+from shared.relay.rabbitmq.link import Link
+from shared.relay.rabbitmq.session import Session
+from shared.relay.rabbitmq.wire import envelope_of
+from shared.relay.topology import Topology, work_queue
+
+log = structlog.get_logger()
+
+#: How long a message rests whose acknowledgement was refused, so that it does not spin (seconds).
+_REFUSED_REST = 1.0
+_PAUSE_SECONDS = 5.0
+
+
+class Handed(NamedTuple):
+    """Under which tag of which session a message was handed out."""
+
+    session: Session
+    tag: int
+
+
+class RabbitMQConsumer:
+    """Keeps consuming through lost connections until it is closed."""
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        topology: Topology,
+        stage: str,
+        deliver: Callable[[Delivery], None],
+        *,
+        prefetch: int,
+    ) -> None:
+        self._stage = stage
+        self._deliver = deliver
+        self._prefetch = prefetch
+        self._consuming: Session | None = None
+        self._consumer_tag = ""
+        self._paused = False
+        self._acknowledging = 0
+        # Taken for each message by itself: a condition passes it on in Python, at thrice the cost.
+        self._guard = threading.RLock()
+        self._acknowledged = threading.Condition(self._guard)
+        self._link = Link(parameters, topology, self._on_open)
+
+    @property
+    def connected(self) -> bool:
+        session = self._link.session
+        return session is not None and session is self._consuming and not session.blocked
+
+    def acknowledge(self, delivery: Delivery, publish: Sequence[Outgoing] = ()) -> None:
+        assert isinstance(delivery.token, Handed)  # noqa: S101 - deliveries come from here
+        with self._guard:
+            self._acknowledging += 1
+        if not self._link.call(partial(self._acknowledge, delivery.token, publish)):
+            self._one_acknowledged()
+
+    def pause(self) -> None:
+        self._paused = True
+        stopped = threading.Event()
+        if self._link.call(partial(self._stop_consuming, stopped)):
+            stopped.wait(_PAUSE_SECONDS)
+
+    def drained(self, timeout: float) -> bool:
+        with self._acknowledged:
+            return self._acknowledged.wait_for(lambda: self._acknowledging == 0, timeout)
+
+    def close(self) -> None:
+        self._paused = True
+        self._link.close()
+
+    def _on_open(self, session: Session) -> None:
+        if self._paused:
+            return
+        session.channel.basic_qos(prefetch_count=self._prefetch)
+        self._consumer_tag = session.channel.basic_consume(
+            work_queue(self._stage),
+            partial(self._on_message, session),
+            callback=lambda _frame: self._on_consuming(session),
+        )
+
+    def _on_consuming(self, session: Session) -> None:
+        self._consuming = session
+
+    def _stop_consuming(self, stopped: threading.Event, session: Session | None) -> None:
+        if session is not None and session.channel.is_open and self._consumer_tag:
+            session.channel.basic_cancel(self._consumer_tag)
+        stopped.set()
+
+    def _on_message(
+        self,
+        session: Session,
+        _channel: Channel,
+        method: Basic.Deliver,
+        properties: BasicProperties,
+        body: bytes,
+    ) -> None:
+        session.acks.handed_out(method.delivery_tag)
+        delivery = Delivery(
+            envelope_of(properties, body), Handed(session, method.delivery_tag), method.redelivered
+        )
+        if session.blocked:
+            session.unless_blocked(partial(self._hand_out, delivery))
+        elif not self._paused:
+            self._deliver(delivery)
+
+    def _hand_out(self, delivery: Delivery, session: Session | None) -> None:
+        if session is not None and not self._paused:
+            self._deliver(delivery)
+
+    def _acknowledge(
+        self, handed: Handed, publish: Sequence[Outgoing], session: Session | None
+    ) -> None:
+        if session is not handed.session or not session.channel.is_open:
+            self._one_acknowledged()  # a dead connection's: the broker hands the message out again
+        elif publish:
+            session.publish(publish, partial(self._published, handed))
+        else:
+            session.acks.add(handed.tag)
+            self._one_acknowledged()
+
+    def _published(self, handed: Handed, error: BrokerError | None) -> None:
+        if error is None:
+            handed.session.acks.add(handed.tag)
+        elif isinstance(error, PublishRefused):
+            log.error("publish_refused", stage=self._stage, reason=str(error))
+            self._link.call_later(_REFUSED_REST, partial(handed.session.requeue, handed.tag))
+        self._one_acknowledged()
+
+    def _one_acknowledged(self) -> None:
+        with self._guard:
+            self._acknowledging -= 1
+            if not self._acknowledging:
+                self._acknowledged.notify_all()

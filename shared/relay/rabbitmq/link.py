@@ -1,0 +1,240 @@
+"""A connection that is kept up: one thread owns it, everything else crosses over to that thread.
+
+Handlers may take a minute: they run elsewhere, so the heartbeats go on. Work from other threads is
+collected and crosses in batches, since waking the I/O thread is what a crossing costs.
+"""
+
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import structlog
+from pika.adapters.select_connection import IOLoop
+from pika.channel import Channel
+from pika.connection import Parameters
+from pika.exceptions import ChannelClosedByClient, ConnectionWrongStateError
+
+from shared.relay.rabbitmq.connection import MessageConnection
+from shared.relay.rabbitmq.session import Session
+from shared.relay.rabbitmq.topology import declare_on
+from shared.relay.rabbitmq.wire import connection_name
+from shared.relay.topology import Topology
+
+log = structlog.get_logger()
+
+#: Called on the I/O thread, with the session or, when there is none any more, with None.
+Work = Callable[[Session | None], None]
+
+_FIRST_WAIT = 0.2
+_LONGEST_WAIT = 5.0
+_CLOSE_SECONDS = 5.0
+#: Unroutable messages have the topology declared again, but not more often than this (seconds).
+_REDECLARE_EVERY = 2.0
+
+
+class Link:
+    """Connects, declares the topology, opens a channel; and all again whenever it is lost.
+
+    `on_open` gets each new session on the I/O thread. Waits between attempts grow from a fifth of
+    a second to five seconds, with jitter, so that a fleet does not come back in one instant.
+    """
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        topology: Topology,
+        on_open: Callable[[Session], None] = lambda _session: None,
+    ) -> None:
+        self._parameters = parameters
+        self._name = connection_name(parameters)
+        self._topology = topology
+        self._on_open = on_open
+        self._guard = threading.RLock()  # as in `rabbitmq_consumer`, for each crossing
+        self._changed = threading.Condition(self._guard)
+        self._pending: deque[Work] = deque()
+        self._crossing = False
+        self._loop: IOLoop | None = None
+        self._connection: MessageConnection | None = None
+        self._session: Session | None = None
+        self._tried = False
+        self._failures = 0
+        self._declared_at = 0.0
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+        self._thread.start()
+
+    @property
+    def session(self) -> Session | None:
+        """To be asked whether it is there; to be used through `call`."""
+        return self._session
+
+    def wait_first_try(self, timeout: float) -> bool:
+        """Whether the link is up, after its first attempt has ended in the one or the other."""
+        if self._session is not None:
+            return True
+        with self._changed:
+            self._changed.wait_for(lambda: self._tried, timeout)
+            return self._session is not None
+
+    def call(self, work: Work) -> bool:
+        """Have `work` called once on the I/O thread; False, and no call, when there is no link."""
+        with self._guard:
+            if self._loop is None:
+                return False
+            self._pending.append(work)
+            if not self._crossing:
+                self._crossing = True
+                self._loop.add_callback_threadsafe(self._cross)
+            return True
+
+    def call_later(self, seconds: float, work: Callable[[], None]) -> None:
+        """On the I/O thread only; forgotten when the connection goes first."""
+        if self._loop is not None:
+            self._loop.call_later(seconds, work)
+
+    def reset(self) -> None:
+        """On the I/O thread only: close the connection; a new one is made if the link lives."""
+        if self._session is not None:
+            self._session.acks.send()
+        if self._connection is not None:
+            try:
+                self._connection.close()
+            except ConnectionWrongStateError:
+                return  # it is closing already
+
+    def close(self) -> None:
+        """Close in order, but wait for an unwilling broker no longer than some seconds."""
+        self._closing.set()
+        self.call(lambda _session: self.reset())
+        if threading.current_thread() is self._thread:
+            return
+        self._thread.join(_CLOSE_SECONDS)
+        with self._changed:
+            if self._loop is not None:
+                self._loop.add_callback_threadsafe(self._loop.stop)
+        self._thread.join(_CLOSE_SECONDS)
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            try:
+                self._live_once()
+            except Exception:
+                log.exception("connection_failed", connection=self._name)
+            finally:
+                self._lose()
+            self._closing.wait(self._next_wait())
+
+    def _next_wait(self) -> float:
+        longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** min(self._failures, 10))
+        self._failures += 1
+        return random.uniform(longest / 2, longest)  # noqa: S311 - jitter, not a secret
+
+    def _live_once(self) -> None:
+        """One connection, from the attempt to its end."""
+        loop = IOLoop()
+        try:
+            connection = MessageConnection(
+                self._parameters,
+                on_open_callback=self._on_connected,
+                on_open_error_callback=self._on_ended,
+                on_close_callback=self._on_ended,
+                custom_ioloop=loop,
+            )
+            connection.add_on_connection_blocked_callback(self._on_blocked)
+            connection.add_on_connection_unblocked_callback(self._on_unblocked)
+            with self._changed:
+                self._loop, self._connection = loop, connection
+            if self._closing.is_set():
+                return
+            loop.start()
+        finally:
+            with self._changed:
+                self._loop = self._connection = None
+                self._crossing = False
+            loop.close()
+
+    def _lose(self) -> None:
+        """Whoever waits for this connection is told; nobody waits for the next."""
+        with self._changed:
+            session, self._session = self._session, None
+            self._tried = True
+            pending, self._pending = self._pending, deque()
+            self._changed.notify_all()
+        for work in pending:
+            work(None)
+        if session is not None:
+            session.lose()
+
+    def _cross(self) -> None:
+        self._crossing = False  # before the work: what comes from now on crosses anew
+        while self._pending:
+            self._pending.popleft()(self._session)
+
+    def _on_connected(self, connection: MessageConnection) -> None:
+        self._declare(connection, then=self._open_channel)
+
+    def _declare(self, connection: Any, then: Callable[[Any], None]) -> None:
+        """On a channel of its own, which the broker closes if it has something against it."""
+        self._declared_at = time.monotonic()
+
+        def on_open(channel: Channel) -> None:
+            declare_on(channel, self._topology)
+            channel.basic_qos(prefetch_count=1, callback=lambda _frame: channel.close())
+
+        def on_close(_channel: Channel, reason: Exception) -> None:
+            if not isinstance(reason, ChannelClosedByClient):
+                log.warning("declare_refused", connection=self._name, error=str(reason))
+            if connection.is_open:
+                then(connection)
+
+        connection.channel(on_open_callback=on_open).add_on_close_callback(on_close)
+
+    def _open_channel(self, connection: MessageConnection) -> None:
+        connection.channel(on_open_callback=self._on_channel)
+
+    def _on_channel(self, channel: Channel) -> None:
+        channel.add_on_close_callback(self._on_channel_closed)
+        channel.add_on_cancel_callback(self._on_cancelled)
+        soon = partial(self.call_later, 0)
+        session = Session(channel, on_unroutable=self._redeclare, soon=soon)
+        self._on_open(session)
+        with self._changed:
+            self._session = session
+            self._tried = True
+            self._failures = 0
+            self._changed.notify_all()
+        log.info("connected", connection=self._name)
+
+    def _redeclare(self) -> None:
+        """Somebody took a queue away: put it back, so that the next attempt gets through."""
+        if time.monotonic() - self._declared_at > _REDECLARE_EVERY and self._connection:
+            self._declare(self._connection, then=lambda _connection: None)
+
+    def _on_cancelled(self, _frame: object) -> None:
+        log.warning("consumer_cancelled", connection=self._name)
+        self.reset()
+
+    def _on_channel_closed(self, _channel: Channel, reason: Exception) -> None:
+        if not isinstance(reason, ChannelClosedByClient):
+            log.warning("channel_closed", connection=self._name, error=str(reason))
+            self.reset()
+
+    def _on_ended(self, _connection: object, reason: BaseException) -> None:
+        if not self._closing.is_set():
+            log.warning("disconnected", connection=self._name, error=type(reason).__name__)
+        if self._loop is not None:
+            self._loop.stop()
+
+    def _on_blocked(self, _connection: object, _frame: object) -> None:
+        log.warning("connection_blocked", connection=self._name)
+        if self._session is not None:
+            self._session.blocked = True
+
+    def _on_unblocked(self, _connection: object, _frame: object) -> None:
+        log.info("connection_unblocked", connection=self._name)
+        if self._session is not None:
+            self._session.unblock()

@@ -1,0 +1,222 @@
+"""The runner: takes deliveries of one queue, lets the handler judge, acknowledges as it says.
+
+At least once, always: a delivery is acknowledged only after all that follows from it is stored
+and confirmed, so every handler's effect is idempotent.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
+from typing import Any, NamedTuple
+
+import structlog
+
+from shared.base.clock import Clock, utcnow
+from shared.base.errors import Unavailable, UndecodableMessage
+from shared.base.logging import bound_to_lines
+from shared.base.metrics import AGE_SECONDS, HANDLER_SECONDS, IN_FLIGHT, outcome_counter
+from shared.booking.messages import READS, Message
+from shared.relay.broker import Broker, Consumer, Delivery
+from shared.relay.disposition import Disposition, RunnerReason, StageDelivery
+from shared.relay.outcomes import DeadLetter, Outcome, Postpone, RetryLater
+from shared.relay.topology import Topology, seconds
+
+log = structlog.get_logger()
+
+#: Takes the one type of message that its stage reads (`messages.READS`), which no type can say.
+Handler = Callable[[Any], Outcome]
+
+#: Takes several messages at once and tells the outcome of each. When it raises, what it did of
+#: them must bear being done again, as after any redelivery.
+BatchHandler = Callable[[Sequence[Any]], Sequence[Outcome]]
+
+#: How many messages at most are handled together.
+_AT_ONCE = 20
+
+#: How long a message waits when something its handler leans on is away.
+_OUTAGE_WAIT = seconds(5)[0]
+#: How long the thread that met the outage rests. Without it an outage would whirl the whole
+#: queue through the delays; so only a few messages a second are tried.
+_OUTAGE_REST_SECONDS = 2
+
+
+class Worker:
+    """Runs one stage's handler in `concurrency` threads.
+
+    `handle_batch`: handles what waits when a thread is free, if that is more than one message. When it
+    raises, each of them is handled by itself, so that none suffers from another.
+    """
+
+    def __init__(
+        self,
+        stage: str,
+        handle: Handler,
+        broker: Broker,
+        *,
+        topology: Topology,
+        concurrency: int,
+        prefetch: int,
+        handle_batch: BatchHandler | None = None,
+        clock: Clock = utcnow,
+    ) -> None:
+        self._stage = stage
+        self._handle = handle
+        self._handle_batch = handle_batch
+        self._broker = broker
+        self._topology = topology
+        self._prefetch = prefetch
+        self._clock = clock
+        self._waiting: SimpleQueue[Delivery | None] = SimpleQueue()
+        self._stopping = Event()
+        self._consumer: Consumer | None = None
+        self._meters = _Meters(stage)
+        self._threads = [
+            Thread(target=self._work, name=f"{stage}-{number}", daemon=True)
+            for number in range(concurrency)
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+        self._consumer = self._broker.consume(
+            self._stage, self._waiting.put, prefetch=self._prefetch
+        )
+
+    def connected(self) -> bool:
+        return self._consumer is not None and self._consumer.connected
+
+    def stop(self, timeout: float) -> bool:
+        """Finish what was begun within `timeout` seconds; whether all of it was acknowledged.
+
+        The order matters: no new deliveries, then the handlers end, then their publishes are
+        confirmed and acknowledged, and only then does the connection go. What was delivered and
+        not begun goes back to the queue with the connection.
+        """
+        deadline = time.monotonic() + timeout
+        if self._consumer is None:
+            return True
+        self._consumer.pause()
+        self._stopping.set()
+        for _ in self._threads:
+            self._waiting.put(None)
+        for thread in self._threads:
+            thread.join(max(0, deadline - time.monotonic()))
+        done = not any(thread.is_alive() for thread in self._threads)
+        done = self._consumer.drained(max(0, deadline - time.monotonic())) and done
+        self._consumer.close()
+        return done
+
+    def _work(self) -> None:
+        while (first := self._waiting.get()) is not None:
+            if self._stopping.is_set():
+                return
+            deliveries = [first, *self._more_at_hand()] if self._handle_batch else [first]
+            self._meters.in_flight.inc(len(deliveries))
+            self._pass_on_all(deliveries)
+            self._meters.in_flight.dec(len(deliveries))
+
+    def _more_at_hand(self) -> Iterator[Delivery]:
+        for _ in range(_AT_ONCE - 1):
+            try:
+                delivery = self._waiting.get_nowait()
+            except Empty:
+                return
+            if delivery is None:  # the end, which another thread may have to hear of
+                self._waiting.put(None)
+                return
+            yield delivery
+
+    def _pass_on_all(self, deliveries: Sequence[Delivery]) -> None:
+        works = [work for work in map(self._work_of, deliveries) if work]
+        outcomes = self._judge_batch(works) if len(works) > 1 else None
+        for number, work in enumerate(works):
+            with bound_to_lines(work.message.log_context):
+                self._finish(work, outcomes[number] if outcomes else self._judge(work.message))
+
+    def _work_of(self, delivery: Delivery) -> "_Work | None":
+        """None when there is nothing to judge: its wait is not over, or it cannot be read."""
+        delivered = StageDelivery(self._stage, delivery.envelope, self._clock(), self._topology)
+        if delivered.is_waiting:
+            self._acknowledge(delivery, delivered.next_delay())
+            return None
+        try:
+            message = READS[self._stage].decode(delivery.envelope.body)
+        except UndecodableMessage as error:
+            disposition = delivered.disposition(DeadLetter(RunnerReason.UNDECODABLE, error))
+            self._acknowledge(delivery, disposition)
+            self._report(disposition, delivery, seconds_taken=0)
+            return None
+        return _Work(delivery, delivered, message, time.perf_counter())
+
+    def _judge_batch(self, works: Sequence["_Work"]) -> Sequence[Outcome] | None:
+        """None when it failed; why, each by itself will show."""
+        assert self._handle_batch is not None  # noqa: S101 - else there are not several
+        with suppress(Exception):
+            return self._handle_batch([work.message for work in works])
+        return None
+
+    def _finish(self, work: "_Work", outcome: Outcome) -> None:
+        disposition = work.delivered.disposition(outcome)
+        taken = time.perf_counter() - work.started
+        self._acknowledge(work.delivery, disposition)
+        self._report(disposition, work.delivery, seconds_taken=taken)
+        self._meters.handled(taken, age=self._clock() - work.message.received_at)
+
+    def _judge(self, message: Message) -> Outcome:
+        try:
+            return self._handle(message)
+        except Unavailable as outage:
+            log.warning("outage", reason=outage.reason, error=str(outage))
+            self._stopping.wait(_OUTAGE_REST_SECONDS)
+            return Postpone(_OUTAGE_WAIT, outage.reason)
+        except Exception as error:
+            log.exception("handler_failed")
+            return RetryLater(RunnerReason.BUG, error)
+
+    def _acknowledge(self, delivery: Delivery, disposition: Disposition) -> None:
+        assert self._consumer is not None  # noqa: S101 - deliveries come from it
+        self._consumer.acknowledge(delivery, disposition.publish)
+        self._meters.count(disposition)
+
+    def _report(
+        self, disposition: Disposition, delivery: Delivery, *, seconds_taken: float
+    ) -> None:
+        level = log.error if disposition.outcome == "dead" else log.info
+        level(
+            "handled",
+            outcome=disposition.outcome,
+            reason=disposition.reason,
+            message=delivery.envelope.message_id,
+            attempt=delivery.envelope.attempt,
+            redelivered=delivery.redelivered,
+            seconds=round(seconds_taken, 4),
+        )
+
+
+class _Work(NamedTuple):
+    """A message to be judged, and since when."""
+
+    delivery: Delivery
+    delivered: StageDelivery
+    message: Message
+    started: float
+
+
+class _Meters:
+    """This stage's children of the shared metrics, looked up once."""
+
+    def __init__(self, stage: str) -> None:
+        self._stage = stage
+        self.in_flight = IN_FLIGHT.labels(stage)
+        self._handler_seconds = HANDLER_SECONDS.labels(stage)
+        self._age = AGE_SECONDS.labels(stage)
+
+    def handled(self, seconds_taken: float, *, age: timedelta) -> None:
+        self._handler_seconds.observe(seconds_taken)
+        self._age.observe(age.total_seconds())
+
+    def count(self, disposition: Disposition) -> None:
+        outcome_counter(self._stage, disposition.outcome, disposition.reason).inc()

@@ -1,0 +1,122 @@
+"""A stage as a process: settings, logging, health, one ready line, a clean end on SIGTERM."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from threading import Event
+from typing import Any, TypeVar
+
+import structlog
+
+from shared.base.errors import Unavailable
+from shared.base.logging import configure_logging
+from shared.base.redaction import redact
+from shared.base.settings import WrongSettings, blaming
+from shared.relay import open_broker
+from shared.relay.broker import BrokerError, UnknownBroker
+from shared.relay.worker import BatchHandler, Handler, Worker
+from shared.stage.health import Checks, HealthServer
+from shared.stage.settings import CommonSettings
+from shared.store.engine import UnknownDatabase
+from shared.store.migrate import NewerSchema
+
+log = structlog.get_logger()
+
+#: How often a stage that has just started is asked whether it is ready yet, in seconds.
+_READY_POLL = 0.05
+
+
+#: Exit codes of a process that cannot start; `budkavle` has the same (`console.exits`).
+_WRONG_SETTINGS = 2
+_UNAVAILABLE = 3
+
+S = TypeVar("S", bound=CommonSettings)
+
+
+def start(process: str, settings_of: type[S], run: Callable[[S], int]) -> int:
+    """Read the settings, begin logging and `run`; the process's exit code.
+
+    A process that cannot start as it is set, or without what is away, says so in one line on
+    standard error: an operator reads it, and no traceback shows what stood in a secret.
+    """
+    try:
+        settings = settings_of()
+        configure_logging(process, settings)
+        return run(settings)
+    except (WrongSettings, UnknownBroker, UnknownDatabase) as error:
+        return _told(process, f"settings: {error}", _WRONG_SETTINGS)
+    except (Unavailable, BrokerError, NewerSchema) as error:
+        return _told(process, str(error), _UNAVAILABLE)
+
+
+def _told(process: str, text: str, code: int) -> int:
+    print(f"{process}: {redact(' '.join(text.split()))}", file=sys.stderr)  # noqa: T201
+    return code
+
+
+def announce_ready(stage: str, **addresses: Any) -> None:
+    """Print the one line that says this process does its work now; scripts wait for it."""
+    print(json.dumps({"ready": stage, **addresses, "pid": os.getpid()}), flush=True)  # noqa: T201
+
+
+def stop_signal() -> Event:
+    """An event that SIGTERM and SIGINT set."""
+    stopping = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    return stopping
+
+
+def run_stage(
+    stage: str,
+    handle: Handler,
+    settings: CommonSettings,
+    *,
+    concurrency: int,
+    prefetch: int,
+    handle_batch: BatchHandler | None = None,
+    checks: Checks | None = None,
+    closers: Sequence[Callable[[], None]] = (),
+) -> int:
+    """Run `handle` on `stage`'s queue until SIGTERM; the process's exit code.
+
+    0: all that was begun was finished. 1: it took longer than `settings.drain_seconds`, and what
+    was left is handed out again by the broker. `closers` are called last.
+    """
+    stopping = stop_signal()
+    broker = open_broker(settings.broker_url.get_secret_value(), settings.topology)
+    worker = Worker(
+        stage,
+        handle,
+        broker,
+        topology=settings.topology,
+        concurrency=concurrency,
+        prefetch=prefetch,
+        handle_batch=handle_batch,
+    )
+    all_checks = {"broker": worker.connected, **(checks or {})}
+    with blaming("BUDKAVLE_HEALTH_BIND"):
+        health = HealthServer(settings.health_bind, all_checks)
+    health.start()
+    worker.start()
+    _announce_when_ready(stage, health, all_checks, stopping)
+    stopping.wait()
+    log.info("draining", seconds=settings.drain_seconds)
+    drained = worker.stop(settings.drain_seconds)
+    broker.close()
+    health.stop()
+    for close in closers:
+        close()
+    log.info("stopped", drained=drained)
+    return 0 if drained else 1
+
+
+def _announce_when_ready(stage: str, health: HealthServer, checks: Checks, stopping: Event) -> None:
+    """A process that starts before its broker or database waits for them, unannounced."""
+    while not all(check() for check in checks.values()):
+        if stopping.wait(_READY_POLL):
+            return
+    announce_ready(stage, health=health.url)
+    log.info("ready", health=health.url)

@@ -1,0 +1,82 @@
+"""Settings that every stage process and the console read. Each stage's own stand in its `settings.py`."""
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_settings import NoDecode
+
+from shared.base.settings import Bind, Settings, words_of
+from shared.booking.environment import Environment
+from shared.relay.topology import DELAY_STEPS, RETRY_DELAYS, Topology
+
+
+def split_seconds(text: object) -> object:
+    """`"5 30 0.5"` as numbers of seconds; anything else as it is."""
+    if not isinstance(text, str):
+        return text
+    try:
+        return [float(word) for word in words_of(text)]
+    except ValueError:
+        raise ValueError("is no list of seconds") from None
+
+
+Seconds = Annotated[tuple[timedelta, ...], NoDecode, BeforeValidator(split_seconds)]
+
+
+class CommonSettings(Settings):
+    """What all stages and the console need."""
+
+    broker_url: SecretStr = Field(
+        SecretStr("sqlite:///budkavle-queues.sqlite3"),
+        description="Queues: `sqlite:///file` (embedded, one machine) or `amqp://…` (RabbitMQ).",
+    )
+    database_url: SecretStr = Field(
+        SecretStr("sqlite:///budkavle.sqlite3"),
+        description="Database: `sqlite:///file` or `postgresql+psycopg://…`.",
+    )
+    environment: Environment = Field(
+        "qa", description="`qa` or `prod`: which activated source systems are ours. Never mixed."
+    )
+    logical_address: str = Field(
+        "", description="Our own HSA-id, to which the index addresses us. Empty: not checked."
+    )
+    log_format: Literal["auto", "json", "pretty"] = Field(
+        "auto", description="`json`, `pretty`, or `auto`: pretty on a terminal, else JSON."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least severe lines that are written."
+    )
+    health_bind: Bind = Field(
+        "127.0.0.1:0",
+        description="host:port for `/healthz`, `/readyz` and `/metrics` of a stage; port 0: any"
+        " free one, told in the ready line.",
+    )
+    drain_seconds: float = Field(
+        20, gt=0, description="On SIGTERM: how long started work may take to finish."
+    )
+    delay_steps: Seconds = Field(
+        DELAY_STEPS, description="Delay queues, in seconds; longer waits are made of these."
+    )
+    retry_delays: Seconds = Field(
+        RETRY_DELAYS, description="Waits after failed attempts, in seconds; then a dead letter."
+    )
+
+    @property
+    def topology(self) -> Topology:
+        return Topology(delay_steps=self.delay_steps, retry_delays=self.retry_delays)
+
+
+class WatermarkSettings(CommonSettings):
+    """What the composer, which leans on the watermarks, and whoever removes them agree on."""
+
+    retain_watermark_days: int = Field(
+        30,
+        ge=2,
+        description="Days for which the order of fetches is known of bookings without a message. A"
+        " dead letter of the composer that is older cannot be judged any more.",
+    )
+
+    @property
+    def watermarks_kept(self) -> timedelta:
+        return timedelta(days=self.retain_watermark_days)

@@ -1,0 +1,63 @@
+"""Where each patient wants notices: the table `contact_preference`."""
+
+from sqlalchemy import ColumnElement, and_, bindparam, delete, select, update
+
+from shared.base.clock import Clock, utcnow
+from shared.booking.contact_points import normalize
+from shared.booking.notices import Channel
+from shared.store.engine import Database
+from shared.store.statements import insert_if_absent
+from shared.store.tables import contact_preference
+
+_table = contact_preference.c
+
+#: Asked for each notice, so it is built once: that costs more than running it.
+_OF_PATIENT = (
+    select(_table.channel, _table.address)
+    .where(_table.patient == bindparam("patient"))
+    .order_by(_table.channel)
+)
+
+
+class ContactPreferences:
+    """The patients' choices. All methods raise `DatabaseUnavailable`."""
+
+    def __init__(self, database: Database, clock: Clock = utcnow) -> None:
+        self._database = database
+        self._clock = clock
+
+    def set(self, patient: str, channel: Channel, address: str) -> str:
+        """Send notices on `channel` to `address` from now on; the address as it was kept.
+
+        Raises ValueError when it is no address of that channel.
+        """
+        kept = normalize(channel, address)
+        choice = {"address": kept, "updated_at": self._clock()}
+        key = {"patient": _key(patient), "channel": channel}
+        with self._database.begin() as connection:
+            if not insert_if_absent(connection, contact_preference, {**key, **choice}):
+                change = update(contact_preference).where(_chosen(patient, channel))
+                connection.execute(change.values(choice))
+        return kept
+
+    def of(self, patient: str) -> dict[Channel, str]:
+        """The patient's address on each channel the patient has chosen."""
+        with self._database.single() as connection:
+            rows = connection.execute(_OF_PATIENT, {"patient": _key(patient)}).all()
+        return {Channel(row.channel): row.address for row in rows}
+
+    def remove(self, patient: str, channel: Channel | None = None) -> int:
+        """Send nothing more on `channel`, or on any; how many choices were removed."""
+        with self._database.begin() as connection:
+            chosen = delete(contact_preference).where(_chosen(patient, channel))
+            return connection.execute(chosen).rowcount
+
+
+def _chosen(patient: str, channel: Channel | None = None) -> ColumnElement[bool]:
+    of_patient = _table.patient == _key(patient)
+    return of_patient if channel is None else and_(of_patient, _table.channel == channel)
+
+
+def _key(patient: str) -> str:
+    """Reserve numbers hold letters, which senders write large and small."""
+    return patient.upper()

@@ -1,0 +1,199 @@
+"""The one place that opens databases. SQLAlchemy's errors are translated here, at the edge."""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
+from typing import Any
+
+from psycopg.errors import (
+    IdleInTransactionSessionTimeout,
+    ReadOnlySqlTransaction,
+    UndefinedTable,
+)
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    DisconnectionError,
+    InterfaceError,
+    OperationalError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from shared.base.errors import Unavailable
+from shared.base.sqlite import BUSY_SECONDS, keep_private, use_write_ahead_log
+
+_CONNECT_SECONDS = 5
+#: libpq's own: a peer that vanished without a word (a machine that died, a cable that was pulled)
+#: is missed within half a minute. Linux would wait for hours, and every worker with it.
+_NETWORK: dict[str, Any] = {
+    "connect_timeout": _CONNECT_SECONDS,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+#: For PostgreSQL, how long a worker that stopped in the midst of a transaction (its machine died,
+#: or sleeps) may hold up the others who wait for its locks.
+_IDLE_SECONDS = 60
+#: What passes, though no connection was lost: a database that waits for `budkavle setup`, one that
+#: is read-only while its role moves to another server, a transaction ended after `_IDLE_SECONDS`.
+_PASSING = (UndefinedTable, ReadOnlySqlTransaction, IdleInTransactionSessionTimeout)
+_DRIVERS = ("sqlite", "postgresql+psycopg")
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database is away, or gave up on us; the same work may succeed later."""
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__("database_unavailable", detail)
+
+
+class UnknownDatabase(ValueError):
+    """BUDKAVLE_DATABASE_URL names no database we have. The text does not repeat the URL."""
+
+
+class Database:
+    """An engine, and transactions whose troubles speak our language.
+
+    `single`: an engine in whose connections each statement is a transaction by itself.
+    """
+
+    def __init__(self, engine: Engine, single: Engine | None = None) -> None:
+        self.engine = engine
+        self._single = single
+
+    def begin(self) -> AbstractContextManager[Connection]:
+        """One transaction: committed at the end, rolled back on any error.
+
+        Raises `DatabaseUnavailable` for lost connections, time-outs, deadlocks, a full, locked or
+        read-only database, and one that `budkavle setup` has not been run on yet. Constraint
+        errors pass as SQLAlchemy raises them.
+        """
+        return self._translating(self.engine.begin)
+
+    def single(self) -> AbstractContextManager[Connection]:
+        """As `begin`, for one statement: without BEGIN and COMMIT it goes one way in three."""
+        return self._translating(self._single.connect if self._single else self.engine.begin)
+
+    @contextmanager
+    def _translating(
+        self, opened: Callable[[], AbstractContextManager[Connection]]
+    ) -> Iterator[Connection]:
+        try:
+            with opened() as connection:
+                yield connection
+        except (OperationalError, InterfaceError, DisconnectionError, PoolTimeout) as error:
+            raise DatabaseUnavailable(type(error.__cause__ or error).__name__) from error
+        except DBAPIError as error:
+            if error.connection_invalidated or isinstance(error.orig, _PASSING):
+                raise DatabaseUnavailable(type(error.orig).__name__) from error
+            raise
+
+    def ready(self) -> bool:
+        """Whether it can be reached, and has been set up."""
+        try:
+            with self.begin() as connection:
+                connection.execute(text("SELECT 1 FROM alembic_version"))
+        except DatabaseUnavailable:
+            return False
+        return True
+
+    def close(self) -> None:
+        self.engine.dispose()
+        if self._single:
+            self._single.dispose()
+
+
+def parse_url(text_of_url: str) -> URL:
+    """`sqlite:///file` or `postgresql+psycopg://…`. Raises `UnknownDatabase`."""
+    try:
+        url = make_url(text_of_url)
+    except (ArgumentError, ValueError):
+        raise UnknownDatabase("BUDKAVLE_DATABASE_URL: is no URL") from None
+    if url.drivername not in _DRIVERS:
+        raise UnknownDatabase(
+            "BUDKAVLE_DATABASE_URL: is neither sqlite:/// nor postgresql+psycopg://"
+        )
+    if url.drivername == "sqlite" and url.database in (None, "", ":memory:"):
+        raise UnknownDatabase("BUDKAVLE_DATABASE_URL: names no file; write sqlite:///path")
+    return url
+
+
+def open_database(
+    url: str,
+    *,
+    pool_size: int = 5,
+    lock_wait: timedelta = timedelta(seconds=20),
+    durable: bool = True,
+) -> Database:
+    """What `url` names; it connects on first use. Raises `UnknownDatabase`.
+
+    `lock_wait`: who waits longer for another's lock (PostgreSQL) finds the database unavailable.
+    Not `durable`: what is written is not waited for on the disk, and a crash of PostgreSQL may take
+    back the last second of it.
+    """
+    parsed = parse_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True)
+        _prepare_sqlite(engine)
+        return Database(engine)
+    session = {
+        "lock_timeout": lock_wait // timedelta(milliseconds=1),
+        "idle_in_transaction_session_timeout": f"'{_IDLE_SECONDS}s'",
+        **({} if durable else {"synchronous_commit": "off"}),
+    }
+    single = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
+    return Database(
+        _postgresql(parsed, pool_size, session), _postgresql(parsed, pool_size, session, **single)
+    )
+
+
+def _postgresql(url: URL, pool_size: int, session: Mapping[str, object], **mode: Any) -> Engine:
+    engine = create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_timeout=_CONNECT_SECONDS,
+        connect_args={**_NETWORK, **url.query},
+        hide_parameters=True,
+        **mode,
+    )
+    _prepare_postgresql(engine, session)
+    return engine
+
+
+def _prepare_postgresql(engine: Engine, session: Mapping[str, object]) -> None:
+    """Among them bounds on what a transaction waits for, and on how long it may hold up others.
+
+    By SET, since connection poolers refuse such options at the start of a connection.
+    """
+
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: Any, _record: Any) -> None:
+        mode, connection.autocommit = connection.autocommit, True
+        for name, value in session.items():
+            connection.execute(f"SET {name} = {value}")
+        connection.autocommit = mode
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    """Readers beside one writer, and transactions that take the write lock at their start.
+
+    Without BEGIN IMMEDIATE a transaction that reads first and writes later fails at once when
+    another process wrote in between, whatever the busy time-out says.
+    """
+
+    @event.listens_for(engine, "do_connect")
+    def before_connect(_dialect: Any, _record: Any, file: list[str], _options: Any) -> None:
+        keep_private(file[0])
+
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: sqlite3.Connection, _record: Any) -> None:
+        connection.isolation_level = None  # SQLAlchemy's own BEGIN below, not the driver's
+        use_write_ahead_log(connection)
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,0 +1,92 @@
+"""Bringing a database to the schema of this version, with Alembic, on SQLite and PostgreSQL."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, text
+
+from shared.store.engine import open_database, parse_url
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+#: Any number nothing else in the database locks: whoever holds it is the one that migrates.
+_MIGRATION_LOCK = 2_026_112_500
+
+
+class NewerSchema(Exception):
+    """The database was migrated by a later version of Budkavle than this one."""
+
+
+def migrate(url: str) -> bool:
+    """Run the steps the database lacks, all in one transaction. Return whether there were any.
+
+    Safe to call from several processes at once: one migrates, the others wait for it. Raises
+    `NewerSchema`, or `DatabaseUnavailable`.
+    """
+    database = open_database(url)
+    try:
+        with database.begin() as connection:
+            _wait_for_turn(connection)
+            if _revision(connection) == _newest():
+                return False
+            _upgrade(connection)
+            return True
+    finally:
+        database.close()
+
+
+def is_current(url: str) -> bool:
+    """Whether every step has been run. Raises `DatabaseUnavailable`."""
+    database = open_database(url)
+    try:
+        with database.begin() as connection:
+            return _revision(connection) == _newest()
+    finally:
+        database.close()
+
+
+def ensure_sqlite(url: str) -> None:
+    """Migrate an SQLite database; any process does it, at its start.
+
+    A shared PostgreSQL changes by `budkavle setup` alone, when an operator says so.
+    """
+    if _is_sqlite(url):
+        migrate(url)
+
+
+def _is_sqlite(url: str) -> bool:
+    return parse_url(url).get_backend_name() == "sqlite"
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    return config
+
+
+def _newest() -> str | None:
+    return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _wait_for_turn(connection: Connection) -> None:
+    """On PostgreSQL, until no one else migrates. (SQLite has one writer at a time anyway.)"""
+    if connection.dialect.name == "postgresql":
+        lock = text("SELECT pg_advisory_xact_lock(:lock)")
+        connection.execute(lock, {"lock": _MIGRATION_LOCK})
+
+
+def _upgrade(connection: Connection) -> None:
+    config = _config()
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise NewerSchema("the database belongs to a later version of Budkavle") from error

@@ -1,0 +1,128 @@
+"""The first schema: the register, the inbox, what was judged, contact preferences, notices."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+INSTANT = sa.DateTime(timezone=True)
+
+
+def upgrade() -> None:
+    create_register()
+    create_inbox_message()
+    create_booking_watermark()
+    create_contact_preference()
+    create_notice()
+
+
+def create_register() -> None:
+    op.create_table(
+        "source_system",
+        sa.Column("hsa_key", sa.String(64), nullable=False),
+        sa.Column("environment", sa.String(4), nullable=False),
+        sa.Column("hsa_id", sa.String(64), nullable=False),
+        sa.Column("name", sa.String(200), nullable=False),
+        sa.Column("calls_per_second", sa.Float(), nullable=False),
+        sa.Column("calls_in_flight", sa.Integer(), nullable=False),
+        sa.Column("activated_by", sa.String(100), nullable=False),
+        sa.Column("activated_at", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("hsa_key", "environment", name="pk_source_system"),
+    )
+    op.create_table(
+        "source_system_log",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("hsa_key", sa.String(64), nullable=False),
+        sa.Column("environment", sa.String(4), nullable=False),
+        sa.Column("action", sa.String(20), nullable=False),
+        sa.Column("by", sa.String(100), nullable=False),
+        sa.Column("at", INSTANT, nullable=False),
+        sa.Column("details", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_source_system_log"),
+    )
+    op.create_index("ix_source_system_log_hsa_key", "source_system_log", ["hsa_key"])
+    op.create_table(
+        "source_slot",
+        sa.Column("hsa_key", sa.String(64), nullable=False),
+        sa.Column("next_slot", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("hsa_key", name="pk_source_turn"),
+    )
+
+
+def create_inbox_message() -> None:
+    op.create_table(
+        "inbox_message",
+        sa.Column("id", sa.String(40), nullable=False),
+        sa.Column("booking", sa.String(64), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("patient", sa.String(12), nullable=False),
+        sa.Column("source_system", sa.String(64), nullable=False),
+        sa.Column("logical_address", sa.String(64), nullable=False),
+        sa.Column("booking_id", sa.String(128), nullable=False),
+        sa.Column("kind", sa.String(20), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("body_text", sa.Text(), nullable=False),
+        sa.Column("body_html", sa.Text(), nullable=False),
+        sa.Column("calendar", sa.Text()),
+        sa.Column("calendar_uid", sa.String(80), nullable=False),
+        sa.Column("starts", sa.String(14), nullable=False),
+        sa.Column("state", sa.JSON(), nullable=False),
+        sa.Column("received_at", INSTANT, nullable=False),
+        sa.Column("fetched_at", INSTANT, nullable=False),
+        sa.Column("created_at", INSTANT, nullable=False),
+        sa.Column("notification_id", sa.String(40), nullable=False),
+        sa.Column("change_id", sa.String(50), nullable=False),
+        sa.Column("read", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_inbox_message"),
+        sa.UniqueConstraint("booking", "revision", name="uq_inbox_message_booking_revision"),
+    )
+    op.create_index(
+        "ix_inbox_message_patient_created_at", "inbox_message", ["patient", "created_at"]
+    )
+
+
+def create_booking_watermark() -> None:
+    op.create_table(
+        "booking_watermark",
+        sa.Column("booking", sa.String(64), nullable=False),
+        sa.Column("circle", sa.String(64), nullable=False),
+        sa.Column("fetched_at", INSTANT, nullable=False),
+        sa.Column("gone", sa.Boolean(), nullable=False),
+        sa.Column("awaiting", sa.String(8)),
+        sa.Column("awaiting_since", INSTANT),
+        sa.Column("received_at", INSTANT, nullable=False),
+        sa.Column("successor", sa.String(64)),
+        sa.PrimaryKeyConstraint("booking", name="pk_booking_watermark"),
+    )
+    op.create_index("ix_booking_watermark_circle", "booking_watermark", ["circle"])
+    op.create_index("ix_booking_watermark_fetched_at", "booking_watermark", ["fetched_at"])
+
+
+def create_contact_preference() -> None:
+    op.create_table(
+        "contact_preference",
+        sa.Column("patient", sa.String(12), nullable=False),
+        sa.Column("channel", sa.String(5), nullable=False),
+        sa.Column("address", sa.String(254), nullable=False),
+        sa.Column("updated_at", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("patient", "channel", name="pk_contact_preference"),
+    )
+
+
+def create_notice() -> None:
+    op.create_table(
+        "notice",
+        sa.Column("id", sa.String(40), nullable=False),
+        sa.Column("message_id", sa.String(40), nullable=False),
+        sa.Column("channel", sa.String(5), nullable=False),
+        sa.Column("status", sa.String(10), nullable=False),
+        sa.Column("provider_id", sa.String(100)),
+        sa.Column("detail", sa.String(200), nullable=False),
+        sa.Column("created_at", INSTANT, nullable=False),
+        sa.Column("updated_at", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_notice"),
+        sa.UniqueConstraint("message_id", "channel", name="uq_notice_message_id_channel"),
+    )
+    op.create_index("ix_notice_provider_id", "notice", ["provider_id"])
+    op.create_index("ix_notice_status", "notice", ["status"])

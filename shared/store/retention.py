@@ -1,0 +1,165 @@
+"""Rows that have been kept long enough, and their removal. Nothing goes that still matters.
+
+=====================  ======================================================================
+table                  a row is expired when, counted from its own moment
+=====================  ======================================================================
+`inbox_message`        no message about its booking was written, or announces a time, lately
+`notice`               it is settled, and its message is gone or about a time that has passed
+`booking_watermark`    nothing is awaited, and no message about its booking is left
+`source_system_log`    it is old
+`source_slot`          the slot is a day past: it says nothing any more
+=====================  ======================================================================
+
+The messages about one booking go together, since the latest of them is what is known of the
+booking: were it gone before an earlier one, the earlier one would be taken for the truth. A notice
+is what keeps an order that comes again from being sent again, so it stays while an order for its
+message could still be obeyed. A watermark puts fetches in order; what the composer is handed after
+that was fetched before the oldest ones, it refuses (`composer.handler`).
+
+Contact preferences stay until they are removed. Activated systems, too.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Table,
+    and_,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    true,
+)
+
+from shared.booking.notices import NoticeStatus
+from shared.booking.times import wall_text
+from shared.store.engine import Database
+from shared.store.tables import (
+    booking_watermark,
+    inbox_message,
+    notice,
+    source_slot,
+    source_system_log,
+)
+
+_SLOT_KEPT = timedelta(days=1)
+_UNSETTLED = (NoticeStatus.PENDING, NoticeStatus.SENDING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long rows are kept. None: for ever."""
+
+    inbox: timedelta | None
+    notices: timedelta | None
+    watermarks: timedelta
+    source_log: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """The expired rows of one table. `key` is indexed; rows that share it go together."""
+
+    table: Table
+    key: Column[Any]
+    condition: ColumnElement[bool]
+    kept: timedelta
+
+
+def expired_rows(limits: Limits, now: datetime) -> Sequence[Expired]:
+    """What may go `now`, in the order in which it is to go."""
+    found = [_watermarks(limits.watermarks, limits.inbox, now), _slots(now)]
+    if limits.notices is not None:
+        found.insert(0, _notices(limits.notices, limits.inbox, now))
+    if limits.inbox is not None:
+        found.insert(0, _messages(limits.inbox, now))
+    if limits.source_log is not None:
+        found.append(_source_log(limits.source_log, now))
+    return found
+
+
+class Retention:
+    """Counts and removes expired rows. Methods raise `DatabaseUnavailable`."""
+
+    def __init__(self, database: Database, *, batch: int = 1000) -> None:
+        self._database = database
+        self._batch = batch
+
+    def count(self, expired: Expired) -> int:
+        """How many rows `remove` would remove, once the tables before this one are done."""
+        counted = select(func.count()).select_from(expired.table).where(expired.condition)
+        with self._database.begin() as connection:
+            return connection.execute(counted).scalar_one()
+
+    def remove(self, expired: Expired) -> int:
+        """Remove the expired rows; how many there were.
+
+        It walks the table along its key and looks at one batch at a time, each in a transaction
+        of its own, so that nobody waits for it long and it may be broken off at any moment.
+        """
+        removed = 0
+        beyond: ColumnElement[bool] = true()
+        while True:
+            end_of_batch = select(expired.key).where(beyond).order_by(expired.key)
+            with self._database.begin() as connection:
+                end = connection.execute(end_of_batch.offset(self._batch - 1).limit(1)).scalar()
+                batch = beyond if end is None else and_(beyond, expired.key <= end)
+                gone = connection.execute(delete(expired.table).where(batch, expired.condition))
+                removed += gone.rowcount
+            if end is None:
+                return removed
+            beyond = expired.key > end
+
+
+def _messages(kept: timedelta, now: datetime) -> Expired:
+    booking = inbox_message.c.booking
+    return Expired(inbox_message, booking, ~_messages_stay(booking, kept, now), kept)
+
+
+def _messages_stay(
+    booking: ColumnElement[str], kept: timedelta | None, now: datetime
+) -> ColumnElement[bool]:
+    """Whether there are messages about `booking`, and they are kept."""
+    about = inbox_message.alias()
+    return exists().where(about.c.booking == booking, _is_recent(about.c, kept, now))
+
+
+def _is_recent(message: Any, kept: timedelta | None, now: datetime) -> ColumnElement[bool]:
+    """Written, or about a time, that is not yet `kept` ago; also a time that lies ahead."""
+    if kept is None:
+        return true()
+    return or_(message.created_at >= now - kept, message.starts >= wall_text(now - kept))
+
+
+def _notices(kept: timedelta, inbox: timedelta | None, now: datetime) -> Expired:
+    message = inbox_message.alias()
+    may_be_ordered_again = exists().where(
+        message.c.id == notice.c.message_id,
+        or_(message.c.starts == "", message.c.starts >= wall_text(now - kept)),
+        _messages_stay(message.c.booking, inbox, now),
+    )
+    old = and_(notice.c.updated_at < now - kept, notice.c.status.not_in(_UNSETTLED))
+    return Expired(notice, notice.c.id, and_(old, ~may_be_ordered_again), kept)
+
+
+def _watermarks(kept: timedelta, inbox: timedelta | None, now: datetime) -> Expired:
+    mark = booking_watermark.c
+    old = and_(mark.fetched_at < now - kept, mark.received_at < now - kept)
+    unused = and_(mark.awaiting.is_(None), ~_messages_stay(mark.booking, inbox, now))
+    return Expired(booking_watermark, mark.booking, and_(old, unused), kept)
+
+
+def _slots(now: datetime) -> Expired:
+    past = source_slot.c.next_slot < now - _SLOT_KEPT
+    return Expired(source_slot, source_slot.c.hsa_key, past, _SLOT_KEPT)
+
+
+def _source_log(kept: timedelta, now: datetime) -> Expired:
+    entry = source_system_log.c
+    return Expired(source_system_log, entry.id, entry.at < now - kept, kept)

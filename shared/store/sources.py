@@ -1,0 +1,245 @@
+"""The register of activated booking systems, and a copy of it that the stages keep at hand.
+
+DOMAIN, "The story": only what an activated system of our environment sends is ours. HSA-ids are
+kept as given and matched in upper case.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from threading import Lock
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select, update
+
+from shared.base.clock import Clock, utcnow
+from shared.base.errors import Unavailable
+from shared.booking.environment import Environment
+from shared.booking.identity import hsa_key
+from shared.store.engine import Database
+from shared.store.statements import insert_if_absent
+from shared.store.tables import source_system, source_system_log
+
+#: An activation takes effect within 5 s: it is seen after this long, and then the copy loads.
+MAX_AGE = timedelta(seconds=2)
+#: How old the copy may be that says of a system that it is not active.
+MISS_AGE = timedelta(seconds=0.25)
+
+#: Columns that adding a system again may change, in the order they are told.
+_CHANGEABLE = ("hsa_id", "name", "calls_per_second", "calls_in_flight")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSystem:
+    """One activated booking system in one environment."""
+
+    hsa_id: str
+    name: str
+    environment: Environment
+    calls_per_second: float  # over all our fetchers together
+    calls_in_flight: int  # in each fetcher process
+    activated_by: str
+    activated_at: datetime
+
+    @property
+    def key(self) -> str:
+        return hsa_key(self.hsa_id)
+
+
+class Registered(StrEnum):
+    """What `SourceRegister.add` did."""
+
+    ADDED = "added"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterEntry:
+    """Who did what to the register: `added`, `changed` or `removed`."""
+
+    at: datetime
+    by: str
+    action: str
+    hsa_key: str
+    environment: Environment
+    details: Mapping[str, Any]
+
+
+class SourceRegister:
+    """Activated systems in the database. Every change is appended to `source_system_log`.
+
+    All methods raise `DatabaseUnavailable`.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, source: SourceSystem) -> Registered:
+        """Activate `source`, or change its name and limits when it is active already.
+
+        `activated_by` and `activated_at` are who does it now; of a system that is active the
+        first activation stays in the register, and the change is in the log.
+        """
+        with self._database.begin() as connection:
+            row = _row_of(source)
+            if insert_if_absent(connection, source_system, row):
+                _log(connection, source, Registered.ADDED, _changeable(row))
+                return Registered.ADDED
+            return self._change(connection, source, row)
+
+    def remove(self, hsa_id: str, environment: Environment, *, by: str, at: datetime) -> bool:
+        """Deactivate a system; False when it was not active there."""
+        with self._database.begin() as connection:
+            removed = connection.execute(
+                delete(source_system)
+                .where(_is_system(hsa_key(hsa_id), environment))
+                .returning(*source_system.c)
+            )
+            row = removed.mappings().one_or_none()
+            if row is not None:
+                source = replace(_source_of(row), activated_by=by, activated_at=at)
+                _log(connection, source, "removed", _changeable(row))
+            return row is not None
+
+    def list_all(self, environment: Environment | None = None) -> list[SourceSystem]:
+        """Active systems, of one environment or of both, by name."""
+        wanted = select(source_system).order_by(source_system.c.name, source_system.c.hsa_key)
+        if environment:
+            wanted = wanted.where(source_system.c.environment == environment)
+        with self._database.begin() as connection:
+            return [_source_of(row) for row in connection.execute(wanted).mappings()]
+
+    def snapshot(self, environment: Environment) -> dict[str, SourceSystem]:
+        """The active systems of `environment`, by `hsa_key`."""
+        return {source.key: source for source in self.list_all(environment)}
+
+    def log(self, hsa_id: str | None = None) -> list[RegisterEntry]:
+        """What was done, to one system or to all, the latest first."""
+        columns = [source_system_log.c[field.name] for field in fields(RegisterEntry)]
+        entries = select(*columns).order_by(source_system_log.c.id.desc())
+        if hsa_id is not None:
+            entries = entries.where(source_system_log.c.hsa_key == hsa_key(hsa_id))
+        with self._database.begin() as connection:
+            return [RegisterEntry(**row) for row in connection.execute(entries).mappings()]
+
+    def _change(
+        self, connection: Connection, source: SourceSystem, row: Mapping[str, Any]
+    ) -> Registered:
+        this = _is_system(source.key, source.environment)
+        former = connection.execute(select(source_system).where(this).with_for_update())
+        known = former.mappings().one()
+        new = {name: value for name, value in _changeable(row).items() if value != known[name]}
+        if not new:
+            return Registered.UNCHANGED
+        connection.execute(update(source_system).where(this).values(new))
+        _log(connection, source, Registered.CHANGED, new)
+        return Registered.CHANGED
+
+
+class CachedRegister:
+    """A copy of one environment's register, so that no message waits for the database.
+
+    Thread-safe. While one thread loads, and while the database is away, the others go on with the
+    copy they have: whoever cannot reach the database cannot activate a system either.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[], Mapping[str, SourceSystem]],
+        max_age: timedelta = MAX_AGE,
+        clock: Clock = utcnow,
+    ) -> None:
+        self._load = load
+        self._max_age = max_age
+        self._clock = clock
+        self._loading = Lock()
+        self._tried_at: datetime | None = None
+        self._copy: Mapping[str, SourceSystem] | None = None
+
+    def find(self, hsa_id: str) -> SourceSystem | None:
+        """The active system of that HSA-id, whatever its case.
+
+        Who is not in the copy is looked for in a newer one, since a notification that is ignored
+        is lost: one that comes right after its system's activation is not.
+
+        Raises `Unavailable` ("register_unavailable") as long as no copy was ever loaded.
+        """
+        key = hsa_key(hsa_id)
+        return self._current(self._max_age).get(key) or self._current(MISS_AGE).get(key)
+
+    def ready(self) -> bool:
+        """Whether `find` can answer now."""
+        try:
+            self._current(self._max_age)
+        except Unavailable:
+            return False
+        return True
+
+    def _current(self, max_age: timedelta) -> Mapping[str, SourceSystem]:
+        if self._is_old(max_age) and self._loading.acquire(blocking=self._copy is None):
+            try:
+                if self._is_old(max_age):
+                    self._refresh()
+            finally:
+                self._loading.release()
+        if self._copy is None:
+            raise Unavailable("register_unavailable")
+        return self._copy
+
+    def _is_old(self, max_age: timedelta) -> bool:
+        """Also when the machine's clock was set back: age is then unknown."""
+        if self._tried_at is None or self._copy is None:
+            return True
+        return not timedelta(0) <= self._clock() - self._tried_at < max_age
+
+    def _refresh(self) -> None:
+        try:
+            self._copy = self._load()
+        except Unavailable as outage:
+            if self._copy is None:
+                raise Unavailable("register_unavailable", str(outage)) from outage
+        finally:
+            self._tried_at = self._clock()
+
+
+def _is_system(key: str, environment: Environment) -> ColumnElement[bool]:
+    return and_(source_system.c.hsa_key == key, source_system.c.environment == environment)
+
+
+def _row_of(source: SourceSystem) -> dict[str, Any]:
+    return {
+        "hsa_key": source.key,
+        "hsa_id": source.hsa_id.strip(),
+        "name": source.name,
+        "environment": source.environment,
+        "calls_per_second": source.calls_per_second,
+        "calls_in_flight": source.calls_in_flight,
+        "activated_by": source.activated_by,
+        "activated_at": source.activated_at,
+    }
+
+
+def _source_of(row: Mapping[Any, Any]) -> SourceSystem:
+    return SourceSystem(**{column: row[column] for column in row if column != "hsa_key"})
+
+
+def _changeable(row: Mapping[Any, Any]) -> dict[str, Any]:
+    return {column: row[column] for column in _CHANGEABLE}
+
+
+def _log(
+    connection: Connection, source: SourceSystem, action: str, details: Mapping[str, Any]
+) -> None:
+    """Append who did what and when: `source` carries both."""
+    connection.execute(
+        insert(source_system_log).values(
+            hsa_key=source.key,
+            environment=source.environment,
+            action=action,
+            by=source.activated_by,
+            at=source.activated_at,
+            details=details,
+        )
+    )

@@ -1,0 +1,156 @@
+"""Every table, once. `migrations/` brings a database to this state; a test holds the two together.
+
+All instants are UTC. Wall times stand as text, `YYYYMMDDhhmmss`, as the contracts write them.
+There is no store of engagements: what a notification says may be used only to make the call to
+the source (DOMAIN, "ProcessNotification"). What we keep is our own messages and notices.
+"""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.types import TypeDecorator
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC datetime on every database; SQLite, which has no zones, stores it naive."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant needs a time zone")
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+source_system = Table(
+    "source_system",
+    metadata,
+    Column("hsa_key", String(64), primary_key=True),  # upper case: what is matched
+    Column("environment", String(4), primary_key=True),  # qa or prod
+    Column("hsa_id", String(64), nullable=False),  # as given: what is shown
+    Column("name", String(200), nullable=False),
+    Column("calls_per_second", Float, nullable=False),
+    Column("calls_in_flight", Integer, nullable=False),
+    Column("activated_by", String(100), nullable=False),
+    Column("activated_at", Instant, nullable=False),
+)
+
+source_system_log = Table(
+    "source_system_log",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("hsa_key", String(64), nullable=False, index=True),
+    Column("environment", String(4), nullable=False),
+    Column("action", String(20), nullable=False),  # added, changed, removed
+    Column("by", String(100), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("details", JSON, nullable=False),
+)
+
+# When the next call to a source may be made, shared by all fetchers: the rate is per source,
+# however many processes fetch from it.
+source_slot = Table(
+    "source_slot",
+    metadata,
+    Column("hsa_key", String(64), primary_key=True),
+    Column("next_slot", Instant, nullable=False),
+)
+
+inbox_message = Table(
+    "inbox_message",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("booking", String(64), nullable=False),  # digest; the successor's, if it took over as is
+    Column("revision", Integer, nullable=False),  # rises through rebookings: calendar SEQUENCE
+    Column("patient", String(12), nullable=False),
+    Column("source_system", String(64), nullable=False),  # upper case
+    Column("logical_address", String(64), nullable=False),
+    Column("booking_id", String(128), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("body_text", Text, nullable=False),
+    Column("body_html", Text, nullable=False),
+    Column("calendar", Text),  # an .ics file, for messages that announce a time
+    Column("calendar_uid", String(80), nullable=False),  # kept through rebookings
+    Column("starts", String(14), nullable=False),  # wall time, "" for an open call
+    Column("state", JSON, nullable=False),  # what the patient was told: BookingDetails
+    Column("received_at", Instant, nullable=False),  # when ingest took the notification
+    Column("fetched_at", Instant, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("notification_id", String(40), nullable=False),
+    Column("change_id", String(50), nullable=False),
+    Column("read", Boolean, nullable=False, default=False),
+    UniqueConstraint("booking", "revision"),
+    Index("ix_inbox_message_patient_created_at", "patient", "created_at"),
+)
+
+# How far the judging of a booking has come, also of bookings of which no message was ever written:
+# how new the newest judged fetch is, whether the source still had the booking then, what is being
+# awaited before more is said, and which booking took its place. Holds digests and times, nothing
+# of the engagement.
+booking_watermark = Table(
+    "booking_watermark",
+    metadata,
+    Column("booking", String(64), primary_key=True),  # BookingKey.digest
+    Column("circle", String(64), nullable=False, index=True),  # digest of patient and source
+    Column("fetched_at", Instant, nullable=False, index=True),
+    Column("gone", Boolean, nullable=False),
+    Column("awaiting", String(8)),  # shared.booking.inbox.Awaiting: a removal or a creation on hold
+    Column("awaiting_since", Instant),
+    Column("received_at", Instant, nullable=False),  # when ingest took the newest judged change
+    Column("successor", String(64)),  # digest of the booking that took this one's place
+)
+
+contact_preference = Table(
+    "contact_preference",
+    metadata,
+    Column("patient", String(12), primary_key=True),
+    Column("channel", String(5), primary_key=True),  # sms or email
+    Column("address", String(254), nullable=False),  # E.164 or an e-mail address
+    Column("updated_at", Instant, nullable=False),
+)
+
+notice = Table(
+    "notice",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("message_id", String(40), nullable=False),
+    Column("channel", String(5), nullable=False),
+    Column("status", String(10), nullable=False, index=True),  # notifier.handler.NoticeStatus
+    Column("provider_id", String(100), index=True),  # the SMS provider's id, for its reports
+    Column("detail", String(200), nullable=False, default=""),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    UniqueConstraint("message_id", "channel"),
+)
