@@ -7,8 +7,8 @@ from composer.handler import Composer
 from composer.settings import ComposerSettings
 from composer.wording import BrokenTemplate, Wording
 from shared.base.clock import utcnow
+from shared.base.errors import WrongSettings
 from shared.base.ids import new_id
-from shared.base.settings import WrongSettings
 from shared.stage.process import run_stage, start
 from shared.store.engine import open_database
 from shared.store.inbox import Inbox

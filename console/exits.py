@@ -9,11 +9,10 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from shared.base.errors import CannotStart, WrongSettings
 from shared.base.redaction import redact
-from shared.base.settings import WrongSettings
-from shared.relay.broker import BrokerError, UnknownBroker
-from shared.store.engine import DatabaseUnavailable, UnknownDatabase
-from shared.store.migrate import NewerSchema
+from shared.relay.broker import BrokerError
+from shared.store.engine import DatabaseUnavailable
 
 
 class ExitCode(IntEnum):
@@ -37,7 +36,7 @@ def nothing_found(text: str) -> Refused:
     return Refused(text, ExitCode.NOTHING_FOUND)
 
 
-_EXPECTED = (BrokerError, DatabaseUnavailable, NewerSchema, UnknownDatabase, WrongSettings)
+_EXPECTED = (BrokerError, CannotStart, DatabaseUnavailable)
 
 
 class OperatorCommands(TyperGroup):
@@ -55,7 +54,7 @@ class OperatorCommands(TyperGroup):
 
 def _explained(error: Exception) -> tuple[str, ExitCode]:
     match error:
-        case WrongSettings() | UnknownBroker() | UnknownDatabase():
+        case WrongSettings():
             return f"settings: {error}", ExitCode.USAGE
         case BrokerError():
             return f"the broker is unavailable ({error})", ExitCode.UNAVAILABLE

@@ -15,7 +15,8 @@ from notifier.settings import NotifierSettings
 from notifier.sms_46elks import Account, Sms46elks
 from notifier.texts import Texts, UnfitText, load_texts
 from shared.base.clock import utcnow
-from shared.base.settings import WrongSettings, blaming
+from shared.base.errors import WrongSettings
+from shared.base.settings import blaming
 from shared.booking.notices import Channel
 from shared.stage.process import run_stage, start
 from shared.store.contacts import ContactPreferences

@@ -12,5 +12,13 @@ class Unavailable(Exception):
         self.reason = reason
 
 
+class CannotStart(Exception):
+    """A process cannot start. The text is the one line that an operator reads."""
+
+
+class WrongSettings(CannotStart, ValueError):
+    """A process cannot start as it is set. Names the setting and the reason, never the value."""
+
+
 class UndecodableMessage(ValueError):
     """The bytes of a queue message are not what its reader takes. Names elements, never values."""

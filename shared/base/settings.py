@@ -17,10 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from shared.base.addresses import split_bind
-
-
-class WrongSettings(ValueError):
-    """A process cannot start as it is set. Names the setting and the reason, never the value."""
+from shared.base.errors import WrongSettings
 
 
 @contextmanager

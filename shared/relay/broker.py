@@ -19,6 +19,8 @@ from typing import NamedTuple, Protocol
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+from shared.base.errors import WrongSettings
+
 
 class BrokerError(Exception):
     """Anything that kept the broker from doing what was asked."""
@@ -32,7 +34,7 @@ class PublishRefused(BrokerError):
     """The broker answered, and did not take the message."""
 
 
-class UnknownBroker(BrokerError):
+class UnknownBroker(BrokerError, WrongSettings):
     """The broker URL's scheme is none we have."""
 
 
@@ -100,7 +102,7 @@ class Outgoing(NamedTuple):
 
 
 class Delivery(NamedTuple):
-    """An envelope handed to a consumer, to be acknowledged exactly once.
+    """An envelope handed to a consumer, to be acknowledged once.
 
     `token` belongs to the broker. `redelivered` says that it was handed out before, unacknowledged.
     """
@@ -137,7 +139,7 @@ class Consumer(Protocol):
         """Take no more deliveries. Those handed out can still be acknowledged."""
 
     def drained(self, timeout: float) -> bool:
-        """Wait up to `timeout` seconds until all that was acknowledged is confirmed and acknowledged."""
+        """Wait up to `timeout` seconds until every acknowledgement is stored."""
 
     def close(self) -> None:
         """Give the connection up. What is unacknowledged is handed out again by the broker."""

@@ -9,9 +9,9 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from shared.base.redaction import redact
-from shared.booking.messages import Message
 from shared.relay.broker import Envelope, Failure, Outgoing
-from shared.relay.outcomes import DeadLetter, Drop, Outcome, Postpone, Publish, RetryLater
+from shared.relay.message import Message
+from shared.relay.outcomes import DeadLetter, Done, Drop, Outcome, Postpone, Publish, RetryLater
 from shared.relay.topology import Topology, dead_key
 
 _ERROR_TEXT_LENGTH = 300
@@ -45,6 +45,8 @@ class StageDelivery(NamedTuple):
         match outcome:
             case Publish(messages, note):
                 return Disposition(tuple(map(_first_attempt, messages)), "publish", str(note or ""))
+            case Done(reason):
+                return Disposition((), "done", str(reason))
             case Drop(reason):
                 return Disposition((), "drop", str(reason))
             case Postpone(delay, reason, instead):

@@ -1,10 +1,11 @@
-"""What a handler may answer: the whole vocabulary of a hop.
+"""What a handler may answer about one message.
 
 ======================  ==============================================================
 outcome                 what the runner does
 ======================  ==============================================================
 `Publish`               publishes all, confirmed, then acknowledges
-`Drop`                  counts and logs the reason, acknowledges
+`Done`                  counts and logs the reason, acknowledges: the effect is achieved
+`Drop`                  counts and logs the reason, acknowledges: nothing is to be done
 `RetryLater`            confirmed publish to the next delay; spends an attempt
 `Postpone`              the same, but no attempt is spent
 `DeadLetter`            confirmed publish to the stage's dead queue
@@ -16,7 +17,7 @@ any other exception     a bug: logged with its traceback, then as `RetryLater`
 from dataclasses import dataclass
 from datetime import timedelta
 
-from shared.booking.messages import Message
+from shared.relay.message import Message
 
 #: A short snake_case word that is counted: a member of a stage's own enumeration (StrEnum).
 Reason = str
@@ -31,8 +32,15 @@ class Publish:
 
 
 @dataclass(frozen=True, slots=True)
+class Done:
+    """The effect is achieved (sent, stored, carried over), and nothing is passed on."""
+
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
 class Drop:
-    """Nothing more is to be done with this message."""
+    """Nothing is to be done about this message."""
 
     reason: Reason
 
@@ -62,4 +70,4 @@ class DeadLetter:
     error: Exception | None = None
 
 
-Outcome = Publish | Drop | RetryLater | Postpone | DeadLetter
+Outcome = Publish | Done | Drop | RetryLater | Postpone | DeadLetter

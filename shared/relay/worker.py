@@ -1,4 +1,4 @@
-"""The runner: takes deliveries of one queue, lets the handler judge, acknowledges as it says.
+"""The runner: consumes one queue, calls the handler, and does what its outcome says.
 
 At least once, always: a delivery is acknowledged only after all that follows from it is stored
 and confirmed, so every handler's effect is idempotent.
@@ -18,15 +18,18 @@ from shared.base.clock import Clock, utcnow
 from shared.base.errors import Unavailable, UndecodableMessage
 from shared.base.logging import bound_to_lines
 from shared.base.metrics import AGE_SECONDS, HANDLER_SECONDS, IN_FLIGHT, outcome_counter
-from shared.booking.messages import READS, Message
 from shared.relay.broker import Broker, Consumer, Delivery
 from shared.relay.disposition import Disposition, RunnerReason, StageDelivery
+from shared.relay.message import Message
 from shared.relay.outcomes import DeadLetter, Outcome, Postpone, RetryLater
 from shared.relay.topology import Topology, seconds
 
 log = structlog.get_logger()
 
-#: Takes the one type of message that its stage reads (`messages.READS`), which no type can say.
+#: The message of a body. Raises `UndecodableMessage`.
+Decode = Callable[[bytes], Message]
+
+#: Takes what `Decode` returns, which no type can say.
 Handler = Callable[[Any], Outcome]
 
 #: Takes several messages at once and tells the outcome of each. When it raises, what it did of
@@ -46,8 +49,9 @@ _OUTAGE_REST_SECONDS = 2
 class Worker:
     """Runs one stage's handler in `concurrency` threads.
 
-    `handle_batch`: handles what waits when a thread is free, if that is more than one message. When it
-    raises, each of them is handled by itself, so that none suffers from another.
+    `decode` reads the body of a message. `handle_batch`, where given, handles the messages that
+    wait when a thread is free, if there are several. When it raises, each of them is handled by
+    itself, so that none suffers from another.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class Worker:
         handle: Handler,
         broker: Broker,
         *,
+        decode: Decode,
         topology: Topology,
         concurrency: int,
         prefetch: int,
@@ -64,6 +69,7 @@ class Worker:
     ) -> None:
         self._stage = stage
         self._handle = handle
+        self._decode = decode
         self._handle_batch = handle_batch
         self._broker = broker
         self._topology = topology
@@ -143,7 +149,7 @@ class Worker:
             self._acknowledge(delivery, delivered.next_delay())
             return None
         try:
-            message = READS[self._stage].decode(delivery.envelope.body)
+            message = self._decode(delivery.envelope.body)
         except UndecodableMessage as error:
             disposition = delivered.disposition(DeadLetter(RunnerReason.UNDECODABLE, error))
             self._acknowledge(delivery, disposition)

@@ -10,17 +10,16 @@ from typing import Any, TypeVar
 
 import structlog
 
-from shared.base.errors import Unavailable
+from shared.base.errors import CannotStart, Unavailable, WrongSettings
 from shared.base.logging import configure_logging
 from shared.base.redaction import redact
-from shared.base.settings import WrongSettings, blaming
+from shared.base.settings import blaming
+from shared.booking.messages import READS
 from shared.relay import open_broker
-from shared.relay.broker import BrokerError, UnknownBroker
+from shared.relay.broker import BrokerError
 from shared.relay.worker import BatchHandler, Handler, Worker
 from shared.stage.health import Checks, HealthServer
 from shared.stage.settings import CommonSettings
-from shared.store.engine import UnknownDatabase
-from shared.store.migrate import NewerSchema
 
 log = structlog.get_logger()
 
@@ -45,9 +44,9 @@ def start(process: str, settings_of: type[S], run: Callable[[S], int]) -> int:
         settings = settings_of()
         configure_logging(process, settings)
         return run(settings)
-    except (WrongSettings, UnknownBroker, UnknownDatabase) as error:
+    except WrongSettings as error:
         return _told(process, f"settings: {error}", _WRONG_SETTINGS)
-    except (Unavailable, BrokerError, NewerSchema) as error:
+    except (BrokerError, CannotStart, Unavailable) as error:
         return _told(process, str(error), _UNAVAILABLE)
 
 
@@ -91,6 +90,7 @@ def run_stage(
         stage,
         handle,
         broker,
+        decode=READS[stage].decode,
         topology=settings.topology,
         concurrency=concurrency,
         prefetch=prefetch,

@@ -1,4 +1,4 @@
-"""Settings that every stage process and the console read. Each stage's own stand in its `settings.py`."""
+"""Settings that every stage and the console read. Each stage's own stand in its `settings.py`."""
 
 from datetime import timedelta
 from typing import Annotated, Literal

@@ -21,7 +21,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from shared.base.errors import Unavailable
+from shared.base.errors import Unavailable, WrongSettings
 from shared.base.sqlite import BUSY_SECONDS, keep_private, use_write_ahead_log
 
 _CONNECT_SECONDS = 5
@@ -50,7 +50,7 @@ class DatabaseUnavailable(Unavailable):
         super().__init__("database_unavailable", detail)
 
 
-class UnknownDatabase(ValueError):
+class UnknownDatabase(WrongSettings):
     """BUDKAVLE_DATABASE_URL names no database we have. The text does not repeat the URL."""
 
 

@@ -1,9 +1,9 @@
 """The inbox on a database: what patients were told, and how far each booking has been judged.
 
-One circle (`shared.booking.inbox`) is judged by one transaction at a time, so that two composers never
-judge a booking, or a removal and the creation that takes its place, side by side. On PostgreSQL
-advisory locks on the circles see to it: one statement, and no row needed. On SQLite every
-transaction is alone anyway.
+One circle (`shared.booking.inbox`) is judged by one transaction at a time, so that two composers
+never judge a booking, or a removal and the creation that takes its place, side by side. On
+PostgreSQL advisory locks on the circles see to it: one statement, and no row needed. On SQLite
+every transaction is alone anyway.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

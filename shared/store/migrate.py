@@ -9,6 +9,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
 
+from shared.base.errors import CannotStart
 from shared.store.engine import open_database, parse_url
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -17,7 +18,7 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 2_026_112_500
 
 
-class NewerSchema(Exception):
+class NewerSchema(CannotStart):
     """The database was migrated by a later version of Budkavle than this one."""
 
 

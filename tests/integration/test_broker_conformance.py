@@ -317,7 +317,15 @@ def test_a_wait_longer_than_every_step_is_walked_in_steps(broker: Broker) -> Non
         return Postpone(wait, _Reason.WAIT) if len(calls) == 1 else Drop(_Reason.DONE)
 
     broker.publish([_notification()])
-    worker = Worker("filter", handle, broker, topology=FAST, concurrency=1, prefetch=5)
+    worker = Worker(
+        "filter",
+        handle,
+        broker,
+        decode=Notification.decode,
+        topology=FAST,
+        concurrency=1,
+        prefetch=5,
+    )
     worker.start()
     eventually(lambda: len(calls) == 2)
     assert worker.stop(10)

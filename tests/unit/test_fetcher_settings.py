@@ -5,7 +5,7 @@ import re
 import pytest
 
 from fetcher.settings import UNKNOWN_BOOKING_FAULT, FetcherSettings
-from shared.base.settings import WrongSettings
+from shared.base.errors import WrongSettings
 
 URL = "https://platform.example/vp/GetBookingDetails"
 

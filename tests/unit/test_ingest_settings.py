@@ -6,7 +6,7 @@ import pytest
 
 from ingest.settings import IngestSettings
 from ingest.tls import TlsFiles
-from shared.base.settings import WrongSettings
+from shared.base.errors import WrongSettings
 
 FILES = {
     "ingest_tls_certificate": Path("own.pem"),

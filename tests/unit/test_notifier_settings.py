@@ -5,7 +5,7 @@ import pytest
 from notifier.__main__ import build_lanes
 from notifier.settings import NotifierSettings
 from notifier.texts import load_texts
-from shared.base.settings import WrongSettings
+from shared.base.errors import WrongSettings
 from shared.booking.notices import Channel
 
 SECRET = "abcdefghijklmnopqrst"

@@ -133,7 +133,7 @@ def test_every_queue_is_declared_and_bound_once(channel: RecordingChannel) -> No
 
 def test_the_prefetch_is_never_global() -> None:
     """Global QoS is on the list, and quorum queues never took it."""
-    sources = Path(rabbitmq_topology.__file__).parent.glob("rabbitmq*.py")
+    sources = Path(rabbitmq_topology.__file__).parent.glob("*.py")
     calls = [
         node
         for source in sources

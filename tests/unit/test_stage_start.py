@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from shared.base.settings import WrongSettings
+from shared.base.errors import WrongSettings
 from shared.stage.settings import CommonSettings
 
 SECRET = "hunter2-hunter2-hunter2"

@@ -9,7 +9,7 @@ import pytest
 
 from shared.base.clock import utcnow
 from shared.base.errors import Unavailable
-from shared.booking.messages import Message
+from shared.booking.messages import BookingChange, Message
 from shared.relay.broker import Delivery, Envelope, Outgoing
 from shared.relay.outcomes import Drop, Outcome, Publish
 from shared.relay.topology import Topology
@@ -57,7 +57,15 @@ def run(broker: FakeBroker) -> Iterator[Callable[[Callable[[Message], Outcome]],
     started: list[Worker] = []
 
     def start(handle: Callable[[Message], Outcome]) -> Worker:
-        worker = Worker("fetcher", handle, broker, topology=Topology(), concurrency=2, prefetch=10)
+        worker = Worker(
+            "fetcher",
+            handle,
+            broker,
+            decode=BookingChange.decode,
+            topology=Topology(),
+            concurrency=2,
+            prefetch=10,
+        )
         started.append(worker)
         worker.start()
         return worker
@@ -152,7 +160,15 @@ def test_stopping_tells_when_the_deadline_passed_first(broker) -> None:
         may_end.wait(30)
         return Drop(Why.NOT_OURS)
 
-    worker = Worker("fetcher", stuck, broker, topology=Topology(), concurrency=1, prefetch=1)
+    worker = Worker(
+        "fetcher",
+        stuck,
+        broker,
+        decode=BookingChange.decode,
+        topology=Topology(),
+        concurrency=1,
+        prefetch=1,
+    )
     worker.start()
     broker.deliver(delivery())
     begun.wait(10)
@@ -195,10 +211,11 @@ class TestTogether:
             "fetcher",
             stage,
             broker,
+            decode=BookingChange.decode,
             topology=Topology(),
             concurrency=1,
             prefetch=10,
-            handle_batch=stage.together,
+            handle_batch=stage.handle_batch,
         )
         worker.start()
         broker.deliver(delivery())

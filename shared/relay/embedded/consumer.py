@@ -1,4 +1,4 @@
-"""A consumer of the embedded broker: one thread that claims, renews, and acknowledges in batches."""
+"""A consumer of the embedded broker: one thread that claims, renews, acknowledges."""
 
 import threading
 import time

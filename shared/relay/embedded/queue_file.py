@@ -10,7 +10,7 @@ later              none     is delayed until then
 later              some     is being handled; its holder renews `due` until done
 =================  =======  =====================================================
 
-Every change is one transaction, so a acknowledgement publishes and acknowledges at once or not at all.
+Every change is one transaction, so an acknowledgement and its publishes are stored as one.
 """
 
 import json

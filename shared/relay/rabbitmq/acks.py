@@ -1,8 +1,8 @@
 """Acknowledgements on one channel, in as few commands as will do.
 
 Each command is an entry in the log of the quorum queue. So what becomes due in one turn of the I/O
-loop is sent at its end, together: all that is acknowledged up to the oldest delivery still in work is
-one command. What lies beyond that is acknowledged singly: `multiple` would take the one in work
+loop is sent at its end, together: everything up to the oldest delivery still in work is one
+command. What lies beyond that is acknowledged singly: `multiple` would take the one in work
 along, and waiting for it would stop the deliveries.
 
 Used on the connection's I/O thread only.
@@ -49,7 +49,7 @@ class Acknowledgements:
             del self._unacknowledged[tag]
 
     def _up_to_the_first_in_work(self, due: set[int]) -> int:
-        """The last tag before which nothing is in work, 0 if there is none; they are acknowledged."""
+        """The last tag before which nothing is in work; 0 if there is none."""
         gapless = 0
         while self._unacknowledged and (oldest := next(iter(self._unacknowledged))) in due:
             del self._unacknowledged[oldest]

@@ -49,7 +49,13 @@ def hop(url: str, meter: Meter) -> None:
     topology = Topology()
     broker = open_broker(url, topology)
     worker = Worker(
-        "fetcher", handle, broker, topology=topology, concurrency=_THREADS, prefetch=PREFETCH
+        "fetcher",
+        handle,
+        broker,
+        decode=BookingChange.decode,
+        topology=topology,
+        concurrency=_THREADS,
+        prefetch=PREFETCH,
     )
     worker.start()
     meter.all_done.wait()
