@@ -1,6 +1,7 @@
 """Holds what stands against what must be."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,9 @@ from tests.chaos.ledger import Circle, Message, NoticeRow
 from tests.chaos.stories import Case
 from tests.chaos.telling import Line, Telling
 
+#: The stages that may find an engagement unreadable.
+_JUDGES_OF_ENGAGEMENTS = ("ingest", "filter")
+_BOOKING_ID = re.compile(rb"\bB\d+-\d+\b")
 _SENT = frozenset({NoticeStatus.ACCEPTED, NoticeStatus.DELIVERED})
 
 
@@ -129,26 +133,37 @@ class DeadAccount:
 
 
 def account_dead(letters: Iterable[Envelope], cases: Iterable[Case]) -> DeadAccount:
-    """Only a reply about another patient explains a dead letter: all else passes and is retried."""
+    """What explains a dead letter: a reply about another patient, or an unreadable engagement.
+
+    All else passes and is retried.
+    """
     account = DeadAccount()
-    mixed_up = {case.moments[0][0].booking.booking_id for case in cases if case.mixed_up}
+    dying = {case.moments[0][0].booking.booking_id: case for case in cases if case.dies}
     found: set[str] = set()
     for letter in letters:
         booking_id = _booking_of(letter)
         found.add(booking_id)
-        if letter.dead_reason == "reply_mismatch" and booking_id in mixed_up:
+        if booking_id in dying and _explains(dying[booking_id], letter):
             account.explained[letter.dead_reason] += 1
         else:
             account.unexplained.append(_described(letter, booking_id))
-    account.missing = sorted(mixed_up - found)
+    account.missing = sorted(dying.keys() - found)
     return account
 
 
+def _explains(case: Case, letter: Envelope) -> bool:
+    if case.mixed_up:
+        return letter.dead_reason == "reply_mismatch"
+    return letter.origin in _JUDGES_OF_ENGAGEMENTS and letter.dead_reason != "bug"
+
+
 def _booking_of(letter: Envelope) -> str:
+    """The booking of a message between stages; of what no stage could read, the first one in it."""
     try:
         return str(json.loads(letter.body)["booking"]["booking_id"])
     except (ValueError, KeyError, TypeError):
-        return ""
+        named = _BOOKING_ID.search(letter.body)
+        return named[0].decode() if named else ""
 
 
 def _described(letter: Envelope, booking_id: str) -> str:

@@ -40,11 +40,15 @@ _SOURCE_FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "latency", "latency_seconds": 1.5},
     {"kind": "slow-drip", "drip_seconds": 3},
 )
-#: Of the SMS provider and the mail server: a few calls each, for each makes an uncertain notice.
+#: A broker that is away for long is so for this many seconds: every so many of its falls.
+_OUTAGE_SECONDS, _OUTAGE_ONE_OF = 10.0, 3
+#: Of the SMS provider, the mail server and the index: a few calls each, since an uncertain notice
+#: may come of each.
 _PROVIDER_FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("sms", {"kind": "hang-up", "count": 1}),
     ("sms", {"kind": "latency", "count": 20, "latency_seconds": 1}),
     ("sms", {"kind": "timeout-after-accept", "count": 1, "seconds": 3}),
+    ("index", {"kind": "answer-lost", "count": 1}),
     ("smtp", {"kind": "fault", "count": 3}),
     ("smtp", {"kind": "hang-up", "count": 1}),
     ("smtp", {"kind": "latency", "count": 20, "latency_seconds": 1}),
@@ -84,7 +88,7 @@ class Havoc:
         """Everything runs again. Booking systems recover by themselves: their faults are short."""
         await asyncio.to_thread(self._stage.broker.start)
         await asyncio.to_thread(self._stage.database.start)
-        for target in ("sms", "smtp"):
+        for target in ("sms", "smtp", "index"):
             await self._heal(target)
         await asyncio.to_thread(self._stage.fleet.start)
 
@@ -122,8 +126,17 @@ class Havoc:
         broker = _in_rounds(rng, (self._restart_broker, self._kill_broker))
         database = _in_rounds(rng, (self._restart_database, self._kill_database))
         async for number in self._troubles(rng, 8, 30, at_least=2):
-            way = next(database if number % 2 else broker)
-            await way(rng.uniform(0, 3))
+            if number % 2:
+                await next(database)(rng.uniform(0, 3))
+            else:
+                await next(broker)(self._away_seconds(rng, number // 2))
+
+    def _away_seconds(self, rng: random.Random, fall: int) -> float:
+        """Now and then the broker is away for long. Not while all is in haste."""
+        if fall % _OUTAGE_ONE_OF != 1 or time.monotonic() < self._calm_from:
+            return rng.uniform(0, 3)
+        self.counts["broker_outages"] += 1
+        return _OUTAGE_SECONDS
 
     async def _restart_broker(self, down_seconds: float) -> None:
         await self._fell("broker_restarts", self._stage.broker, "stop", down_seconds)
