@@ -66,7 +66,7 @@ class SmtpFault(StrEnum):
 class IndexFault(StrEnum):
     """What can be wrong between the index and its subscriber."""
 
-    ANSWER_LOST = "answer-lost"  # the subscriber's answer does not arrive: sent again though taken
+    ANSWER_LOST = "answer-lost"  # an answer, no Fault, does not arrive: sent again though taken
 
 
 class BadFault(ValueError):

@@ -54,9 +54,10 @@ class Subscriber:
         status, body = await post(
             self.url, request, headers, self._patience_seconds, chunked=chunked
         )
+        answer = read_answer(status, body)
         if IndexFault.ANSWER_LOST in self._faults.strike(TARGET):
             raise NoAnswer("the answer was lost, by a fault of the sandbox")
-        return read_answer(status, body)
+        return answer
 
     def _queue_headers(self) -> dict[str, str]:
         """The headers of its queue, which the index passes on as they are."""

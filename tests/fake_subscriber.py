@@ -82,6 +82,7 @@ def fake_subscriber() -> Iterator[FakeSubscriber]:
             headers = {name.lower(): text for name, text in self.headers.items()}
             status, answer = subscriber.answer(Received(self.path, headers, body))
             self.send_response(status)
+            self.send_header("Content-Type", "text/xml; charset=utf-8")
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
             self.wfile.write(answer)

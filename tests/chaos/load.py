@@ -8,18 +8,8 @@ from collections.abc import Awaitable, Callable
 from itertools import count
 from urllib.parse import quote
 
-from lxml import etree
-
 from sandbox.http_client import NoAnswer, call, post
-from shared.riv.namespaces import (
-    CORRELATION_ID_HEADER,
-    ENGAGEMENT_INDEX,
-    LOGICAL_ADDRESS,
-    ORIGINAL_CONSUMER_HEADER,
-    UPDATE,
-    UPDATE_ACTION,
-)
-from shared.riv.soap import build_envelope
+from sandbox.updates import build_update, update_headers
 from tests.chaos.accounts import circle_of
 from tests.chaos.ledger import Circle
 from tests.chaos.plan import Beginning, Plan, Repetition
@@ -46,13 +36,8 @@ class Index:
 
     async def update(self, step: Step, source: Source) -> None:
         """Return when it has taken the Update; what refuses it is an error of ours."""
-        headers = {
-            "Content-Type": "text/xml; charset=UTF-8",
-            "SOAPAction": f'"{UPDATE_ACTION}"',
-            CORRELATION_ID_HEADER: f"chaos-{next(self._numbers)}",
-            ORIGINAL_CONSUMER_HEADER: source.hsa_id,
-        }
-        body = _update_of(step, self._owner)
+        headers = update_headers(f"chaos-{next(self._numbers)}", source.hsa_id)
+        body = build_update(step.transactions, self._owner)
         while True:
             try:
                 status, answer = await post(self._url, body, headers, _UPDATE_SECONDS)
@@ -62,15 +47,6 @@ class Index:
             assert status == 200, answer
             self.accepted += 1
             return
-
-
-def _update_of(step: Step, owner: str) -> bytes:
-    header = etree.Element(LOGICAL_ADDRESS)
-    header.text = owner
-    names = {"up": UPDATE, "ei": ENGAGEMENT_INDEX}
-    body = etree.Element(f"{{{UPDATE}}}Update", nsmap=names)
-    body.extend(one.element(UPDATE) for one in step.transactions)
-    return build_envelope(body, [header])
 
 
 class BookingSystems:
