@@ -10,8 +10,9 @@ from fetcher.crm_scheduling import SERVICE_DOMAIN, CrmScheduling
 from fetcher.handler import FetchHandler
 from fetcher.limits import SourceLimits
 from fetcher.metrics import SourceWatch
-from fetcher.platform import Platform, TimeOuts, TlsFiles
+from fetcher.platform import Platform, TimeOuts
 from fetcher.settings import FetcherSettings
+from shared.base.certificates import PemFiles
 from shared.base.clock import utcnow
 from shared.base.settings import blaming
 from shared.stage.process import run_stage, start
@@ -48,8 +49,10 @@ def run(settings: FetcherSettings) -> int:
 
 
 def _platform(settings: FetcherSettings) -> Platform:
-    tls = TlsFiles(
-        settings.fetcher_ca, settings.fetcher_certificate, settings.fetcher_certificate_key
+    tls = PemFiles(
+        ca=settings.fetcher_ca,
+        certificate=settings.fetcher_certificate,
+        key=settings.fetcher_certificate_key,
     )
     with blaming("BUDKAVLE_FETCHER_CA, _CERTIFICATE, _CERTIFICATE_KEY"):
         return Platform(

@@ -20,15 +20,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import pycurl
-import structlog
 
 from fetcher.answers import CallFailed, RetryReason, ShortTrouble
-
-log = structlog.get_logger()
+from shared.base.certificates import PemFiles, Renewal
 
 _CHARSET = re.compile(rb"charset=[\"']?([\w.:-]+)", re.IGNORECASE)
 #: How often certificate files are looked at for renewal, in seconds.
@@ -50,6 +47,9 @@ _UNSENT = (b"Accept:", b"Expect:")
 _STOP = -1
 Options = Mapping[int, Any]
 
+#: No certificate of ours; the machine's own authorities are trusted.
+_NO_FILES = PemFiles()
+
 _NAMES = {code: name for name, code in vars(pycurl).items() if name.startswith("E_")}
 
 
@@ -58,48 +58,6 @@ class HttpReply:
     status: int
     content: bytes
     encoding: str | None  # as the Content-Type says, if it does
-
-
-@dataclass(frozen=True, slots=True)
-class TlsFiles:
-    """PEM files. Without `ca`, the machine's own authorities are trusted."""
-
-    ca: Path | None = None
-    certificate: Path | None = None
-    key: Path | None = None
-
-    def stamp(self) -> tuple[int, ...]:
-        """Changes when a file does. Raises OSError for one that is not there."""
-        files = (path for path in (self.ca, self.certificate, self.key) if path)
-        return tuple(path.stat().st_mtime_ns for path in files)
-
-    def options(self) -> Options:
-        """For libcurl, with what the files hold now: it would read them at each connection.
-
-        Raises OSError (`ssl.SSLError` is one) when a file is missing or not what it must be.
-        """
-        self._check()
-        options = self._authorities()
-        if self.certificate:
-            options[pycurl.SSLCERT_BLOB] = self.certificate.read_bytes()
-            options[pycurl.SSLKEY_BLOB] = (self.key or self.certificate).read_bytes()
-        return options
-
-    def _check(self) -> None:
-        """By Python's own TLS, which looks at the files at once and not when first connecting."""
-        context = ssl.create_default_context(cafile=self.ca)
-        if self.certificate:
-            context.load_cert_chain(self.certificate, self.key)
-
-    def _authorities(self) -> dict[int, Any]:
-        if self.ca:
-            return {pycurl.CAINFO_BLOB: self.ca.read_bytes()}
-        own = ssl.get_default_verify_paths()
-        return {
-            option: path
-            for option, path in ((pycurl.CAINFO, own.cafile), (pycurl.CAPATH, own.capath))
-            if path
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +81,7 @@ class Platform:
         time_outs: TimeOuts,
         connections: int,
         max_bytes: int,
-        tls: TlsFiles = TlsFiles(),
+        tls: PemFiles = _NO_FILES,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._options = _options(url, time_outs)
@@ -131,14 +89,13 @@ class Platform:
         self._max_bytes = max_bytes
         self._tls = tls
         self._monotonic = monotonic
-        self._renewing = Lock()
         self._looked_at = monotonic()
-        self._stamp = tls.stamp()
+        self._renewal = Renewal(tls, self._take_up)
         self._pool = self._new_pool()
 
     def post(self, body: bytes, headers: Mapping[str, str]) -> HttpReply:
         """Send `body` and read the reply, whatever its status. Raises `CallFailed`."""
-        self._take_up_renewed_files()
+        self._look_at_files()
         pool = self._pool
         curl = pool.take()
         try:
@@ -171,29 +128,18 @@ class Platform:
         encoding = charset[1].decode("ascii") if charset else None
         return HttpReply(curl.getinfo(pycurl.RESPONSE_CODE), bytes(content), encoding)
 
-    def _take_up_renewed_files(self) -> None:
-        """New connections for new certificates; calls under way finish on the old ones.
-
-        Files that cannot be used, as when only half of them are written, are left for later.
-        """
-        if self._monotonic() - self._looked_at < _LOOK_AT_FILES:
-            return
-        with self._renewing:
+    def _look_at_files(self) -> None:
+        if self._monotonic() - self._looked_at >= _LOOK_AT_FILES:
             self._looked_at = self._monotonic()
-            try:
-                stamp = self._tls.stamp()
-                if stamp == self._stamp:
-                    return
-                renewed = self._new_pool()
-            except OSError as error:
-                log.warning("certificates_unusable", error=type(error).__name__)
-                return
-            former, self._pool, self._stamp = self._pool, renewed, stamp
-            former.close()
-            log.info("certificates_renewed")
+            self._renewal.look()
+
+    def _take_up(self) -> None:
+        """New connections for new certificates; calls under way finish on the old ones."""
+        former, self._pool = self._pool, self._new_pool()
+        former.close()
 
     def _new_pool(self) -> "_Pool":
-        return _Pool({**self._options, **self._tls.options()}, self._connections)
+        return _Pool({**self._options, **tls_options(self._tls)}, self._connections)
 
 
 class _Pool:
@@ -235,6 +181,31 @@ def _options(url: str, time_outs: TimeOuts) -> Options:
         pycurl.TIMEOUT_MS: round((time_outs.connect + time_outs.read) * milliseconds),
         pycurl.LOW_SPEED_LIMIT: 1,  # byte a second: less is silence
         pycurl.LOW_SPEED_TIME: ceil(time_outs.read),
+    }
+
+
+def tls_options(files: PemFiles) -> Options:
+    """For libcurl, with what the files hold now: it would read them at each connection.
+
+    Without `files.ca`, the machine's own authorities are trusted. Raises OSError
+    (`ssl.SSLError` is one) when a file is missing or not what it must be.
+    """
+    files.load_into(ssl.create_default_context())  # Python looks at files at once, libcurl later
+    options = _authorities(files.ca)
+    if files.certificate:
+        options[pycurl.SSLCERT_BLOB] = files.certificate.read_bytes()
+        options[pycurl.SSLKEY_BLOB] = (files.key or files.certificate).read_bytes()
+    return options
+
+
+def _authorities(ca: Path | None) -> dict[int, Any]:
+    if ca:
+        return {pycurl.CAINFO_BLOB: ca.read_bytes()}
+    own = ssl.get_default_verify_paths()
+    return {
+        option: path
+        for option, path in ((pycurl.CAINFO, own.cafile), (pycurl.CAPATH, own.capath))
+        if path
     }
 
 

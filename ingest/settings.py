@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from ingest.tls import TlsFiles
+from shared.base.certificates import PemFiles
 from shared.base.settings import Bind, Words
 from shared.stage.settings import CommonSettings
 
@@ -92,7 +92,7 @@ class IngestSettings(CommonSettings):
         return self
 
     @property
-    def tls(self) -> TlsFiles | None:
+    def tls(self) -> PemFiles | None:
         """The files TLS is made of; None when the endpoint speaks plain HTTP."""
         certificate, key, client_ca = (
             self.ingest_tls_certificate,
@@ -101,4 +101,4 @@ class IngestSettings(CommonSettings):
         )
         if certificate is None or key is None or client_ca is None:
             return None
-        return TlsFiles(certificate, key, client_ca)
+        return PemFiles(ca=client_ca, certificate=certificate, key=key)

@@ -9,7 +9,8 @@ import pytest
 import trustme
 
 from fetcher.answers import CallFailed, RetryReason
-from fetcher.platform import Platform, TimeOuts, TlsFiles
+from fetcher.platform import Platform, TimeOuts
+from shared.base.certificates import PemFiles
 from tests.source_server import Call, SourceServer, source_server
 
 
@@ -26,7 +27,9 @@ class Pki:
 
     def __init__(self, folder: Path) -> None:
         self.authority = trustme.CA()
-        self.files = TlsFiles(folder / "ca.pem", folder / "cert.pem", folder / "key.pem")
+        self.files = PemFiles(
+            ca=folder / "ca.pem", certificate=folder / "cert.pem", key=folder / "key.pem"
+        )
         assert self.files.ca is not None
         self.authority.cert_pem.write_to_path(str(self.files.ca))
         self._age = 0
@@ -68,7 +71,7 @@ def server(pki: Pki) -> Iterator[SourceServer]:
 
 
 def platform(
-    server: SourceServer, tls: TlsFiles, clock: Clock | None = None, host: str = "localhost"
+    server: SourceServer, tls: PemFiles, clock: Clock | None = None, host: str = "localhost"
 ) -> Platform:
     return Platform(
         server.url.replace("localhost", host),
@@ -102,7 +105,7 @@ def test_a_platform_of_another_authority_is_not_called(
 ) -> None:
     stranger = tmp_path / "stranger.pem"
     trustme.CA().cert_pem.write_to_path(str(stranger))
-    tls = TlsFiles(stranger, pki.files.certificate, pki.files.key)
+    tls = PemFiles(ca=stranger, certificate=pki.files.certificate, key=pki.files.key)
     with pytest.raises(CallFailed) as caught:
         platform(server, tls).post(b"", {})
     assert caught.value.reason is RetryReason.UNREACHABLE
@@ -119,7 +122,7 @@ def test_a_platform_by_another_name_is_not_called(server: SourceServer, pki: Pki
 def test_without_an_authority_of_its_own_the_machines_are_trusted(
     server: SourceServer, pki: Pki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tls = TlsFiles(None, pki.files.certificate, pki.files.key)
+    tls = PemFiles(certificate=pki.files.certificate, key=pki.files.key)
     with pytest.raises(CallFailed):
         platform(server, tls).post(b"", {})
     monkeypatch.setenv("SSL_CERT_FILE", str(pki.files.ca))
@@ -128,7 +131,7 @@ def test_without_an_authority_of_its_own_the_machines_are_trusted(
 
 def test_without_a_certificate_the_platform_refuses_us(server: SourceServer, pki: Pki) -> None:
     with pytest.raises(CallFailed) as caught:
-        platform(server, TlsFiles(pki.files.ca)).post(b"", {})
+        platform(server, PemFiles(ca=pki.files.ca)).post(b"", {})
     assert caught.value.reason is RetryReason.UNREACHABLE
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ingest.settings import IngestSettings
-from ingest.tls import TlsFiles
+from shared.base.certificates import PemFiles
 from shared.base.errors import WrongSettings
 
 FILES = {
@@ -20,7 +20,9 @@ def test_plain_http_is_the_default() -> None:
 
 
 def test_tls_is_made_of_three_files() -> None:
-    assert IngestSettings(**FILES).tls == TlsFiles(*FILES.values())
+    assert IngestSettings(**FILES).tls == PemFiles(
+        certificate=Path("own.pem"), key=Path("own.key"), ca=Path("ca.pem")
+    )
 
 
 @pytest.mark.parametrize("missing", FILES)
