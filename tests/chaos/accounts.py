@@ -141,34 +141,35 @@ def account_dead(letters: Iterable[Envelope], cases: Iterable[Case]) -> DeadAcco
     dying = {case.moments[0][0].booking.booking_id: case for case in cases if case.dies}
     found: set[str] = set()
     for letter in letters:
-        booking_id = _booking_of(letter)
-        found.add(booking_id)
-        if booking_id in dying and _explains(dying[booking_id], letter):
+        bookings = _bookings_of(letter)
+        found |= bookings
+        if bookings and all(_explains(dying.get(one), letter) for one in bookings):
             account.explained[letter.dead_reason] += 1
         else:
-            account.unexplained.append(_described(letter, booking_id))
+            account.unexplained.append(_described(letter, bookings))
     account.missing = sorted(dying.keys() - found)
     return account
 
 
-def _explains(case: Case, letter: Envelope) -> bool:
+def _explains(case: Case | None, letter: Envelope) -> bool:
+    if case is None:
+        return False
     if case.mixed_up:
         return letter.dead_reason == "reply_mismatch"
     return letter.origin in _JUDGES_OF_ENGAGEMENTS and letter.dead_reason != "bug"
 
 
-def _booking_of(letter: Envelope) -> str:
-    """The booking of a message between stages; of what no stage could read, the first one in it."""
+def _bookings_of(letter: Envelope) -> set[str]:
+    """The booking of a message between stages; of what no stage could read, all that it names."""
     try:
-        return str(json.loads(letter.body)["booking"]["booking_id"])
+        return {str(json.loads(letter.body)["booking"]["booking_id"])}
     except (ValueError, KeyError, TypeError):
-        named = _BOOKING_ID.search(letter.body)
-        return named[0].decode() if named else ""
+        return {found.decode() for found in _BOOKING_ID.findall(letter.body)}
 
 
-def _described(letter: Envelope, booking_id: str) -> str:
+def _described(letter: Envelope, bookings: set[str]) -> str:
     last = f"{letter.history[-1].error}: {letter.history[-1].text}" if letter.history else ""
-    return f"{letter.origin} {letter.dead_reason} {letter.message_id} {booking_id} {last}"
+    return f"{letter.origin} {letter.dead_reason} {letter.message_id} {sorted(bookings)} {last}"
 
 
 def strangers(told: Mapping[Circle, Sequence[Message]], cases: Iterable[Case]) -> Iterator[Message]:

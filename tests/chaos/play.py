@@ -183,8 +183,10 @@ class _Performance:
         )
 
     async def _load_figures(self) -> Counter[str]:
+        figures = await asyncio.to_thread(self._stage.index.figures)
         return Counter(
+            figures,
             accepted=self._index.accepted,
             activated=self._load.activated,
-            **await asyncio.to_thread(self._stage.index.figures),
+            refused=max(0, figures["refused"] - self._index.odd),
         )
