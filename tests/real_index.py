@@ -52,7 +52,7 @@ class RealIndex:
         self.url = f"http://127.0.0.1:{free_port()}/update"
         self._subscribers = _SUBSCRIBERS.substitute(address=subscriber).encode()
         self._platform_url = platform.url
-        self._failed_in_a_row = 0
+        self._failures: Counter[str] = Counter()  # by the id of the index's queue message
         self._under_way = 0
         self._last = time.monotonic()
         self._counts: Counter[str] = Counter()
@@ -114,17 +114,15 @@ class RealIndex:
         return answer.status_code, answer.content
 
     def _counted(self, response: Response, received: Received) -> Response:
-        """The index sends strictly one at a time, so failures in a row are of one notification."""
+        """The index passes its queue's headers on, so a re-send is known by them."""
         try:
             answer = read_answer(*response)
         except NoAnswer:
+            message_id = received.headers["jmsmessageid"]
+            self._failures[message_id] += 1
             self._counts["sent_again"] += 1
-            self._failed_in_a_row += 1
-            if self._failed_in_a_row > _RESENDS:
-                self._counts["index_dead"] += 1
-                self._failed_in_a_row = 0
+            self._counts["index_dead"] += self._failures[message_id] == _RESENDS + 1
             return response
-        self._failed_in_a_row = 0
         if answer.result_code in ("OK", "INFO"):
             self._counts["requests"] += 1
         else:

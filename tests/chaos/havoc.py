@@ -40,6 +40,8 @@ _SOURCE_FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "latency", "latency_seconds": 1.5},
     {"kind": "slow-drip", "drip_seconds": 3},
 )
+#: How long the index goes on sending a notification that gets no answer, and a little more.
+_INDEX_ATTEMPTS_SECONDS = 15.0
 #: A broker that is away for long is so for this many seconds: every so many of its falls.
 _OUTAGE_SECONDS, _OUTAGE_ONE_OF = 10.0, 3
 #: Of the SMS provider, the mail server and the index: a few calls each, since an uncertain notice
@@ -64,6 +66,7 @@ class Havoc:
         self._units = units
         self._seed = seed
         self._calm_from = time.monotonic() + _HASTY_SECONDS
+        self._ingest_rests_until = 0.0
         self._enough = asyncio.Event()
         self._diary = stage.folder / "havoc.log"
         self.counts: Counter[str] = Counter()
@@ -98,7 +101,7 @@ class Havoc:
         """Mostly one is killed; now and then all of a stage; now and then one ends in order."""
         stages = _in_rounds(rng, STAGES)
         async for number in self._troubles(rng, 2, 8, at_least=len(STAGES)):
-            members = self._stage.fleet.of(next(stages))
+            members = self._stage.fleet.of(self._may_end(stages))
             match number % 7:
                 case 3:
                     await self._kill(members, rng.uniform(0, 2))
@@ -106,6 +109,19 @@ class Havoc:
                     await self._retire(rng.choice(members))
                 case _:
                     await self._kill([rng.choice(members)], rng.uniform(0, 2))
+
+    def _may_end(self, stages: Iterator[str]) -> str:
+        """The next stage; not ingest so soon again that the index would use up its attempts.
+
+        There is one ingest here. Of the two that there should be, one is always up.
+        """
+        for stage in stages:
+            if stage != "ingest":
+                return stage
+            if time.monotonic() >= self._ingest_rests_until:
+                self._ingest_rests_until = time.monotonic() + _INDEX_ATTEMPTS_SECONDS
+                return stage
+        raise AssertionError("there is no end of rounds")
 
     async def _kill(self, victims: Sequence[Member], dead_seconds: float) -> None:
         for victim in victims:

@@ -7,6 +7,7 @@ import requests
 import zeep
 from lxml import etree
 
+from console.demo.world import ForeignIndex, World
 from sandbox.booking_systems import BookingSystems
 from sandbox.bookings import Bookings
 from sandbox.calls import Calls
@@ -18,6 +19,7 @@ from sandbox.http_wire import Request
 from sandbox.index_entries import IndexEntries
 from sandbox.subscriber import build_request, read_answer
 from sandbox.timeslots import FIELDS, render_reply, with_quirks
+from sandbox.updates import build_update
 from shared.riv.contracts import schema_path
 from tests.contract.schemas import assert_conforms, official_folder, official_schema
 from tests.fake_subscriber import result
@@ -114,6 +116,19 @@ def test_the_answer_to_an_update_conforms(world: RunningWorld) -> None:
     update = soap_update(soap_transaction())
     answer = requests.post(world.addresses.index, data=update, timeout=10)
     assert_conforms(answer.content)
+
+
+def test_the_demo_updates_an_index_that_is_not_the_sandbox_s(world: RunningWorld) -> None:
+    foreign = ForeignIndex(world.addresses.index, "SE0000000000-INDEX")
+    outside = World(world.addresses.control, foreign)
+    outside.tell_index({**ENTRY, "businessObjectInstanceIdentifier": "by-demo"})
+    assert eventually(lambda: "by-demo" in _kept_bookings(world))
+    assert not outside.has_own_index
+
+
+def test_updates_conform() -> None:
+    removal = entry(deleteFlag=True, businessObjectInstanceIdentifier="b-2")
+    assert_conforms(build_update(read_json([ENTRY, removal]), "SE0000000000-INDEX"))
 
 
 def test_the_answers_that_the_index_reads_conform() -> None:
