@@ -184,9 +184,5 @@ class _Performance:
 
     async def _load_figures(self) -> Counter[str]:
         figures = await asyncio.to_thread(self._stage.index.figures)
-        return Counter(
-            figures,
-            accepted=self._index.accepted,
-            activated=self._load.activated,
-            refused=max(0, figures["refused"] - self._index.odd),
-        )
+        figures["refused"] = max(0, figures["refused"] - self._index.odd)
+        return Counter(figures, accepted=self._index.accepted, activated=self._load.activated)
