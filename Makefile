@@ -18,6 +18,7 @@ java: venv ## A client that Apache CXF makes of our WSDL calls ingest; needs Mav
 	BUDKAVLE_JAVA_CLIENT=1 $(BIN)/python -m pytest tests/contract/test_java_client.py
 
 real-index: venv ## Demo and a load with kills, by the real index: EI_JAR=/path/to/its.jar; needs Java 17
+	@test -f "$(EI_JAR)" || { echo "EI_JAR: no such file: '$(EI_JAR)'" >&2; exit 1; }
 	BUDKAVLE_EI_JAR=$(abspath $(EI_JAR)) $(BIN)/python -m pytest tests/e2e/test_real_index.py
 
 chaos: venv ## Nothing lost, nothing twice, whatever dies (10 min). Shorter: make chaos T="--count 500"
