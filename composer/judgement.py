@@ -3,7 +3,7 @@
 It rests on two things alone: what the booking system said when it was asked, and what was announced
 to the patient before. The notification's own word, created or removed, decides only what may be
 said of a booking that is gone: never "cancelled" without a removal, and never on a removal alone
-(DOMAIN, "What removal means").
+(docs/domain.md, "What removal means").
 
 ```
 judged before, and announced ──────────────────────────────────► its order once more

@@ -1,6 +1,6 @@
 """What an `Update` carries: transactions, checked as the national index checks them.
 
-The running index is more lenient than the contract (DOMAIN, "ProcessNotification"): it takes
+The running index is more lenient than the contract (docs/domain.md, "The running index"): it takes
 person numbers of any form, ids of blanks alone and times of 13 digits, and passes them on. The
 same checks hold for both doors, SOAP and JSON; the names are those of the official schema.
 """
@@ -63,7 +63,7 @@ Upto128 = Annotated[str, Field(min_length=1, max_length=128), Trimmed]
 Upto255 = Annotated[str, Field(min_length=1, max_length=255), Trimmed]
 WallTime = Annotated[str, AfterValidator(_wall)]
 
-#: Which engagement it is (DOMAIN): the nine fields, `owner` last.
+#: Which engagement it is (docs/domain.md, "An engagement"): the nine fields, `owner` last.
 Key = tuple[str, ...]
 
 

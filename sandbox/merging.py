@@ -1,7 +1,7 @@
 """How the index merges single Updates: whatever comes within its window goes out as one.
 
 So a request holds engagements of booking systems that know nothing of each other, and of one key
-only what the index kept of it (DOMAIN, "ProcessNotification"; seen with index 3.7).
+only what the index kept of it (docs/domain.md, "ProcessNotification"; seen with index 3.7).
 """
 
 import asyncio

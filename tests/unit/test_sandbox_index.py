@@ -1,6 +1,6 @@
 """The sandbox's engagement index: what it keeps, merges and passes on, and how it re-sends.
 
-What is asserted here was seen of the running index, 3.7 (DOMAIN, "ProcessNotification").
+What is asserted here was seen of the running index, 3.7 (docs/domain.md, "ProcessNotification").
 """
 
 import time
