@@ -42,7 +42,7 @@ _SOURCE_FAULTS: tuple[dict[str, Any], ...] = (
 )
 #: How long the index goes on sending a notification that gets no answer, and a little more.
 _INDEX_ATTEMPTS_SECONDS = 15.0
-#: A broker that is away for long is so for this many seconds: every so many of its falls.
+#: How long the broker is away now and then, in seconds, and in one of how many of its falls.
 _OUTAGE_SECONDS, _OUTAGE_ONE_OF = 10.0, 3
 #: Of the SMS provider, the mail server and the index: a few calls each, since an uncertain notice
 #: may come of each.
@@ -67,6 +67,7 @@ class Havoc:
         self._seed = seed
         self._calm_from = time.monotonic() + _HASTY_SECONDS
         self._ingest_rests_until = 0.0
+        self._falls_in_calm = 0
         self._enough = asyncio.Event()
         self._diary = stage.folder / "havoc.log"
         self.counts: Counter[str] = Counter()
@@ -145,11 +146,14 @@ class Havoc:
             if number % 2:
                 await next(database)(rng.uniform(0, 3))
             else:
-                await next(broker)(self._away_seconds(rng, number // 2))
+                await next(broker)(self._away_seconds(rng))
 
-    def _away_seconds(self, rng: random.Random, fall: int) -> float:
-        """Now and then the broker is away for long. Not while all is in haste."""
-        if fall % _OUTAGE_ONE_OF != 1 or time.monotonic() < self._calm_from:
+    def _away_seconds(self, rng: random.Random) -> float:
+        """The broker's first fall in calm is a long one, and then each third."""
+        if time.monotonic() < self._calm_from:
+            return rng.uniform(0, 3)
+        self._falls_in_calm += 1
+        if self._falls_in_calm % _OUTAGE_ONE_OF != 1:
             return rng.uniform(0, 3)
         self.counts["broker_outages"] += 1
         return _OUTAGE_SECONDS
