@@ -1,12 +1,12 @@
 # Everything here brings what it needs: a fresh Debian or Ubuntu with Python 3.11+, git and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick java chaos bench lint docs pictures lock clean
+.PHONY: help demo test quick java real-index chaos bench lint docs pictures lock clean
 
 BIN := .venv/bin
 COMPILE := uv pip compile --generate-hashes --universal --python-version 3.11 --no-header -q pyproject.toml
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: venv ## The whole relay tells its story, in under a minute
 	$(BIN)/budkavle demo
@@ -19,6 +19,10 @@ quick: venv ## The pure unit tests, in under 30 s: no servers, few random exampl
 
 java: venv ## A client that Apache CXF makes of our WSDL calls ingest; needs Maven and a JDK
 	BUDKAVLE_JAVA_CLIENT=1 $(BIN)/python -m pytest tests/contract/test_java_client.py
+
+real-index: venv ## Demo and a load with kills, by the real index: EI_JAR=/path/to/its.jar; needs Java 17
+	@test -f "$(EI_JAR)" || { echo "EI_JAR: no such file: '$(EI_JAR)'" >&2; exit 1; }
+	BUDKAVLE_EI_JAR=$(abspath $(EI_JAR)) $(BIN)/python -m pytest tests/e2e/test_real_index.py
 
 chaos: venv ## Nothing lost, nothing twice, whatever dies (10 min). Shorter: make chaos T="--count 500"
 	$(BIN)/python -m tests.chaos $(T)

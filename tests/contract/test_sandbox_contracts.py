@@ -7,6 +7,7 @@ import requests
 import zeep
 from lxml import etree
 
+from console.demo.world import ForeignIndex, World
 from sandbox.booking_systems import BookingSystems
 from sandbox.bookings import Bookings
 from sandbox.calls import Calls
@@ -18,6 +19,7 @@ from sandbox.http_wire import Request
 from sandbox.index_entries import IndexEntries
 from sandbox.subscriber import build_request, read_answer
 from sandbox.timeslots import FIELDS, render_reply, with_quirks
+from sandbox.updates import build_update
 from shared.riv.contracts import schema_path
 from tests.contract.schemas import (
     about_official_files,
@@ -27,6 +29,7 @@ from tests.contract.schemas import (
     official_schema,
 )
 from tests.fake_subscriber import result
+from tests.polling import eventually
 from tests.sandbox_world import RunningWorld, running_world
 from tests.unit.test_sandbox_bookings import envelope as question
 from tests.unit.test_sandbox_index import ENTRY, entry, soap_transaction, soap_update
@@ -103,7 +106,9 @@ def test_notifications_conform() -> None:
 def test_notifications_of_removals_conform() -> None:
     entries = IndexEntries("SE0000000000-INDEX")
     entries.apply(read_json([ENTRY]))
-    removed = entries.apply(read_json([entry(deleteFlag=True)]))
+    removal = entry(deleteFlag=True)
+    del removal["mostRecentContent"]
+    removed = entries.apply(read_json([removal]))
     assert_conforms(build_request(Notification(removed, "c", "SE-SRC"), "SE0000000000-RELAY"))
 
 
@@ -116,6 +121,19 @@ def test_the_answer_to_an_update_conforms(world: RunningWorld) -> None:
     update = soap_update(soap_transaction())
     answer = requests.post(world.addresses.index, data=update, timeout=10)
     assert_conforms(answer.content)
+
+
+def test_the_demo_updates_an_index_that_is_not_the_sandbox_s(world: RunningWorld) -> None:
+    foreign = ForeignIndex(world.addresses.index, "SE0000000000-INDEX")
+    outside = World(world.addresses.control, foreign)
+    outside.tell_index({**ENTRY, "businessObjectInstanceIdentifier": "by-demo"})
+    assert eventually(lambda: "by-demo" in _kept_bookings(world))
+    assert not outside.has_own_index
+
+
+def test_updates_conform() -> None:
+    removal = entry(deleteFlag=True, businessObjectInstanceIdentifier="b-2")
+    assert_conforms(build_update(read_json([ENTRY, removal]), "SE0000000000-INDEX"))
 
 
 def test_the_answers_that_the_index_reads_conform() -> None:
@@ -182,8 +200,12 @@ def test_zeep_and_our_contract_files_can_update_the_index(world: RunningWorld) -
         _soapheaders={"LogicalAddress": "SE0000000000-INDEX"},
     )
     assert answer.ResultCode == "OK"
+    assert eventually(lambda: "by-zeep" in _kept_bookings(world))
+
+
+def _kept_bookings(world: RunningWorld) -> list[str]:
     kept = world.control("GET", "/index/entries")
-    assert "by-zeep" in [one["businessObjectInstanceIdentifier"] for one in kept]
+    return [one["businessObjectInstanceIdentifier"] for one in kept]
 
 
 def test_faults_of_the_sandbox_are_soap_faults() -> None:
