@@ -6,12 +6,17 @@
 from prometheus_client import Counter
 
 from filter.rules import DropReason
+from shared.base.metrics import declare_outcomes
 
 ENGAGEMENTS_DROPPED = Counter(
     "budkavle_filter_engagements_dropped_total",
     "Engagements that the filter dropped, by reason.",
     ["reason"],
 )
+
+declare_outcomes("filter", {"publish": [""], "drop": DropReason})
+for _reason in DropReason:
+    ENGAGEMENTS_DROPPED.labels(_reason)
 
 
 def count_dropped(reason: DropReason, number: int) -> None:

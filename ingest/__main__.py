@@ -25,6 +25,7 @@ from shared.base.settings import blaming
 from shared.relay import open_broker
 from shared.relay.broker import Broker
 from shared.stage.health import HealthServer
+from shared.stage.heartbeat import Heartbeat
 from shared.stage.process import announce_ready, start, stop_signal
 
 log = structlog.get_logger()
@@ -73,13 +74,16 @@ def run(settings: IngestSettings) -> int:
         listener = listen(settings.ingest_bind)
     with blaming("BUDKAVLE_INGEST_TLS_CERTIFICATE, _KEY, _CLIENT_CA"):
         tls = LiveTls(settings.tls) if settings.tls else None
+    heartbeat = Heartbeat("ingest", settings, {"broker": broker.ready})
     health.start()
+    heartbeat.start()
     url = f"{address_of(listener, tls=settings.tls is not None)}/ProcessNotification"
     Thread(target=_announce, args=(broker, url, health.url, stopping), daemon=True).start()
     with ThreadPoolExecutor(settings.ingest_threads, "ingest") as threads:
         app = build_app(build_endpoint(settings, broker, threads), {"broker": broker.ready})
         drained = _serve(settings, app, tls, listener)
     stopping.set()
+    heartbeat.stop()
     broker.close()
     health.stop()
     log.info("stopped", drained=drained)

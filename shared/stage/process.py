@@ -19,6 +19,7 @@ from shared.relay import open_broker
 from shared.relay.broker import BrokerError
 from shared.relay.worker import BatchHandler, Handler, Worker
 from shared.stage.health import Checks, HealthServer
+from shared.stage.heartbeat import Heartbeat
 from shared.stage.settings import CommonSettings
 
 log = structlog.get_logger()
@@ -99,11 +100,14 @@ def run_stage(
     all_checks = {"broker": worker.connected, **(checks or {})}
     with blaming("BUDKAVLE_HEALTH_BIND"):
         health = HealthServer(settings.health_bind, all_checks)
+    heartbeat = Heartbeat(stage, settings, all_checks)
     health.start()
     worker.start()
+    heartbeat.start()
     _announce_when_ready(stage, health, all_checks, stopping)
     stopping.wait()
     log.info("draining", seconds=settings.drain_seconds)
+    heartbeat.stop()
     drained = worker.stop(settings.drain_seconds)
     broker.close()
     health.stop()
