@@ -30,8 +30,9 @@ lint: venv ## ruff, mypy --strict, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-docs: venv ## Writes the table of settings in README.md anew
+docs: venv ## Writes the table and the list of settings anew
 	$(BIN)/python -m tests.readme
+	$(BIN)/python -m tests.setting_names
 
 lock: ## Resolves the dependencies anew (needs uv); the Dockerfile installs deploy/requirements.lock
 	$(COMPILE) --upgrade --extra dev -o requirements.lock

@@ -3,7 +3,7 @@
 import structlog
 from prometheus_client import Counter
 
-from notifier.handler import DropReason, Note, RetryReason, WaitReason
+from notifier.handler import DeadReason, DropReason, Note, RetryReason, WaitReason
 from shared.base.metrics import declare_outcomes
 from shared.booking.notices import Channel, NoticeStatus
 
@@ -25,7 +25,7 @@ declare_outcomes(
         "drop": DropReason,
         "postpone": WaitReason,
         "retry": RetryReason,
-        "dead": RetryReason,
+        "dead": [*RetryReason, *DeadReason],
     },
 )
 
