@@ -1,6 +1,6 @@
-"""What is known when a change is judged: what the patient was told, and what is being awaited.
+"""What is known when a change is judged: what was announced to the patient, and what is awaited.
 
-Everything here is about one circle (`shared.booking.inbox`): one patient in one booking system.
+Everything here is about one patient's bookings at one source (`shared.booking.inbox`).
 """
 
 from collections.abc import Iterable, Iterator
@@ -8,66 +8,73 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from shared.booking.inbox import Awaiting, Mark, MessageKind, Told
+from shared.booking.inbox import Announcement, Awaiting, MessageKind, Watermark
 from shared.booking.times import instant
 
-_ANNOUNCEMENTS = (MessageKind.BOOKING_CONFIRMATION, MessageKind.TIMED_CALL)
+_NEW = (MessageKind.BOOKING_CONFIRMATION, MessageKind.TIMED_CALL)
 
 
 @dataclass(frozen=True)
 class History:
-    """Of the circle: what was told about the judged bookings, and all of late.
+    """Of one patient's bookings at one source: what matters to a judgement.
 
-    `told` holds every message about the bookings in question and every one of the last while
-    (`composer.pairing.horizon`); `marks` likewise, and whatever is being awaited.
+    `announcements` holds every message about the bookings in question and every one within the
+    history window (`composer.pairing.window_begins`); `watermarks` likewise, and those of bookings
+    of which something is awaited.
     """
 
-    told: tuple[Told, ...] = ()
-    marks: tuple[Mark, ...] = ()
+    announcements: tuple[Announcement, ...] = ()
+    watermarks: tuple[Watermark, ...] = ()
 
-    def mark(self, booking: str) -> Mark | None:
-        return self._marks.get(booking)
+    def watermark(self, booking: str) -> Watermark | None:
+        return self._watermarks.get(booking)
 
-    def latest(self, booking: str) -> Told | None:
-        """What the patient was told last about `booking`."""
+    def latest(self, booking: str) -> Announcement | None:
+        """The newest message about `booking`."""
         return self._latest.get(booking)
 
-    def standing(self, booking: str) -> Told | None:
+    def standing(self, booking: str) -> Announcement | None:
         """What the patient believes of `booking` now; None if it was cancelled or replaced."""
-        told = self.latest(booking)
-        if told is None or told.kind is MessageKind.CANCELLATION or self.was_replaced(booking):
+        latest = self.latest(booking)
+        if latest is None or latest.kind is MessageKind.CANCELLATION or self.was_replaced(booking):
             return None
-        return told
+        return latest
 
     def was_replaced(self, booking: str) -> bool:
-        mark = self.mark(booking)
-        return mark is not None and mark.successor is not None
+        watermark = self.watermark(booking)
+        return watermark is not None and watermark.successor is not None
 
-    def removed(self) -> Iterator[Mark]:
+    def removed(self) -> Iterator[Watermark]:
         """Bookings that are gone, except those of which it is known what took their place."""
-        return (mark for mark in self.marks if mark.gone and mark.successor is None)
+        return (each for each in self.watermarks if each.gone and each.successor is None)
 
-    def on_hold(self) -> Iterator[Mark]:
-        """New bookings of which nothing is said yet."""
-        return (mark for mark in self.marks if mark.awaiting is Awaiting.CREATION)
+    def on_hold(self) -> Iterator[Watermark]:
+        """New bookings that are not announced yet."""
+        return (each for each in self.watermarks if each.awaiting is Awaiting.CREATION)
 
-    def announced(self) -> Iterator[Told]:
-        """Bookings that were told as new, take nothing's place, and stand as they were told."""
-        successors = {mark.successor for mark in self.marks}
-        for told in self.told:
-            if told.kind in _ANNOUNCEMENTS and told.revision == 1:
-                mark = self.mark(told.booking)
-                untouched = self.standing(told.booking) is told and not (mark and mark.gone)
-                if untouched and told.booking not in successors:
-                    yield told
-
-    @cached_property
-    def _latest(self) -> dict[str, Told]:
-        return {told.booking: told for told in sorted(self.told, key=lambda told: told.revision)}
+    def announced_as_new(self) -> Iterator[Announcement]:
+        """The announcements of bookings that took nothing's place and have not changed since."""
+        successors = {watermark.successor for watermark in self.watermarks}
+        for announcement in self.announcements:
+            if announcement.kind in _NEW and announcement.revision == 1:
+                booking = announcement.booking
+                watermark = self.watermark(booking)
+                is_gone = watermark is not None and watermark.gone
+                stands = self.standing(booking) is announcement and not is_gone
+                if stands and booking not in successors:
+                    yield announcement
 
     @cached_property
-    def _marks(self) -> dict[str, Mark]:
-        return {mark.booking: mark for mark in self.marks}
+    def _latest(self) -> dict[str, Announcement]:
+        return {each.booking: each for each in sorted(self.announcements, key=_revision)}
+
+    @cached_property
+    def _watermarks(self) -> dict[str, Watermark]:
+        return {watermark.booking: watermark for watermark in self.watermarks}
+
+
+def _revision(announcement: Announcement) -> int:
+    return announcement.revision
 
 
 def is_ahead(starts: str, now: datetime) -> bool:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from composer.history import History, is_ahead, near, only
 from composer.noticeable import unit_of
-from shared.booking.inbox import Awaiting, Mark, Told
+from shared.booking.inbox import Announcement, Awaiting, Watermark
 from shared.booking.messages import BookingDetails
 
 
@@ -24,48 +24,51 @@ class Pairing:
 
     def removal_for(
         self, created: str, received_at: datetime, details: BookingDetails
-    ) -> Told | None:
+    ) -> Announcement | None:
         """What the new booking `created` takes the place of, if that is beyond doubt."""
         removed = only(self._removals_near(received_at))
-        mark = self.history.mark(removed) if removed else None
-        if not mark or mark.awaiting is not Awaiting.REMOVAL:
+        watermark = self.history.watermark(removed) if removed else None
+        if not watermark or watermark.awaiting is not Awaiting.REMOVAL:
             return None
-        if self._creations_near(mark.received_at) - {created}:
+        if self._creations_near(watermark.received_at) - {created}:
             return None
-        told = self.history.standing(mark.booking)
-        return told if told and self._may_be_one_errand(told, details) else None
+        standing = self.history.standing(watermark.booking)
+        return standing if standing and self._may_be_one_visit(standing, details) else None
 
-    def creation_for(self, removed: Told, received_at: datetime) -> Told | None:
-        """The booking told as new that took the place of `removed`, if that is beyond doubt."""
+    def creation_for(self, removed: Announcement, received_at: datetime) -> Announcement | None:
+        """The booking announced as new that took the place of `removed`, if beyond doubt."""
         created = only(self._creations_near(received_at))
-        told = self.history.standing(created) if created else None
-        if not told or not is_ahead(told.state.starts, self.now):
+        standing = self.history.standing(created) if created else None
+        if not standing or not is_ahead(standing.state.starts, self.now):
             return None
-        if self._removals_near(told.received_at) - {removed.booking}:
+        if self._removals_near(standing.received_at) - {removed.booking}:
             return None
-        return told if self._may_be_one_errand(removed, told.state) else None
+        return standing if self._may_be_one_visit(removed, standing.state) else None
 
     def holds_creations(self) -> bool:
-        """Whether a new booking waits for a removal to be settled."""
+        """Whether a new booking waits for a removal to be decided."""
         return any(self.history.on_hold())
 
-    def due(self, mark: Mark) -> datetime:
-        """When what `mark` awaits is settled."""
-        return (mark.awaiting_since or self.now) + self.window
+    def due(self, watermark: Watermark) -> datetime:
+        """When what `watermark` awaits is decided."""
+        return (watermark.awaiting_since or self.now) + self.window
 
     def _removals_near(self, moment: datetime) -> set[str]:
         return {
-            mark.booking
-            for mark in self.history.removed()
-            if near(mark.received_at, moment, self.window)
+            watermark.booking
+            for watermark in self.history.removed()
+            if near(watermark.received_at, moment, self.window)
         }
 
     def _creations_near(self, moment: datetime) -> set[str]:
-        new: list[Mark | Told] = [*self.history.on_hold(), *self.history.announced()]
+        new: list[Watermark | Announcement] = [
+            *self.history.on_hold(),
+            *self.history.announced_as_new(),
+        ]
         return {one.booking for one in new if near(one.received_at, moment, self.window)}
 
-    def _may_be_one_errand(self, removed: Told, created: BookingDetails) -> bool:
-        """Another unit that says it gives other care is another errand, whatever the clock says.
+    def _may_be_one_visit(self, removed: Announcement, created: BookingDetails) -> bool:
+        """Another unit that says it gives other care is another visit, whatever the clock says.
 
         One booking system may serve a whole region: a cancelled visit to the eye clinic and a
         new one to the physiotherapist within a minute are no rebooking.
@@ -77,6 +80,6 @@ class Pairing:
         return unit_of(old) == unit_of(created) or not all(cares) or cares[0] == cares[1]
 
 
-def horizon(received_at: datetime, window: timedelta) -> datetime:
-    """From when on, by ingest's clock, everything in a circle may matter to a pairing."""
+def window_begins(received_at: datetime, window: timedelta) -> datetime:
+    """From when on, by ingest's clock, everything of a patient's bookings may matter to pairing."""
     return received_at - 2 * window

@@ -27,7 +27,7 @@ from jinja2 import (
 from markupsafe import Markup
 
 from composer import docbook, richtext
-from composer.letter import Letter
+from composer.message_text import MessageText
 from composer.noticeable import Noticeable, changed_aspects, noticeable
 from composer.samples import SAMPLES
 from shared.booking.inbox import MessageKind
@@ -71,9 +71,9 @@ class Wording:
         }
         self._try_all()
 
-    def letter(
+    def render(
         self, kind: MessageKind, details: BookingDetails, previous: BookingDetails | None = None
-    ) -> Letter:
+    ) -> MessageText:
         """The message of `kind` about `details`, which were `previous` until now."""
         values = {
             "new": _view(details),
@@ -81,7 +81,7 @@ class Wording:
             "changed": changed_aspects(previous, details) if previous else (),
         }
         subject, text, html = (template.render(values) for template in self._templates[kind])
-        return Letter(" ".join(subject.split()), _tidy(text), html.strip())
+        return MessageText(" ".join(subject.split()), _tidy(text), html.strip())
 
     def _template(self, name: str) -> Template:
         try:
@@ -92,9 +92,9 @@ class Wording:
     def _try_all(self) -> None:
         for name, sample in SAMPLES.items():
             try:
-                self.letter(sample.kind, sample.details, sample.previous)
+                self.render(sample.kind, sample.details, sample.previous)
                 previous = _probing(sample.previous) if sample.previous else None
-                probe = self.letter(sample.kind, _probing(sample.details), previous)
+                probe = self.render(sample.kind, _probing(sample.details), previous)
             except Exception as error:  # a template can raise anything
                 raise _broken(f"{sample.kind} ({name})", error) from error
             if _PROBE in probe.html:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from composer.letter import Letter
+from composer.message_text import MessageText
 from composer.samples import SAMPLES, Sample
 from composer.settings import ComposerSettings
 from composer.wording import BrokenTemplate, Wording
@@ -19,7 +19,7 @@ _PAGE = """\
 <html lang="sv">
 <head><meta charset="utf-8"><title>{title}</title></head>
 <body>
-{letters}
+{texts}
 </body>
 </html>"""
 
@@ -38,8 +38,10 @@ def preview(
 ) -> None:
     """Show what patients read, in every situation that leads to a message of KIND."""
     wording = _wording(templates or ComposerSettings().composer_templates)
-    letters = {name: _letter(wording, each) for name, each in SAMPLES.items() if each.kind == kind}
-    say(_page(kind, letters) if html else _text(letters))
+    texts = {
+        name: _message_text(wording, each) for name, each in SAMPLES.items() if each.kind == kind
+    }
+    say(_page(kind, texts) if html else _text(texts))
 
 
 def _wording(region: Path | None) -> Wording:
@@ -49,18 +51,18 @@ def _wording(region: Path | None) -> Wording:
         raise Refused(f"templates: {error}", ExitCode.USAGE) from None
 
 
-def _letter(wording: Wording, sample: Sample) -> Letter:
-    return wording.letter(sample.kind, sample.details, sample.previous)
+def _message_text(wording: Wording, sample: Sample) -> MessageText:
+    return wording.render(sample.kind, sample.details, sample.previous)
 
 
-def _text(letters: dict[str, Letter]) -> str:
-    shown = (f"=== {name}: {each.subject}\n\n{each.text}" for name, each in letters.items())
+def _text(texts: dict[str, MessageText]) -> str:
+    shown = (f"=== {name}: {each.subject}\n\n{each.text}" for name, each in texts.items())
     return "\n".join(shown)
 
 
-def _page(kind: MessageKind, letters: dict[str, Letter]) -> str:
+def _page(kind: MessageKind, texts: dict[str, MessageText]) -> str:
     shown = (
         f"<article>\n<h1>{escape(each.subject)}</h1>\n{each.html}\n</article>"
-        for each in letters.values()
+        for each in texts.values()
     )
-    return _PAGE.format(title=kind, letters="\n".join(shown))
+    return _PAGE.format(title=kind, texts="\n".join(shown))

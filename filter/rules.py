@@ -1,6 +1,6 @@
 """What of a request is ours, and what its engagements say together. Pure.
 
-Sources: DOMAIN, "ProcessNotification" and "What removal means".
+Sources: docs/domain.md, "ProcessNotification" and "What removal means".
 """
 
 from collections import defaultdict

@@ -2,7 +2,7 @@
 
 Any order, prefixes, white space, foreign elements and empty optional elements are taken. What is
 mandatory must stand there once, hold something, and not be longer than the index lets through
-(DOMAIN, "ProcessNotification"). Refusals name the element and its place, never its value.
+(docs/domain.md, "An engagement"). Refusals name the element and its place, never its value.
 """
 
 from collections.abc import Callable

@@ -1,8 +1,8 @@
 """The decision of the gateway: taken, refused for good, or a Fault.
 
 The index looks at one thing only: a Fault (or no answer) makes it send again, up to five times,
-and then keep the request for people; any other answer is final (DOMAIN, "ProcessNotification").
-Hence:
+and then keep the request for people; any other answer is final (docs/domain.md, "Answers and
+re-sends"). Hence:
 
 - *ERROR* for a ProcessNotification that can never be taken: it would fail the same each time.
 - *Fault, Client* for bytes in which no ProcessNotification can be recognised. The index does not

@@ -1,8 +1,8 @@
 """Who and what: HSA-ids, person numbers, the key of a booking.
 
-Rules come from DOMAIN ("ProcessNotification"): HSA-ids compare without regard to case; a person
-identity is 12 characters, digits with a letter allowed where coordination and reserve numbers
-have one.
+Rules: docs/domain.md, "HSA-ids" and "Person numbers". HSA-ids compare without regard to case; a
+person identity is 12 characters, digits with a letter allowed where coordination and reserve
+numbers have one.
 """
 
 import hashlib

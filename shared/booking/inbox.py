@@ -1,7 +1,7 @@
 """What lies in a patient's inbox, and how far the judging of each booking has come.
 
-The *circle* of a booking is all that one patient has in one booking system. A removal and the
-booking that takes its place stand in the same circle, so it is judged one change at a time.
+A patient's bookings at one source are judged one change at a time: a removal and the booking that
+takes its place are both among them.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from shared.booking.messages import BookingDetails
 
 
 class MessageKind(StrEnum):
-    """The kinds of DOMAIN, "The inbox message"; `CHANGED` is a change of anything but the time."""
+    """The kinds of docs/domain.md, "The inbox message"; `CHANGED`: of anything but the time."""
 
     BOOKING_CONFIRMATION = "booking_confirmation"
     TIMED_CALL = "timed_call"
@@ -26,15 +26,15 @@ class MessageKind(StrEnum):
 
 
 class Awaiting(StrEnum):
-    """Why nothing was said yet of a booking that was judged."""
+    """Why a booking that was judged is not announced yet."""
 
     REMOVAL = "removal"  # it is gone; a booking that takes its place may come
     CREATION = "creation"  # it is new; it may take the place of one whose removal is awaited
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """One thing a patient was told of a booking, as far as later judgement needs it."""
+class Announcement:
+    """What one message said of a booking, as far as later judgements need it."""
 
     id: str
     key: BookingKey
@@ -67,7 +67,7 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InboxMessage(Told):
+class InboxMessage(Announcement):
     """A message as the patient reads it."""
 
     subject: str
@@ -78,11 +78,11 @@ class InboxMessage(Told):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+class Watermark:
     """How far the judging of one booking has come."""
 
     booking: str  # BookingKey.digest
-    circle: str
+    patient_bookings: str  # patient_bookings_key
     fetched_at: datetime  # of the newest judged fetch
     gone: bool  # the source had no such booking then
     received_at: datetime  # when ingest took the newest judged change
@@ -92,19 +92,20 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Scope:
-    """What matters to one judgement, all of one circle: everything about `bookings` (one or two),
-    everything that is awaited, and everything about notifications that ingest took since `since`.
+class HistoryWindow:
+    """What matters to one judgement, all of it one patient's bookings at one source: everything
+    about `bookings` (one or two), everything that is awaited, and everything about notifications
+    that ingest took since `since`.
     """
 
     bookings: tuple[BookingKey, ...]
     since: datetime
 
     @cached_property
-    def circle(self) -> str:
-        return circle_of(self.bookings[0])
+    def patient_bookings(self) -> str:
+        return patient_bookings_key(self.bookings[0])
 
 
-def circle_of(key: BookingKey) -> str:
+def patient_bookings_key(key: BookingKey) -> str:
     """64 hexadecimal characters, equal for all bookings of one patient in one booking system."""
     return sha256(f"{hsa_key(key.source_system)}\x1f{key.patient.upper()}".encode()).hexdigest()

@@ -1,9 +1,9 @@
-"""The inbox on a database: what patients were told, and how far each booking has been judged.
+"""The inbox on a database: what was announced, and how far each booking has been judged.
 
-One circle (`shared.booking.inbox`) is judged by one transaction at a time, so that two composers
-never judge a booking, or a removal and the creation that takes its place, side by side. On
-PostgreSQL advisory locks on the circles see to it: one statement, and no row needed. On SQLite
-every transaction is alone anyway.
+One transaction at a time judges a patient's bookings at one source, so that two composers never
+judge a booking, or a removal and the creation that takes its place, side by side. On PostgreSQL
+advisory locks see to it: one statement, and no row needed. On SQLite every transaction is alone
+anyway.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,13 +25,21 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from shared.booking.identity import BookingKey, hsa_key
-from shared.booking.inbox import Awaiting, InboxMessage, Mark, MessageKind, Scope, Told, circle_of
+from shared.booking.inbox import (
+    Announcement,
+    Awaiting,
+    HistoryWindow,
+    InboxMessage,
+    MessageKind,
+    Watermark,
+    patient_bookings_key,
+)
 from shared.booking.messages import BookingDetails
 from shared.store.engine import Database
-from shared.store.tables import booking_watermark as marks
+from shared.store.tables import booking_watermark as watermarks
 from shared.store.tables import inbox_message as messages
 
-_TOLD_COLUMNS = (
+_ANNOUNCEMENT_COLUMNS = (
     messages.c.id,
     messages.c.source_system,
     messages.c.logical_address,
@@ -48,7 +56,7 @@ _TOLD_COLUMNS = (
     messages.c.change_id,
 )
 _MESSAGE_COLUMNS = (
-    *_TOLD_COLUMNS,
+    *_ANNOUNCEMENT_COLUMNS,
     messages.c.subject,
     messages.c.body_text,
     messages.c.body_html,
@@ -67,16 +75,17 @@ class Inbox:
         self._database = database
 
     @contextmanager
-    def locked(self, scopes: Sequence[Scope]) -> Iterator[list["StoredCircle"]]:
-        """What is known of each of `scopes`, which are of circles of their own; one transaction.
+    def locked(self, windows: Sequence[HistoryWindow]) -> Iterator[list["StoredBookings"]]:
+        """What is known within each of `windows`, no two of the same patient and source; one
+        transaction.
 
         What is written is stored at the end of the context; an error leaves nothing of it.
         """
         with self._database.begin() as connection:
-            _lock(connection, {scope.circle for scope in scopes})
-            circles = _read(connection, scopes)
-            yield circles
-            _store(connection, circles)
+            _lock(connection, {window.patient_bookings for window in windows})
+            several = _read(connection, windows)
+            yield several
+            _store(connection, several)
 
     def list_for(self, patient: str) -> list[InboxMessage]:
         """The patient's messages, newest first."""
@@ -102,111 +111,115 @@ class Inbox:
             return [_message(row) for row in connection.execute(query).mappings()]
 
 
-class StoredCircle:
-    """What is known within one scope, and what is to be written."""
+class StoredBookings:
+    """What is known within one history window, and what is to be written."""
 
-    def __init__(self, scope: Scope) -> None:
-        self.scope = scope
-        self.bookings = {booking.digest for booking in scope.bookings}
-        self.marks: list[Mark] = []
-        self.told: list[Told] = []
+    def __init__(self, window: HistoryWindow) -> None:
+        self.window = window
+        self.bookings = {booking.digest for booking in window.bookings}
+        self.watermarks: list[Watermark] = []
+        self.announcements: list[Announcement] = []
         self.written: list[InboxMessage] = []
-        self.carried: list[tuple[Told, BookingKey]] = []
-        self.changed_marks: list[Mark] = []
+        self.carried_over: list[tuple[Announcement, BookingKey]] = []
+        self.changed: list[Watermark] = []
 
     def write(self, message: InboxMessage) -> None:
         self.written.append(message)
 
-    def carry_over(self, told: Told, booking: BookingKey) -> None:
-        """Let `told` be about `booking` from now on."""
-        if told.booking != booking.digest:
-            self.carried.append((told, booking))
+    def carry_over(self, announcement: Announcement, booking: BookingKey) -> None:
+        """Let `announcement` be about `booking` from now on."""
+        if announcement.booking != booking.digest:
+            self.carried_over.append((announcement, booking))
 
-    def set_mark(self, mark: Mark) -> None:
-        self.changed_marks.append(mark)
+    def set_watermark(self, watermark: Watermark) -> None:
+        self.changed.append(watermark)
 
-    def take_mark(self, mark: Mark) -> None:
-        """Know `mark`, if it is within the scope; of the circle it is."""
-        late = mark.received_at >= self.scope.since
-        if late or mark.awaiting or mark.booking in self.bookings:
-            self.marks.append(mark)
+    def take_watermark(self, watermark: Watermark) -> None:
+        """Know `watermark`, which is of the same patient and source, if it is within the window."""
+        is_late = watermark.received_at >= self.window.since
+        if is_late or watermark.awaiting or watermark.booking in self.bookings:
+            self.watermarks.append(watermark)
 
-    def take_told(self, told: Told, marked: set[str]) -> None:
-        """Know `told`, if it is within the scope or about one of the bookings `marked`."""
-        late = told.received_at >= self.scope.since
-        if late or told.booking in marked or told.booking in self.bookings:
-            self.told.append(told)
+    def take_announcement(self, announcement: Announcement, watermarked: set[str]) -> None:
+        """Know `announcement`, if it is within the window or about a booking `watermarked`."""
+        about = announcement.booking
+        is_late = announcement.received_at >= self.window.since
+        if is_late or about in watermarked or about in self.bookings:
+            self.announcements.append(announcement)
 
 
-def _lock(connection: Connection, circles: Iterable[str]) -> None:
+#: By `patient_bookings_key`.
+_Several = Mapping[str, StoredBookings]
+
+
+def _lock(connection: Connection, keys: Iterable[str]) -> None:
     """In one order everywhere, so that no two transactions wait for each other."""
     if connection.dialect.name == "postgresql":
-        numbers = [int.from_bytes(bytes.fromhex(circle)[:8], signed=True) for circle in circles]
+        numbers = [int.from_bytes(bytes.fromhex(key)[:8], signed=True) for key in keys]
         connection.execute(_LOCK, {"numbers": sorted(numbers)})
 
 
-def _read(connection: Connection, scopes: Sequence[Scope]) -> list[StoredCircle]:
-    circles = {scope.circle: StoredCircle(scope) for scope in scopes}
+def _read(connection: Connection, windows: Sequence[HistoryWindow]) -> list[StoredBookings]:
+    several = {window.patient_bookings: StoredBookings(window) for window in windows}
     values: dict[str, Any] = {
-        "circles": list(circles),
-        "bookings": [booking for circle in circles.values() for booking in circle.bookings],
-        "since": min(scope.since for scope in scopes),
+        "patient_bookings": list(several),
+        "bookings": [booking for each in several.values() for booking in each.bookings],
+        "since": min(window.since for window in windows),
     }
-    for row in connection.execute(_marks_query(), values).mappings():
-        circles[row["circle"]].take_mark(_mark(row))
-    # Of what was told there is always a mark, so without marks nobody need ask.
-    marked = {mark.booking for circle in circles.values() for mark in circle.marks}
-    if marked:
-        values["bookings"] = list({*values["bookings"], *marked})
-        _read_told(connection, circles, values, marked)
-    return list(circles.values())
+    for row in connection.execute(_watermarks_query(), values).mappings():
+        several[row["patient_bookings"]].take_watermark(_watermark(row))
+    # Of what was announced there is always a watermark, so without one there is nothing to read.
+    watermarked = {mark.booking for each in several.values() for mark in each.watermarks}
+    if watermarked:
+        values["bookings"] = list({*values["bookings"], *watermarked})
+        _read_announcements(connection, several, values, watermarked)
+    return list(several.values())
 
 
-def _read_told(
-    connection: Connection,
-    circles: Mapping[str, StoredCircle],
-    values: Mapping[str, Any],
-    marked: set[str],
+def _read_announcements(
+    connection: Connection, several: _Several, values: Mapping[str, Any], watermarked: set[str]
 ) -> None:
-    keys = [circle.scope.bookings[0] for circle in circles.values()]
+    keys = [each.window.bookings[0] for each in several.values()]
     whose = {
         "patients": list({key.patient.upper() for key in keys}),
         "source_systems": list({hsa_key(key.source_system) for key in keys}),
     }
-    for row in connection.execute(_told_query(), {**values, **whose}).mappings():
-        told = _told(row)
-        if circle := circles.get(circle_of(told.key)):
-            circle.take_told(told, marked)
+    for row in connection.execute(_announcements_query(), {**values, **whose}).mappings():
+        announcement = _announcement(row)
+        if bookings := several.get(patient_bookings_key(announcement.key)):
+            bookings.take_announcement(announcement, watermarked)
 
 
-def _store(connection: Connection, circles: Sequence[StoredCircle]) -> None:
-    for told, booking in (carried for circle in circles for carried in circle.carried):
+def _store(connection: Connection, several: Sequence[StoredBookings]) -> None:
+    for announcement, booking in (carried for each in several for carried in each.carried_over):
         connection.execute(
-            update(messages).where(messages.c.id == told.id).values(_key_values(booking))
+            update(messages).where(messages.c.id == announcement.id).values(_key_values(booking))
         )
-    if written := [_message_values(message) for circle in circles for message in circle.written]:
+    if written := [_message_values(message) for each in several for message in each.written]:
         connection.execute(_WRITE, written)
-    if changed := [_mark_values(mark) for circle in circles for mark in circle.changed_marks]:
-        connection.execute(_set_mark(connection.dialect.name), changed)
+    if changed := [_watermark_values(mark) for each in several for mark in each.changed]:
+        connection.execute(_set_watermark(connection.dialect.name), changed)
 
 
 @cache
-def _marks_query() -> Select[Any]:
+def _watermarks_query() -> Select[Any]:
+    column = watermarks.c
     matters = or_(
-        marks.c.booking.in_(bindparam("bookings", expanding=True)),
-        marks.c.awaiting.is_not(None),
-        marks.c.received_at >= bindparam("since"),
+        column.booking.in_(bindparam("bookings", expanding=True)),
+        column.awaiting.is_not(None),
+        column.received_at >= bindparam("since"),
     )
-    return select(marks).where(marks.c.circle.in_(bindparam("circles", expanding=True)), matters)
+    of_patients = column.patient_bookings.in_(bindparam("patient_bookings", expanding=True))
+    return select(watermarks).where(of_patients, matters)
 
 
 @cache
-def _told_query() -> Select[Any]:
+def _announcements_query() -> Select[Any]:
     matters = or_(
         messages.c.booking.in_(bindparam("bookings", expanding=True)),
         messages.c.received_at >= bindparam("since"),
     )
-    return select(*_TOLD_COLUMNS).where(
+    return select(*_ANNOUNCEMENT_COLUMNS).where(
         messages.c.patient.in_(bindparam("patients", expanding=True)),
         messages.c.source_system.in_(bindparam("source_systems", expanding=True)),
         matters,
@@ -214,25 +227,25 @@ def _told_query() -> Select[Any]:
 
 
 @cache
-def _set_mark(dialect: str) -> Any:
+def _set_watermark(dialect: str) -> Any:
     """INSERT … ON CONFLICT DO UPDATE, which both databases know in the same form."""
     make = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    statement = make(marks)
-    new = {column.name: statement.excluded[column.name] for column in marks.c}
-    return statement.on_conflict_do_update(index_elements=[marks.c.booking], set_=new)
+    statement = make(watermarks)
+    new = {column.name: statement.excluded[column.name] for column in watermarks.c}
+    return statement.on_conflict_do_update(index_elements=[watermarks.c.booking], set_=new)
 
 
-def _mark(row: RowMapping) -> Mark:
+def _watermark(row: RowMapping) -> Watermark:
     values: dict[str, Any] = dict(row)
     values["awaiting"] = Awaiting(row["awaiting"]) if row["awaiting"] else None
-    return Mark(**values)
+    return Watermark(**values)
 
 
-def _mark_values(mark: Mark) -> dict[str, Any]:
-    return {column.name: getattr(mark, column.name) for column in marks.c}
+def _watermark_values(watermark: Watermark) -> dict[str, Any]:
+    return {column.name: getattr(watermark, column.name) for column in watermarks.c}
 
 
-def _told_values(row: RowMapping) -> dict[str, Any]:
+def _announcement_values(row: RowMapping) -> dict[str, Any]:
     values: dict[str, Any] = dict(row)
     key = {name: values.pop(name) for name in BookingKey.model_fields}
     values["key"] = BookingKey(**key)
@@ -241,12 +254,12 @@ def _told_values(row: RowMapping) -> dict[str, Any]:
     return values
 
 
-def _told(row: RowMapping) -> Told:
-    return Told(**_told_values(row))
+def _announcement(row: RowMapping) -> Announcement:
+    return Announcement(**_announcement_values(row))
 
 
 def _message(row: RowMapping) -> InboxMessage:
-    return InboxMessage(**_told_values(row))
+    return InboxMessage(**_announcement_values(row))
 
 
 def _key_values(booking: BookingKey) -> dict[str, Any]:

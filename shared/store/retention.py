@@ -149,10 +149,10 @@ def _notices(kept: timedelta, inbox: timedelta | None, now: datetime) -> Expired
 
 
 def _watermarks(kept: timedelta, inbox: timedelta | None, now: datetime) -> Expired:
-    mark = booking_watermark.c
-    old = and_(mark.fetched_at < now - kept, mark.received_at < now - kept)
-    unused = and_(mark.awaiting.is_(None), ~_messages_stay(mark.booking, inbox, now))
-    return Expired(booking_watermark, mark.booking, and_(old, unused), kept)
+    row = booking_watermark.c
+    old = and_(row.fetched_at < now - kept, row.received_at < now - kept)
+    unused = and_(row.awaiting.is_(None), ~_messages_stay(row.booking, inbox, now))
+    return Expired(booking_watermark, row.booking, and_(old, unused), kept)
 
 
 def _slots(now: datetime) -> Expired:

@@ -2,7 +2,7 @@
 
 All instants are UTC. Wall times stand as text, `YYYYMMDDhhmmss`, as the contracts write them.
 There is no store of engagements: what a notification says may be used only to make the call to
-the source (DOMAIN, "ProcessNotification"). What we keep is our own messages and notices.
+the source (docs/domain.md, "The legal bound"). What we keep is our own messages and notices.
 """
 
 from datetime import UTC, datetime
@@ -104,7 +104,7 @@ inbox_message = Table(
     Column("calendar", Text),  # an .ics file, for messages that announce a time
     Column("calendar_uid", String(80), nullable=False),  # kept through rebookings
     Column("starts", String(14), nullable=False),  # wall time, "" for an open call
-    Column("state", JSON, nullable=False),  # what the patient was told: BookingDetails
+    Column("state", JSON, nullable=False),  # what was announced: BookingDetails
     Column("received_at", Instant, nullable=False),  # when ingest took the notification
     Column("fetched_at", Instant, nullable=False),
     Column("created_at", Instant, nullable=False),
@@ -123,7 +123,9 @@ booking_watermark = Table(
     "booking_watermark",
     metadata,
     Column("booking", String(64), primary_key=True),  # BookingKey.digest
-    Column("circle", String(64), nullable=False, index=True),  # digest of patient and source
+    Column(
+        "patient_bookings", String(64), nullable=False, index=True
+    ),  # digest of patient and source
     Column("fetched_at", Instant, nullable=False, index=True),
     Column("gone", Boolean, nullable=False),
     Column("awaiting", String(8)),  # shared.booking.inbox.Awaiting: a removal or a creation on hold

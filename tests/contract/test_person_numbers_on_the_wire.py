@@ -1,8 +1,8 @@
 """Person numbers of every kind pass, whatever the official patterns say of them.
 
-DOMAIN, "ProcessNotification": two official schemas write `^…$`, literal characters in XSD, so that
-they refuse every number there is; and a newer national text admits reserve numbers, which all of
-the old patterns refuse.
+docs/domain.md, "Person numbers": two official schemas write `^…$`, literal characters in XSD, so
+that they refuse every number there is; and a newer national text admits reserve numbers, which all
+of the old patterns refuse.
 """
 
 import pytest

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from shared.booking.identity import BookingKey
-from shared.booking.inbox import InboxMessage, MessageKind, Scope
+from shared.booking.inbox import HistoryWindow, InboxMessage, MessageKind
 from shared.booking.messages import BookingDetails
 from shared.store.engine import open_database
 from shared.store.inbox import Inbox
@@ -48,9 +48,9 @@ def budkavle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
     command_line = CommandLine(tmp_path, monkeypatch)
     migrate(command_line.database_url)
     database = open_database(command_line.database_url)
-    with Inbox(database).locked([Scope((BOOKING,), NOON)]) as [circle]:
-        circle.write(message("aa", 1, MessageKind.TIMED_CALL, "Kallelse", CALENDAR))
-        circle.write(message("bb", 2, MessageKind.CANCELLATION, "Avbokad tid", None))
+    with Inbox(database).locked([HistoryWindow((BOOKING,), NOON)]) as [bookings]:
+        bookings.write(message("aa", 1, MessageKind.TIMED_CALL, "Kallelse", CALENDAR))
+        bookings.write(message("bb", 2, MessageKind.CANCELLATION, "Avbokad tid", None))
     database.close()
     return command_line
 

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from composer.handler import Composer
 from shared.base.errors import Unavailable
 from shared.base.ids import new_id
-from shared.booking.inbox import Scope
+from shared.booking.inbox import HistoryWindow
 from shared.booking.messages import FetchedBooking, NoticeOrder
 from shared.relay.outcomes import Drop, Outcome, Postpone, Publish
 from shared.store.engine import Database, open_database
@@ -159,7 +159,7 @@ def test_an_error_undoes_all_of_a_judgement(inbox: Inbox, world: World) -> None:
         pass
 
     class BrokenWriter:
-        def letter(self, *_: object) -> None:
+        def render(self, *_: object) -> None:
             raise Mistake
 
     broken = Composer(
@@ -236,11 +236,11 @@ def test_changes_of_several_patients_are_judged_together(inbox: Inbox, world: Wo
     others = key("A", patient="201212121212")
     for booking in (A, B, others):
         world.source[booking.digest] = VISIT
-    world.hand_together([world.fetch(booking) for booking in (A, B, others)])
+    world.hand_batch([world.fetch(booking) for booking in (A, B, others)])
     world.source[others.digest] = LATER
     world.source[C.digest] = world.source.pop(B.digest)
     moved = world.fetch(C, replaces=B)
-    world.hand_together([moved, world.fetch(others), world.fetch(A)])
+    world.hand_batch([moved, world.fetch(others), world.fetch(A)])
     assert kinds(inbox) == ["booking_confirmation", "booking_confirmation"]
     assert {message.booking_id for message in inbox.list_for(PATIENT)} == {"A", "C"}
     assert [told.kind for told in inbox.list_for("201212121212")] == [
@@ -274,7 +274,7 @@ def test_patients_do_not_wait_for_each_other(postgres_url: str) -> None:
     inbox, entered, leave = Inbox(database), Event(), Event()
 
     def hold() -> None:
-        with inbox.locked([Scope((A,), NOW)]):
+        with inbox.locked([HistoryWindow((A,), NOW)]):
             entered.set()
             leave.wait(20)
 
@@ -282,8 +282,8 @@ def test_patients_do_not_wait_for_each_other(postgres_url: str) -> None:
         held = pool.submit(hold)
         assert entered.wait(20)
         other = key("A", patient="201212121212")
-        with inbox.locked([Scope((other,), NOW)]) as [circle]:
-            assert list(circle.told) == []
+        with inbox.locked([HistoryWindow((other,), NOW)]) as [bookings]:
+            assert list(bookings.announcements) == []
         assert not held.done()
         leave.set()
     database.close()
@@ -292,8 +292,8 @@ def test_patients_do_not_wait_for_each_other(postgres_url: str) -> None:
 def test_a_revision_is_written_once(inbox: Inbox, world: World) -> None:
     world.create(A, VISIT)
     (message,) = inbox.list_for(PATIENT)
-    with pytest.raises(IntegrityError), inbox.locked([Scope((A,), NOW)]) as [circle]:
-        circle.write(message)
+    with pytest.raises(IntegrityError), inbox.locked([HistoryWindow((A,), NOW)]) as [bookings]:
+        bookings.write(message)
 
 
 def test_while_the_database_is_away_nothing_is_judged() -> None:

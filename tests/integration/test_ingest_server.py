@@ -12,6 +12,7 @@ import requests
 
 from shared.relay.broker import BrokerUnavailable, PublishRefused
 from tests.gateway import Gateway, running_gateway
+from tests.idle_connections import idle_connections
 from tests.notifications import HAND_WRITTEN, SUBSCRIBER, request
 from tests.polling import eventually
 
@@ -219,11 +220,33 @@ def test_endless_headers_are_cut_off(gateway: Gateway) -> None:
     assert OK in gateway.post(request()).content
 
 
-def test_connections_beyond_the_limit_are_closed() -> None:
+def test_of_connections_beyond_the_limit_the_longest_idle_is_closed() -> None:
     with running_gateway(ingest_max_connections=2) as gateway:
-        with connect(gateway), connect(gateway), connect(gateway) as third:
-            assert closed(third)
+        with connect(gateway) as first, connect(gateway), connect(gateway) as third:
+            assert closed(first)
+            third.sendall(head(5) + b"hello")
+            assert third.recv(100).startswith(b"HTTP/1.1 500")
         eventually(lambda: answers(gateway))
+
+
+def test_one_whose_request_is_being_read_is_not_closed_for_another() -> None:
+    body = request()
+    with running_gateway(ingest_max_connections=1) as gateway, connect(gateway) as first:
+        first.sendall(head(len(body), "Expect: 100-continue"))
+        assert first.recv(100).startswith(b"HTTP/1.1 100")
+        with connect(gateway) as second:
+            assert closed(second)
+        first.sendall(body)
+        assert first.recv(100).startswith(b"HTTP/1.1 200")
+
+
+def test_kept_connections_of_others_keep_no_request_out() -> None:
+    get = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    with running_gateway(ingest_max_connections=50) as gateway:
+        with idle_connections(gateway.url, 50, get):
+            assert OK in gateway.post(request()).content
+            assert OK in gateway.post(request()).content
+        assert len(gateway.broker.published) == 2
 
 
 def test_one_connection_carries_many_requests(gateway: Gateway) -> None:

@@ -80,7 +80,7 @@ class Rows:
 
     def mark(self, name: str, *, days: float, awaiting: str | None = None) -> None:
         moments = {"fetched_at": ago(days), "received_at": ago(days)}
-        values = {"booking": name, "circle": "c", "gone": True, "awaiting": awaiting}
+        values = {"booking": name, "patient_bookings": "c", "gone": True, "awaiting": awaiting}
         self._insert(booking_watermark, {**values, **moments})
 
     def purge(self, limits: Limits = LIMITS) -> dict[str, int]:

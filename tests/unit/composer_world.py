@@ -9,10 +9,16 @@ from typing import Any
 
 from composer.handler import Composer
 from composer.history import History
-from composer.letter import Writer
+from composer.message_text import Writer
 from composer.wording import Wording
 from shared.booking.identity import BookingKey
-from shared.booking.inbox import InboxMessage, Mark, Scope, Told, circle_of
+from shared.booking.inbox import (
+    Announcement,
+    HistoryWindow,
+    InboxMessage,
+    Watermark,
+    patient_bookings_key,
+)
 from shared.booking.messages import BookingChange, BookingDetails, FetchedBooking, NoticeOrder
 from shared.relay.outcomes import Outcome, Postpone, Publish
 
@@ -57,62 +63,63 @@ def key(booking_id: str, unit: str = UNIT, patient: str = PATIENT) -> BookingKey
 
 
 @dataclass
-class MemoryCircle:
+class MemoryBookings:
     """What one transaction sees, and what it has written so far."""
 
-    told: list[Told]
-    marks: list[Mark]
+    announcements: list[Announcement]
+    watermarks: list[Watermark]
     written: list[InboxMessage] = field(default_factory=list)
-    carried: dict[str, BookingKey] = field(default_factory=dict)
-    set_marks: list[Mark] = field(default_factory=list)
+    carried_over: dict[str, BookingKey] = field(default_factory=dict)
+    changed: list[Watermark] = field(default_factory=list)
 
     def write(self, message: InboxMessage) -> None:
         self.written.append(message)
 
-    def carry_over(self, told: Told, booking: BookingKey) -> None:
-        self.carried[told.id] = booking
+    def carry_over(self, announcement: Announcement, booking: BookingKey) -> None:
+        self.carried_over[announcement.id] = booking
 
-    def set_mark(self, mark: Mark) -> None:
-        self.set_marks.append(mark)
+    def set_watermark(self, watermark: Watermark) -> None:
+        self.changed.append(watermark)
 
 
-class MemoryCircles:
-    """The Protocol `composer.handler.Circles`, in memory."""
+class MemoryInbox:
+    """The Protocol `composer.handler.BookingStore`, in memory."""
 
     def __init__(self) -> None:
         self.messages: list[InboxMessage] = []
-        self.marks: dict[str, Mark] = {}
+        self.watermarks: dict[str, Watermark] = {}
 
     @contextmanager
-    def locked(self, scopes: Sequence[Scope]) -> Iterator[list[MemoryCircle]]:
-        assert len({scope.circle for scope in scopes}) == len(scopes), "a circle for each"
-        circles = [self._within(scope) for scope in scopes]
-        yield circles
-        for seen in circles:
+    def locked(self, windows: Sequence[HistoryWindow]) -> Iterator[list[MemoryBookings]]:
+        keys = {window.patient_bookings for window in windows}
+        assert len(keys) == len(windows), "no two of the same patient and source"
+        several = [self._within(window) for window in windows]
+        yield several
+        for seen in several:
             self._store(seen)
 
-    def _within(self, scope: Scope) -> MemoryCircle:
-        digests = {booking.digest for booking in scope.bookings}
-        marks = [
-            mark
-            for mark in self.marks.values()
-            if mark.circle == scope.circle
-            and (mark.booking in digests or mark.awaiting or mark.received_at >= scope.since)
+    def _within(self, window: HistoryWindow) -> MemoryBookings:
+        digests = {booking.digest for booking in window.bookings}
+        watermarks = [
+            each
+            for each in self.watermarks.values()
+            if each.patient_bookings == window.patient_bookings
+            and (each.booking in digests or each.awaiting or each.received_at >= window.since)
         ]
-        digests |= {mark.booking for mark in marks}
-        told: list[Told] = [
+        digests |= {watermark.booking for watermark in watermarks}
+        announcements: list[Announcement] = [
             message
             for message in self.messages
-            if circle_of(message.key) == scope.circle
-            and (message.booking in digests or message.received_at >= scope.since)
+            if patient_bookings_key(message.key) == window.patient_bookings
+            and (message.booking in digests or message.received_at >= window.since)
         ]
-        return MemoryCircle(told, marks)
+        return MemoryBookings(announcements, watermarks)
 
-    def _store(self, seen: MemoryCircle) -> None:
-        for mark in seen.set_marks:
-            self.marks[mark.booking] = mark
+    def _store(self, seen: MemoryBookings) -> None:
+        for watermark in seen.changed:
+            self.watermarks[watermark.booking] = watermark
         self.messages = [
-            replace(message, key=seen.carried.get(message.id, message.key))
+            replace(message, key=seen.carried_over.get(message.id, message.key))
             for message in [*self.messages, *seen.written]
         ]
         revisions = [(message.booking, message.revision) for message in self.messages]
@@ -128,7 +135,7 @@ class World:
     def __init__(self, writer: Writer = WORDING) -> None:
         self.now = NOW
         self.source: dict[str, BookingDetails] = {}  # by digest of the booking's key
-        self.circles = MemoryCircles()
+        self.inbox = MemoryInbox()
         self.outcomes: list[str] = []
         self.orders: list[NoticeOrder] = []
         self.asked: list[BookingChange] = []
@@ -136,7 +143,7 @@ class World:
         self.about: dict[str, str] = {}  # which booking each change was about
         self._numbers = count(1)
         self.composer = Composer(
-            self.circles,
+            self.inbox,
             writer,
             window=WINDOW,
             memory=MEMORY,
@@ -147,17 +154,17 @@ class World:
     @property
     def kinds(self) -> list[str]:
         """The kinds of all messages, in the order in which they were written."""
-        return [str(message.kind) for message in self.circles.messages]
+        return [str(message.kind) for message in self.inbox.messages]
 
     @property
     def newest(self) -> InboxMessage:
-        return self.circles.messages[-1]
+        return self.inbox.messages[-1]
 
     def believed(self, booking: BookingKey) -> BookingDetails | None:
         """The booking as its patient must take it to be after all messages; None: no booking."""
-        everything = History(tuple(self.circles.messages), tuple(self.circles.marks.values()))
-        told = everything.standing(booking.digest)
-        return told.state if told else None
+        everything = History(tuple(self.inbox.messages), tuple(self.inbox.watermarks.values()))
+        standing = everything.standing(booking.digest)
+        return standing.state if standing else None
 
     def create(
         self, booking: BookingKey, details: BookingDetails, *, replaces: BookingKey | None = None
@@ -214,7 +221,7 @@ class World:
         self._carry_out(outcome, fetched)
         return outcome
 
-    def hand_together(self, several: Sequence[FetchedBooking]) -> list[Outcome]:
+    def hand_batch(self, several: Sequence[FetchedBooking]) -> list[Outcome]:
         """As `hand`, all in one go."""
         outcomes = self.composer.handle_batch(several)
         for outcome, fetched in zip(outcomes, several, strict=True):

@@ -12,7 +12,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from composer.letter import Letter
+from composer.message_text import MessageText
 from composer.noticeable import changed_aspects
 from shared.booking.identity import BookingKey
 from shared.booking.inbox import MessageKind
@@ -50,8 +50,8 @@ def events(draw: st.DrawFn, bookings: list[BookingKey]) -> Event:
 class SilentWriter:
     """Finds no words: these tests look at what is told, not how, and do so a thousand times."""
 
-    def letter(self, *_: object) -> Letter:
-        return Letter("", "", "")
+    def render(self, *_: object) -> MessageText:
+        return MessageText("", "", "")
 
 
 def happen(world: World, event: Event) -> None:
@@ -132,12 +132,12 @@ def test_every_message_was_true_and_says_something_new(history: list[Event]) -> 
     world = disturbed(history)
     happened = {(event.booking.digest, event.details) for event in history}
     replaced = {event.replaces.digest for event in history if event.replaces}
-    for message in world.circles.messages:
+    for message in world.inbox.messages:
         if message.kind is MessageKind.CANCELLATION:
             assert message.booking in replaced or (message.booking, None) in happened
         else:
             assert any(details == message.state for _, details in happened)
-    chain = sorted(world.circles.messages, key=lambda told: (told.booking, told.revision))
+    chain = sorted(world.inbox.messages, key=lambda told: (told.booking, told.revision))
     for message, following in pairwise(chain):
         is_same = message.booking == following.booking and message.kind is following.kind
         # A message that came of another booking's removal says what became of that one; and one
@@ -154,6 +154,24 @@ def test_each_message_is_ordered_for_the_phone_once_or_again_as_the_same(
 ) -> None:
     world = disturbed(history)
     ordered = {order.message_id for order in world.orders}
-    assert ordered == {message.id for message in world.circles.messages}
+    assert ordered == {message.id for message in world.inbox.messages}
     distinct = {order.model_dump_json() for order in world.orders}
     assert len(distinct) == len(ordered)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from(["put", "put otherwise", "remove"]), max_size=6), st.booleans())
+def test_of_several_events_within_its_window_the_index_may_send_the_last_or_the_removal_alone(
+    events: list[str], removal_alone: bool
+) -> None:
+    """Whichever it was, what the patient believes is what the source has."""
+    world = World(SilentWriter())
+    for event in events:
+        if event == "remove":
+            world.source.pop(ONE[0].digest, None)
+        else:
+            world.source[ONE[0].digest] = VISIT if event == "put" else LATER
+    is_gone = ONE[0].digest not in world.source
+    world.hear(ONE[0], deleted=is_gone or removal_alone)
+    world.pass_time(timedelta(hours=1))
+    assert belief(world, ONE) == truth(world, ONE)

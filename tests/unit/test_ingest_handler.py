@@ -1,4 +1,4 @@
-"""What the gateway answers: the cases of DOMAIN, "ProcessNotification"."""
+"""What the gateway answers: the cases of docs/domain.md, "Answers and re-sends"."""
 
 from datetime import UTC, datetime
 

@@ -116,7 +116,7 @@ def test_a_chain_of_rebookings_keeps_one_calendar_entry(world: World) -> None:
     world.create(C, LATER_STILL, replaces=B)
     world.remove(C)
     world.pass_time()
-    messages = world.circles.messages
+    messages = world.inbox.messages
     assert [message.revision for message in messages] == [1, 2, 3, 4]
     assert len({message.calendar_uid for message in messages}) == 1
     assert world.kinds[1:] == ["changed_time", "changed_time", "cancellation"]
@@ -155,7 +155,7 @@ def test_a_replacement_told_before_it_was_paired(world: World) -> None:
     world.create(B, LATER)
     world.source.pop(A.digest)
     world.hear(B, replaces=A)
-    assert world.outcomes[-1] == "asked_about_replaced"
+    assert world.outcomes[-1] == "asked_about_removed"
     world.ask()
     world.pass_time()
     assert world.kinds == ["booking_confirmation", "booking_confirmation", "changed_time"]
@@ -169,7 +169,7 @@ def test_a_question_lost_in_a_crash_is_asked_again(world: World) -> None:
     change = world.hear(B, replaces=A)
     first = world.asked.pop()
     world.hand(change)
-    assert world.outcomes[-2:] == ["changed_time", "told_before"]
+    assert world.outcomes[-2:] == ["changed_time", "announced_before"]
     assert world.asked == [first]
 
 
@@ -179,7 +179,7 @@ def test_replaced_once_more_while_it_was_on_hold(world: World) -> None:
     world.create(C, LATER_STILL)
     assert world.outcomes[-1] == "waiting_for_pair"
     world.create(B, LATER, replaces=C)
-    assert world.outcomes[-1] == "asked_about_replaced"
+    assert world.outcomes[-1] == "asked_about_removed"
     world.ask()
     world.pass_time()
     assert world.believed(C) is None
@@ -263,7 +263,7 @@ def test_the_calendar_entry_of_the_old_time_goes_when_both_were_told(world: Worl
     world.create(B, LATER)
     world.remove(A)
     world.pass_time()
-    uids = [message.calendar_uid for message in world.circles.messages]
+    uids = [message.calendar_uid for message in world.inbox.messages]
     calendar = world.newest.calendar or ""
     assert calendar.count("BEGIN:VEVENT") == 2
     kept, gone = calendar.split("END:VEVENT")[:2]

@@ -18,15 +18,15 @@ UNFILTERED = """{% import "_sentences.txt" as sentences %}
 
 def test_a_region_replaces_what_it_has(tmp_path: Path) -> None:
     (tmp_path / "booking_confirmation.txt").write_text("Hej!\n{% include '_visit.txt' %}")
-    letter = Wording(tmp_path).letter(SAMPLE.kind, SAMPLE.details)
-    usual = Wording().letter(SAMPLE.kind, SAMPLE.details)
+    letter = Wording(tmp_path).render(SAMPLE.kind, SAMPLE.details)
+    usual = Wording().render(SAMPLE.kind, SAMPLE.details)
     assert letter.text.startswith("Hej!\nMottagning: Ögonmottagningen Sjöstad\n")
     assert (letter.subject, letter.html) == (usual.subject, usual.html)
 
 
 def test_shared_sentences_can_be_replaced(tmp_path: Path) -> None:
     (tmp_path / "_rest.txt").write_text("Ring oss.")
-    assert "Ring oss." in Wording(tmp_path).letter(SAMPLE.kind, SAMPLE.details).text
+    assert "Ring oss." in Wording(tmp_path).render(SAMPLE.kind, SAMPLE.details).text
 
 
 @pytest.mark.parametrize(

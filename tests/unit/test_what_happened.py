@@ -129,10 +129,6 @@ def silent_removals() -> dict[str, tuple[Callable[[World], object], str]]:
         world.create(A, VISIT)
         world.hear(A, deleted=True)
 
-    def corrected_key_of_unknown(world: World) -> None:
-        world.source[A.digest] = VISIT
-        world.hear(A, deleted=True)
-
     def cancelled_before(world: World) -> None:
         world.create(A, VISIT)
         world.remove(A)
@@ -144,7 +140,6 @@ def silent_removals() -> dict[str, tuple[Callable[[World], object], str]]:
         "time passes while the removal waits": (passes_while_it_waits, "time_passed"),
         "expired call": (expired_call, "expired_call"),
         "key corrected": (corrected_key, "still_booked"),
-        "key of an untold booking corrected": (corrected_key_of_unknown, "still_booked"),
         "never told": (lambda world: world.remove(A), "unknown_booking"),
         "cancelled before": (cancelled_before, "already_cancelled"),
     }
@@ -195,8 +190,8 @@ def test_a_cancelled_booking_that_comes_back_is_new(world: World) -> None:
     world.pass_time()
     world.create(A, VISIT)
     assert world.kinds == ["booking_confirmation", "cancellation", "booking_confirmation"]
-    assert [message.revision for message in world.circles.messages] == [1, 2, 3]
-    assert len({message.calendar_uid for message in world.circles.messages}) == 1
+    assert [message.revision for message in world.inbox.messages] == [1, 2, 3]
+    assert len({message.calendar_uid for message in world.inbox.messages}) == 1
 
 
 def test_a_booking_back_before_its_removal_was_due_says_nothing(world: World) -> None:
@@ -265,19 +260,51 @@ def test_a_create_after_its_removal_does_not_raise_the_dead(world: World) -> Non
     assert world.outcomes == ["unknown_booking", "stale"]
 
 
-def test_a_key_correction_judged_first_does_not_hide_the_creation(world: World) -> None:
+@pytest.mark.parametrize(
+    ("details", "kind"),
+    [(VISIT, "booking_confirmation"), (CALL, "timed_call"), (OPEN_CALL, "open_call")],
+)
+def test_removed_but_there_and_never_announced_it_is_new(
+    world: World, details: BookingDetails, kind: str
+) -> None:
+    """Created, removed and created again within the index's window: it sends the removal alone."""
+    world.source[A.digest] = details
+    world.hear(A, deleted=True)
+    world.pass_time()
+    assert world.kinds == world.outcomes == [kind]
+    assert len(world.orders) == 1
+
+
+def test_removed_but_there_after_its_cancellation_it_is_new(world: World) -> None:
+    world.create(A, VISIT)
+    world.remove(A)
+    world.pass_time()
+    world.source[A.digest] = LATER
+    world.hear(A, deleted=True)
+    assert world.kinds == ["booking_confirmation", "cancellation", "booking_confirmation"]
+
+
+def test_removed_but_there_in_the_past_says_nothing(world: World) -> None:
+    world.source[A.digest] = PASSED
+    world.hear(A, deleted=True)
+    assert world.outcomes == ["time_passed"]
+
+
+def test_a_removal_that_announced_the_booking_makes_the_creation_before_it_stale(
+    world: World,
+) -> None:
     world.source[A.digest] = VISIT
     creation = world.fetch(A)
     world.hear(A, deleted=True)
     world.hand(creation)
-    assert world.outcomes == ["still_booked", "booking_confirmation"]
+    assert world.outcomes == ["booking_confirmation", "stale"]
 
 
 def test_handed_out_again_the_same_order_is_published_again(world: World) -> None:
     change = world.create(A, VISIT)
     world.create(A, LATER)
     world.hand(change)
-    assert world.outcomes[-1] == "told_before"
+    assert world.outcomes[-1] == "announced_before"
     assert world.orders[0] == world.orders[2]
     assert len(world.kinds) == 2
 

@@ -81,7 +81,7 @@ def wording() -> Wording:
 @pytest.mark.parametrize("name", CASES)
 def test_message(wording: Wording, name: str) -> None:
     case = CASES[name]
-    letter = wording.letter(case.kind, case.details, case.previous)
+    letter = wording.render(case.kind, case.details, case.previous)
     parts = {"subject.txt": letter.subject + "\n", "txt": letter.text, "html": letter.html + "\n"}
     for part, text in parts.items():
         assert text == golden(f"{name}.{part}", text)

@@ -86,7 +86,7 @@ def create_booking_watermark() -> None:
     op.create_table(
         "booking_watermark",
         sa.Column("booking", sa.String(64), nullable=False),
-        sa.Column("circle", sa.String(64), nullable=False),
+        sa.Column("patient_bookings", sa.String(64), nullable=False),
         sa.Column("fetched_at", INSTANT, nullable=False),
         sa.Column("gone", sa.Boolean(), nullable=False),
         sa.Column("awaiting", sa.String(8)),
@@ -95,7 +95,9 @@ def create_booking_watermark() -> None:
         sa.Column("successor", sa.String(64)),
         sa.PrimaryKeyConstraint("booking", name="pk_booking_watermark"),
     )
-    op.create_index("ix_booking_watermark_circle", "booking_watermark", ["circle"])
+    op.create_index(
+        "ix_booking_watermark_patient_bookings", "booking_watermark", ["patient_bookings"]
+    )
     op.create_index("ix_booking_watermark_fetched_at", "booking_watermark", ["fetched_at"])
 
 

@@ -2,18 +2,24 @@
 
 from time import process_time
 
-from composer.decision import decide
 from composer.history import History
+from composer.judgement import judge
 from shared.booking.identity import BookingKey
-from shared.booking.inbox import Awaiting, Mark, MessageKind, Told, circle_of
+from shared.booking.inbox import (
+    Announcement,
+    Awaiting,
+    MessageKind,
+    Watermark,
+    patient_bookings_key,
+)
 from shared.booking.messages import FetchedBooking
 from tests.unit.composer_world import NOW, VISIT, WINDOW, key
 
 BOOKINGS = [key(f"booking {number}") for number in range(1000)]
 
 
-def told(booking: BookingKey) -> Told:
-    return Told(
+def announced(booking: BookingKey) -> Announcement:
+    return Announcement(
         id=booking.booking_id,
         key=booking,
         revision=1,
@@ -28,10 +34,10 @@ def told(booking: BookingKey) -> Told:
     )
 
 
-def mark(booking: BookingKey, *, removed: bool) -> Mark:
-    return Mark(
+def watermark(booking: BookingKey, *, removed: bool) -> Watermark:
+    return Watermark(
         booking=booking.digest,
-        circle=circle_of(booking),
+        patient_bookings=patient_bookings_key(booking),
         fetched_at=NOW,
         gone=removed,
         received_at=NOW,
@@ -42,8 +48,8 @@ def mark(booking: BookingKey, *, removed: bool) -> Mark:
 
 def test_a_removal_that_came_due_is_judged_at_once() -> None:
     removed = BOOKINGS[0]
-    marks = tuple(mark(booking, removed=booking is removed) for booking in BOOKINGS)
-    history = History(tuple(map(told, BOOKINGS)), marks)
+    watermarks = tuple(watermark(booking, removed=booking is removed) for booking in BOOKINGS)
+    history = History(tuple(map(announced, BOOKINGS)), watermarks)
     fetched = FetchedBooking(
         notification_id="crowd",
         received_at=NOW,
@@ -55,5 +61,5 @@ def test_a_removal_that_came_due_is_judged_at_once() -> None:
         details=None,
     )
     started = process_time()
-    decide(fetched, history, NOW + WINDOW, WINDOW)
+    judge(fetched, history, NOW + WINDOW, WINDOW)
     assert process_time() - started < 0.5

@@ -1,9 +1,14 @@
 """Changes that are judged together come to what they come to one after the other."""
 
+import sys
+from collections.abc import Iterator
+from types import FrameType
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from composer.decision import Silent
+from composer import judgement
+from composer.judgement import Reason
 from shared.booking.messages import FetchedBooking
 from shared.relay.outcomes import DeadLetter, Drop, Publish
 from tests.unit.composer_world import LATER, VISIT, World, but, key
@@ -37,7 +42,7 @@ def test_as_one_after_the_other(events: list[tuple[int, bool, int]]) -> None:
     one_by_one, together = World(), World()
     for fetched in answers(one_by_one, events):
         one_by_one.hand(fetched)
-    together.hand_together(answers(together, events))
+    together.hand_batch(answers(together, events))
     for world in (one_by_one, together):
         world.pass_time()
     assert sorted(together.kinds) == sorted(one_by_one.kinds)
@@ -51,15 +56,43 @@ def test_each_has_its_own_outcome_in_the_order_they_came() -> None:
         world.source[booking.digest] = VISIT
     first, second, third = (world.fetch(booking) for booking in BOOKINGS)
     unreadable = second.model_copy(update={"details": but(VISIT, starts="tomorrow")})
-    outcomes = world.hand_together([first, first, unreadable, third])
+    outcomes = world.hand_batch([first, first, unreadable, third])
     assert [type(outcome) for outcome in outcomes] == [Publish, Publish, DeadLetter, Publish]
-    assert world.outcomes[:2] == ["booking_confirmation", "told_before"]
-    assert len(world.circles.messages) == 2
+    assert world.outcomes[:2] == ["booking_confirmation", "announced_before"]
+    assert len(world.inbox.messages) == 2
 
 
 def test_of_one_circle_the_second_sees_what_came_of_the_first() -> None:
     world = World()
     world.source[A.digest] = VISIT
-    outcomes = world.hand_together([world.fetch(A), world.fetch(A)])
+    outcomes = world.hand_batch([world.fetch(A), world.fetch(A)])
     assert isinstance(outcomes[1], Drop)
-    assert outcomes[1].reason is Silent.UNCHANGED
+    assert outcomes[1].reason is Reason.UNCHANGED
+
+
+def test_a_fetched_booking_enters_the_judgement_once() -> None:
+    world = World()
+    world.create(A, VISIT)
+    entered: list[str] = []
+
+    def watch(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and is_judgement(frame) and not any(map(is_judgement, callers(frame))):
+            entered.append(frame.f_code.co_name)
+
+    world.source[A.digest] = LATER
+    fetched = world.fetch(A)
+    sys.setprofile(watch)
+    try:
+        world.composer(fetched)
+    finally:
+        sys.setprofile(None)
+    assert entered == ["judge"]
+
+
+def is_judgement(frame: FrameType) -> bool:
+    return frame.f_code.co_filename == judgement.__file__
+
+
+def callers(frame: FrameType) -> Iterator[FrameType]:
+    while frame := frame.f_back:  # type: ignore[assignment]
+        yield frame

@@ -1,18 +1,18 @@
-"""A decided message: its words, its calendar entry, and its place among those told before."""
+"""An announcement as its patient gets it: its words, its calendar entry, its place in the chain."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from composer.calendar_file import Entry, calendar_file
-from composer.decision import Tell
 from composer.history import History
+from composer.judgement import Announce
 from shared.booking.inbox import InboxMessage, MessageKind
 from shared.booking.messages import BookingDetails, FetchedBooking
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class MessageText:
     """What a patient reads. `html` is a fragment, to be put under a heading with the subject."""
 
     subject: str
@@ -23,14 +23,14 @@ class Letter:
 class Writer(Protocol):
     """Finds the words."""
 
-    def letter(
+    def render(
         self, kind: MessageKind, details: BookingDetails, previous: BookingDetails | None = None
-    ) -> Letter:
+    ) -> MessageText:
         """The message of `kind` about `details`, which were `previous` until now."""
 
 
 def compose(
-    tell: Tell,
+    announce: Announce,
     fetched: FetchedBooking,
     history: History,
     writer: Writer,
@@ -38,38 +38,38 @@ def compose(
     now: datetime,
 ) -> InboxMessage:
     """The message, with its place in the chain of messages about this visit."""
-    earlier = history.latest(tell.booking.digest)
-    chain = [told for told in (earlier, tell.previous) if told]
-    revision = 1 + max((told.revision for told in chain), default=0)
+    earlier = history.latest(announce.booking.digest)
+    chain = [each for each in (earlier, announce.previous) if each]
+    revision = 1 + max((each.revision for each in chain), default=0)
     uid = chain[0].calendar_uid if chain else f"{message_id}@budkavle"
-    previous = tell.previous.state if tell.previous else None
-    letter = writer.letter(tell.kind, tell.details, previous)
+    previous = announce.previous.state if announce.previous else None
+    text = writer.render(announce.kind, announce.details, previous)
     return InboxMessage(
         id=message_id,
-        key=tell.booking,
+        key=announce.booking,
         revision=revision,
-        kind=tell.kind,
-        state=tell.details,
+        kind=announce.kind,
+        state=announce.details,
         calendar_uid=uid,
         received_at=fetched.received_at,
         fetched_at=fetched.fetched_at,
         created_at=now,
         notification_id=fetched.notification_id,
         change_id=fetched.change_id,
-        subject=letter.subject,
-        body_text=letter.text,
-        body_html=letter.html,
-        calendar=calendar_of(tell, uid, revision, now),
+        subject=text.subject,
+        body_text=text.text,
+        body_html=text.html,
+        calendar=calendar_of(announce, uid, revision, now),
     )
 
 
-def calendar_of(tell: Tell, uid: str, revision: int, now: datetime) -> str | None:
+def calendar_of(announce: Announce, uid: str, revision: int, now: datetime) -> str | None:
     """The entry of the visit; and what became of the previous one, if it has an entry to mend."""
-    is_cancelled = tell.kind is MessageKind.CANCELLATION
+    is_cancelled = announce.kind is MessageKind.CANCELLATION
     entries = []
-    if tell.details.starts:
-        entries.append(Entry(uid, revision, tell.details, cancelled=is_cancelled))
-    old = tell.previous
-    if old and old.state.starts and (old.calendar_uid != uid or not tell.details.starts):
+    if announce.details.starts:
+        entries.append(Entry(uid, revision, announce.details, cancelled=is_cancelled))
+    old = announce.previous
+    if old and old.state.starts and (old.calendar_uid != uid or not announce.details.starts):
         entries.append(Entry(old.calendar_uid, revision, old.state, cancelled=True))
     return calendar_file(entries, now) if entries else None
