@@ -34,7 +34,7 @@ from tests.services.prometheus import Prometheus
 from tests.source_server import Call, source_server
 
 RULES = Path(__file__).parents[2] / "deploy" / "prometheus" / "alerts.yaml"
-OTHER, STRANGE = "201212121212", "191212121212"
+OTHER = "201212121212"
 SICK = BOOKING.model_copy(update={"source_system": "SE-SICK", "logical_address": "SE-SICK-UNIT"})
 _SECONDS = 60
 
@@ -94,12 +94,12 @@ class Relay:
         for source in (BOOKING.source_system, "SE-SICK"):
             SourceRegister(database).add(SourceSystem(source, source, "qa", 50, 5, "t", utcnow()))
         ContactPreferences(database).set(PATIENT, Channel.SMS, "+46701740605")
-        ContactPreferences(database).set(OTHER, Channel.EMAIL, "tolvan@example.org")
+        ContactPreferences(database).set(PATIENT, Channel.EMAIL, "tolvan@example.org")
         database.close()
         with sqlite3.connect(self.database_file) as connection:
             connection.execute(
                 "INSERT INTO contact_preference VALUES (?, 'fax', '1', ?)",
-                (STRANGE, utcnow().replace(tzinfo=None).isoformat(" ")),
+                (OTHER, utcnow().replace(tzinfo=None).isoformat(" ")),
             )
 
     def start(self, stage: str, name: str = "", **settings: str) -> Child:
@@ -143,7 +143,8 @@ def make_trouble(relay: Relay, broker: Broker) -> None:
         [
             Outgoing("fetcher", Envelope("sick", sick.encode())),
             Outgoing("fetcher", Envelope("wrong", wrong.encode())),
-            *(order(patient, f"m-{patient}") for patient in (PATIENT, OTHER, STRANGE)),
+            order(PATIENT, "m-1"),
+            order(OTHER, "m-2"),
         ]
     )
     answer = requests.post(
