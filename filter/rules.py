@@ -8,11 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from shared.booking.identity import BookingKey, hsa_key
+from shared.booking.identity import SCHEDULING, BookingKey, hsa_key, service_domain
 from shared.booking.messages import Engagement
-
-#: How the scheduling domain is written downstream; some senders put `urn:` before it.
-SCHEDULING = "riv:crm:scheduling"
 
 
 class DropReason(StrEnum):
@@ -49,11 +46,6 @@ class Change:
 
     event: Event
     replaces: BookingKey | None = None
-
-
-def service_domain(text: str) -> str:
-    """A service domain as we compare it: without `urn:`, without regard to case."""
-    return text.strip().lower().removeprefix("urn:")
 
 
 def why_not_ours(engagement: Engagement, is_activated: Callable[[str], bool]) -> DropReason | None:
@@ -100,16 +92,6 @@ def pair(events: Sequence[Event]) -> list[Change]:
         groups[_patient_and_system(event)].append(event)
     changes = (change for group in groups.values() for change in _changes(group))
     return sorted(changes, key=lambda change: change.event.position)
-
-
-def spell(number: int) -> str:
-    """`number` in letters: a, b, … z, ba, bb, …
-
-    Ids of ours hold no digits, so that no redaction ever takes one for a person number.
-    """
-    rest, last = divmod(number, 26)
-    letter = chr(ord("a") + last)
-    return spell(rest) + letter if rest else letter
 
 
 def _telling(same: Sequence[Event]) -> Event:

@@ -50,7 +50,7 @@ def test_ours_take_every_kind(number: str) -> None:
         etree.XMLSchema(etree.parse(schema_path(name))).assertValid(body(document))
     call = read_call(notification(number), encoding=None, max_bytes=10_000)
     assert isinstance(call, NotificationRequest)
-    assert call.engagements()[0].patient == number
+    assert call.engagements().taken[0].patient == number
     said = open_reply(response(number), max_bytes=10_000, encoding=None)
     timeslot = GetBookingDetailsMessages().timeslot(said)
     assert timeslot is not None

@@ -26,6 +26,7 @@ from shared.store.migrate import migrate
 from shared.store.sources import SourceRegister, SourceSystem
 from tests.booking_samples import BOOKING, PATIENT, a_change, reply
 from tests.brokers import opened
+from tests.notifications import HEADERS, engagement, envelope, transaction, transactions
 from tests.polling import eventually
 from tests.provider import http_provider
 from tests.services import RabbitMQ
@@ -136,7 +137,7 @@ def order(patient: str, name: str) -> Outgoing:
 
 
 def make_trouble(relay: Relay, broker: Broker) -> None:
-    """A wrong patient, a sick source, a bug, an uncertain and an impossible notice, a Fault."""
+    """A wrong patient, a sick source, a bug, notices in doubt and without a way, odd requests."""
     sick = a_change(change_id="sick", booking=SICK, received_at=utcnow())
     wrong = a_change(change_id="wrong", received_at=utcnow())
     broker.publish(
@@ -147,13 +148,17 @@ def make_trouble(relay: Relay, broker: Broker) -> None:
             order(OTHER, "m-2"),
         ]
     )
-    answer = requests.post(
-        f"http://127.0.0.1:{relay.ingest_port}/ProcessNotification",
-        data=b"nonsense",
-        headers={"Content-Type": "text/xml"},
-        timeout=10,
+    odd = engagement(
+        sourceSystem=BOOKING.source_system, registeredResidentIdentification="not a person"
     )
-    assert answer.status_code == 500
+    body = transactions(1) + transaction(odd)
+    assert notify(relay, envelope(body, logical_address=None)) == 200
+    assert notify(relay, b"nonsense") == 500
+
+
+def notify(relay: Relay, body: bytes) -> int:
+    url = f"http://127.0.0.1:{relay.ingest_port}/ProcessNotification"
+    return requests.post(url, data=body, headers=HEADERS, timeout=10).status_code
 
 
 def test_every_alert_fires_when_its_trouble_comes(tmp_path: Path, stack: ExitStack) -> None:

@@ -94,6 +94,10 @@ BREAKER = f'budkavle_breaker_open{{{target("fetcher")}, source="SE1"}}'
 ENGAGEMENTS = f"budkavle_ingest_engagements_total{{{target('ingest')}}}"
 FAULTS = outcome("ingest", "fault", "queue_unavailable")
 BUGS = outcome("fetcher", "retry", "bug")
+ODD = (
+    f'budkavle_filter_engagements_refused_total{{{target("filter")}, source="SE1",'
+    ' element="mostRecentContent", flaw="length", kept="yes"}'
+)
 OFF = outcome("notifier", "dead", "channel_off")
 
 
@@ -171,6 +175,10 @@ CASES = [
     *counted("Bugs", BUGS, "fetcher"),
     *counted("UncertainNotices", UNCERTAIN, "notifier"),
     *counted("ChannelOff", OFF, "notifier"),
+    *[case for case in counted("OddEngagements", ODD, "filter") if "_x30" not in str(case)],
+    Case("OddEngagements: of a kind that never came before", 35, {"OddEngagements"},
+         {ODD: "_x30 1x60"}),
+    Case("OddEngagements: and no more of them for two hours", 160, set(), {ODD: "_x30 1x200"}),
     *[
         Case("StageDown: in compose", 10, {"StageDown"}, {f'up{{{target("filter")}}}': "0x20"}),
         Case("StageDown: a PodMonitor's job", 10, {"StageDown"},
