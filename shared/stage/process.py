@@ -21,6 +21,7 @@ from shared.relay.broker import BrokerError
 from shared.relay.worker import BatchHandler, Handler, Worker
 from shared.stage.health import Checks, HealthServer, readiness
 from shared.stage.heartbeat import Heartbeat
+from shared.stage.parent import end_with_parent
 from shared.stage.settings import CommonSettings
 
 log = structlog.get_logger()
@@ -44,6 +45,7 @@ def start(process: str, settings_of: type[S], run: Callable[[S], int]) -> int:
     A process that cannot start as it is set, or without what is away, says so in one line on
     standard error: an operator reads it, and no traceback shows what stood in a secret.
     """
+    end_with_parent()
     try:
         settings = settings_of()
         configure_logging(process, settings)

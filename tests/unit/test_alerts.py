@@ -265,6 +265,7 @@ def alert_names() -> set[str]:
     return {rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule}
 
 
+@pytest.mark.slow
 def test_the_rules_are_sound() -> None:
     promtool("check", "rules", str(ALERTS))
 
@@ -273,6 +274,7 @@ def test_every_alert_fires_in_some_case() -> None:
     assert {name for case in CASES for name in case.firing} == alert_names()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("group", sorted({case.name.partition(":")[0] for case in CASES}))
 def test_it_fires_when_it_should_and_only_then(group: str, tmp_path: Path) -> None:
     cases = [case for case in CASES if case.name.partition(":")[0] == group]
