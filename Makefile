@@ -37,8 +37,9 @@ lint: venv ## ruff, mypy --strict, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-docs: venv ## Writes the table of settings into docs/settings.md
+docs: venv ## Writes docs/settings.md and the list of settings' names anew
 	$(BIN)/python -m tests.settings_page
+	$(BIN)/python -m tests.setting_names
 
 pictures: venv ## Takes the pictures of docs/images/ anew, from a demo that runs; needs Chromium
 	$(BIN)/python -m tests.pictures

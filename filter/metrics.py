@@ -13,6 +13,7 @@ from prometheus_client import Counter
 
 from filter.refused import Verdict
 from filter.rules import DropReason
+from shared.base.metrics import declare_outcomes
 from shared.base.redaction import redact
 from shared.booking.identity import hsa_key
 from shared.booking.messages import Notification
@@ -39,6 +40,10 @@ ENGAGEMENTS_REFUSED = Counter(
     "Engagements that cannot be taken. `kept`: as a dead letter; the others are dropped.",
     ["source", "element", "flaw", "kept"],
 )
+
+declare_outcomes("filter", {"publish": [""], "drop": DropReason})
+for _reason in DropReason:
+    ENGAGEMENTS_DROPPED.labels(_reason)
 
 
 class SystemLabels:

@@ -1,6 +1,6 @@
 """Settings of the sandbox."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, SecretStr
 
@@ -12,6 +12,8 @@ _BIND = "host:port of the sandbox's {}; port 0: any free one, told in the ready 
 
 class SandboxSettings(CommonSettings):
     """What `budkavle sandbox` reads. Whoever has none of it gets free ports on loopback."""
+
+    stores: ClassVar[tuple[str, ...]] = ()
 
     sandbox_platform_bind: Bind = Field("127.0.0.1:0", description=_BIND.format("booking systems"))
     sandbox_index_bind: Bind = Field("127.0.0.1:0", description=_BIND.format("engagement index"))

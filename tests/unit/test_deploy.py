@@ -232,7 +232,8 @@ def test_only_the_sandbox_brings_the_packages_to_play_the_outside_world() -> Non
 def our_metrics() -> set[str]:
     for stage in STAGES:
         importlib.import_module(f"{stage}.metrics" if stage != "composer" else stage)
-    importlib.import_module("shared.base.metrics")
+    for module in ("shared.base.metrics", "shared.stage.heartbeat"):
+        importlib.import_module(module)
     return {sample for family in REGISTRY.collect() for sample in series(family)}
 
 
@@ -241,7 +242,7 @@ def series(family: Any) -> set[str]:
         case "counter":
             return {f"{family.name}_total"}
         case "histogram":
-            return {f"{family.name}_bucket"}
+            return {f"{family.name}_bucket", f"{family.name}_count"}
         case _:
             return {family.name}
 
@@ -278,4 +279,4 @@ def test_prometheus_asks_every_stage_at_its_health_port() -> None:
     assert tuple(found["names"]) == STAGES
     assert found["port"] == HEALTH_PORT
     for stage in STAGES:
-        assert f'absent(up{{process="{stage}"}})' in watching()
+        assert f'absent(budkavle_process_info{{stage="{stage}"}})' in watching()
