@@ -4,15 +4,13 @@ Sources: docs/domain.md, "ProcessNotification" and "What removal means".
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import NamedTuple
 
-from shared.booking.identity import BookingKey, hsa_key
+from shared.booking.identity import SCHEDULING, BookingKey, hsa_key, service_domain
 from shared.booking.messages import Engagement
-
-#: How the scheduling domain is written downstream; some senders put `urn:` before it.
-SCHEDULING = "riv:crm:scheduling"
 
 
 class DropReason(StrEnum):
@@ -23,6 +21,13 @@ class DropReason(StrEnum):
     CORRECTED = "corrected"  # removed and created again at once: only attributes of it changed
     REPEATED = "repeated"  # the same booking stands in the request more than once
     NOTHING_OURS = "nothing_ours"  # of the whole request, for more than one of these reasons
+
+
+class Dropped(NamedTuple):
+    """An engagement that goes no further."""
+
+    reason: DropReason
+    engagement: Engagement
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +56,22 @@ class Change:
     replaces: BookingKey | None = None
 
 
-def service_domain(text: str) -> str:
-    """A service domain as we compare it: without `urn:`, without regard to case."""
-    return text.strip().lower().removeprefix("urn:")
+def is_scheduling(engagement: Engagement) -> bool:
+    return service_domain(engagement.service_domain) == SCHEDULING
 
 
-def why_not_ours(engagement: Engagement, is_activated: Callable[[str], bool]) -> DropReason | None:
-    """None when it is ours.
+def why_not_ours(engagement: Engagement, activated: Container[str]) -> DropReason | None:
+    """None when it is ours. `activated` holds the `hsa_key` of booking systems.
 
     The categorization is not judged: it is one of a few words today, and nothing we do follows
     from it. What the booking is, its booking system says.
     """
-    if service_domain(engagement.service_domain) != SCHEDULING:
+    if not is_scheduling(engagement):
         return DropReason.OTHER_DOMAIN
-    return None if is_activated(engagement.source_system) else DropReason.NOT_ACTIVATED
+    return None if hsa_key(engagement.source_system) in activated else DropReason.NOT_ACTIVATED
 
 
-def one_per_booking(events: Iterable[Event]) -> tuple[list[Event], list[DropReason]]:
+def one_per_booking(events: Iterable[Event]) -> tuple[list[Event], list[Dropped]]:
     """The one event of each booking that goes on, in their order, and why the others do not.
 
     Of a removal and a creation of one booking the creation goes on, in whichever order they
@@ -77,14 +81,15 @@ def one_per_booking(events: Iterable[Event]) -> tuple[list[Event], list[DropReas
     for event in events:
         of_booking[event.booking.digest].append(event)
     kept: list[Event] = []
-    dropped: list[DropReason] = []
+    dropped: list[Dropped] = []
     for same in of_booking.values():
         if len(same) == 1:  # as nearly always
             kept += same
             continue
         chosen = _telling(same)
         needless = [_why_needless(event, chosen) for event in same if event is not chosen]
-        kept.append(replace(chosen, corrects=DropReason.CORRECTED in needless))
+        corrects = any(reason is DropReason.CORRECTED for reason, _ in needless)
+        kept.append(replace(chosen, corrects=corrects))
         dropped.extend(needless)
     return sorted(kept, key=lambda event: event.position), dropped
 
@@ -102,23 +107,14 @@ def pair(events: Sequence[Event]) -> list[Change]:
     return sorted(changes, key=lambda change: change.event.position)
 
 
-def spell(number: int) -> str:
-    """`number` in letters: a, b, … z, ba, bb, …
-
-    Ids of ours hold no digits, so that no redaction ever takes one for a person number.
-    """
-    rest, last = divmod(number, 26)
-    letter = chr(ord("a") + last)
-    return spell(rest) + letter if rest else letter
-
-
 def _telling(same: Sequence[Event]) -> Event:
     """Of the events of one booking the last creation, or the last removal if there is none."""
     return max(same, key=lambda event: (not event.deleted, event.position))
 
 
-def _why_needless(event: Event, chosen: Event) -> DropReason:
-    return DropReason.REPEATED if event.deleted == chosen.deleted else DropReason.CORRECTED
+def _why_needless(event: Event, chosen: Event) -> Dropped:
+    repeated = event.deleted == chosen.deleted
+    return Dropped(DropReason.REPEATED if repeated else DropReason.CORRECTED, event.engagement)
 
 
 def _patient_and_system(event: Event) -> tuple[str, str]:

@@ -4,13 +4,15 @@ import asyncio
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from functools import partial
 from socket import socket
-from threading import Event, Thread
+from threading import Thread
 
 import structlog
-from starlette.applications import Starlette
+import uvicorn
 
 from ingest.app import build_app
+from ingest.broker_wait import BrokerWait
 from ingest.callers import CallerPolicy
 from ingest.endpoint import SoapEndpoint
 from ingest.handler import NotificationHandler
@@ -25,25 +27,38 @@ from shared.base.settings import blaming
 from shared.relay import open_broker
 from shared.relay.broker import Broker
 from shared.stage.health import HealthServer
-from shared.stage.process import announce_ready, start, stop_signal
+from shared.stage.heartbeat import Heartbeat
+from shared.stage.process import announce_when_ready, start, stop_signal
 
 log = structlog.get_logger()
-
-_READY_POLL_SECONDS = 0.05
 
 
 def build_endpoint(
     settings: IngestSettings, broker: Broker, threads: ThreadPoolExecutor
-) -> SoapEndpoint:
+) -> tuple[SoapEndpoint, BrokerWait]:
+    """The endpoint, and where its requests are held while the broker is away."""
+    publish = QueuePublisher(
+        broker,
+        timeout=settings.ingest_publish_seconds,
+        max_message_bytes=settings.ingest_max_message_bytes,
+    )
+    wait = BrokerWait(
+        publish,
+        broker.ready,
+        seconds=settings.ingest_broker_wait_seconds,
+        draining_seconds=settings.drain_seconds / 2,
+        threads=threads,
+    )
     handler = NotificationHandler(
-        QueuePublisher(broker, timeout=settings.ingest_publish_seconds),
+        publish,
         logical_address=settings.logical_address,
         max_body_bytes=settings.ingest_max_body_bytes,
         clock=utcnow,
         name=new_id,
     )
-    return SoapEndpoint(
+    endpoint = SoapEndpoint(
         handler,
+        wait=wait,
         intake=Intake(
             max_body_bytes=settings.ingest_max_body_bytes,
             max_held_bytes=settings.ingest_max_held_bytes,
@@ -58,12 +73,14 @@ def build_endpoint(
         max_in_flight=settings.ingest_max_in_flight,
         clock=utcnow,
     )
+    return endpoint, wait
 
 
 def run(settings: IngestSettings) -> int:
     """Serve until SIGTERM; the process's exit code, 1 when it had to break requests off.
 
-    It serves at once, with Faults while the broker is away, and announces itself when it is there.
+    It serves at once, holds requests while the broker is away, and announces itself when it is
+    there.
     """
     stopping = stop_signal()
     broker = open_broker(settings.broker_url.get_secret_value(), settings.topology)
@@ -73,22 +90,30 @@ def run(settings: IngestSettings) -> int:
         listener = listen(settings.ingest_bind)
     with blaming("BUDKAVLE_INGEST_TLS_CERTIFICATE, _KEY, _CLIENT_CA"):
         tls = LiveTls(settings.tls) if settings.tls else None
+    checks = {"broker": broker.ready}
+    heartbeat = Heartbeat("ingest", settings, checks)
     health.start()
+    heartbeat.start()
     url = f"{address_of(listener, tls=settings.tls is not None)}/ProcessNotification"
-    Thread(target=_announce, args=(broker, url, health.url, stopping), daemon=True).start()
+    ready = partial(announce_when_ready, url=url, health=health.url)
+    Thread(target=ready, args=("ingest", settings, checks, stopping), daemon=True).start()
     with ThreadPoolExecutor(settings.ingest_threads, "ingest") as threads:
-        app = build_app(build_endpoint(settings, broker, threads), {"broker": broker.ready})
-        drained = _serve(settings, app, tls, listener)
+        endpoint, wait = build_endpoint(settings, broker, threads)
+        app = build_app(endpoint, {"broker": broker.ready})
+        server = build_server(app, settings, tls.context if tls else None, wait.end_soon)
+        drained = _serve(settings, server, tls, listener)
     stopping.set()
+    heartbeat.stop()
     broker.close()
     health.stop()
     log.info("stopped", drained=drained)
     return 0 if drained else 1
 
 
-def _serve(settings: IngestSettings, app: Starlette, tls: LiveTls | None, listener: socket) -> bool:
+def _serve(
+    settings: IngestSettings, server: uvicorn.Server, tls: LiveTls | None, listener: socket
+) -> bool:
     """Whether all that was begun was finished."""
-    server = build_server(app, settings, tls.context if tls else None)
 
     async def serve() -> bool:
         fresh = tls.kept_fresh(settings.ingest_tls_reload_seconds) if tls else nullcontext()
@@ -98,14 +123,6 @@ def _serve(settings: IngestSettings, app: Starlette, tls: LiveTls | None, listen
 
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         return runner.run(serve())
-
-
-def _announce(broker: Broker, url: str, health_url: str, stopping: Event) -> None:
-    while not broker.ready():
-        if stopping.wait(_READY_POLL_SECONDS):
-            return
-    announce_ready("ingest", url=url, health=health_url)
-    log.info("ready", url=url, health=health_url)
 
 
 if __name__ == "__main__":

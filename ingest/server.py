@@ -60,8 +60,23 @@ class EdgeProtocol(BoundedProtocol):
             super().on_message_complete()
 
 
+class DrainingServer(uvicorn.Server):
+    """Tells `on_drain` that it takes no more requests, before it waits for those it has."""
+
+    def __init__(self, config: uvicorn.Config, on_drain: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_drain = on_drain
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._on_drain()
+        await super().shutdown(sockets)
+
+
 def build_server(
-    app: Starlette, settings: IngestSettings, context: ssl.SSLContext | None
+    app: Starlette,
+    settings: IngestSettings,
+    context: ssl.SSLContext | None,
+    on_drain: Callable[[], None],
 ) -> uvicorn.Server:
     """A server for `app` that ends by SIGTERM: it finishes what was begun, and takes no more."""
     protocol: Callable[..., asyncio.Protocol] = partial(
@@ -82,7 +97,7 @@ def build_server(
         timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
         ssl_context_factory=(lambda _config, _default: context) if context else None,
     )
-    return uvicorn.Server(config)
+    return DrainingServer(config, on_drain)
 
 
 def listen(bind: str) -> socket.socket:

@@ -4,6 +4,9 @@ import ssl
 import sys
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import partial
+
+import structlog
 
 from notifier.channels import OutgoingChannel
 from notifier.delivery_reports import DeliveryReports, report_url
@@ -25,6 +28,10 @@ from shared.store.contacts import ContactPreferences
 from shared.store.engine import open_database
 from shared.store.migrate import ensure_sqlite
 from shared.store.notices import NoticeStore
+
+log = structlog.get_logger()
+
+_PROVIDER_SETTINGS = {Channel.SMS: "BUDKAVLE_SMS_URL", Channel.EMAIL: "BUDKAVLE_SMTP_URL"}
 
 
 def run(settings: NotifierSettings) -> int:
@@ -49,6 +56,7 @@ def run(settings: NotifierSettings) -> int:
         concurrency=settings.notifier_concurrency,
         prefetch=settings.notifier_prefetch,
         checks={"database": database.ready},
+        started=partial(log_missing_providers, channels),
         closers=[*start_reports(settings, notices), database.close],
     )
 
@@ -80,6 +88,13 @@ def outgoing_channels(
             mail_sender(settings, texts), CircuitBreaker(), bulkhead=Bulkhead(most)
         )
     return channels
+
+
+def log_missing_providers(channels: Mapping[Channel, OutgoingChannel]) -> None:
+    """Orders for such a channel become dead letters (`channel_off`)."""
+    for channel, setting in _PROVIDER_SETTINGS.items():
+        if channel not in channels:
+            log.warning("no_provider", channel=channel, setting=setting)
 
 
 def sms_provider(settings: NotifierSettings, texts: Texts) -> Sms46elks:

@@ -25,7 +25,7 @@ from notifier.results import (
 from shared.base.clock import Clock
 from shared.booking.messages import NoticeOrder
 from shared.booking.notices import Channel, Claim, Notice, NoticeStatus
-from shared.relay.outcomes import Done, Drop, Outcome, Postpone, Publish, RetryLater
+from shared.relay.outcomes import DeadLetter, Done, Drop, Outcome, Postpone, Publish, RetryLater
 
 #: How long a notice waits when its channel has as many under way as it may.
 _CROWDED_WAIT = timedelta(seconds=5)
@@ -42,7 +42,6 @@ class DoneReason(StrEnum):
 class DropReason(StrEnum):
     EXPIRED = "expired"  # what the message announced has passed
     NOT_WANTED = "not_wanted"
-    CHANNEL_OFF = "channel_off"  # the patient chose it, but no provider is set
     ALREADY_NOTIFIED = "already_notified"  # also by one that was about several messages
     WITHDRAWN = "withdrawn"  # it was not wanted, or of no use, before
 
@@ -50,6 +49,10 @@ class DropReason(StrEnum):
 class RetryReason(StrEnum):
     NOT_TAKEN = "not_taken"
     PROVIDER_DOWN = "provider_down"
+
+
+class DeadReason(StrEnum):
+    CHANNEL_OFF = "channel_off"  # the patient chose it, but no provider is set: replay when it is
 
 
 class Note(StrEnum):
@@ -121,13 +124,13 @@ class Notifier:
         if not wanted:
             return self._drop(order, DropReason.NOT_WANTED)
         offered = [channel for channel in wanted if channel in self._channels]
-        if not offered:
-            return self._drop(order, DropReason.CHANNEL_OFF)
+        if len(wanted) == 1 and not offered:
+            return DeadLetter(DeadReason.CHANNEL_OFF)
         if wait := self._wait_for_others(order, offered, now):
             return wait
-        self._withdraw(order, DropReason.NOT_WANTED, but=offered)
-        if len(offered) > 1:
-            return Publish(_one_each(order, offered), note=Note.ONE_EACH)
+        self._withdraw(order, DropReason.NOT_WANTED, but=wanted)
+        if len(wanted) > 1:
+            return Publish(_one_each(order, list(wanted)), note=Note.ONE_EACH)
         [channel] = offered
         return self._notify(order, channel, wanted[channel], now)
 
@@ -160,7 +163,7 @@ class Notifier:
         return order.registered
 
     def _wait_for_others(
-        self, order: NoticeOrder, offered: list[Channel], now: datetime
+        self, order: NoticeOrder, offered: Collection[Channel], now: datetime
     ) -> Postpone | None:
         """Register the notices; how long they wait for others. None when they have waited."""
         if order.collected_at is not None:

@@ -13,10 +13,19 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared.base.ids import PERSON_NUMBER_PATTERN
 
+#: The service domain that is ours, as it is written downstream; some senders put `urn:` before it.
+SCHEDULING = "riv:crm:scheduling"
+
+
 _SEPARATOR = "\x1f"
 
 
 PersonNumber = Annotated[str, Field(pattern=f"^{PERSON_NUMBER_PATTERN}$", repr=False)]
+
+
+def service_domain(text: str) -> str:
+    """A service domain as we compare it: without `urn:`, without regard to case."""
+    return text.strip().lower().removeprefix("urn:")
 
 
 def hsa_key(hsa_id: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +19,8 @@ from shared.booking.identity import BookingKey
 from shared.booking.inbox import MessageKind
 from shared.booking.messages import BookingDetails, FetchedBooking
 from tests.unit.composer_world import CALL, LATER, MOMENT, VISIT, World, but, key
+
+pytestmark = pytest.mark.slow
 
 VERSIONS = [VISIT, LATER, CALL, but(VISIT, reason="Ont i ögat"), but(LATER, unit_name="Bergby")]
 ONE = [key("A")]

@@ -7,13 +7,20 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from notifier.channels import OutgoingChannel, WaitReason
-from notifier.handler import DoneReason, DropReason, Notifier, NotTaken, RetryReason
+from notifier.handler import (
+    DeadReason,
+    DoneReason,
+    DropReason,
+    Notifier,
+    NotTaken,
+    RetryReason,
+)
 from notifier.pacing import Bulkhead, CircuitBreaker, QuietHours, Slots
 from notifier.results import Accepted, ProviderDown, Rejected, SendResult, TryLater, Uncertain
 from shared.base.errors import Unavailable
 from shared.booking.messages import NoticeOrder
 from shared.booking.notices import Channel, NoticeStatus
-from shared.relay.outcomes import Done, Drop, Outcome, Postpone, Publish, RetryLater
+from shared.relay.outcomes import DeadLetter, Done, Drop, Outcome, Postpone, Publish, RetryLater
 from tests.fake_notices import FakeNotices
 
 NOON = datetime(2026, 12, 3, 11, 0, tzinfo=UTC)
@@ -118,9 +125,10 @@ def test_nothing_chosen_nothing_sent(world: World) -> None:
     assert world.notices.rows == {}
 
 
-def test_a_chosen_channel_without_a_provider_is_off(world: World) -> None:
+def test_a_chosen_channel_without_a_provider_is_a_dead_letter(world: World) -> None:
     del world.channels[Channel.SMS]
-    assert world.handle() == Drop(DropReason.CHANNEL_OFF)
+    assert world.handle() == DeadLetter(DeadReason.CHANNEL_OFF)
+    assert world.notices.rows == {}
 
 
 @pytest.mark.parametrize(("left", "sent"), [(-1, 0), (0, 0), (1, 1)])
@@ -147,6 +155,14 @@ class TestTwoChannels:
         assert len({order.identity for order in orders.values()}) == 2
         assert world.sms.sent == world.email.sent == []
 
+    def test_one_without_a_provider_is_a_dead_letter_and_the_other_is_sent(
+        self, world: World
+    ) -> None:
+        del world.channels[Channel.SMS]
+        orders = self.orders(world)
+        assert world.handle(orders[Channel.SMS]) == DeadLetter(DeadReason.CHANNEL_OFF)
+        assert world.handle(orders[Channel.EMAIL]) == Done(DoneReason.ACCEPTED)
+
     def test_one_in_trouble_does_not_touch_the_other(self, world: World) -> None:
         world.sms.reply = TryLater("busy")
         orders = self.orders(world)
@@ -161,11 +177,6 @@ class TestTwoChannels:
         assert world.handle(orders[Channel.SMS]) == Drop(DropReason.NOT_WANTED)
         world.handle(orders[Channel.EMAIL])
         assert world.email.sent == [("notice-m-email", "ny@example.org")]
-
-    def test_no_detour_when_only_one_has_a_provider(self, world: World) -> None:
-        del world.channels[Channel.SMS]
-        assert world.handle() == Done(DoneReason.ACCEPTED)
-        assert len(world.email.sent) == 1
 
 
 class TestWhatTheProviderSays:
@@ -509,11 +520,12 @@ class TestWhatIsNoLongerWanted:
         assert world.handle(order) == Drop(DropReason.EXPIRED)
         assert world.notices.status(Channel.SMS) is NoticeStatus.WITHDRAWN
 
-    def test_is_withdrawn_when_the_channel_was_switched_off(self, world: World) -> None:
+    def test_is_kept_when_the_channel_was_switched_off(self, world: World) -> None:
+        """Its order is a dead letter, which can be replayed when the provider is set again."""
         order = self.waiting(world)
         del world.channels[Channel.SMS]
-        assert world.handle(order) == Drop(DropReason.CHANNEL_OFF)
-        assert world.notices.status(Channel.SMS) is NoticeStatus.WITHDRAWN
+        assert world.handle(order) == DeadLetter(DeadReason.CHANNEL_OFF)
+        assert world.notices.status(Channel.SMS) is NoticeStatus.PENDING
 
     def test_is_not_sent_when_it_is_wanted_again(self, world: World) -> None:
         order = self.waiting(world)

@@ -33,6 +33,8 @@ from shared.relay.topology import READING_STAGES, Topology, dead_queue, work_que
 #: takes nothing in (seconds).
 _READY_SECONDS = 1.0
 _BLOCKED_SECONDS = 10.0
+#: Ingest holds requests while its broker is away, so the publisher's connection is tried often.
+_LONGEST_PUBLISHER_WAIT = 1.0
 
 
 class RabbitMQBroker:
@@ -111,7 +113,11 @@ class RabbitMQBroker:
     def _publisher(self) -> Publisher:
         with self._guard:
             if self._shared_publisher is None:
-                link = Link(Nodes(self._url, "budkavle publisher"), self._topology)
+                link = Link(
+                    Nodes(self._url, "budkavle publisher"),
+                    self._topology,
+                    longest_wait=_LONGEST_PUBLISHER_WAIT,
+                )
                 self._shared_publisher = Publisher(link)
             return self._shared_publisher
 

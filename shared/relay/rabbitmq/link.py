@@ -41,8 +41,8 @@ class Link:
     """Connects, declares the topology, opens a channel; and all again whenever it is lost.
 
     Each attempt goes to the next of `nodes`. `on_open` gets each new session on the I/O thread.
-    Waits between rounds of attempts grow from a fifth of a second to five seconds, with jitter, so
-    that a fleet does not come back in one instant. A node that stalls is left (`Watchdog`, which
+    Waits between rounds of attempts grow from a fifth of a second to `longest_wait`, with jitter,
+    so that a fleet does not come back in one instant. A node that stalls is left (`Watchdog`, which
     asks about `watched_queue`).
     """
 
@@ -53,12 +53,14 @@ class Link:
         on_open: Callable[[Session], None] = lambda _session: None,
         *,
         watched_queue: str = work_queue(READING_STAGES[0]),
+        longest_wait: float = _LONGEST_WAIT,
     ) -> None:
         self._nodes = nodes
         self._name = nodes.connection
         self._topology = topology
         self._on_open = on_open
         self._watched_queue = watched_queue
+        self._longest_wait = longest_wait
         self._guard = threading.RLock()  # a condition is slower, and each crossing takes it
         self._changed = threading.Condition(self._guard)
         self._pending: deque[Work] = deque()
@@ -143,7 +145,7 @@ class Link:
                 self._closing.wait(self._next_wait())
 
     def _next_wait(self) -> float:
-        longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** min(self._failures, 10))
+        longest = min(self._longest_wait, _FIRST_WAIT * 2 ** min(self._failures, 10))
         self._failures += 1
         return random.uniform(longest / 2, longest)  # noqa: S311 - jitter, not a secret
 
