@@ -325,6 +325,18 @@ class TestEncryption:
         assert send(mailbox.port, tls=trusting) == ProviderDown("SMTPNotSupportedError")
         assert mailbox.envelopes == []
 
+    def test_a_handshake_that_never_ends_sent_nothing(self, trusting: ssl.SSLContext) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as mute:
+            sender = SmtpSender(
+                SmtpServer(f"smtps://127.0.0.1:{mute.getsockname()[1]}", tls=trusting),
+                "a@b.se",
+                subject=ONE,
+                body=ONE,
+                clock=lambda: NOW,
+                seconds=0.3,
+            )
+            assert sender.send("n", TO) == ProviderDown("TimeoutError")
+
     def test_smtps(self, server_context: ssl.SSLContext, trusting: ssl.SSLContext) -> None:
         box = Mailbox()
         controller = start(box, ssl_context=server_context)

@@ -1,8 +1,11 @@
 """The SMS client against a provider on loopback: what goes over the wire, what answers mean."""
 
 import base64
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from threading import Thread
 
 import pytest
 
@@ -135,3 +138,53 @@ class TestProxy:
     def test_one_that_is_away_sent_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
         assert send("http://sms.invalid/a1/sms") == ProviderDown("E_COULDNT_CONNECT")
+
+
+class TestBeforeTheRequest:
+    """What goes wrong before a byte of it is handed over sent nothing, however it goes wrong."""
+
+    @pytest.fixture
+    def peer(self) -> Iterator[Callable[[bytes], str]]:
+        """Something on loopback that says these bytes to whoever connects, and no more."""
+        listener = socket.create_server(("127.0.0.1", 0))
+        connections: list[socket.socket] = []
+
+        def serve(says: bytes) -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    connections.append(connection)
+                    connection.sendall(says)
+
+        def start(says: bytes) -> str:
+            Thread(target=serve, args=[says], daemon=True).start()
+            return f"127.0.0.1:{listener.getsockname()[1]}"
+
+        yield start
+        for one in [listener, *connections]:
+            one.close()
+
+    def test_a_handshake_that_never_ends(self, peer: Callable[[bytes], str]) -> None:
+        result = client(f"https://{peer(b'')}/a1/sms", seconds=0.5).send("n", MOBILE)
+        assert result == ProviderDown("E_OPERATION_TIMEDOUT")
+
+    def test_one_that_does_not_speak_tls(self, peer: Callable[[bytes], str]) -> None:
+        result = client(f"https://{peer(b'HTTP/1.1 200 OK' * 9)}/a1/sms").send("n", MOBILE)
+        assert result == ProviderDown("E_SSL_CONNECT_ERROR")
+
+    @pytest.mark.parametrize(
+        "says",
+        [
+            b"HTTP/1.1 407 Login\r\nContent-Length: 0\r\n\r\n",
+            b"HTTP/1.1 200 Connected\r\n\r\n",  # and then nothing
+            b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n" + b'{"id": "s"}',
+            b"HTTP/1.1 200 OK\r\n" + b"X-Long: x\r\n" * 10_000,
+            b"",
+        ],
+    )
+    def test_a_proxy_without_a_tunnel(
+        self, peer: Callable[[bytes], str], monkeypatch: pytest.MonkeyPatch, says: bytes
+    ) -> None:
+        monkeypatch.setenv("https_proxy", f"http://{peer(says)}")
+        result = client("https://sms.invalid/a1/sms", seconds=0.5).send("n", MOBILE)
+        assert isinstance(result, ProviderDown)

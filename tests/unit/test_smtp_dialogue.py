@@ -1,5 +1,6 @@
 """Every reply a mail server can give, at every step of the dialogue: what it means."""
 
+import ssl
 from datetime import UTC, datetime
 from enum import IntEnum
 
@@ -162,3 +163,20 @@ def test_a_challenge_at_login_that_cannot_be_read_sent_nothing(
         clock=lambda: NOW,
     )
     assert isinstance(sender.send("n", TO), ProviderDown)
+
+
+def test_what_is_said_in_clear_does_not_count_as_said_under_tls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    replies = [b"220 hi", b"250-hi\r\n250 STARTTLS", b"220 go\r\n250 injected"]
+    server = ScriptedServer(replies)
+    monkeypatch.setattr("notifier.smtp_connections.connect", lambda *_, **__: server)
+    sender = SmtpSender(
+        SmtpServer("smtp://mail.example.org", tls=ssl.create_default_context()),
+        "no-reply@example.org",
+        subject=Text("s", "s"),
+        body=Text("b", "b"),
+        clock=lambda: NOW,
+    )
+    assert sender.send("n", TO) == ProviderDown("SMTPServerDisconnected")
+    assert server.heard.endswith(b"STARTTLS\r\n")
