@@ -1,4 +1,4 @@
-"""Notifier: tells patients by SMS and e-mail, as they chose, that messages wait in the inbox.
+"""Notifier: an SMS and an e-mail, as the patient chose, about new messages in the inbox.
 
 Reads `NoticeOrder` from its queue, and the patient's choices at the time of sending.
 Writes one notice per inbox message and channel, ever (table `notice`); those that wait together for

@@ -40,7 +40,7 @@ Record = Callable[[str, NoticeStatus, str], int]
 
 
 def report_url(public_url: str, secret: str) -> str:
-    """Where the provider is told to send reports; the notice's id is still to be appended."""
+    """The address that the provider sends reports to; the notice's id is appended to it."""
     return f"{public_url.rstrip('/')}{_PATH}/{secret}"
 
 
@@ -81,7 +81,7 @@ class _Endpoint:
         )
 
     def _judge(self, notice_id: str, body: bytes) -> Response:
-        """2xx also for what is unknown, said before or says nothing new: a repeat tells no more."""
+        """2xx also for what is unknown, repeated or no news: sending it again would not help."""
         form = parse_qs(body.decode(errors="replace"))
         status = _STATUSES.get(form.get("status", [""])[0])
         if status is None:

@@ -3,9 +3,9 @@
 Never twice is the promise. What is known not to have been taken is tried again; what may have been
 taken is `uncertain`, which people see and no machine repeats.
 
-Messages to one patient that come within a few seconds, or in the same quiet hours, are told in one
-SMS and one e-mail: each order registers its notice and waits; the first that may send claims all
-that wait. The orders of the others find their notices sent. So nothing hangs on a single order.
+Messages to one patient that come within a few seconds, or in the same quiet hours, are announced in
+one SMS and one e-mail: each order registers its notice and waits; the first that may send claims
+all that wait. The other orders find their notices sent. So nothing depends on a single order.
 """
 
 from collections.abc import Callable, Collection, Mapping

@@ -22,7 +22,7 @@ MAX_BODY_BYTES = 16 * 1024
 
 _STATUS_LINE = re.compile(rb"HTTP/[\d.]+ +(\d{3})\b")
 _HEADER = re.compile(rb"^([!-9;-~]+):[ \t]*(.*?)[ \t]*\r?$", re.MULTILINE)
-#: What tells libcurl to end the exchange: another number than that of the bytes handed over.
+#: A callback's answer that ends the exchange: any number but that of the bytes handed over.
 _STOP = -1
 
 

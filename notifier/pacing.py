@@ -51,9 +51,9 @@ def _latest_instant(wall: datetime) -> datetime:
 
 
 class Slots:
-    """Evenly spaced slots of one process: what cannot go now is told when it can.
+    """A rate limit: reserves evenly spaced slots (GCRA) for what this process sends.
 
-    So a message over the limit waits once, for its slot, and is not read again and again.
+    A message over the limit waits once, for its slot, and is not read again and again.
     """
 
     def __init__(self, per_minute: int) -> None:

@@ -1,7 +1,7 @@
 """The mail server: how it is reached, and connections to it that outlive a mail.
 
 A connection may be kept because nothing of a mail is sent before MAIL is answered: one that died
-meanwhile is found out there, and another is opened. With HTTP that cannot be told apart.
+meanwhile is found out there, and another is opened. HTTP has no such answer before the request.
 """
 
 import smtplib
@@ -36,7 +36,7 @@ class SmtpServer:
     connect_seconds: float = 5
 
     def open(self, greeting_name: str, deadline: Deadline) -> SmtpClient:
-        """A connection, encrypted and logged in as told. Raises smtplib's and OS errors."""
+        """A connection, encrypted and logged in as set. Raises smtplib's and OS errors."""
         parts = urlsplit(self.url)
         host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
         connection = connect(host, port, deadline, at_most=self.connect_seconds)

@@ -52,13 +52,13 @@ class Sms:
 
     def answer(self) -> dict[str, object]:
         cost = self.parts * _COST_OF_A_PART
-        told = {"status": self.status, "from": self.sender, "to": self.to, "parts": self.parts}
+        common = {"status": self.status, "from": self.sender, "to": self.to, "parts": self.parts}
         if self.dryrun:
-            return {**told, "estimated_cost": cost}
+            return {**common, "estimated_cost": cost}
         text = {} if self.dontlog == "message" else {"message": self.message}
         return {
             "id": self.id, "direction": "outgoing", "created": self.created, "cost": cost,
-            **told, **text,
+            **common, **text,
         }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Settings that would send wrongly, or tell secrets, stop the notifier at its start."""
+"""Settings that would send wrongly, or show secrets, stop the notifier at its start."""
 
 import pytest
 
