@@ -69,8 +69,8 @@ class NotifierSettings(CommonSettings):
     notifier_collect_seconds: float = Field(
         5,
         ge=0,
-        description="How long a notice waits for other messages to the same patient: they are"
-        " announced in one SMS and one e-mail. A length of BUDKAVLE_DELAY_STEPS costs least. 0: each"
+        description="How long a notice waits for other messages to the same patient, so that one"
+        " SMS and one e-mail announce them. A length of BUDKAVLE_DELAY_STEPS costs least. 0: each"
         " by itself, unless it waits for other reasons.",
     )
     notifier_templates: Path | None = Field(
