@@ -1,7 +1,7 @@
 """The decision: which changes a notification holds for us."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
 from filter.rules import (
@@ -9,12 +9,12 @@ from filter.rules import (
     Change,
     DropReason,
     Event,
+    changes_of,
     one_per_booking,
-    pair,
     spell,
     why_not_ours,
 )
-from shared.booking.messages import BookingChange, Notification
+from shared.booking.messages import BookingChange, FetchedBooking, Notification
 from shared.relay.outcomes import Drop, Outcome, Publish
 
 
@@ -49,7 +49,8 @@ class Filter:
                 self._count_dropped(reason, number)
             if not events:
                 return Drop(_common_reason(dropped))
-        return Publish(tuple(_message(notification, change) for change in pair(events)))
+        changes = [_message(notification, change) for change in changes_of(events)]
+        return Publish((*map(_removal_taken, _removals(changes)), *changes))
 
     def _split(self, notification: Notification) -> tuple[list[Event], list[DropReason]]:
         """The events that are ours, and the reasons why the others are not."""
@@ -84,5 +85,17 @@ def _message(notification: Notification, change: Change) -> BookingChange:
         deleted=engagement.deleted,
         service_domain=SCHEDULING,
         most_recent_content=engagement.most_recent_content,
-        replaces=change.replaces,
+        same_request=change.same_request,
+        corrected=change.event.corrects,
+        renumbered=change.renumbered,
     )
+
+
+def _removals(changes: Iterable[BookingChange]) -> Iterator[BookingChange]:
+    return (change for change in changes if change.deleted)
+
+
+def _removal_taken(change: BookingChange) -> FetchedBooking:
+    """Tells the composer of a removal before its source has answered, which may take a while."""
+    said = {**change.said, "change_id": f"{change.change_id}.taken"}
+    return FetchedBooking(**said, fetched_at=change.received_at, details=None, asked=False)

@@ -102,7 +102,7 @@ def test_a_patient_sees_only_the_own_messages_newest_first(inbox: Inbox, world: 
 
 def test_a_story_of_rebookings(inbox: Inbox, world: World) -> None:
     world.create(A, VISIT)
-    world.create(B, LATER, replaces=A)
+    world.rebook(A, B, LATER)
     world.remove(A)
     world.pass_time()
     world.remove(B)
@@ -121,7 +121,7 @@ def test_a_story_of_rebookings(inbox: Inbox, world: World) -> None:
 
 def test_what_was_told_is_carried_over_to_a_new_id(inbox: Inbox, world: World) -> None:
     world.create(A, VISIT)
-    world.create(B, VISIT, replaces=A)
+    world.rebook(A, B, VISIT)
     (message,) = inbox.list_for(PATIENT)
     assert message.booking_id == "B"
     world.create(B, LATER)
@@ -153,7 +153,7 @@ def test_handed_out_again_after_a_crash_the_same_order_comes_out(
 
 def test_an_error_undoes_all_of_a_judgement(inbox: Inbox, world: World) -> None:
     world.source[A.digest] = VISIT
-    change = world.fetch(A)
+    change = world.ask_about(A)
 
     class Mistake(Exception):
         pass
@@ -177,7 +177,7 @@ def test_an_error_undoes_all_of_a_judgement(inbox: Inbox, world: World) -> None:
 
 def test_the_same_change_many_times_at_once_is_told_once(inbox: Inbox, world: World) -> None:
     world.source[A.digest] = VISIT
-    change = world.fetch(A)
+    change = world.ask_about(A)
     outcomes = all_at_once(inbox, world, [change] * 8)
     assert kinds(inbox) == ["booking_confirmation"]
     assert len({order.message_id for order in orders(outcomes)}) == 1
@@ -186,7 +186,7 @@ def test_the_same_change_many_times_at_once_is_told_once(inbox: Inbox, world: Wo
 
 def test_duplicates_of_a_notification_at_once_are_told_once(inbox: Inbox, world: World) -> None:
     world.source[A.digest] = VISIT
-    outcomes = all_at_once(inbox, world, [world.fetch(A) for _ in range(8)])
+    outcomes = all_at_once(inbox, world, [world.ask_about(A) for _ in range(8)])
     assert kinds(inbox) == ["booking_confirmation"]
     assert len(orders(outcomes)) == 1
     assert sum(isinstance(outcome, Drop) for outcome in outcomes) == 7
@@ -197,7 +197,7 @@ def test_two_changes_at_once_end_with_the_newer(inbox: Inbox, world: World) -> N
     changes = []
     for minute in range(10, 18):
         world.source[A.digest] = but(VISIT, starts=f"20261203{minute}0000", ends="")
-        changes.append(world.fetch(A))
+        changes.append(world.ask_about(A))
     all_at_once(inbox, world, changes)
     messages = inbox.list_for(PATIENT)
     assert max(messages, key=lambda message: message.revision).starts == "20261203170000"
@@ -209,7 +209,7 @@ def test_a_removal_and_its_replacement_at_once_are_one_message(inbox: Inbox, wor
     world.pass_time(timedelta(days=1))
     world.source.pop(A.digest)
     world.source[B.digest] = LATER
-    changes = [world.fetch(A, deleted=True), world.fetch(B)]
+    changes = [world.ask_about(A, deleted=True), world.ask_about(B)]
     all_at_once(inbox, world, changes)
     world.waiting = [(world.now + WINDOW, change) for change in changes]
     world.pass_time()
@@ -236,11 +236,11 @@ def test_changes_of_several_patients_are_judged_together(inbox: Inbox, world: Wo
     others = key("A", patient="201212121212")
     for booking in (A, B, others):
         world.source[booking.digest] = VISIT
-    world.hand_batch([world.fetch(booking) for booking in (A, B, others)])
+    world.hand_batch([world.ask_about(booking) for booking in (A, B, others)])
     world.source[others.digest] = LATER
     world.source[C.digest] = world.source.pop(B.digest)
-    moved = world.fetch(C, replaces=B)
-    world.hand_batch([moved, world.fetch(others), world.fetch(A)])
+    moved = world.ask_about(C, replaces=B)
+    world.hand_batch([moved, world.ask_about(others), world.ask_about(A)])
     assert kinds(inbox) == ["booking_confirmation", "booking_confirmation"]
     assert {message.booking_id for message in inbox.list_for(PATIENT)} == {"A", "C"}
     assert [told.kind for told in inbox.list_for("201212121212")] == [
@@ -255,7 +255,7 @@ def test_those_who_judge_the_same_patients_together_do_not_block_each_other(
     patients = [key("A", patient=f"1912121212{number:02d}") for number in range(12)]
     for booking in patients:
         world.source[booking.digest] = VISIT
-    changes = [world.fetch(booking) for booking in patients]
+    changes = [world.ask_about(booking) for booking in patients]
     start = Barrier(4)
 
     def judge(number: int) -> list[Outcome]:

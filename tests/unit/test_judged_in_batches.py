@@ -27,7 +27,7 @@ def answers(world: World, events: list[tuple[int, bool, int]]) -> list[FetchedBo
             world.source[BOOKINGS[booking].digest] = (VISIT, LATER)[times % 2]
         else:
             world.source.pop(BOOKINGS[booking].digest, None)
-        fetched += [world.fetch(BOOKINGS[booking], deleted=not there)] * times
+        fetched += [world.ask_about(BOOKINGS[booking], deleted=not there)] * times
     return fetched
 
 
@@ -54,7 +54,7 @@ def test_each_has_its_own_outcome_in_the_order_they_came() -> None:
     world = World()
     for booking in BOOKINGS:
         world.source[booking.digest] = VISIT
-    first, second, third = (world.fetch(booking) for booking in BOOKINGS)
+    first, second, third = (world.ask_about(booking) for booking in BOOKINGS)
     unreadable = second.model_copy(update={"details": but(VISIT, starts="tomorrow")})
     outcomes = world.hand_batch([first, first, unreadable, third])
     assert [type(outcome) for outcome in outcomes] == [Publish, Publish, DeadLetter, Publish]
@@ -65,7 +65,7 @@ def test_each_has_its_own_outcome_in_the_order_they_came() -> None:
 def test_of_one_circle_the_second_sees_what_came_of_the_first() -> None:
     world = World()
     world.source[A.digest] = VISIT
-    outcomes = world.hand_batch([world.fetch(A), world.fetch(A)])
+    outcomes = world.hand_batch([world.ask_about(A), world.ask_about(A)])
     assert isinstance(outcomes[1], Drop)
     assert outcomes[1].reason is Reason.UNCHANGED
 
@@ -80,7 +80,7 @@ def test_a_fetched_booking_enters_the_judgement_once() -> None:
             entered.append(frame.f_code.co_name)
 
     world.source[A.digest] = LATER
-    fetched = world.fetch(A)
+    fetched = world.ask_about(A)
     sys.setprofile(watch)
     try:
         world.composer(fetched)
