@@ -1,6 +1,6 @@
 # Everything here brings what it needs: a fresh Debian or Ubuntu with Python 3.11+, git and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo test java chaos bench lint docs lock clean
+.PHONY: help demo test java chaos bench lint docs pictures lock clean
 
 BIN := .venv/bin
 COMPILE := uv pip compile --generate-hashes --universal --python-version 3.11 --no-header -q pyproject.toml
@@ -30,8 +30,11 @@ lint: venv ## ruff, mypy --strict, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-docs: venv ## Writes the table of settings in README.md anew
-	$(BIN)/python -m tests.readme
+docs: venv ## Writes the table of settings into docs/settings.md
+	$(BIN)/python -m tests.settings_page
+
+pictures: venv ## Takes the pictures of docs/images/ anew, from a demo that runs; needs Chromium
+	$(BIN)/python -m tests.pictures
 
 lock: ## Resolves the dependencies anew (needs uv); the Dockerfile installs deploy/requirements.lock
 	$(COMPILE) --upgrade --extra dev -o requirements.lock

@@ -1,7 +1,7 @@
 """The `purpose` of a booking: plain text, or DocBook 5 of a few elements, read into rich text.
 
 It comes from booking systems and is trusted with nothing. What is no DocBook, is broken, too large
-or too deep becomes plain text; nothing here raises (DOMAIN, "GetBookingDetails").
+or too deep becomes plain text; nothing here raises (docs/domain.md, "The reply").
 """
 
 import re

@@ -55,7 +55,7 @@ def unit_of(details: BookingDetails) -> str:
 
 
 def who_of(details: BookingDetails) -> str:
-    """DOMAIN, "The inbox message": performerName, else resourceName, else careTypeName."""
+    """docs/domain.md, "The inbox message": performerName, else resourceName, else careTypeName."""
     names = (details.performer_name, details.resource_name, details.care_type_name)
     return next((line for name in names if (line := _line(name))), "")
 

@@ -25,11 +25,11 @@ _VISIBLE = frozenset(
         *("received_at", "fetched_at", "slot", "expires_at", "caller", "deleted"),
         *("asked", "corrected", "moved_to", "of_another_patient"),
         *("service_domain", "categorization", "data_controller", "owner"),
-        *("source_system", "logical_address", "booking_id", "is_call_letter", "unit"),
+        *("source_system", "logical_address", "booking_id", "is_call_letter", "unit", "problem"),
     }
 )
 #: Fields that hold other fields, which are judged one by one.
-_CONTAINERS = frozenset({"engagements", "booking", "same_request", "details"})
+_CONTAINERS = frozenset({"engagements", "refused", "booking", "same_request", "details"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,9 @@ def _source_systems(stage: str, envelope: Envelope) -> tuple[str, ...]:
 def _sources_of(message: Message) -> tuple[str, ...]:
     match message:
         case Notification():
-            return tuple(sorted({one.source_system for one in message.engagements}))
+            systems = {one.source_system for one in message.engagements}
+            systems |= {one.source_system for one in message.refused}
+            return tuple(sorted(systems - {""}))
         case BookingChange() | FetchedBooking():
             return (message.booking.source_system,)
         case _:

@@ -18,7 +18,7 @@ from shared.stage.settings import CommonSettings
 _LONGEST_DEFAULT = 60
 _EVERYONE = "all"
 
-AsMarkdown = Annotated[bool, typer.Option("--markdown", help="As the table in README.md.")]
+AsMarkdown = Annotated[bool, typer.Option("--markdown", help="As the table in docs/settings.md.")]
 
 
 @dataclass(frozen=True, slots=True)

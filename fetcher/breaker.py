@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-#: The platform cuts a call at about this (DOMAIN, "GetBookingDetails").
+#: The platform cuts a call at about this (docs/domain.md, "The load a producer bears").
 _PROBE_ANSWERED = timedelta(seconds=30)
 
 

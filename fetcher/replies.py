@@ -1,7 +1,8 @@
 """What a reply to GetBookingDetails says, past all the ways in which producers write it.
 
-Rules and quirks are DOMAIN's ("GetBookingDetails"): elements in any order, empty elements are
-absent ones, the flags may be missing, and a booking that is not known has no `timeslotDetail`.
+Rules and quirks: docs/domain.md, "The reply" and "Producers' quirks". Elements come in any order,
+empty elements are absent ones, the flags may be missing, and a booking that is not known has no
+`timeslotDetail`.
 zeep reads the reply by the contract; what it would pass over in silence is looked at here.
 """
 

@@ -1,4 +1,7 @@
-"""Whether a reply is about what was asked for. If not, it is a safety incident (DOMAIN)."""
+"""Whether a reply is about what was asked for. If not, it is a safety incident.
+
+See docs/domain.md, "A reply about something else".
+"""
 
 from enum import StrEnum
 

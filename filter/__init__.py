@@ -3,5 +3,6 @@
 Reads `Notification`. Writes one `BookingChange` for each booking of an activated booking system,
 with a removal and its replacement as one. Drops, each with a counted reason: other service
 domains, booking systems that are not activated in this environment, and what another engagement
-of the same request makes needless.
+of the same request makes needless. Engagements that ingest could not take become dead letters when
+their booking system is, or may be, activated here.
 """

@@ -3,7 +3,7 @@
 import sys
 
 from filter.handler import Filter
-from filter.metrics import count_dropped
+from filter.metrics import count_dropped, report_refused
 from filter.settings import FilterSettings
 from shared.stage.process import run_stage, start
 from shared.store.engine import open_database
@@ -19,7 +19,7 @@ def run(settings: FilterSettings) -> int:
     sources = CachedRegister(lambda: register.snapshot(settings.environment))
     return run_stage(
         "filter",
-        Filter(sources, count_dropped),
+        Filter(sources, count_dropped, report_refused),
         settings,
         concurrency=settings.filter_concurrency,
         prefetch=settings.filter_prefetch,

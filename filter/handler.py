@@ -2,20 +2,22 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from enum import StrEnum
 from typing import Protocol
 
+from filter.refused import Verdict, by_system, explained, reread
 from filter.rules import (
-    SCHEDULING,
     Change,
     DropReason,
     Event,
     changes_of,
     one_per_booking,
-    spell,
     why_not_ours,
 )
+from shared.base.ids import spell
+from shared.booking.identity import SCHEDULING
 from shared.booking.messages import BookingChange, FetchedBooking, Notification
-from shared.relay.outcomes import Drop, Outcome, Publish
+from shared.relay.outcomes import DeadLetter, Drop, Outcome, Publish
 
 
 class ActivatedSources(Protocol):
@@ -33,14 +35,63 @@ class CountDropped(Protocol):
     def __call__(self, reason: DropReason, number: int) -> None: ...
 
 
-class Filter:
-    """Notification in; one change for each booking of ours out."""
+class ReportRefused(Protocol):
+    """Counts and logs refused engagements of one system. `kept`: as a dead letter."""
 
-    def __init__(self, sources: ActivatedSources, count_dropped: CountDropped) -> None:
+    def __call__(self, odd: tuple[Verdict, ...], *, activated: bool, kept: bool) -> None: ...
+
+
+class DeadReason(StrEnum):
+    """Why people must look."""
+
+    ENGAGEMENT_REFUSED = "engagement_refused"  # of a system that is or may be activated
+
+
+class Filter:
+    """Notification in; one change for each booking of ours out.
+
+    Engagements that ingest refused never hold up the others: they go on by themselves, as a
+    notification for each booking system, and are judged when that comes back here.
+    """
+
+    def __init__(
+        self,
+        sources: ActivatedSources,
+        count_dropped: CountDropped,
+        report_refused: ReportRefused,
+    ) -> None:
         self._sources = sources
         self._count_dropped = count_dropped
+        self._report_refused = report_refused
 
     def __call__(self, notification: Notification) -> Outcome:
+        if not notification.refused:
+            return self._passed_on(notification)
+        taken, odd = reread(notification.refused)
+        engagements = (*notification.engagements, *taken)
+        apart = tuple(by_system(notification, odd))
+        if len(apart) == 1 and not engagements:
+            return self._refused(odd)
+        if not engagements:
+            return Publish(apart)
+        outcome = self._passed_on(
+            notification.model_copy(update={"engagements": engagements, "refused": ()})
+        )
+        changes = outcome.messages if isinstance(outcome, Publish) else ()
+        return Publish((*changes, *apart)) if apart else outcome
+
+    def _refused(self, odd: tuple[Verdict, ...]) -> Outcome:
+        """All of them are of one system. One that cannot be read may be activated."""
+        source = odd[0].source_system
+        activated = bool(source) and self._is_activated(source)
+        kept = activated or not source
+        self._report_refused(odd, activated=activated, kept=kept)
+        if kept:
+            return DeadLetter(DeadReason.ENGAGEMENT_REFUSED, explained(odd))
+        self._count_dropped(DropReason.NOT_ACTIVATED, len(odd))
+        return Drop(DropReason.NOT_ACTIVATED)
+
+    def _passed_on(self, notification: Notification) -> Outcome:
         ours, foreign = self._split(notification)
         events, needless = one_per_booking(ours)
         if foreign or needless:

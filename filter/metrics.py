@@ -1,18 +1,78 @@
 """How many engagements go no further, by reason.
 
-`budkavle_outcomes_total` counts requests; one request may hold up to 1,000 engagements.
+`budkavle_outcomes_total` counts queue messages; one may hold many engagements.
 """
 
+from collections import Counter as Count
+from threading import Lock
+
+import structlog
 from prometheus_client import Counter
 
+from filter.refused import Verdict
 from filter.rules import DropReason
+from shared.booking.identity import hsa_key
+
+log = structlog.get_logger()
+
+#: How many booking systems that are not activated have a label of their own.
+_MOST_STRANGERS = 100
 
 ENGAGEMENTS_DROPPED = Counter(
     "budkavle_filter_engagements_dropped_total",
     "Engagements that the filter dropped, by reason.",
     ["reason"],
 )
+ENGAGEMENTS_REFUSED = Counter(
+    "budkavle_filter_engagements_refused_total",
+    "Engagements that cannot be taken. `kept`: as a dead letter; the others are dropped.",
+    ["source", "element", "flaw", "kept"],
+)
 
 
 def count_dropped(reason: DropReason, number: int) -> None:
     ENGAGEMENTS_DROPPED.labels(reason).inc(number)
+
+
+class SystemLabels:
+    """Labels for booking systems, so few that a sender cannot fill the memory with them.
+
+    Activated systems have always one: they are as many as the register holds. Of the others the
+    first hundred have one.
+    """
+
+    def __init__(self, most_strangers: int = _MOST_STRANGERS) -> None:
+        self._most_strangers = most_strangers
+        self._strangers: set[str] = set()
+        self._guard = Lock()
+
+    def label(self, source_system: str, *, activated: bool) -> str:
+        if not source_system:
+            return "unreadable"
+        key = hsa_key(source_system)
+        return key if activated or self._is_known(key) else "other"
+
+    def _is_known(self, key: str) -> bool:
+        with self._guard:
+            if len(self._strangers) < self._most_strangers:
+                self._strangers.add(key)
+            return key in self._strangers
+
+
+_systems = SystemLabels()
+
+
+def report_refused(odd: tuple[Verdict, ...], *, activated: bool, kept: bool) -> None:
+    """Count refused engagements of one system, and log what is wrong with them."""
+    source = odd[0].source_system
+    label = _systems.label(source, activated=activated)
+    for (element, flaw), number in Count((one.element, one.flaw) for one in odd).items():
+        ENGAGEMENTS_REFUSED.labels(label, element, flaw, "yes" if kept else "no").inc(number)
+        log.warning(
+            "engagements_refused",
+            source=source or "unreadable",
+            element=element,
+            flaw=flaw,
+            number=number,
+            kept=kept,
+        )

@@ -1,6 +1,6 @@
 """What of a request is ours, and what its engagements say together. Pure.
 
-Sources: DOMAIN, "ProcessNotification" and "What removal means".
+Sources: docs/domain.md, "ProcessNotification" and "What removal means".
 """
 
 from collections import defaultdict
@@ -8,11 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from shared.booking.identity import BookingKey, hsa_key
+from shared.booking.identity import SCHEDULING, BookingKey, hsa_key, service_domain
 from shared.booking.messages import Engagement, RequestMember
-
-#: How the scheduling domain is written downstream; some senders put `urn:` before it.
-SCHEDULING = "riv:crm:scheduling"
 
 #: Of more bookings of one patient in one request, only those with the same id are named together.
 _MOST_MEMBERS = 50
@@ -53,11 +50,6 @@ class Change:
     event: Event
     same_request: tuple[RequestMember, ...] = ()
     renumbered: str | None = None  # the other person number
-
-
-def service_domain(text: str) -> str:
-    """A service domain as we compare it: without `urn:`, without regard to case."""
-    return text.strip().lower().removeprefix("urn:")
 
 
 def why_not_ours(engagement: Engagement, is_activated: Callable[[str], bool]) -> DropReason | None:
@@ -109,16 +101,6 @@ def changes_of(events: Sequence[Event]) -> list[Change]:
         for event, members in _with_members(group)
     ]
     return sorted(changes, key=lambda change: (not change.event.deleted, change.event.position))
-
-
-def spell(number: int) -> str:
-    """`number` in letters: a, b, … z, ba, bb, …
-
-    Ids of ours hold no digits, so that no redaction ever takes one for a person number.
-    """
-    rest, last = divmod(number, 26)
-    letter = chr(ord("a") + last)
-    return spell(rest) + letter if rest else letter
 
 
 def _telling(same: Sequence[Event]) -> Event:

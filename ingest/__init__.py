@@ -1,7 +1,8 @@
-"""The gateway: SOAP in, one queue message for each accepted request.
+"""The gateway: SOAP in, one queue message out for each request.
 
 Reads: `ProcessNotification` and `PingForConfiguration` over HTTP (RIV-TA basic profile 2.1).
 Writes: `Notification` to the queue of the filter; OK is answered only after the broker's confirm.
-Drops: nothing. A request is taken whole, refused with the element at fault named, or answered with
-a Fault, so that the index sends it again.
+Drops: nothing of ours. Each engagement is judged by itself; one that cannot be taken goes along for
+the filter to judge, and the answer names its element at fault. What could not be stored is answered
+with a Fault, so that the index sends it again.
 """

@@ -8,9 +8,10 @@ from socket import socket
 from threading import Event, Thread
 
 import structlog
-from starlette.applications import Starlette
+import uvicorn
 
 from ingest.app import build_app
+from ingest.broker_wait import BrokerWait
 from ingest.callers import CallerPolicy
 from ingest.endpoint import SoapEndpoint
 from ingest.handler import NotificationHandler
@@ -34,16 +35,30 @@ _READY_POLL_SECONDS = 0.05
 
 def build_endpoint(
     settings: IngestSettings, broker: Broker, threads: ThreadPoolExecutor
-) -> SoapEndpoint:
+) -> tuple[SoapEndpoint, BrokerWait]:
+    """The endpoint, and where its requests are held while the broker is away."""
+    publish = QueuePublisher(
+        broker,
+        timeout=settings.ingest_publish_seconds,
+        max_message_bytes=settings.ingest_max_message_bytes,
+    )
+    wait = BrokerWait(
+        publish,
+        broker.ready,
+        seconds=settings.ingest_broker_wait_seconds,
+        draining_seconds=settings.drain_seconds / 2,
+        threads=threads,
+    )
     handler = NotificationHandler(
-        QueuePublisher(broker, timeout=settings.ingest_publish_seconds),
+        publish,
         logical_address=settings.logical_address,
         max_body_bytes=settings.ingest_max_body_bytes,
         clock=utcnow,
         name=new_id,
     )
-    return SoapEndpoint(
+    endpoint = SoapEndpoint(
         handler,
+        wait=wait,
         intake=Intake(
             max_body_bytes=settings.ingest_max_body_bytes,
             max_held_bytes=settings.ingest_max_held_bytes,
@@ -58,12 +73,14 @@ def build_endpoint(
         max_in_flight=settings.ingest_max_in_flight,
         clock=utcnow,
     )
+    return endpoint, wait
 
 
 def run(settings: IngestSettings) -> int:
     """Serve until SIGTERM; the process's exit code, 1 when it had to break requests off.
 
-    It serves at once, with Faults while the broker is away, and announces itself when it is there.
+    It serves at once, holds requests while the broker is away, and announces itself when it is
+    there.
     """
     stopping = stop_signal()
     broker = open_broker(settings.broker_url.get_secret_value(), settings.topology)
@@ -77,8 +94,10 @@ def run(settings: IngestSettings) -> int:
     url = f"{address_of(listener, tls=settings.tls is not None)}/ProcessNotification"
     Thread(target=_announce, args=(broker, url, health.url, stopping), daemon=True).start()
     with ThreadPoolExecutor(settings.ingest_threads, "ingest") as threads:
-        app = build_app(build_endpoint(settings, broker, threads), {"broker": broker.ready})
-        drained = _serve(settings, app, tls, listener)
+        endpoint, wait = build_endpoint(settings, broker, threads)
+        app = build_app(endpoint, {"broker": broker.ready})
+        server = build_server(app, settings, tls.context if tls else None, wait.end_soon)
+        drained = _serve(settings, server, tls, listener)
     stopping.set()
     broker.close()
     health.stop()
@@ -86,9 +105,10 @@ def run(settings: IngestSettings) -> int:
     return 0 if drained else 1
 
 
-def _serve(settings: IngestSettings, app: Starlette, tls: LiveTls | None, listener: socket) -> bool:
+def _serve(
+    settings: IngestSettings, server: uvicorn.Server, tls: LiveTls | None, listener: socket
+) -> bool:
     """Whether all that was begun was finished."""
-    server = build_server(app, settings, tls.context if tls else None)
 
     async def serve() -> bool:
         fresh = tls.kept_fresh(settings.ingest_tls_reload_seconds) if tls else nullcontext()

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from ingest.engagements import read_engagements
-from shared.booking.messages import Engagement
+from ingest.engagements import Judged, read_engagements
 from shared.riv.namespaces import LOGICAL_ADDRESS, PING, PROCESS_NOTIFICATION
 from shared.riv.soap import Envelope, parse_envelope
 from shared.riv.xml import Element, parse_xml
@@ -38,8 +37,8 @@ class NotificationRequest:
     logical_address: str  # "" when the header is absent
     _element: Element = field(repr=False)
 
-    def engagements(self) -> tuple[Engagement, ...]:
-        """Raises `Unacceptable`."""
+    def engagements(self) -> Judged:
+        """Raises `NoEngagements`."""
         return read_engagements(self._element)
 
 

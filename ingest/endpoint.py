@@ -3,18 +3,21 @@
 import asyncio
 import re
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 
 import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ingest.broker_wait import BrokerWait
 from ingest.callers import CallerPolicy, Peer
 from ingest.calls import Call
-from ingest.handler import Answer, Faulted, FaultReason, Pong, Refused, Taken
+from ingest.engagements import Refusal
+from ingest.handler import Answer, Faulted, FaultReason, Pong, Refused, Taken, Unstored
 from ingest.intake import OVERLOADED, Intake, TurnedAway
-from ingest.metrics import ENGAGEMENTS
+from ingest.metrics import ENGAGEMENTS, IGNORED, REFUSED
 from ingest.replies import Reply, reply_to
 from shared.base.clock import Clock
 from shared.base.metrics import HANDLER_SECONDS, IN_FLIGHT, outcome_counter
@@ -22,12 +25,15 @@ from shared.riv.namespaces import CORRELATION_ID_HEADER, ORIGINAL_CONSUMER_HEADE
 
 log = structlog.get_logger()
 
-Handle = Callable[[Call], Answer]
+Handle = Callable[[Call], Answer | Unstored]
 
 _STAGE = "ingest"
+_PARTLY = "partly"  # some engagements of the request were left out
 _MEDIA_TYPE = "text/xml; charset=utf-8"
 _CHARSET = re.compile(r'charset\s*=\s*"?([^\s;"]+)', re.IGNORECASE)
 _LONGEST_HEADER = 128
+#: How many kinds of refused engagements one request may be logged with.
+_MOST_KINDS = 20
 
 _NOT_ALLOWED = Faulted(
     FaultReason.CALLER_NOT_ALLOWED, "Client", "The caller is not one who may call here.", 403
@@ -48,6 +54,7 @@ class SoapEndpoint:
         self,
         handle: Handle,
         *,
+        wait: BrokerWait,
         intake: Intake,
         callers: CallerPolicy,
         threads: Executor,
@@ -55,6 +62,7 @@ class SoapEndpoint:
         clock: Clock,
     ) -> None:
         self._handle = handle
+        self._wait = wait
         self._intake = intake
         self._callers = callers
         self._threads = threads
@@ -108,7 +116,8 @@ class SoapEndpoint:
         self._gauge.inc()
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._threads, self._handle, call)
+            answer = await loop.run_in_executor(self._threads, self._handle, call)
+            return await self._wait.store(answer) if isinstance(answer, Unstored) else answer
         except Exception:
             log.exception("handler_failed")
             return _BUG
@@ -150,6 +159,9 @@ def _report(answer: Answer, **context: object) -> None:
     outcome_counter(_STAGE, outcome, reason).inc()
     if isinstance(answer, Taken):
         ENGAGEMENTS.inc(answer.engagements)
+        IGNORED.inc(answer.ignored)
+    if isinstance(answer, Taken | Refused) and answer.refused:
+        _report_refused(answer.notification_id, answer.refused)
     told = {name: value for name, value in {**facts, **context}.items() if value != ""}
     if reason:
         log.warning("answered", outcome=outcome, reason=reason, **told)
@@ -160,12 +172,39 @@ def _report(answer: Answer, **context: object) -> None:
 def _facts(answer: Answer) -> tuple[str, str, dict[str, object]]:
     """What became of the request, why it was not taken ("" if it was), and what else to tell."""
     match answer:
-        case Taken(notification_id, engagements, addressed):
-            told = {"notification_id": notification_id, "engagements": engagements}
-            return "publish", "", told if addressed else {**told, "addressed": False}
-        case Refused(reason, comment):
-            return "refuse", reason, {"comment": comment}
+        case Taken():
+            return "publish", _PARTLY if answer.refused else "", _facts_of_taken(answer)
+        case Refused(reason, comment, notification_id):
+            return "refuse", reason, {"comment": comment, "notification_id": notification_id}
         case Faulted(reason, _, text, status):
             return "fault", reason, {"text": text, "status": status}
         case Pong():
             return "ping", "", {}
+
+
+def _facts_of_taken(answer: Taken) -> dict[str, object]:
+    facts: dict[str, object] = {
+        "notification_id": answer.notification_id,
+        "engagements": answer.engagements,
+    }
+    if answer.refused:
+        facts["refused"] = len(answer.refused)
+    if answer.ignored:
+        facts["ignored"] = answer.ignored
+    return facts if answer.addressed else {**facts, "addressed": False}
+
+
+def _report_refused(notification_id: str, refused: Sequence[Refusal]) -> None:
+    """A line for each system and kind of flaw. What becomes of them, the filter decides."""
+    kinds = Counter((one.kept.source_system, one.element, one.flaw) for one in refused)
+    for position, ((source, element, flaw), number) in enumerate(kinds.items()):
+        REFUSED.labels(element, flaw).inc(number)
+        if position < _MOST_KINDS:
+            log.warning(
+                "engagements_refused",
+                notification_id=notification_id,
+                source=source or "unreadable",
+                element=element,
+                flaw=flaw,
+                number=number,
+            )

@@ -1,158 +1,108 @@
-"""From the element `ProcessNotification` to engagements: tolerant of form, strict on content.
+"""From the element `ProcessNotification` to what can be taken of it.
 
-Any order, prefixes, white space, foreign elements and empty optional elements are taken. What is
-mandatory must stand there once, hold something, and not be longer than the index lets through
-(DOMAIN, "ProcessNotification"). Refusals name the element and its place, never its value.
+Each engagement is judged by itself, because the index merges what systems send that know nothing
+of each other (docs/domain.md, "The running index").
 """
 
-from collections.abc import Callable
-from operator import attrgetter
 from typing import NamedTuple
 
-from shared.base.ids import is_person_number
-from shared.booking.messages import Engagement
-from shared.booking.times import is_wall_time
-from shared.riv.namespaces import ENGAGEMENT_INDEX, PROCESS_NOTIFICATION
+from lxml import etree
+
+from shared.booking.identity import SCHEDULING, service_domain
+from shared.booking.messages import Engagement, RefusedEngagement
+from shared.riv.engagements import Flaw, Unacceptable, read_engagement
+from shared.riv.namespaces import PROCESS_NOTIFICATION
 from shared.riv.xml import Element
 
-MAX_TRANSACTIONS = 1000
+#: How many refused engagements of one request are kept, one by one. No request ought to hold any.
+_MOST_KEPT = 1000
+#: Characters of one that is kept, which is twenty of longest values, and of all of a request.
+_LONGEST_KEPT = 32 * 1024
+_ROOM = 2 * 1024 * 1024
 
-_CHANGEABLE = "most_recent_content"
 _TRANSACTION = f"{{{PROCESS_NOTIFICATION}}}engagementTransaction"
-_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
-class Unacceptable(ValueError):
-    """The request can never be taken. The text names the element at fault and what is wrong."""
+class NoEngagements(ValueError):
+    """The request holds nothing that could be taken or refused."""
 
 
-class TooMany(Unacceptable):
-    """More transactions than one request may hold."""
+class Refusal(NamedTuple):
+    """One engagement that cannot be taken: why, and what is kept of it."""
+
+    place: str  # in the request
+    element: str
+    flaw: Flaw
+    kept: RefusedEngagement
+
+    @property
+    def comment(self) -> str:
+        return f"{self.place}/{self.kept.problem}"
 
 
-class _Rule(NamedTuple):
-    """What the text of one element of an engagement must be, and where we keep it."""
+class Judged(NamedTuple):
+    """The engagements of a request, each in one of three ways."""
 
-    field: str
-    longest: int
-    mandatory: bool = True
-    holds: Callable[[str], bool] = bool
-    kind: str = "text"
-
-
-_RULES = {
-    "registeredResidentIdentification": _Rule(
-        "patient", 32, holds=is_person_number, kind="a person number of 12 characters"
-    ),
-    "serviceDomain": _Rule("service_domain", 255),
-    "categorization": _Rule("categorization", 255),
-    "logicalAddress": _Rule("logical_address", 64),
-    "businessObjectInstanceIdentifier": _Rule("booking_id", 128),
-    "clinicalProcessInterestId": _Rule("clinical_process_interest_id", 128),
-    "sourceSystem": _Rule("source_system", 64),
-    "dataController": _Rule("data_controller", 64),
-    "owner": _Rule("owner", 64, mandatory=False),
-    "mostRecentContent": _Rule(
-        _CHANGEABLE,
-        14,
-        mandatory=False,
-        holds=is_wall_time,
-        kind="a time of the form YYYYMMDDhhmmss",
-    ),
-}
-_MANDATORY = tuple((name, rule) for name, rule in _RULES.items() if rule.mandatory)
-_OPTIONAL = tuple((name, rule) for name, rule in _RULES.items() if not rule.mandatory)
-_NAMES = {f"{{{ENGAGEMENT_INDEX}}}{name}": name for name in (*_RULES, "deleteFlag", "engagement")}
-
-#: All that names an engagement: `mostRecentContent` alone can change in place.
-_key_of = attrgetter(*(rule.field for rule in _RULES.values() if rule.field != _CHANGEABLE))
+    taken: tuple[Engagement, ...]
+    refused: tuple[Refusal, ...]
+    #: How many cannot be read and are of a service domain that is not ours: nothing is lost.
+    ignored: int
 
 
-def read_engagements(notification: Element) -> tuple[Engagement, ...]:
-    """Every engagement of the request, in its order. Raises `Unacceptable`, or of it `TooMany`."""
-    transactions = notification.findall(_TRANSACTION)
-    if not transactions:
-        raise Unacceptable("engagementTransaction is missing")
-    if len(transactions) > MAX_TRANSACTIONS:
-        raise TooMany(
-            f"engagementTransaction stands {len(transactions)} times,"
-            f" at most {MAX_TRANSACTIONS} are taken"
+def read_engagements(notification: Element) -> Judged:
+    """Every engagement of the request, in its order. Raises `NoEngagements`."""
+    taken: list[Engagement] = []
+    refused = _Refusals()
+    ignored = 0
+    for number, transaction in enumerate(notification.iterfind(_TRANSACTION), start=1):
+        try:
+            taken.append(read_engagement(transaction))
+        except Unacceptable as why:
+            if _is_foreign(why):
+                ignored += 1
+            else:
+                refused.add(number, transaction, why)
+    judged = Judged(tuple(taken), refused.all(), ignored)
+    if not any(judged):
+        raise NoEngagements("engagementTransaction is missing")
+    return judged
+
+
+def _is_foreign(why: Unacceptable) -> bool:
+    return bool(why.service_domain) and service_domain(why.service_domain) != SCHEDULING
+
+
+class _Refusals:
+    """Refused engagements of one request, within bounds: writing them anew may make them larger."""
+
+    def __init__(self) -> None:
+        self._kept: list[Refusal] = []
+        self._more = 0
+        self._room = _ROOM
+
+    def add(self, number: int, transaction: Element, why: Unacceptable) -> None:
+        if len(self._kept) == _MOST_KEPT:
+            self._more += 1
+            return
+        kept = RefusedEngagement(
+            source_system=why.source_system,
+            problem=str(why),
+            document=self._document(transaction),
         )
-    engagements = tuple(
-        _engagement(transaction, f"engagementTransaction[{number}]")
-        for number, transaction in enumerate(transactions, start=1)
-    )
-    _demand_distinct(engagements)
-    return engagements
+        place = f"engagementTransaction[{number}]"
+        self._kept.append(Refusal(place, why.element, why.flaw, kept))
 
+    def all(self) -> tuple[Refusal, ...]:
+        """Those that did not fit are one at the end, of a system that cannot be read."""
+        if not self._more:
+            return tuple(self._kept)
+        kept = RefusedEngagement(problem=f"{self._more} more could not be taken and are not kept")
+        rest = Refusal("ProcessNotification", "engagementTransaction", Flaw.TOO_MANY, kept)
+        return (*self._kept, rest)
 
-def _engagement(transaction: Element, place: str) -> Engagement:
-    parts = _children(transaction, place)
-    deleted = _BOOLEANS.get(_text(parts, "deleteFlag", place))
-    if deleted is None:
-        raise Unacceptable(f"{place}/deleteFlag is not a boolean")
-    if "engagement" not in parts:
-        raise Unacceptable(f"{place}/engagement is missing")
-    place = f"{place}/engagement"
-    return Engagement(deleted=deleted, **_values(_children(parts["engagement"], place), place))
-
-
-def _values(elements: dict[str, Element], place: str) -> dict[str, str]:
-    """The texts of an engagement by our field names. Empty optional elements are absent ones."""
-    values = {
-        rule.field: _checked(name, rule, _text(elements, name, place), place)
-        for name, rule in _MANDATORY
-    }
-    for name, rule in _OPTIONAL:
-        if name in elements and (text := _text(elements, name, place, empty_ok=True)):
-            values[rule.field] = _checked(name, rule, text, place)
-    return values
-
-
-def _checked(name: str, rule: _Rule, text: str, place: str) -> str:
-    if len(text) > rule.longest:
-        raise Unacceptable(f"{place}/{name} is longer than {rule.longest} characters")
-    if not rule.holds(text):
-        raise Unacceptable(f"{place}/{name} is not {rule.kind}")
-    return text
-
-
-def _children(parent: Element, place: str) -> dict[str, Element]:
-    """The children we know, by local name; all others are somebody else's."""
-    found: dict[str, Element] = {}
-    for child in parent:
-        name = _NAMES.get(child.tag)
-        if name is None:
-            continue
-        if name in found:
-            raise Unacceptable(f"{place}/{name} stands twice")
-        found[name] = child
-    return found
-
-
-def _text(elements: dict[str, Element], name: str, place: str, *, empty_ok: bool = False) -> str:
-    element = elements.get(name)
-    if element is None:
-        raise Unacceptable(f"{place}/{name} is missing")
-    if len(element):
-        raise Unacceptable(f"{place}/{name} holds elements, not text")
-    text = (element.text or "").strip()
-    if not text and not empty_ok:
-        raise Unacceptable(f"{place}/{name} is empty")
-    return text
-
-
-def _demand_distinct(engagements: tuple[Engagement, ...]) -> None:
-    """Keys are compared as written, as the index compares them.
-
-    Comparing HSA-ids without regard to case here could only refuse, for good, a request that the
-    index considers right.
-    """
-    first_with: dict[tuple[str, ...], int] = {}
-    for number, engagement in enumerate(engagements, start=1):
-        first = first_with.setdefault(_key_of(engagement), number)
-        if first != number:
-            raise Unacceptable(
-                f"engagementTransaction[{number}]/engagement has the key of"
-                f" engagementTransaction[{first}]"
-            )
+    def _document(self, transaction: Element) -> str:
+        if self._room <= 0:
+            return ""
+        document = etree.tostring(transaction, encoding="unicode", with_tail=False)
+        self._room -= len(document)
+        return document if len(document) <= _LONGEST_KEPT else ""

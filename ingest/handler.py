@@ -1,40 +1,44 @@
 """The decision of the gateway: taken, refused for good, or a Fault.
 
-The index looks at one thing only: a Fault (or no answer) makes it send again, up to five times,
-and then keep the request for people; any other answer is final (DOMAIN, "ProcessNotification").
+The index looks at one thing only: a Fault (or no answer) makes it send again, a few times, and then
+keep the request for people; any other answer is final (docs/domain.md, "Answers and re-sends").
 Hence:
 
-- *ERROR* for a ProcessNotification that can never be taken: it would fail the same each time.
+- Each engagement is judged by itself. Those that cannot be taken go along in the queue message; the
+  filter, which has the register, keeps them as dead letters or drops them.
+- *OK* when nothing was left out, *INFO* when something was, *ERROR* when nothing could be taken: it
+  would fail the same each time.
 - *Fault, Client* for bytes in which no ProcessNotification can be recognised. The index does not
   write such, so they were spoilt on the way, in which case sending again cures, or are not the
   index's. An ERROR here could lose a sound notification.
 - *Fault, Client* for another's address: people must mend the routing and then send again.
-- *Fault, Server* for all trouble of ours.
+- *Fault, Server* for all trouble of ours that lasts.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from threading import Semaphore
 from typing import Protocol
 
 from ingest.calls import Call, NotificationRequest, OtherContract, Ping, read_call
-from ingest.engagements import TooMany, Unacceptable
+from ingest.engagements import Judged, NoEngagements, Refusal
 from shared.base.clock import Clock
 from shared.base.errors import Unavailable
 from shared.booking.identity import same_hsa_id
-from shared.booking.messages import Engagement, Notification
+from shared.booking.messages import Notification
 from shared.riv.soap import FaultCode, NotSoap, WrongSoapVersion
 from shared.riv.xml import MalformedXml
 
 #: Documents being read at once. Reading is bound by the processor, and a tree takes many times
 #: the memory of its bytes.
 _READ_AT_ONCE = 2
+#: How many of the engagements that were left out a comment names.
+_MOST_NAMED = 5
 
 
 class RefusalReason(StrEnum):
     INVALID = "invalid"
-    TOO_MANY = "too_many"
 
 
 class FaultReason(StrEnum):
@@ -55,11 +59,17 @@ class FaultReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The notification is safe in the queue."""
+    """What could be taken is safe in the queue. INFO when `refused` is not empty, else OK."""
 
-    notification_id: str
+    notification_id: str  # "" when there was nothing to be stored
     engagements: int
     addressed: bool  # whether the request carried a LogicalAddress
+    refused: tuple[Refusal, ...] = ()
+    ignored: int = 0  # engagements of other service domains that cannot be read
+
+    @property
+    def comment(self) -> str:
+        return f"Left out: {_comment(self.refused)}" if self.refused else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +79,15 @@ class Pong:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """ResultCode ERROR. `comment` names the element at fault."""
+    """ResultCode ERROR: nothing could be taken. `comment` names the elements at fault.
+
+    What was refused is safe in the queue, for the filter to judge.
+    """
 
     reason: RefusalReason
     comment: str
+    notification_id: str = ""
+    refused: tuple[Refusal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +102,25 @@ class Faulted:
 
 Answer = Taken | Pong | Refused | Faulted
 
+NOT_STORED = Faulted(
+    FaultReason.QUEUE_UNAVAILABLE,
+    "Server",
+    "The notification could not be stored now; send it again.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Unstored:
+    """The broker is away: what is to be stored, and the answer once it is."""
+
+    notification: Notification
+    answer: Taken | Refused
+
 
 class Publish(Protocol):
     """Returns when the broker has confirmed; raises `Unavailable` when it did not."""
 
-    def __call__(self, notification: Notification) -> None: ...
+    def __call__(self, notification: Notification, /) -> None: ...
 
 
 class NotificationHandler:
@@ -113,7 +142,7 @@ class NotificationHandler:
         self._name = name
         self._reading = Semaphore(_READ_AT_ONCE)
 
-    def __call__(self, call: Call) -> Answer:
+    def __call__(self, call: Call) -> Answer | Unstored:
         try:
             with self._reading:
                 request = read_call(
@@ -124,12 +153,12 @@ class NotificationHandler:
                         return Pong()
                     case NotificationRequest() if self._is_for_another(request):
                         return _wrong_address()
-                engagements = request.engagements()
-        except Unacceptable as error:
-            return _refused(error)
+                judged = request.engagements()
+        except NoEngagements as error:
+            return Refused(RefusalReason.INVALID, str(error))
         except (MalformedXml, NotSoap, OtherContract) as error:
             return _not_a_call(error)
-        return self._take(call, engagements, addressed=bool(request.logical_address))
+        return self._store(call, judged, addressed=bool(request.logical_address))
 
     def _is_for_another(self, request: NotificationRequest) -> bool:
         address = request.logical_address
@@ -137,32 +166,41 @@ class NotificationHandler:
             self._logical_address and address and not same_hsa_id(address, self._logical_address)
         )
 
-    def _take(
-        self, call: Call, engagements: tuple[Engagement, ...], *, addressed: bool
-    ) -> Taken | Faulted:
+    def _store(self, call: Call, judged: Judged, *, addressed: bool) -> Answer | Unstored:
+        if not judged.taken and not judged.refused:
+            return Taken("", 0, addressed, ignored=judged.ignored)
         notification = Notification(
             notification_id=self._name(),
             correlation_id=call.correlation_id,
             received_at=self._clock(),
             caller=call.caller,
-            engagements=engagements,
+            engagements=judged.taken,
+            refused=tuple(refusal.kept for refusal in judged.refused),
         )
+        answer = _answer(notification.notification_id, judged, addressed=addressed)
         try:
             self._publish(notification)
         except Unavailable:
-            text = "The notification could not be stored now; send it again."
-            return Faulted(FaultReason.QUEUE_UNAVAILABLE, "Server", text)
-        return Taken(notification.notification_id, len(engagements), addressed)
+            return Unstored(notification, answer)
+        return answer
+
+
+def _answer(notification_id: str, judged: Judged, *, addressed: bool) -> Taken | Refused:
+    taken, refused, ignored = judged
+    if taken or ignored:
+        return Taken(notification_id, len(taken), addressed, refused, ignored)
+    return Refused(RefusalReason.INVALID, _comment(refused), notification_id, refused)
+
+
+def _comment(refused: Sequence[Refusal]) -> str:
+    named = "; ".join(refusal.comment for refusal in refused[:_MOST_NAMED])
+    more = len(refused) - _MOST_NAMED
+    return f"{named}; and {more} more" if more > 0 else named
 
 
 def _wrong_address() -> Faulted:
     text = "The LogicalAddress of the request is not the one of this subscriber."
     return Faulted(FaultReason.WRONG_ADDRESS, "Client", text)
-
-
-def _refused(error: Unacceptable) -> Refused:
-    reason = RefusalReason.TOO_MANY if isinstance(error, TooMany) else RefusalReason.INVALID
-    return Refused(reason, str(error))
 
 
 def _not_a_call(error: MalformedXml | NotSoap | OtherContract) -> Faulted:

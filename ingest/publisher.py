@@ -1,20 +1,72 @@
 """The broker as the handler sees it."""
 
+from collections.abc import Iterator
+
 from shared.base.errors import Unavailable
+from shared.base.ids import spell
 from shared.booking.messages import Notification
 from shared.relay.broker import Broker, BrokerError, Envelope, Outgoing
 
+#: Bytes by which the id of a part may be longer than the id of the whole.
+_LONGER_ID = 16
+
 
 class QueuePublisher:
-    """Puts notifications into the filter's queue, each confirmed before it returns."""
+    """Puts notifications into the filter's queue: all of one confirmed, or `Unavailable`.
 
-    def __init__(self, broker: Broker, *, timeout: float) -> None:
+    One that is larger than a queue message may be goes in several. Their ids follow from the
+    notification's, so they are the same when it is stored again.
+    """
+
+    def __init__(self, broker: Broker, *, timeout: float, max_message_bytes: int) -> None:
         self._broker = broker
         self._timeout = timeout  # seconds
+        self._max_message_bytes = max_message_bytes
 
     def __call__(self, notification: Notification) -> None:
-        envelope = Envelope(notification.identity, notification.encode())
+        messages = list(messages_of(notification, self._max_message_bytes))
         try:
-            self._broker.publish([Outgoing(notification.queue, envelope)], timeout=self._timeout)
+            self._broker.publish(messages, timeout=self._timeout)
         except BrokerError as error:
             raise Unavailable("queue_unavailable", type(error).__name__) from error
+
+
+def messages_of(notification: Notification, max_bytes: int) -> Iterator[Outgoing]:
+    """The notification as one message or, when that is larger than `max_bytes`, as several.
+
+    The first has the notification's own id, the others `id.pb`, `id.pc`, …
+    """
+    body = notification.encode()
+    if len(body) <= max_bytes:
+        yield _outgoing(notification, body)
+        return
+    whole = notification.notification_id
+    for number, part in enumerate(_parts(notification, max_bytes - _LONGER_ID)):
+        name = f"{whole}.p{spell(number)}" if number else whole
+        named = part.model_copy(update={"notification_id": name})
+        yield _outgoing(named, named.encode())
+
+
+def _parts(notification: Notification, max_bytes: int) -> Iterator[Notification]:
+    """Halves of it, and halves of these, until each fits or is one engagement."""
+    size = len(notification.engagements) + len(notification.refused)
+    if size == 1 or len(notification.encode()) <= max_bytes:
+        yield notification
+        return
+    for half in _halves(notification, size // 2):
+        yield from _parts(half, max_bytes)
+
+
+def _halves(notification: Notification, first: int) -> Iterator[Notification]:
+    """The first `first` of what it holds, and the rest."""
+    engagements, refused = notification.engagements, notification.refused
+    before = max(0, first - len(engagements))  # of the refused, which come last
+    for taken, kept in (
+        (engagements[:first], refused[:before]),
+        (engagements[first:], refused[before:]),
+    ):
+        yield notification.model_copy(update={"engagements": taken, "refused": kept})
+
+
+def _outgoing(notification: Notification, body: bytes) -> Outgoing:
+    return Outgoing(notification.queue, Envelope(notification.identity, body))

@@ -24,9 +24,9 @@ class Reply:
 def reply_to(answer: Answer, clock: Clock) -> Reply:
     match answer:
         case Taken():
-            return Reply(200, _OK)
-        case Refused(_, comment):
-            return Reply(200, _result("ERROR", comment))
+            return Reply(200, _result("INFO", answer.comment) if answer.refused else _OK)
+        case Refused():
+            return Reply(200, _result("ERROR", answer.comment))
         case Pong():
             return Reply(200, _pong(wall_text(clock())))
         case Faulted(_, code, text, status):

@@ -9,13 +9,13 @@ from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ingest.callers import Peer
 from ingest.http_parser import SteadyParser
 from ingest.settings import IngestSettings
 from ingest.tls import subject_serial_number
 from shared.base.addresses import split_bind
+from shared.stage.side_port import BoundedProtocol
 
 #: Request line and headers; the platform's are far below.
 _MAX_HEAD_BYTES = 64 * 1024
@@ -23,60 +23,26 @@ _MAX_HEAD_BYTES = 64 * 1024
 _KEEP_ALIVE_SECONDS = 75
 
 
-class EdgeProtocol(HttpToolsProtocol):
-    """One connection. A request must begin, and its head be whole, within `read_seconds`.
+class EdgeProtocol(BoundedProtocol):
+    """One connection of an edge: knows who calls. (Bodies are bounded by `ingest.intake`.)"""
 
-    uvicorn bounds neither: it waits for a first request for ever, and keeps any amount of headers.
-    (The body is bounded by `ingest.intake`.) The same time bounds how long the rest of a request
-    that was answered early is read and thrown away, so that its sender gets to see the answer.
-    """
+    max_head_bytes = _MAX_HEAD_BYTES
 
-    def __init__(
-        self, *arguments: Any, read_seconds: float, max_connections: int, **named: Any
-    ) -> None:
+    def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.parser = SteadyParser(self)
-        self._read_seconds = read_seconds
-        self._max_connections = max_connections
-        self._patience: asyncio.TimerHandle | None = None
-        self._in_head = False
-        self._head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        if len(self.connections) > self._max_connections:
-            transport.abort()
-            return
         hsa_id = subject_serial_number(transport.get_extra_info("peercert"))
         self.app_state = {
             **self.app_state,
             "peer": Peer(self.client[0] if self.client else "", hsa_id),
         }
-        self._wait_for_request()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_waiting()
-        super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        if self._in_head:
-            self._head_bytes += len(data)
-        super().data_received(data)
-        if self._head_bytes > _MAX_HEAD_BYTES:  # and the head has not ended in `data`
-            self.transport.abort()
-        self._wait_for_request()
-
-    def on_message_begin(self) -> None:
-        self._in_head = True
-        super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        if self.parser.should_upgrade():
-            return  # the parser begins this request again
-        self._in_head = False
-        self._head_bytes = 0
-        super().on_headers_complete()
-        self._stop_waiting()
+        if not self.parser.should_upgrade():  # else the parser begins this request again
+            super().on_headers_complete()
 
     def shutdown(self) -> None:
         """Called when the server drains. An idle connection goes at once.
@@ -84,32 +50,33 @@ class EdgeProtocol(HttpToolsProtocol):
         Closing TLS politely waits for the other side's farewell, and an idle client reads none:
         the drain would last as long as it may.
         """
-        if self._idle and self.transport.get_write_buffer_size() == 0:
+        if self.idle and self.transport.get_write_buffer_size() == 0:
             self.transport.abort()
         else:
             super().shutdown()
-
-    @property
-    def _idle(self) -> bool:
-        return self.cycle is None or self.cycle.response_complete
 
     def on_message_complete(self) -> None:
         if not self.parser.should_upgrade():
             super().on_message_complete()
 
-    def _wait_for_request(self) -> None:
-        """Start the clock when no request is being handled, unless it runs already."""
-        if self._idle and self._patience is None and not self.transport.is_closing():
-            self._patience = self.loop.call_later(self._read_seconds, self.transport.abort)
 
-    def _stop_waiting(self) -> None:
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
+class DrainingServer(uvicorn.Server):
+    """Tells `on_drain` that it takes no more requests, before it waits for those it has."""
+
+    def __init__(self, config: uvicorn.Config, on_drain: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_drain = on_drain
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._on_drain()
+        await super().shutdown(sockets)
 
 
 def build_server(
-    app: Starlette, settings: IngestSettings, context: ssl.SSLContext | None
+    app: Starlette,
+    settings: IngestSettings,
+    context: ssl.SSLContext | None,
+    on_drain: Callable[[], None],
 ) -> uvicorn.Server:
     """A server for `app` that ends by SIGTERM: it finishes what was begun, and takes no more."""
     protocol: Callable[..., asyncio.Protocol] = partial(
@@ -130,7 +97,7 @@ def build_server(
         timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
         ssl_context_factory=(lambda _config, _default: context) if context else None,
     )
-    return uvicorn.Server(config)
+    return DrainingServer(config, on_drain)
 
 
 def listen(bind: str) -> socket.socket:

@@ -21,7 +21,8 @@ class IngestSettings(CommonSettings):
     ingest_max_body_bytes: int = Field(
         5 * _MIB,
         gt=0,
-        description="Largest request taken. 1,000 engagements of longest values are about 2 MB.",
+        description="Largest request taken; then 413. 1,000 engagements of longest values are about"
+        " 2 MB.",
     )
     ingest_max_held_bytes: int = Field(
         32 * _MIB,
@@ -41,7 +42,19 @@ class IngestSettings(CommonSettings):
         10, gt=0, description="How long a sender may take to send a request; then 408."
     )
     ingest_publish_seconds: float = Field(
-        5, gt=0, description="How long the broker may take to confirm; then a Fault."
+        5, gt=0, description="How long the broker may take to confirm; then it counts as away."
+    )
+    ingest_broker_wait_seconds: float = Field(
+        20,
+        ge=0,
+        description="How long a request is held while the broker is away; then a Fault. The index"
+        " waits 60 s for an answer.",
+    )
+    ingest_max_message_bytes: int = Field(
+        8 * _MIB,
+        ge=_MIB // 4,
+        description="Largest queue message written; a larger request is stored in several. RabbitMQ"
+        " 4 takes 16 MiB (`max_message_size`).",
     )
     ingest_callers: Words = Field(
         (),

@@ -10,7 +10,7 @@ from notifier.email_smtp import SmtpSender
 from notifier.handler import Lane, Notifier
 from notifier.mail_server import MailServer
 from notifier.metrics import observe
-from notifier.pacing import Pause, Slots
+from notifier.pacing import Bulkhead, Pause, Slots
 from notifier.settings import NotifierSettings
 from notifier.sms_46elks import Account, Sms46elks
 from notifier.texts import Texts, UnfitText, load_texts
@@ -61,15 +61,17 @@ def fit_texts(settings: NotifierSettings) -> Texts:
 def build_lanes(settings: NotifierSettings, texts: Texts) -> Mapping[Channel, Lane]:
     """The channels for which a provider is set. Here, and only here, providers are chosen."""
     lanes = {}
+    most = settings.sendings_of_one_channel
     if settings.sms_url:
         lanes[Channel.SMS] = Lane(
             sms_provider(settings, texts),
             Pause(),
             settings.notifier_quiet_hours,
             Slots(settings.sms_per_minute),
+            Bulkhead(most),
         )
     if settings.smtp_url:
-        lanes[Channel.EMAIL] = Lane(mail_sender(settings, texts), Pause())
+        lanes[Channel.EMAIL] = Lane(mail_sender(settings, texts), Pause(), bulkhead=Bulkhead(most))
     return lanes
 
 
@@ -79,6 +81,7 @@ def sms_provider(settings: NotifierSettings, texts: Texts) -> Sms46elks:
         settings.sms_username,
         settings.sms_password.get_secret_value(),
         settings.sms_sender,
+        seconds=settings.notifier_deadline_seconds,
     )
     secret = settings.notifier_report_secret.get_secret_value()
     reports = report_url(settings.notifier_report_url, secret) if secret else ""
@@ -99,6 +102,7 @@ def mail_sender(settings: NotifierSettings, texts: Texts) -> SmtpSender:
         subject=texts.email_subject,
         body=texts.email_body,
         clock=utcnow,
+        seconds=settings.notifier_deadline_seconds,
     )
 
 

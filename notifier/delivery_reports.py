@@ -1,21 +1,19 @@
 """Delivery reports of the SMS provider: a small HTTP endpoint beside the stage.
 
-`POST /sms-reports/<secret>/<notice id>`, a form with `id` and `status` (DOMAIN, "The notice"). The
-path names our notice, so a report finds it also when we never learned the provider's id: it is
-what settles an uncertain one. Anything but 2xx makes the provider send the report again.
+`POST /sms-reports/<secret>/<notice id>`, a form with `id` and `status`
+(docs/domain.md, "The SMS provider 46elks"). The path names our notice, so a report
+finds it also when we never learned the provider's id: it is what settles an
+uncertain one. Anything but 2xx makes the provider send the report again.
 """
 
 import asyncio
 import hmac
-import socket
 from collections.abc import Callable
-from threading import Thread
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qs
 
 import structlog
-import uvicorn
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -24,13 +22,16 @@ from notifier.handler import Observer
 from shared.base.addresses import split_bind
 from shared.base.errors import Unavailable
 from shared.booking.notices import Channel, NoticeStatus
+from shared.stage.side_port import SidePort
 
 log = structlog.get_logger()
 
 _PATH = "/sms-reports"
 _LARGEST_BODY = 10_000
 _READ_SECONDS = 10
-_MOST_AT_ONCE = 50
+_MAX_CONNECTIONS = 50
+#: Reports written down at once; others wait for it.
+_THREADS = 2
 
 _STATUSES = {"delivered": NoticeStatus.DELIVERED, "failed": NoticeStatus.FAILED}
 
@@ -44,37 +45,16 @@ def report_url(public_url: str, secret: str) -> str:
 
 
 class DeliveryReports:
-    """Serves the endpoint on a thread of its own. Raises OSError when `bind` cannot be had."""
+    """Serves the endpoint beside the stage. Raises OSError when `bind` cannot be had."""
 
     def __init__(self, bind: str, secret: str, record: Record, observe: Observer) -> None:
-        self._socket = socket.create_server(split_bind(bind))
         application = _Endpoint(secret, record, observe).application
-        config = uvicorn.Config(
-            application,
-            access_log=False,  # its paths hold the secret
-            log_config=None,
-            lifespan="off",
-            server_header=False,
-            limit_concurrency=_MOST_AT_ONCE,
-            timeout_graceful_shutdown=_READ_SECONDS,
+        self._port = SidePort(
+            "delivery-reports", split_bind(bind), application, max_connections=_MAX_CONNECTIONS
         )
-        self._server = uvicorn.Server(config)
-        self._thread = Thread(
-            target=self._server.run, args=([self._socket],), name="delivery-reports", daemon=True
-        )
-
-    @property
-    def url(self) -> str:
-        host, port = self._socket.getsockname()[:2]
-        return f"http://{host}:{port}"
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._server.should_exit = True
-        self._thread.join()
-        self._socket.close()
+        self.url = self._port.url
+        self.start = self._port.start
+        self.stop = self._port.stop
 
 
 class _Endpoint:
@@ -82,6 +62,7 @@ class _Endpoint:
         self._secret = secret.encode()
         self._record = record
         self._observe = observe
+        self._threads = ThreadPoolExecutor(_THREADS, "delivery-reports")
         route = Route(_PATH + "/{secret}/{notice_id}", self._take, methods=["POST"])
         self.application = Starlette(routes=[route])
 
@@ -94,7 +75,10 @@ class _Endpoint:
             return PlainTextResponse("too slow\n", 408)
         if body is None:
             return PlainTextResponse("too large\n", 413)
-        return await run_in_threadpool(self._judge, request.path_params["notice_id"], body)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            self._threads, self._judge, request.path_params["notice_id"], body
+        )
 
     def _judge(self, notice_id: str, body: bytes) -> Response:
         """2xx also for what is unknown, said before or says nothing new: a repeat tells no more."""

@@ -1,5 +1,16 @@
-"""E-mail over SMTP. The steps are taken one by one, because what a lost connection means depends
-on the step: before DATA nothing was sent, after it nobody knows.
+"""E-mail over SMTP, step by step, because what an answer means depends on the step.
+
+=======================  =========================  ==============================
+answer                   before the mail is sent    after its last dot
+=======================  =========================  ==============================
+as asked                 the next step              accepted (any 2xx)
+4xx, but 421             not taken now              not taken now
+5xx, but 530             never taken                never taken
+421, 530                 the server is away         the server is away
+anything else, or none   the server is away         uncertain: perhaps taken
+=======================  =========================  ==============================
+
+The mail is sent after 354 to DATA. A refusal of the sender (MAIL) is a fault of ours: `Away`.
 """
 
 import re
@@ -8,58 +19,74 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 
-from notifier.mail_server import OK, TROUBLE, MailConnections, MailServer
+from notifier.mail_server import TROUBLE, MailConnections, MailServer, is_positive
 from notifier.replies import Accepted, Away, Rejected, Reply, TryLater, Uncertain
+from notifier.smtp_client import NO_CODE, SmtpClient
 from shared.base.clock import Clock
+from shared.base.deadline import Deadline
 
-_WILL_FORWARD = 251
+_GO_ON = 354
 _CLOSING = 421  # the server shuts down
 _LOGIN_WANTED = 530
 
+_LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)  # doubled (RFC 5321, 4.5.2)
 _ENHANCED_CODE = re.compile(rb"[245]\.\d{1,3}\.\d{1,3}")
 
 
 class SmtpSender:
-    """Sends every notice with the same `subject` and `body`, from `sender`."""
+    """Sends every notice with the same `subject` and `body`, from `sender`.
+
+    `seconds` bounds one sending as a whole, from connecting to the last answer.
+    """
 
     def __init__(
-        self, server: MailServer, sender: str, *, subject: str, body: str, clock: Clock
+        self,
+        server: MailServer,
+        sender: str,
+        *,
+        subject: str,
+        body: str,
+        clock: Clock,
+        seconds: float = 15,
     ) -> None:
         self._envelope_sender = parseaddr(sender)[1]
         self._domain = self._envelope_sender.rpartition("@")[2]
         self._connections = MailConnections(server, self._domain)
         self._same_in_all = _same_in_all(sender, subject, body)
         self._clock = clock
+        self._seconds = seconds
 
     def send(self, notice_id: str, address: str) -> Reply:
+        deadline = Deadline(self._seconds)
         try:
-            client, code, text = self._connections.begin_mail(self._envelope_sender)
+            client, code, text = self._connections.begin_mail(self._envelope_sender, deadline)
         except TROUBLE as error:
             return Away(_describe(error))
-        reply = self._hand_over(client, code, text, address, notice_id)
+        reply = self._sender_refused(code, text) or self._hand_over(client, address, notice_id)
         if isinstance(reply, Accepted):
             self._connections.keep(client)
         else:
             self._connections.leave(client)
         return reply
 
-    def _hand_over(
-        self, client: smtplib.SMTP, code: int, text: bytes, address: str, notice_id: str
-    ) -> Reply:
-        if code != OK:  # a sender nobody takes is our own fault
-            return Away(f"sender: {_code(code, text)}")
+    def _sender_refused(self, code: int, text: bytes) -> Reply | None:
+        """A sender nobody takes is our own fault."""
+        return None if is_positive(code) else Away(f"sender: {_code(code, text)}")
+
+    def _hand_over(self, client: SmtpClient, address: str, notice_id: str) -> Reply:
         try:
-            code, text = client.rcpt(address)
+            if refusal := _not_begun(client, address):
+                return refusal
         except TROUBLE as error:
             return Away(_describe(error))
-        if code not in {OK, _WILL_FORWARD}:
-            return _refused(code, text)
         try:
-            return _verdict(*client.data(self._message(notice_id, address)))
-        except smtplib.SMTPDataError as error:  # DATA itself was refused
-            return _refused(error.smtp_code, _bytes(error.smtp_error))
+            client.send(self._message(notice_id, address))
+            code, text = client.getreply()
         except TROUBLE as error:
             return Uncertain(f"{_describe(error)} after DATA")
+        if is_positive(code):
+            return Accepted()
+        return _refusal(code, text) or Uncertain(f"{_code(code, text)} after DATA")
 
     def _message(self, notice_id: str, address: str) -> bytes:
         """The same Message-ID on every attempt, so that nothing reads as two different mails.
@@ -75,30 +102,47 @@ class SmtpSender:
 
 
 def _same_in_all(sender: str, subject: str, body: str) -> bytes:
-    """Of a mail, all but the headers that are its own. Written once: it costs more than sending."""
+    """Of a mail, all but the headers that are its own, up to the dot that ends it.
+
+    Written once: it costs more than sending.
+    """
     message = EmailMessage(policy=SMTP)
     message["From"] = sender
     message["Subject"] = subject
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(body, charset="utf-8", cte="quoted-printable")
     message["Content-Language"] = "sv"  # set_content would take it away
-    return message.as_bytes()
+    return _LEADING_DOT.sub(b"..", message.as_bytes()) + b".\r\n"
 
 
-def _verdict(code: int, text: bytes) -> Reply:
-    return Accepted() if code == OK else _refused(code, text)
+def _not_begun(client: SmtpClient, address: str) -> Reply | None:
+    """Why the mail may not be sent now; None when the server waits for it."""
+    code, text = client.rcpt(address)
+    if is_positive(code):
+        code, text = client.docmd("DATA")
+        if code == _GO_ON:
+            client.require_nothing_unread()
+            return None
+    return _refusal(code, text) or Away(_code(code, text))
 
 
-def _refused(code: int, text: bytes) -> Reply:
-    """4xx may change; 5xx will not, unless it is we who are not let in."""
+def _refusal(code: int, text: bytes) -> Reply | None:
+    """What 4xx and 5xx mean; None for any other code, which says nothing clear.
+
+    4xx may change; 5xx will not, unless it is we who are not let in.
+    """
     detail = _code(code, text)
     if code in {_CLOSING, _LOGIN_WANTED}:
         return Away(detail)
-    return Rejected(detail) if code >= 500 else TryLater(detail)
+    if 400 <= code < 500:
+        return TryLater(detail)
+    return Rejected(detail) if 500 <= code < 600 else None
 
 
 def _code(code: int, text: bytes) -> str:
     """Of a reply only its codes: the words often repeat the address."""
+    if code == NO_CODE:
+        return "no SMTP reply"
     enhanced = _ENHANCED_CODE.match(text)
     return f"SMTP {code} {enhanced[0].decode()}" if enhanced else f"SMTP {code}"
 

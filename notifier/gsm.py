@@ -1,7 +1,7 @@
 """How much of an SMS a text takes: the GSM 7-bit default alphabet of GSM 03.38.
 
 One character outside it, and the whole text is sent in another alphabet, 70 characters to a part
-instead of 160 (DOMAIN, "The notice").
+instead of 160 (docs/domain.md, "The notice").
 """
 
 #: Septets in one SMS part.

@@ -4,13 +4,14 @@ Never twice is the promise. What is known not to have been taken is tried again;
 taken is `uncertain`, which people see and no machine repeats.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from notifier.pacing import Pause, QuietHours, Slots
+from notifier.pacing import Bulkhead, Pause, QuietHours, Slots
 from notifier.replies import Accepted, Away, Rejected, Reply, TryLater, Uncertain
 from shared.base.clock import Clock
 from shared.booking.messages import NoticeOrder
@@ -19,6 +20,10 @@ from shared.relay.outcomes import Drop, Outcome, Postpone, Publish, RetryLater
 
 #: A slot this near is used now: waiting for it would cost more than it protects.
 _NEAR = timedelta(seconds=1)
+#: How long a notice waits when its channel has as many under way as it may.
+_CROWDED_WAIT = timedelta(seconds=5)
+#: Sendings of one channel at once, where nothing else is said.
+_AT_ONCE = 6
 
 
 class DropReason(StrEnum):
@@ -34,6 +39,7 @@ class WaitReason(StrEnum):
     QUIET_HOURS = "quiet_hours"
     RATE_LIMIT = "rate_limit"
     PROVIDER_PAUSED = "provider_paused"
+    CHANNEL_BUSY = "channel_busy"  # its provider is slow; the other channel has threads left
     BEING_SENT = "being_sent"  # by another worker, or by one that died a moment ago
 
 
@@ -90,6 +96,7 @@ class Lane:
     pause: Pause
     quiet_hours: QuietHours | None = None
     slots: Slots | None = None
+    bulkhead: Bulkhead = field(default_factory=lambda: Bulkhead(_AT_ONCE))
 
     def wait(self, order: NoticeOrder, now: datetime) -> Postpone | None:
         """Why and how long `order` waits; None when it may go."""
@@ -98,6 +105,19 @@ class Lane:
         if retry := self.pause.end_after(now):
             return Postpone(retry - now, WaitReason.PROVIDER_PAUSED)
         return self._wait_for_slot(order, now)
+
+    @contextmanager
+    def place(self) -> Iterator[bool]:
+        """A place to send from, for as long as that takes; whether there is one.
+
+        After a pause one notice at a time finds out whether the provider is back.
+        """
+        entered = self.bulkhead.enter(alone=self.pause.doubted)
+        try:
+            yield entered
+        finally:
+            if entered:
+                self.bulkhead.leave()
 
     def _wait_for_slot(self, order: NoticeOrder, now: datetime) -> Postpone | None:
         if self.slots is None:
@@ -157,10 +177,13 @@ class Notifier:
         lane = self._lanes[channel]
         if wait := lane.wait(order, now):
             return wait
-        claim = self._notices.claim(order.message_id, channel)
-        if isinstance(claim, Notice):
-            return self._leave(claim, now)
-        return self._conclude(channel, claim, lane.sender.send(claim.notice_id, address))
+        with lane.place() as there_is_one:
+            if not there_is_one:
+                return Postpone(_CROWDED_WAIT, WaitReason.CHANNEL_BUSY)
+            claim = self._notices.claim(order.message_id, channel)
+            if isinstance(claim, Notice):
+                return self._leave(claim, now)
+            return self._conclude(channel, claim, lane.sender.send(claim.notice_id, address))
 
     def _leave(self, notice: Notice, now: datetime) -> Outcome:
         """The notice is not ours to send: someone is at it, or was."""

@@ -13,9 +13,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-TROUBLE = (smtplib.SMTPException, OSError)
-OK = 250
+from notifier.smtp_client import SmtpClient, connect, handshake
+from shared.base.deadline import Deadline
 
+#: ValueError is what smtplib's login says of a challenge that cannot be decoded.
+TROUBLE = (smtplib.SMTPException, OSError, ValueError)
+
+_READY = 220
 _PORTS = {"smtp": 25, "smtps": 465}
 #: Less than any server waits for the next command (RFC 5321 asks five minutes of it).
 _KEPT_SECONDS = 20.0
@@ -29,29 +33,32 @@ class MailServer:
     username: str = ""
     password: str = ""
     tls: ssl.SSLContext | None = None
-    timeout: float = 15  # seconds, for each step
+    connect_seconds: float = 5
 
-    def open(self, greeting_name: str) -> smtplib.SMTP:
+    def open(self, greeting_name: str, deadline: Deadline) -> SmtpClient:
         """A connection, encrypted and logged in as told. Raises smtplib's and OS errors."""
-        client = self._connect(greeting_name)
+        parts = urlsplit(self.url)
+        host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
+        connection = connect(host, port, deadline, at_most=self.connect_seconds)
+        client = SmtpClient(connection, greeting_name, deadline)
         try:
-            if self.tls and not isinstance(client, smtplib.SMTP_SSL):
-                client.starttls(context=self.tls)
-            if self.username:
-                client.login(self.username, self.password)
-            else:
-                client.ehlo_or_helo_if_needed()
+            self._begin(client, host, from_the_start=parts.scheme == "smtps")
         except TROUBLE:
             client.close()
             raise
         return client
 
-    def _connect(self, greeting_name: str) -> smtplib.SMTP:
-        parts = urlsplit(self.url)
-        address = (parts.hostname or "", parts.port or _PORTS[parts.scheme], greeting_name)
-        if parts.scheme == "smtps":
-            return smtplib.SMTP_SSL(*address, timeout=self.timeout, context=self.tls)
-        return smtplib.SMTP(*address, timeout=self.timeout)
+    def _begin(self, client: SmtpClient, host: str, *, from_the_start: bool) -> None:
+        if self.tls and from_the_start:
+            client.sock = handshake(client.sock, host, self.tls, client.deadline)
+        code, text = client.getreply()
+        if code != _READY:
+            raise smtplib.SMTPConnectError(code, text)
+        if self.tls and not from_the_start:
+            client.encrypt(host, self.tls)
+        client.ehlo_or_helo_if_needed()
+        if self.username:
+            client.login(self.username, self.password)
 
 
 class MailConnections:
@@ -66,42 +73,49 @@ class MailConnections:
         self._server = server
         self._greeting_name = greeting_name
         self._monotonic = monotonic
-        self._idle: deque[tuple[smtplib.SMTP, float]] = deque()
+        self._idle: deque[tuple[SmtpClient, float]] = deque()
 
-    def begin_mail(self, sender: str) -> tuple[smtplib.SMTP, int, bytes]:
+    def begin_mail(self, sender: str, deadline: Deadline) -> tuple[SmtpClient, int, bytes]:
         """A connection, and its answer to MAIL. Raises smtplib's and OS errors.
 
         Only a new connection's refusal counts: a kept one may just have grown too old.
         """
         while (kept := self._take()) is not None:
+            kept.deadline = deadline
             with suppress(*TROUBLE):
                 code, text = kept.mail(sender)
-                if code == OK:
+                if is_positive(code):
                     return kept, code, text
             kept.close()
-        fresh = self._server.open(self._greeting_name)
+        fresh = self._server.open(self._greeting_name, deadline)
         try:
             return fresh, *fresh.mail(sender)
         except TROUBLE:
             fresh.close()
             raise
 
-    def keep(self, client: smtplib.SMTP) -> None:
+    def keep(self, client: SmtpClient) -> None:
         """For the next mail; this one's was taken."""
         self._idle.append((client, self._monotonic()))
 
-    def leave(self, client: smtplib.SMTP) -> None:
-        """The mail is handed over or not by now; a failing goodbye changes nothing."""
+    def leave(self, client: SmtpClient) -> None:
+        """Say goodbye and go. The mail is handed over or not by now: no answer is waited for."""
         with suppress(*TROUBLE):
-            client.quit()
+            client.putcmd("quit")
         client.close()
 
-    def _take(self) -> smtplib.SMTP | None:
+    def _take(self) -> SmtpClient | None:
         """The one used last. What is older than it may be is left."""
         with suppress(IndexError):
             while True:
                 client, since = self._idle.pop()
                 if self._monotonic() - since < _KEPT_SECONDS:
                     return client
+                client.deadline = Deadline(1)  # that of its last mail has passed
                 self.leave(client)
         return None
+
+
+def is_positive(code: int) -> bool:
+    """2xx: done as asked."""
+    return 200 <= code < 300

@@ -1,8 +1,10 @@
-"""When a channel may send: quiet hours, slots under a rate limit, pauses of a sick provider."""
+"""When a channel may send: quiet hours, slots under a rate limit, pauses of a sick provider, and
+how many sendings at once.
+"""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from threading import Lock
+from threading import Condition, Lock
 
 from shared.booking.times import STOCKHOLM
 
@@ -72,8 +74,7 @@ class Slots:
 class Pause:
     """Rest for a provider that is away: longer and longer, until it answers again.
 
-    Without it every waiting message would run into the same time-out, spend its attempts there,
-    and hold the threads that the other channel needs.
+    Without it every waiting message would run into the same time-out and spend its attempts there.
     """
 
     def __init__(
@@ -85,7 +86,13 @@ class Pause:
         self._longest = longest
         self._length = first
         self._until = datetime.min.replace(tzinfo=UTC)
+        self._doubted = False
         self._lock = Lock()
+
+    @property
+    def doubted(self) -> bool:
+        """Whether the provider has not answered since the last pause began: half-open."""
+        return self._doubted
 
     def end_after(self, now: datetime) -> datetime | None:
         return self._until if self._until > now else None
@@ -96,6 +103,7 @@ class Pause:
         Several messages that were under way together meet one outage: it lengthens once.
         """
         with self._lock:
+            self._doubted = True
             if self._until <= now:
                 self._until = now + self._length
                 self._length = min(self._length * 2, self._longest)
@@ -105,5 +113,34 @@ class Pause:
     def over(self) -> None:
         """The provider answered."""
         with self._lock:
+            self._doubted = False
             self._length = self._first
             self._until = datetime.min.replace(tzinfo=UTC)
+
+
+class Bulkhead:
+    """At most `most` sendings of one channel at once, so that others find a thread free.
+
+    `patience_seconds`: how long a further one holds its thread for a place. A healthy provider
+    frees one within that time, so only those of a slow one are turned away.
+    """
+
+    def __init__(self, most: int, patience_seconds: float = 0.25) -> None:
+        self._most = most
+        self._patience_seconds = patience_seconds
+        self._under_way = 0
+        self._changed = Condition()
+
+    def enter(self, *, alone: bool = False) -> bool:
+        """Take a place, only if nobody has one when `alone`; whether there was one in time."""
+        most = 1 if alone else self._most
+        with self._changed:
+            free = self._changed.wait_for(lambda: self._under_way < most, self._patience_seconds)
+            self._under_way += free
+            return free
+
+    def leave(self) -> None:
+        """Give the place back."""
+        with self._changed:
+            self._under_way -= 1
+            self._changed.notify()

@@ -77,7 +77,18 @@ class NotifierSettings(CommonSettings):
         description="A notice found half sent for this long is taken for uncertain. Longer than"
         " any one sending may take.",
     )
-    notifier_concurrency: int = Field(8, ge=1, description="Notices sent at once by one process.")
+    notifier_deadline_seconds: float = Field(
+        15,
+        gt=0,
+        description="How long one sending may take, from connecting to the provider's last answer."
+        " Shorter than BUDKAVLE_DRAIN_SECONDS, so that a stop need not break one off.",
+    )
+    notifier_concurrency: int = Field(
+        8,
+        ge=1,
+        description="Notices sent at once by one process; one channel takes three quarters of it at"
+        " most.",
+    )
     notifier_prefetch: int = Field(32, ge=1, description="Messages a process holds in hand.")
     notifier_report_bind: Annotated[str, AfterValidator(_bind_or_none)] = Field(
         "", description="host:port for SMS delivery reports. Empty: none are asked for."
@@ -90,12 +101,25 @@ class NotifierSettings(CommonSettings):
         description="Secret part of the report addresses: 20 or more of A–Z a–z 0–9 _ -.",
     )
 
+    @property
+    def sendings_of_one_channel(self) -> int:
+        """At once. What is left is for the other channel, also while a provider is slow."""
+        return max(1, self.notifier_concurrency * 3 // 4)
+
     @model_validator(mode="after")
     def _login_is_encrypted(self) -> Self:
         parts = urlsplit(self.smtp_url)
         in_clear = parts.scheme == "smtp" and not self.smtp_starttls
         if self.smtp_username and in_clear and parts.hostname not in _LOOPBACK:
             raise ValueError("BUDKAVLE_SMTP_USERNAME needs smtps:// or BUDKAVLE_SMTP_STARTTLS")
+        return self
+
+    @model_validator(mode="after")
+    def _doubt_comes_after_the_deadline(self) -> Self:
+        if self.notifier_deadline_seconds >= self.notifier_sending_seconds:
+            raise ValueError(
+                "BUDKAVLE_NOTIFIER_DEADLINE_SECONDS is not below BUDKAVLE_NOTIFIER_SENDING_SECONDS"
+            )
         return self
 
     @model_validator(mode="after")

@@ -1,30 +1,28 @@
-"""SMS through 46elks' HTTP API (DOMAIN, "The notice").
+"""SMS through 46elks' HTTP API (docs/domain.md, "The SMS provider 46elks").
 
-It has no idempotency key, so a request that got no answer leaves the outcome uncertain. Each
-message takes a connection of its own: on a reused one, "the peer had closed it" and "the peer took
-it and closed" look the same.
+It has no idempotency key, so a request that got no answer leaves the outcome uncertain. A status
+that says "not taken" is believed as soon as it has come, whatever becomes of the rest of the reply.
 """
 
 import json
-from collections.abc import Mapping
+from base64 import b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlencode, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.parse import urlencode
 
-import urllib3
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, ProxyError
-
+from notifier.http_exchange import Exchange, HttpPoster
 from notifier.replies import Accepted, Away, Rejected, Reply, Uncertain
 from shared.base.clock import Clock
 from shared.booking.contact_points import mask
 
 #: What a provider that is over its rate gets when it does not say for how long.
 _BUSY_WAIT = timedelta(minutes=1)
+_SHORTEST_WAIT = timedelta(seconds=1)
 _LONGEST_WAIT = timedelta(hours=1)
+_MOST_DIGITS = 6
 _DETAIL_LENGTH = 120
 
 #: Refusals that concern us, not the number: credentials, credit, a wrong URL.
@@ -33,12 +31,14 @@ _OUR_FAULT = frozenset({300, 301, 302, 303, 307, 308, 401, 402, 404, 405, 407, 4
 
 @dataclass(frozen=True, slots=True)
 class Account:
+    """`seconds` bounds one sending as a whole, `connect_seconds` the connecting in it."""
+
     url: str  # of POST /a1/sms, posted to exactly as it is
     username: str
     password: str
     sender: str  # what the patient's phone shows
     connect_seconds: float = 5
-    read_seconds: float = 20
+    seconds: float = 15
 
 
 class Sms46elks:
@@ -48,37 +48,27 @@ class Sms46elks:
     """
 
     def __init__(self, account: Account, text: str, *, report_url: str = "", clock: Clock) -> None:
-        self._account = account
+        self._sender = account.sender
         self._text = text
         self._report_url = report_url
         self._clock = clock
-        self._http = _http_towards(account.url)
-        login = urllib3.make_headers(basic_auth=f"{account.username}:{account.password}")
+        self._http = HttpPoster(
+            account.url, seconds=account.seconds, connect_seconds=account.connect_seconds
+        )
+        login = b64encode(f"{account.username}:{account.password}".encode()).decode()
         self._headers = {
-            "Authorization": login["authorization"],
+            "Authorization": f"Basic {login}",
             "Content-Type": "application/x-www-form-urlencoded",
             "Connection": "close",
         }
 
     def send(self, notice_id: str, address: str) -> Reply:
-        account = self._account
-        try:
-            response = self._http.urlopen(
-                "POST",
-                account.url,
-                body=urlencode(self._form(notice_id, address)),
-                headers=self._headers,
-                timeout=urllib3.Timeout(connect=account.connect_seconds, read=account.read_seconds),
-                retries=False,
-                redirect=False,
-            )
-        except HTTPError as error:
-            return _unanswered(error)
-        return _answered(response, self._clock())
+        form = urlencode(self._form(notice_id, address)).encode()
+        return read_reply(self._http.post(form, self._headers), self._clock())
 
     def _form(self, notice_id: str, address: str) -> dict[str, str]:
         form = {
-            "from": self._account.sender,
+            "from": self._sender,
             "to": address,
             "message": self._text,
             "dontlog": "message",
@@ -88,77 +78,76 @@ class Sms46elks:
         return form
 
 
-def _http_towards(url: str) -> urllib3.PoolManager:
-    """Through the proxy that the environment names for `url` (HTTPS_PROXY, NO_PROXY), if any."""
-    parts = urlsplit(url)
-    proxy = getproxies().get(parts.scheme)
-    if proxy and not proxy_bypass(parts.hostname or ""):
-        return urllib3.ProxyManager(proxy)
-    return urllib3.PoolManager()
-
-
-def _unanswered(error: HTTPError) -> Reply:
-    """Refused, no such host, timed out while connecting: then nothing was sent."""
-    name = type(error).__name__
-    never_sent = isinstance(error, ConnectTimeoutError | ProxyError)  # roots of all of these
-    return Away(name) if never_sent else Uncertain(name)
-
-
-def _answered(response: urllib3.BaseHTTPResponse, now: datetime) -> Reply:
-    detail = f"HTTP {response.status}"
-    match response.status:
+def read_reply(exchange: Exchange, now: datetime) -> Reply:
+    """What an exchange with the provider means. Raises nothing, whatever was answered."""
+    if exchange.status is None:
+        error = exchange.error or "no HTTP reply"
+        return Uncertain(error) if exchange.body_sent else Away(error)
+    detail = f"HTTP {exchange.status}"
+    match exchange.status:
         case status if 200 <= status < 300:
-            return _taken(response)
+            return _taken(exchange)
         case HTTPStatus.CONFLICT:  # a duplicate: it is there already
             return Accepted()
         case HTTPStatus.TOO_MANY_REQUESTS:
-            return Away(detail, _retry_after(response.headers, now) or _BUSY_WAIT)
+            return Away(detail, _retry_after(exchange, now) or _BUSY_WAIT)
         case HTTPStatus.SERVICE_UNAVAILABLE:
-            return Away(detail, _retry_after(response.headers, now))
-        case status if status in _OUR_FAULT or _out_of_credit(response):
+            return Away(detail, _retry_after(exchange, now))
+        case status if status in _OUR_FAULT or _out_of_credit(exchange):
             return Away(detail)
         case status if 400 <= status < 500:
-            return Rejected(_detail(response))
+            return Rejected(_detail(exchange))
         case _:
             return Uncertain(detail)
 
 
-def _taken(response: urllib3.BaseHTTPResponse) -> Reply:
-    match _json(response.data):
+def _taken(exchange: Exchange) -> Reply:
+    if exchange.error:
+        return Uncertain(f"HTTP {exchange.status}, {exchange.error}")
+    match _json(exchange.body):
         case {"status": "failed"}:
             return Rejected("failed at once")
         case {"id": str(provider_id)}:
             return Accepted(provider_id)
         case _:
-            return Uncertain(f"HTTP {response.status} without an id")
+            return Uncertain(f"HTTP {exchange.status} without an id")
 
 
 def _json(content: bytes) -> Any:
     try:
         return json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
-def _out_of_credit(response: urllib3.BaseHTTPResponse) -> bool:
-    return response.status == HTTPStatus.FORBIDDEN and b"credit" in response.data.lower()
+def _out_of_credit(exchange: Exchange) -> bool:
+    return exchange.status == HTTPStatus.FORBIDDEN and b"credit" in exchange.body.lower()
 
 
-def _detail(response: urllib3.BaseHTTPResponse) -> str:
+def _detail(exchange: Exchange) -> str:
     """The reason as 46elks gives it, in words, without the number it may repeat."""
-    words = " ".join(mask(response.data.decode(errors="replace")).split())
-    return f"HTTP {response.status}: {words}"[:_DETAIL_LENGTH]
+    words = " ".join(mask(exchange.body.decode(errors="replace")).split())
+    return f"HTTP {exchange.status}: {words}"[:_DETAIL_LENGTH]
 
 
-def _retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:
-    """The header in either of its forms, within reason; None without one."""
-    text = headers.get("Retry-After", "").strip()
+def _retry_after(exchange: Exchange, now: datetime) -> timedelta | None:
+    """The header in either of its forms, within reason; None without a readable one."""
+    text = exchange.headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
-        wait = timedelta(seconds=min(int(text), _LONGEST_WAIT.total_seconds()))
+        asked = int(text.lstrip("0")[:_MOST_DIGITS] or 0)
+        wait = timedelta(seconds=asked) if len(text.lstrip("0")) <= _MOST_DIGITS else _LONGEST_WAIT
     else:
-        try:
-            moment = parsedate_to_datetime(text)
-        except ValueError:
+        moment = _moment(text)
+        if moment is None:
             return None
-        wait = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now
-    return min(max(wait, timedelta(seconds=1)), _LONGEST_WAIT)
+        wait = moment - now
+    return min(max(wait, _SHORTEST_WAIT), _LONGEST_WAIT)
+
+
+def _moment(text: str) -> datetime | None:
+    """An HTTP date as an aware datetime; None for what is none, or beyond what a datetime holds."""
+    try:
+        moment = parsedate_to_datetime(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError, IndexError, TypeError):
+        return None

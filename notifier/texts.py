@@ -1,7 +1,7 @@
 """What notices say: the same words to everyone, from files that a region may replace.
 
-A notice holds nothing of the patient's (DOMAIN, "The notice"), so its text has no place to put
-anything in, and a file that looks as if it had one is refused at start.
+A notice holds nothing of the patient's (docs/domain.md, "The notice"), so its text has no place to
+put anything in, and a file that looks as if it had one is refused at start.
 """
 
 import re

@@ -14,7 +14,7 @@ from shared.base.ids import PERSON_NUMBER_PATTERN
 from shared.booking.times import parse_wall
 from shared.riv.namespaces import ENGAGEMENT_INDEX, UPDATE
 
-#: DOMAIN, "ProcessNotification": more in one request is refused, by the index and by us.
+#: docs/domain.md, "ProcessNotification": more in one request is refused, by the index and by us.
 MAX_TRANSACTIONS = 1000
 
 _OWN = f"{{{ENGAGEMENT_INDEX}}}"
@@ -47,7 +47,7 @@ Upto128 = Annotated[str, Field(min_length=1, max_length=128)]
 Upto255 = Annotated[str, Field(min_length=1, max_length=255)]
 WallTime = Annotated[str, AfterValidator(_wall)]
 
-#: Which engagement it is (DOMAIN): the nine fields, `owner` last.
+#: Which engagement it is (docs/domain.md, "An engagement"): the nine fields, `owner` last.
 Key = tuple[str, ...]
 
 

@@ -6,7 +6,7 @@ or, with neither, until it is deleted.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from contextlib import suppress
 from enum import StrEnum
 
@@ -18,7 +18,7 @@ Clock = Callable[[], float]
 
 
 class BookingFault(StrEnum):
-    """What can be wrong with a booking system (DOMAIN, "GetBookingDetails", quirks)."""
+    """What can be wrong with a booking system (docs/domain.md, "Producers' quirks")."""
 
     LATENCY = "latency"  # answers after latency_seconds
     FAULT = "fault"  # SOAP Fault, HTTP 500
@@ -50,6 +50,11 @@ class SmsFault(StrEnum):
     HANG_UP = "hang-up"  # not taken; the connection is cut
     TIMEOUT_AFTER_ACCEPT = "timeout-after-accept"  # taken and sent, and no answer
     UNDELIVERED = "undelivered"  # taken; the delivery report says "failed"
+    # How the reply comes, whatever it says:
+    SLOW_DRIP = "slow-drip"  # in small pieces over drip_seconds
+    TOO_LARGE = "too-large"  # 64 MiB of blanks before it
+    GZIP_BOMB = "gzip-bomb"  # 64 MiB of blanks, compressed
+    DEEP_JSON = "deep-json"  # JSON of 5,000 levels in its place
 
 
 class SmtpFault(StrEnum):
@@ -61,6 +66,9 @@ class SmtpFault(StrEnum):
     HANG = "hang"  # not taken; 421 when the fault is over
     HANG_UP = "hang-up"  # not taken; the connection is cut
     TIMEOUT_AFTER_ACCEPT = "timeout-after-accept"  # taken, and no answer
+    REPLY = "reply"  # taken; `text` is the whole reply, such as "25" or "200 fine"
+    ENDLESS = "endless"  # a greeting without end
+    SLOW_DRIP = "slow-drip"  # the same a byte at a time, twenty over drip_seconds
 
 
 class BadFault(ValueError):
@@ -79,6 +87,7 @@ class FaultTerms(BaseModel):
     drip_seconds: float = Field(5.0, ge=0)
     status: int | None = Field(None, ge=200, le=599)
     text: str = "a fault injected into the sandbox"
+    retry_after: str | None = Field(None, alias="retryAfter")  # header of 429 and 503, as it is
     booking_id: str | None = Field(None, alias="bookingId")  # only when this booking is asked for
 
 
@@ -157,12 +166,21 @@ class FaultBook:
         for target in list(self._faults):
             self.end(target)
 
-    def strike(self, target: str, booking_id: str = "") -> dict[str, Fault]:
-        """The faults that hit this call, by kind. Each of them has one call less left."""
+    def strike(
+        self, target: str, booking_id: str = "", *, kinds: Container[str] | None = None
+    ) -> dict[str, Fault]:
+        """The faults that hit this call, by kind. Each of them has one call less left.
+
+        `kinds`: only these can, at this point of the call.
+        """
         if not self._faults:
             return {}
         faults = self._faults.get(hsa_key(target), ())
-        struck = {fault.terms.kind: fault for fault in faults if fault.strikes(booking_id)}
+        struck = {
+            fault.terms.kind: fault
+            for fault in faults
+            if fault.strikes(booking_id) and (kinds is None or fault.terms.kind in kinds)
+        }
         for fault in struck.values():
             fault.spend()
         return struck

@@ -41,13 +41,16 @@ class Reply:
     content_type: str = "text/plain; charset=utf-8"
     delivery: Delivery = Delivery.WHOLE
     drip_seconds: float = 0
+    headers: tuple[tuple[str, str], ...] = ()  # further ones
 
     def encode(self, *, keep_alive: bool) -> bytes:
+        further = "".join(f"{name}: {value}\r\n" for name, value in self.headers)
         head = (
             f"HTTP/1.1 {self.status} {_PHRASES.get(self.status, '')}\r\n"
             f"Content-Type: {self.content_type}\r\n"
             f"Content-Length: {len(self.body)}\r\n"
-            f"Connection: {'keep-alive' if keep_alive else 'close'}\r\n\r\n"
+            f"Connection: {'keep-alive' if keep_alive else 'close'}\r\n"
+            f"{further}\r\n"
         )
         return head.encode("latin-1") + self.body
 

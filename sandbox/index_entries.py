@@ -21,7 +21,7 @@ class IndexEntries:
 
     def _owned(self, transaction: Transaction) -> Transaction:
         changes: dict[str, str | None] = {"owner": self._owner}
-        if transaction.delete_flag:  # then subscribers are not told of it (DOMAIN)
+        if transaction.delete_flag:  # docs/domain.md, "An engagement"
             changes["most_recent_content"] = None
         return transaction.model_copy(update=changes)
 

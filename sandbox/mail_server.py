@@ -14,10 +14,15 @@ from weakref import WeakSet
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from sandbox.binding import reachable_at
+from sandbox.endless_greeting import EndlessGreeting
 from sandbox.faults import Fault, FaultBook, SmtpFault
 from shared.base.addresses import split_bind
 
 TARGET = "smtp"  # the name of the server in the control API
+
+_AT_CONNECTING = frozenset({SmtpFault.ENDLESS, SmtpFault.SLOW_DRIP})
+_AT_THE_DOT = frozenset(SmtpFault) - _AT_CONNECTING
+_DRIPS = 20
 
 _COMMON_ADDRESS = re.compile(r"<([\w+-]+(?:\.[\w+-]+)*@[\w-]+(?:\.[\w-]+)*)>")
 
@@ -65,9 +70,10 @@ class MailServer:
         self._host, self._port = split_bind(bind)
         self._tls = tls
         self._credentials = credentials
+        self._faults = faults
         self._receiver = _Receiver(self.caught, faults)
         self._server: asyncio.Server | None = None
-        self._sessions: WeakSet[SMTP] = WeakSet()
+        self._sessions: WeakSet[SMTP | EndlessGreeting] = WeakSet()
 
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
@@ -82,8 +88,19 @@ class MailServer:
                     session.transport.close()
             await self._server.wait_closed()
 
-    def _session(self) -> SMTP:
-        session = MailSession(
+    def _session(self) -> SMTP | EndlessGreeting:
+        session = self._hostile_session() or self._mail_session()
+        self._sessions.add(session)
+        return session
+
+    def _hostile_session(self) -> EndlessGreeting | None:
+        struck = self._faults.strike(TARGET, kinds=_AT_CONNECTING)
+        if drip := struck.get(SmtpFault.SLOW_DRIP):
+            return EndlessGreeting(max(drip.terms.drip_seconds, 0.01) / _DRIPS)
+        return EndlessGreeting() if SmtpFault.ENDLESS in struck else None
+
+    def _mail_session(self) -> SMTP:
+        return MailSession(
             self._receiver,
             hostname="sandbox",
             ident="Budkavle sandbox",
@@ -95,8 +112,6 @@ class MailServer:
             authenticator=self._authenticate,
             loop=asyncio.get_running_loop(),
         )
-        self._sessions.add(session)
-        return session
 
     def _authenticate(
         self, _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, given: Any
@@ -129,7 +144,7 @@ class _Receiver:
     async def handle_DATA(  # noqa: N802 - the name aiosmtpd calls
         self, server: SMTP, _session: Session, envelope: Envelope
     ) -> str:
-        struck = self._faults.strike(TARGET)
+        struck = self._faults.strike(TARGET, kinds=_AT_THE_DOT)
         if latency := struck.get(SmtpFault.LATENCY):
             await asyncio.sleep(latency.terms.latency_seconds)
         if hang := struck.get(SmtpFault.HANG):
@@ -140,7 +155,8 @@ class _Receiver:
         self._keep(envelope)
         if mute := struck.get(SmtpFault.TIMEOUT_AFTER_ACCEPT):
             await mute.until_over()
-        return "250 2.0.0 OK"
+        reply = struck.get(SmtpFault.REPLY)
+        return reply.terms.text if reply else "250 2.0.0 OK"
 
     def _keep(self, envelope: Envelope) -> None:
         content = envelope.content

@@ -1,12 +1,14 @@
-"""The SMS provider 46elks: `POST /a1/sms` as DOMAIN tells of it, and its delivery reports."""
+"""`POST /a1/sms` and delivery reports, as in docs/domain.md, "The SMS provider 46elks"."""
 
 import asyncio
 import base64
+import gzip
 import re
 import secrets
 from collections.abc import Awaitable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from urllib.parse import parse_qs
 
 from sandbox.delivery_reports import DeliveryReports
@@ -23,6 +25,8 @@ _FIELDS = {"from", "to", "message", "whendelivered", "dryrun", "dontlog"}
 _SENDER = re.compile(r"[A-Za-z][A-Za-z0-9]{2,10}")
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _COST_OF_A_PART = 5200  # in ten-thousandths of a krona
+_LEVELS = 5000
+_MANY_BYTES = 64 * 1024 * 1024
 
 Struck = dict[str, Fault]
 
@@ -102,11 +106,11 @@ class SmsProvider:
             await hang.until_over()
             return Reply(503, b"Service unavailable")
         if refusal := _refused(struck):
-            return refusal
+            return _badly_delivered(refusal, struck)
         reply = self._take(form, struck)
         if mute := struck.get(SmsFault.TIMEOUT_AFTER_ACCEPT):
             await mute.until_over()
-        return reply
+        return _badly_delivered(reply, struck)
 
     def _take(self, form: dict[str, str], struck: Struck) -> Reply:
         sms = Sms(
@@ -131,12 +135,38 @@ class SmsProvider:
 def _refused(struck: Struck) -> Reply | None:
     if SmsFault.HANG_UP in struck:
         return Reply(delivery=Delivery.NOTHING)
-    if SmsFault.TOO_MANY in struck:
-        return Reply(429, b"Too many requests")
+    if too_many := struck.get(SmsFault.TOO_MANY):
+        return Reply(429, b"Too many requests", headers=_retry_after(too_many))
     for kind, status in ((SmsFault.FAULT, 500), (SmsFault.REFUSE, 400)):
         if fault := struck.get(kind):
-            return Reply(fault.terms.status or status, fault.terms.text.encode())
+            text = fault.terms.text.encode()
+            return Reply(fault.terms.status or status, text, headers=_retry_after(fault))
     return None
+
+
+def _retry_after(fault: Fault) -> tuple[tuple[str, str], ...]:
+    text = fault.terms.retry_after
+    return () if text is None else (("Retry-After", text),)
+
+
+def _badly_delivered(reply: Reply, struck: Struck) -> Reply:
+    """`reply` as a sick or hostile provider would send it."""
+    if SmsFault.DEEP_JSON in struck:
+        reply = replace(reply, body=b"[" * _LEVELS)
+    if SmsFault.TOO_LARGE in struck:
+        reply = replace(reply, body=b" " * _MANY_BYTES + reply.body)
+    if SmsFault.GZIP_BOMB in struck:
+        gzipped = (("Content-Encoding", "gzip"), *reply.headers)
+        reply = replace(reply, body=_bomb(), headers=gzipped)
+    if drip := struck.get(SmsFault.SLOW_DRIP):
+        seconds = drip.terms.drip_seconds
+        reply = replace(reply, delivery=Delivery.DRIP, drip_seconds=seconds)
+    return reply
+
+
+@cache
+def _bomb() -> bytes:
+    return gzip.compress(b" " * _MANY_BYTES)
 
 
 def _form(request: Request) -> dict[str, list[str]]:

@@ -21,7 +21,10 @@ _MAX_BYTES = 1024 * 1024
 
 
 def answer_budget(engagements: int) -> float:
-    """Seconds the index waits for an answer (DOMAIN): the official time and half of it again."""
+    """Seconds the index waits for an answer: the official time and half of it again.
+
+    See docs/domain.md, "Answers and re-sends".
+    """
     return (0.1 + 0.02 * engagements) * 1.5
 
 

@@ -1,10 +1,12 @@
 """The gateway in this process, on a free port, with a broker that does as it is told."""
 
+import socket
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import requests
 
@@ -66,9 +68,9 @@ def running_gateway(**settings: object) -> Iterator[Gateway]:
     tls = LiveTls(told.tls) if told.tls else None
     listener = listen(told.ingest_bind)
     with ThreadPoolExecutor(told.ingest_threads) as threads:
-        endpoint = build_endpoint(told, broker, threads)  # type: ignore[arg-type]
+        endpoint, wait = build_endpoint(told, broker, threads)  # type: ignore[arg-type]
         app = build_app(endpoint, {"broker": broker.ready})
-        server = build_server(app, told, tls.context if tls else None)
+        server = build_server(app, told, tls.context if tls else None, wait.end_soon)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
@@ -77,3 +79,19 @@ def running_gateway(**settings: object) -> Iterator[Gateway]:
             broker.open.set()
             server.should_exit = True
             thread.join()
+
+
+def connect(gateway: Gateway) -> socket.socket:
+    address = urlsplit(gateway.url)
+    connection = socket.create_connection((address.hostname, address.port))
+    connection.settimeout(20)
+    return connection
+
+
+def closed(connection: socket.socket) -> bool:
+    try:
+        while connection.recv(1000):
+            pass
+    except ConnectionResetError:
+        pass
+    return True

@@ -22,7 +22,15 @@ SAMPLE = {
     "dataController": "SE2321000016",
     "owner": "SE165565594230-1000",
 }
-MANDATORY = tuple(name for name in SAMPLE if name not in ("mostRecentContent", "owner"))
+#: The elements that Budkavle needs; the others are never a reason to refuse an engagement.
+USED = (
+    "registeredResidentIdentification",
+    "serviceDomain",
+    "logicalAddress",
+    "businessObjectInstanceIdentifier",
+    "sourceSystem",
+)
+NEVER_USED = tuple(name for name in SAMPLE if name not in USED)
 
 HEADERS = {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": '""'}
 

@@ -1,6 +1,7 @@
 """`budkavle demo`: starts the relay and the world, tells the story, checks what is left over."""
 
 import json
+import shlex
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -93,10 +94,21 @@ def _lines_with_persons(stack: Stack) -> list[str]:
 
 
 def _keep(stack: Stack, scene: Scene) -> None:
-    scene.tell("\nIt goes on running. Ctrl-C ends it. Addresses and settings:")
+    scene.tell("\nIt goes on running. Ctrl-C ends it. To join it from another terminal:")
+    scene.console.print(f"  . {_write_settings(stack)}", soft_wrap=True)
+    scene.tell("Addresses and settings:")
     addresses = {"sandbox": stack.sandbox, "stages": stack.stages, "settings": stack.environment}
     scene.console.print_json(json.dumps(redact_value(addresses)))
     stop_signal().wait()
+
+
+def _write_settings(stack: Stack) -> Path:
+    """The file by which a shell works on the same queues, database and sandbox."""
+    settings = {**stack.environment, "SANDBOX_CONTROL": stack.sandbox["control"]}
+    lines = (f"export {name}={shlex.quote(value)}\n" for name, value in settings.items())
+    file = stack.folder / "settings.sh"
+    file.write_text("".join(lines))
+    return file
 
 
 def _show_last_lines(stack: Stack, console: Console) -> None:

@@ -1,4 +1,4 @@
-"""The story of DOMAIN, chapter by chapter: what clinics do, and what reaches the patient."""
+"""What clinics do and what reaches the patient, as in docs/domain.md, "The story"."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -29,5 +29,15 @@ def new_id() -> str:
     return "".join(letters)
 
 
+def spell(number: int) -> str:
+    """`number` in letters: a, b, … z, ba, bb, …
+
+    Ids of ours hold no digits, so that no redaction ever takes one for a person number.
+    """
+    rest, last = divmod(number, 26)
+    letter = chr(ord("a") + last)
+    return spell(rest) + letter if rest else letter
+
+
 def is_person_number(text: str) -> bool:
     return re.fullmatch(PERSON_NUMBER_PATTERN, text) is not None

@@ -30,7 +30,7 @@ def normalize_mobile(text: str) -> str:
     """A mobile number, parsed as in Sweden, as E.164 (`+46701740605`).
 
     Raises ValueError for what is no number, or none that takes an SMS: 08-, 010- and 074-numbers
-    are not mobiles (DOMAIN, "The notice").
+    are not mobiles (docs/domain.md, "The notice").
     """
     try:
         number = phonenumbers.parse(text, _REGION)

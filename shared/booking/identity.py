@@ -1,8 +1,8 @@
 """Who and what: HSA-ids, person numbers, the key of a booking.
 
-Rules come from DOMAIN ("ProcessNotification"): HSA-ids compare without regard to case; a person
-identity is 12 characters, digits with a letter allowed where coordination and reserve numbers
-have one.
+Rules: docs/domain.md, "HSA-ids" and "Person numbers". HSA-ids compare without regard to case; a
+person identity is 12 characters, digits with a letter allowed where coordination and reserve
+numbers have one.
 """
 
 import hashlib
@@ -13,10 +13,19 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared.base.ids import PERSON_NUMBER_PATTERN
 
+#: The service domain that is ours, as it is written downstream; some senders put `urn:` before it.
+SCHEDULING = "riv:crm:scheduling"
+
+
 _SEPARATOR = "\x1f"
 
 
 PersonNumber = Annotated[str, Field(pattern=f"^{PERSON_NUMBER_PATTERN}$", repr=False)]
+
+
+def service_domain(text: str) -> str:
+    """A service domain as we compare it: without `urn:`, without regard to case."""
+    return text.strip().lower().removeprefix("urn:")
 
 
 def hsa_key(hsa_id: str) -> str:

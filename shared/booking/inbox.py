@@ -15,7 +15,7 @@ from shared.booking.messages import BookingDetails
 
 
 class MessageKind(StrEnum):
-    """The kinds of DOMAIN, "The inbox message"; `CHANGED` is a change of anything but the time."""
+    """The kinds of docs/domain.md, "The inbox message"; `CHANGED`: of anything but the time."""
 
     BOOKING_CONFIRMATION = "booking_confirmation"
     TIMED_CALL = "timed_call"

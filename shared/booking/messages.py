@@ -15,7 +15,7 @@ know, so stages can be upgraded one at a time. Anything else is a new version.
 
 from typing import Any, ClassVar, Literal, Self, cast
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from shared.base.errors import UndecodableMessage
 from shared.base.ids import PERSON_NUMBER_PATTERN
@@ -67,19 +67,18 @@ class Message(Part):
 
 
 class Engagement(Part):
-    """One `engagementTransaction`, with what we need of its engagement. Times are wall time."""
+    """What we need of one `engagementTransaction`. The rest of it is not kept.
+
+    By law, what a notification says may be used only to make the call to its source.
+    """
 
     deleted: bool
     patient: PersonNumber
     service_domain: str
-    categorization: str
     logical_address: str
     booking_id: str  # businessObjectInstanceIdentifier
-    clinical_process_interest_id: str
     source_system: str
-    data_controller: str
-    owner: str = ""
-    most_recent_content: str = ""  # YYYYMMDDhhmmss; "" when absent, as it is on removal
+    most_recent_content: str = ""  # YYYYMMDDhhmmss, wall time; "" when absent or no such time
 
     @property
     def booking(self) -> BookingKey:
@@ -91,13 +90,31 @@ class Engagement(Part):
         )
 
 
+class RefusedEngagement(Part):
+    """One `engagementTransaction` that could not be taken, for people to look at."""
+
+    source_system: str = ""  # "" when it could not be read
+    problem: str  # names the element at fault, never its value
+    document: str = Field("", repr=False)  # as XML; "" when it was too large to be kept
+
+
 class Notification(Message):
-    """One accepted ProcessNotification request, whole."""
+    """One accepted ProcessNotification request, or a part of one that was too large for a message.
+
+    `refused`: the engagements that could not be taken. The filter separates them from the others.
+    """
 
     queue: ClassVar[str] = "filter"
 
     caller: str = ""  # x-rivta-original-serviceconsumer-hsaid
-    engagements: tuple[Engagement, ...] = Field(min_length=1, max_length=1000)
+    engagements: tuple[Engagement, ...] = ()
+    refused: tuple[RefusedEngagement, ...] = ()
+
+    @model_validator(mode="after")
+    def _holds_something(self) -> Self:
+        if not self.engagements and not self.refused:
+            raise ValueError("holds no engagement")
+        return self
 
 
 class _ChangeMessage(Message):

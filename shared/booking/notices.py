@@ -1,7 +1,7 @@
 """The words for notices: on which channel one goes out, and how far it has come.
 
 A *notice* tells a patient that a new message waits in the inbox; it never says what about
-(DOMAIN, "The notice").
+(docs/domain.md, "The notice").
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,7 @@
 """Times of the contracts: `YYYYMMDDhhmmss`, Swedish wall time without a zone.
 
-Kept as received; instants are computed here alone, never with the machine's zone (DOMAIN, "Times").
+Kept as received; instants are computed here alone, never with the machine's zone
+(docs/domain.md, "Times").
 """
 
 import re

@@ -25,6 +25,6 @@ LOGICAL_ADDRESS = f"{{{REGISTRY}}}LogicalAddress"
 #: On whose behalf a call to a booking system is made, mandatory in crm:scheduling.
 ACTOR = f"{{{INTEROPERABILITY_HEADERS}}}Actor"
 
-# HTTP headers that the national platform adds (DOMAIN, "RIV-TA basic profile 2.1").
+# HTTP headers that the national platform adds (docs/domain.md, "RIV-TA basic profile 2.1").
 CORRELATION_ID_HEADER = "x-skltp-correlation-id"
 ORIGINAL_CONSUMER_HEADER = "x-rivta-original-serviceconsumer-hsaid"

@@ -1,16 +1,23 @@
 """`/healthz` (the process lives), `/readyz` (it can do its work) and `/metrics`, over HTTP."""
 
+import asyncio
 import json
-from collections.abc import Callable, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from shared.base.addresses import split_bind
+from shared.stage.side_port import SidePort
+
+#: Probes and scrapes are two or three at a time.
+_MAX_CONNECTIONS = 32
+#: How long checks may take; a probe would give up by then.
+_CHECK_SECONDS = 5
 
 Checks = Mapping[str, Callable[[], bool]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 def readiness(checks: Checks) -> tuple[bool, dict[str, bool]]:
@@ -20,56 +27,50 @@ def readiness(checks: Checks) -> tuple[bool, dict[str, bool]]:
 
 
 class HealthServer:
-    """Serves health and metrics beside a stage, on a thread of its own."""
+    """Serves health and metrics beside a stage. Raises OSError when `bind` is taken."""
 
     def __init__(self, bind: str, checks: Checks) -> None:
-        self._server = _Server(split_bind(bind), checks)
-        self._thread = Thread(target=self._server.serve_forever, name="health", daemon=True)
-
-    @property
-    def url(self) -> str:
-        host, port = self._server.server_address[:2]
-        return f"http://{host!s}:{port}"
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        pages = _Pages(checks)
+        self._port = SidePort("health", split_bind(bind), pages, max_connections=_MAX_CONNECTIONS)
+        self.url = self._port.url
+        self.start = self._port.start
+        self.stop = self._port.stop
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
+class _Pages:
+    """The ASGI application. However many ask, the checks run once at a time."""
 
-    def __init__(self, address: tuple[str, int], checks: Checks) -> None:
-        self.checks = checks
-        super().__init__(address, _Requests)
+    def __init__(self, checks: Checks) -> None:
+        self._checks = checks
+        self._thread = ThreadPoolExecutor(1, "readiness")
+        self._checking: asyncio.Future[tuple[bool, dict[str, bool]]] | None = None
 
+    async def __call__(self, scope: Mapping[str, Any], _receive: object, send: Send) -> None:
+        status, content_type, body = await self._page(scope)
+        headers = [(b"content-type", content_type.encode()), (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
-class _Requests(BaseHTTPRequestHandler):
-    server: _Server
-
-    def do_GET(self) -> None:
-        match self.path.partition("?")[0]:
+    async def _page(self, scope: Mapping[str, Any]) -> tuple[int, str, bytes]:
+        if scope["method"] not in {"GET", "HEAD"}:
+            return 405, "text/plain", b"only GET\n"
+        match scope["path"]:
             case "/healthz":
-                self._answer(200, "text/plain", b"ok\n")
+                return 200, "text/plain", b"ok\n"
             case "/readyz":
-                ready, answers = readiness(self.server.checks)
-                self._answer(
-                    200 if ready else 503, "application/json", json.dumps(answers).encode()
-                )
+                ready, answers = await self._readiness()
+                return 200 if ready else 503, "application/json", json.dumps(answers).encode()
             case "/metrics":
-                self._answer(200, CONTENT_TYPE_LATEST, generate_latest())
+                return 200, CONTENT_TYPE_LATEST, generate_latest()
             case _:
-                self._answer(404, "text/plain", b"no such page\n")
+                return 404, "text/plain", b"no such page\n"
 
-    def _answer(self, status: int, content_type: str, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_arguments: Any) -> None:
-        """Probes come every few seconds; a line for each would bury the rest."""
+    async def _readiness(self) -> tuple[bool, dict[str, bool]]:
+        """The checks' answers; all false when they take too long."""
+        if self._checking is None or self._checking.done():
+            loop = asyncio.get_running_loop()
+            self._checking = loop.run_in_executor(self._thread, readiness, self._checks)
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._checking), _CHECK_SECONDS)
+        except TimeoutError:
+            return False, dict.fromkeys(self._checks, False)

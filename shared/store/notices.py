@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Row,
     Update,
@@ -106,16 +107,24 @@ class NoticeStore:
             return connection.execute(update(notice).where(still).values(values)).rowcount == 1
 
     def report(self, notice_id: str, status: NoticeStatus, provider_id: str) -> bool:
-        """Write down a provider's delivery report; whether it changed anything."""
-        open_notice = and_(_table.id == notice_id, _table.status.in_(_REPORTABLE))
-        values = {
-            "status": status,
-            "provider_id": _kept_id(provider_id),
-            "updated_at": self._clock(),
-        }
-        change = update(notice).where(open_notice).values(values)
+        """Write down a provider's delivery report; whether it changed anything.
+
+        It changes the SMS notice of that id only if it names the provider's id of it. Where that
+        never came to be known, because the provider's answer was lost, the named one is kept;
+        unless it is another notice's.
+        """
+        named = _kept_id(provider_id)
+        if named is None or named == notice_id:
+            return False
+        reported = and_(
+            _table.id == notice_id,
+            _table.channel == Channel.SMS,
+            _table.status.in_(_REPORTABLE),
+            or_(_table.provider_id == named, and_(_table.provider_id.is_(None), ~_taken(named))),
+        )
+        values = {"status": status, "provider_id": named, "updated_at": self._clock()}
         with self._database.begin() as connection:
-            return connection.execute(change).rowcount == 1
+            return connection.execute(update(notice).where(reported).values(values)).rowcount == 1
 
     def of_message(self, message_id: str) -> list[Notice]:
         """The notices about one inbox message."""
@@ -174,6 +183,12 @@ def _claim_first(
         "updated_at": now,
     }
     return Claim(notice_id, now) if insert_if_absent(connection, notice, row) else None
+
+
+def _taken(provider_id: str) -> ColumnElement[bool]:
+    """Whether some notice has this id of the provider's."""
+    other = notice.alias()
+    return select(other.c.id).where(other.c.provider_id == provider_id).exists()
 
 
 def _kept_id(provider_id: str | None) -> str | None:

@@ -1,7 +1,7 @@
 """The register of activated booking systems, and a copy of it that the stages keep at hand.
 
-DOMAIN, "The story": only what an activated system of our environment sends is ours. HSA-ids are
-kept as given and matched in upper case.
+docs/domain.md, "Activation": only what an activated system of our environment sends is ours.
+HSA-ids are kept as given and matched in upper case.
 """
 
 from collections.abc import Callable, Mapping

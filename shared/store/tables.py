@@ -2,7 +2,7 @@
 
 All instants are UTC. Wall times stand as text, `YYYYMMDDhhmmss`, as the contracts write them.
 There is no store of engagements: what a notification says may be used only to make the call to
-the source (DOMAIN, "ProcessNotification"). What we keep is our own messages and notices.
+the source (docs/domain.md, "The legal bound"). What we keep is our own messages and notices.
 """
 
 from datetime import UTC, datetime

@@ -59,7 +59,7 @@ class Bench:
         }
 
     def ingest(self) -> Results:
-        """Answer times, and the official limit (DOMAIN, "ProcessNotification")."""
+        """Answer times, and the official limit (docs/domain.md, "Answers and re-sends")."""
         answers = {}
         for engagements, requests in _ENGAGEMENTS.items():
             times = answer_times(self._servers, engagements=engagements, requests=requests)

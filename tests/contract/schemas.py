@@ -21,8 +21,8 @@ _BESIDE = Path(__file__).parents[3] / "shared" / "contracts"
 
 _MAX_BYTES = 10_000_000
 
-#: Patterns that the official files write with `^` and `$`, literal characters in XSD (DOMAIN,
-#: "ProcessNotification"). As they stand no number passes.
+#: Patterns that the official files write with `^` and `$`, literal characters in XSD
+#: (docs/domain.md, "Person numbers"). As they stand no number passes.
 _LITERAL_ANCHORS = re.compile(r'<xs:pattern value="\^(.*?)\$"')
 
 OURS = (

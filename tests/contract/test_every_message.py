@@ -50,7 +50,9 @@ def fault_of(envelope: bytes) -> SoapFault | None:
 
 @pytest.fixture(scope="module")
 def gateway() -> Iterator[Gateway]:
-    with running_gateway(logical_address=SUBSCRIBER, ingest_max_body_bytes=100_000) as running:
+    with running_gateway(
+        logical_address=SUBSCRIBER, ingest_max_body_bytes=100_000, ingest_broker_wait_seconds=0
+    ) as running:
         yield running
 
 

@@ -7,14 +7,32 @@ import requests
 import zeep
 from lxml import etree
 
+from ingest.engagements import Refusal
 from ingest.handler import Faulted, FaultReason, Pong, RefusalReason, Refused, Taken
 from ingest.replies import reply_to
 from shared.base.clock import utcnow
+from shared.booking.messages import RefusedEngagement
+from shared.riv.engagements import Flaw
 from shared.riv.soap import parse_envelope, parse_fault
 from tests.contract.schemas import assert_conforms
 from tests.gateway import Gateway, running_gateway
-from tests.notifications import SAMPLE, SUBSCRIBER, engagement, envelope, request, transaction
+from tests.notifications import (
+    NEVER_USED,
+    SAMPLE,
+    SUBSCRIBER,
+    USED,
+    engagement,
+    envelope,
+    request,
+    transaction,
+)
 
+REFUSAL = Refusal(
+    "engagementTransaction[2]",
+    "sourceSystem",
+    Flaw.EMPTY,
+    RefusedEngagement(problem="engagement/sourceSystem is <&> ]]>"),
+)
 ADDRESS = {"LogicalAddress": SUBSCRIBER}
 
 
@@ -50,13 +68,19 @@ def test_zeep_calls_us_by_the_contract_we_serve(gateway: Gateway, client: zeep.C
 
 
 def test_zeep_reads_our_errors_and_faults(gateway: Gateway, client: zeep.Client) -> None:
-    twice = [{"deleteFlag": False, "engagement": SAMPLE}] * 2
-    refused = client.service.ProcessNotification(engagementTransaction=twice, _soapheaders=ADDRESS)
+    odd = {"deleteFlag": False, "engagement": {**SAMPLE, "sourceSystem": " "}}
+    sound = {"deleteFlag": False, "engagement": SAMPLE}
+    refused = client.service.ProcessNotification(engagementTransaction=[odd], _soapheaders=ADDRESS)
     assert refused.ResultCode == "ERROR"
-    assert refused.comment.startswith("engagementTransaction[2]/engagement")
+    assert refused.comment == "engagementTransaction[1]/engagement/sourceSystem is empty"
+    partly = client.service.ProcessNotification(
+        engagementTransaction=[sound, odd], _soapheaders=ADDRESS
+    )
+    assert partly.ResultCode == "INFO"
+    assert partly.comment == "Left out: engagementTransaction[2]/engagement/sourceSystem is empty"
     with pytest.raises(zeep.exceptions.Fault, match="LogicalAddress") as caught:
         client.service.ProcessNotification(
-            engagementTransaction=twice[:1], _soapheaders={"LogicalAddress": "SE-OTHER"}
+            engagementTransaction=[sound], _soapheaders={"LogicalAddress": "SE-OTHER"}
         )
     assert caught.value.code == "soap:Client"
 
@@ -92,6 +116,7 @@ def test_every_address_in_what_we_serve_leads_back_to_where_it_was_asked(gateway
     "answer",
     [
         Taken("id", 1, addressed=True),
+        Taken("id", 1, addressed=True, refused=(REFUSAL,)),
         Pong(),
         Refused(RefusalReason.INVALID, "engagementTransaction[1] <&> ]]>"),
     ],
@@ -129,32 +154,51 @@ def test_what_the_schemas_allow_is_taken(gateway: Gateway, document: bytes) -> N
 
 FORBIDDEN = {
     "no transaction": request(0),
-    "too many": request(1001),
     "no flag": request().replace(b"e:deleteFlag", b"e:other"),
     "no boolean": request().replace(b">false<", b">no<"),
-    **{
-        f"without {name}": envelope(transaction(engagement(**{name: None})))
-        for name in SAMPLE
-        if name not in ("owner", "mostRecentContent")
-    },
-    **{
-        f"empty {name}": envelope(transaction(engagement(**{name: ""})))
-        for name in SAMPLE
-        if name not in ("owner", "mostRecentContent")
-    },
+    **{f"without {name}": envelope(transaction(engagement(**{name: None}))) for name in USED},
+    **{f"empty {name}": envelope(transaction(engagement(**{name: ""}))) for name in USED},
     **{
         f"too long {name}": envelope(transaction(engagement(**{name: "1" * 256})))
-        for name in SAMPLE
+        for name in USED
+        if name != "serviceDomain"
     },
     "no person": envelope(transaction(engagement(registeredResidentIdentification="1912-12-12"))),
-    "no time": envelope(transaction(engagement(mostRecentContent="20271303090000"))),
 }
 
 
 @pytest.mark.parametrize("document", FORBIDDEN.values(), ids=FORBIDDEN.keys())
-def test_what_our_schema_forbids_is_refused(gateway: Gateway, document: bytes) -> None:
+def test_what_our_schema_forbids_of_what_is_used_is_refused(
+    gateway: Gateway, document: bytes
+) -> None:
     with pytest.raises(AssertionError):
         assert_conforms(document)
     before = len(gateway.broker.published)
     assert b"ResultCode>ERROR<" in gateway.post(document).content
-    assert len(gateway.broker.published) == before
+    kept = gateway.broker.notifications[before:]
+    assert [(one.engagements, len(one.refused)) for one in kept] == [((), 1)] * (
+        document != FORBIDDEN["no transaction"]
+    )
+
+
+OF_NO_USE = {
+    "more than a thousand": request(1200),
+    "a domain too long to be ours": envelope(transaction(engagement(serviceDomain="1" * 256))),
+    "no time": envelope(transaction(engagement(mostRecentContent="20271303090000"))),
+    **{
+        f"odd {name} {number}": envelope(transaction(engagement(**{name: value})))
+        for name in NEVER_USED
+        if name not in ("owner", "mostRecentContent")
+        for number, value in enumerate((None, "", "1" * 256))
+    },
+    "a long owner": envelope(transaction(engagement(owner="1" * 256))),
+}
+
+
+@pytest.mark.parametrize("document", OF_NO_USE.values(), ids=OF_NO_USE.keys())
+def test_what_the_schema_forbids_of_the_rest_costs_no_patient_a_message(
+    gateway: Gateway, document: bytes
+) -> None:
+    with pytest.raises(AssertionError):
+        assert_conforms(document)
+    assert b"ResultCode>OK<" in gateway.post(document).content

@@ -1,8 +1,8 @@
 """Person numbers of every kind pass, whatever the official patterns say of them.
 
-DOMAIN, "ProcessNotification": two official schemas write `^…$`, literal characters in XSD, so that
-they refuse every number there is; and a newer national text admits reserve numbers, which all of
-the old patterns refuse.
+docs/domain.md, "Person numbers": two official schemas write `^…$`, literal characters in XSD, so
+that they refuse every number there is; and a newer national text admits reserve numbers, which all
+of the old patterns refuse.
 """
 
 import pytest
@@ -50,7 +50,7 @@ def test_ours_take_every_kind(number: str) -> None:
         etree.XMLSchema(etree.parse(schema_path(name))).assertValid(body(document))
     call = read_call(notification(number), encoding=None, max_bytes=10_000)
     assert isinstance(call, NotificationRequest)
-    assert call.engagements()[0].patient == number
+    assert call.engagements().taken[0].patient == number
     said = open_reply(response(number), max_bytes=10_000, encoding=None)
     timeslot = GetBookingDetailsMessages().timeslot(said)
     assert timeslot is not None

@@ -10,6 +10,7 @@ import requests
 from notifier.delivery_reports import DeliveryReports, report_url
 from shared.base.errors import Unavailable
 from shared.booking.notices import Channel, NoticeStatus
+from tests.idle_connections import idle_connections
 from tests.polling import eventually
 
 SECRET = "abcdefghijklmnopqrst"
@@ -106,6 +107,11 @@ def test_only_posts_are_taken(reports: DeliveryReports) -> None:
 def test_a_body_no_report_has_is_refused(reports: DeliveryReports, ledger: Ledger) -> None:
     assert post(reports, id="s1", status="delivered", more="x" * 20_000) == 413
     assert ledger.recorded == []
+
+
+def test_idle_connections_keep_no_report_out(reports: DeliveryReports) -> None:
+    with idle_connections(reports.url, 120):
+        assert [post(reports) for _ in range(5)] == [204] * 5
 
 
 def test_stopped_it_listens_no_more(ledger: Ledger) -> None:

@@ -19,6 +19,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope
 from notifier.email_smtp import SmtpSender
 from notifier.mail_server import MailConnections, MailServer
 from notifier.replies import Accepted, Away, Rejected, Reply, TryLater, Uncertain
+from shared.base.deadline import Deadline
 from tests.services.ports import free_port
 
 NOW = datetime(2026, 12, 3, 11, 0, tzinfo=UTC)
@@ -87,18 +88,19 @@ def mailbox() -> Iterator[Mailbox]:
     controller.stop()
 
 
-def sender(port: int, **server: Any) -> SmtpSender:
+def sender(port: int, seconds: float = 2, **server: Any) -> SmtpSender:
     return SmtpSender(
-        MailServer(f"smtp://127.0.0.1:{port}", **{"timeout": 2, **server}),
+        MailServer(f"smtp://127.0.0.1:{port}", **server),
         "Inkorgen på 1177 <no-reply@example.org>",
         subject="Du har fått ett nytt meddelande",
         body=BODY,
         clock=lambda: NOW,
+        seconds=seconds,
     )
 
 
-def send(port: int, **server: Any) -> Reply:
-    return sender(port, **server).send("abcdefghij", TO)
+def send(port: int, seconds: float = 2, **server: Any) -> Reply:
+    return sender(port, seconds, **server).send("abcdefghij", TO)
 
 
 def test_the_mail_says_what_it_is(mailbox: Mailbox) -> None:
@@ -194,11 +196,11 @@ class TestKeptConnections:
 
     def test_one_that_has_been_idle_for_long_is_left(self, mailbox: Mailbox) -> None:
         times = iter([0.0, 1000.0])
-        server = MailServer(f"smtp://127.0.0.1:{mailbox.port}", timeout=2)
+        server = MailServer(f"smtp://127.0.0.1:{mailbox.port}")
         connections = MailConnections(server, "example.org", lambda: next(times))
-        first, *_ = connections.begin_mail("a@example.org")
+        first, *_ = connections.begin_mail("a@example.org", Deadline(2))
         connections.keep(first)
-        second, *_ = connections.begin_mail("a@example.org")
+        second, *_ = connections.begin_mail("a@example.org", Deadline(2))
         assert second is not first
         assert first.sock is None
         connections.leave(second)
@@ -231,7 +233,7 @@ class TestAServerOfFewWords:
             open_socket.close()
 
     def test_no_greeting(self, talk: Callable[[list[bytes]], int]) -> None:
-        assert send(talk([]), timeout=0.3) == Away("SMTPServerDisconnected")
+        assert send(talk([]), seconds=0.3) == Away("TimeoutError")
 
     def test_an_unkind_greeting(self, talk: Callable[[list[bytes]], int]) -> None:
         assert send(talk([b"554 5.3.2 no service"])) == Away("SMTP 554 5.3.2")
@@ -242,7 +244,7 @@ class TestAServerOfFewWords:
 
     def test_silence_after_the_mail(self, talk: Callable[[list[bytes]], int]) -> None:
         lines = [b"220 hi", b"250 hi", b"250 ok", b"250 ok", b"354 go on"]
-        assert send(talk(lines), timeout=0.3) == Uncertain("SMTPServerDisconnected after DATA")
+        assert send(talk(lines), seconds=0.3) == Uncertain("TimeoutError after DATA")
 
 
 def test_nobody_there_sent_nothing() -> None:

@@ -1,35 +1,39 @@
 """The gateway over HTTP: what is taken, what is refused, and that it stays up."""
 
 import resource
-import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import urlsplit
 
 import pytest
 import requests
+from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
 from shared.relay.broker import BrokerUnavailable, PublishRefused
-from tests.gateway import Gateway, running_gateway
-from tests.notifications import HAND_WRITTEN, SUBSCRIBER, request
+from tests.gateway import Gateway, closed, connect, running_gateway
+from tests.idle_connections import idle_connections
+from tests.notifications import (
+    HAND_WRITTEN,
+    SAMPLE,
+    SUBSCRIBER,
+    engagement,
+    envelope,
+    request,
+    transaction,
+    transactions,
+)
 from tests.polling import eventually
 
 OK = b"<ei:ResultCode>OK</ei:ResultCode>"
+INFO = b"<ei:ResultCode>INFO</ei:ResultCode>"
 ERROR = b"<ei:ResultCode>ERROR</ei:ResultCode>"
 
 
 @pytest.fixture
 def gateway() -> Iterator[Gateway]:
-    with running_gateway(logical_address=SUBSCRIBER) as running:
+    with running_gateway(logical_address=SUBSCRIBER, ingest_broker_wait_seconds=0.2) as running:
         yield running
-
-
-def connect(gateway: Gateway) -> socket.socket:
-    address = urlsplit(gateway.url)
-    connection = socket.create_connection((address.hostname, address.port))
-    connection.settimeout(20)
-    return connection
 
 
 def head(length: int, *more: str) -> bytes:
@@ -83,12 +87,43 @@ def test_a_bug_of_ours_is_a_fault_and_passes(gateway: Gateway) -> None:
 
 def test_what_can_never_be_taken_is_an_error_that_names_the_element(gateway: Gateway) -> None:
     missing = gateway.post(request().replace(b"sourceSystem>", b"sourceSistem>"))
-    too_many = gateway.post(request(1001))
-    for reply in (missing, too_many):
+    nothing = gateway.post(request(0))
+    for reply in (missing, nothing):
         assert reply.status_code == 200
         assert ERROR in reply.content
     assert b"engagementTransaction[1]/engagement/sourceSystem is missing" in missing.content
-    assert gateway.broker.published == []
+    assert b"engagementTransaction is missing" in nothing.content
+    (kept,) = gateway.broker.notifications
+    assert (kept.engagements, len(kept.refused)) == ((), 1)
+
+
+def test_one_odd_engagement_among_twenty_costs_the_others_nothing(
+    gateway: Gateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    odd = transaction(engagement(registeredResidentIdentification="1212121212"))
+    labels = {"element": "registeredResidentIdentification", "flaw": "wrong_form"}
+    name = "budkavle_ingest_engagements_refused_total"
+    before = REGISTRY.get_sample_value(name, labels) or 0
+    with capture_logs() as lines:
+        reply = gateway.post(envelope(transactions(20) + odd))
+    assert INFO in reply.content
+    assert b"engagementTransaction[21]/engagement/registeredResidentIdentification" in reply.content
+    (stored,) = gateway.broker.notifications
+    assert (len(stored.engagements), len(stored.refused)) == (20, 1)
+    assert REGISTRY.get_sample_value(name, labels) == before + 1
+    (line,) = [one for one in lines if one["event"] == "engagements_refused"]
+    assert line["source"] == SAMPLE["sourceSystem"]
+    assert labels.items() <= line.items()
+    assert "1212121212" not in f"{lines} {reply.text} {caplog.text}"
+
+
+def test_more_than_a_thousand_are_taken_and_stored_in_parts_if_need_be() -> None:
+    with running_gateway(ingest_max_message_bytes=256 * 1024) as gateway:
+        assert OK in gateway.post(request(1200)).content
+        parts = gateway.broker.notifications
+        assert len(parts) > 1
+        bookings = [one.booking_id for part in parts for one in part.engagements]
+        assert bookings == [f"booking-{number}" for number in range(1, 1201)]
 
 
 def test_hostile_documents_are_refused_and_the_gateway_stays_up(gateway: Gateway) -> None:
@@ -219,16 +254,38 @@ def test_endless_headers_are_cut_off(gateway: Gateway) -> None:
     assert OK in gateway.post(request()).content
 
 
-def test_connections_beyond_the_limit_are_closed() -> None:
+def test_of_connections_beyond_the_limit_the_longest_idle_is_closed() -> None:
     with running_gateway(ingest_max_connections=2) as gateway:
-        with connect(gateway), connect(gateway), connect(gateway) as third:
-            assert closed(third)
+        with connect(gateway) as first, connect(gateway), connect(gateway) as third:
+            assert closed(first)
+            third.sendall(head(5) + b"hello")
+            assert third.recv(100).startswith(b"HTTP/1.1 500")
         eventually(lambda: answers(gateway))
+
+
+def test_one_whose_request_is_being_read_is_not_closed_for_another() -> None:
+    body = request()
+    with running_gateway(ingest_max_connections=1) as gateway, connect(gateway) as first:
+        first.sendall(head(len(body), "Expect: 100-continue"))
+        assert first.recv(100).startswith(b"HTTP/1.1 100")
+        with connect(gateway) as second:
+            assert closed(second)
+        first.sendall(body)
+        assert first.recv(100).startswith(b"HTTP/1.1 200")
+
+
+def test_kept_connections_of_others_keep_no_request_out() -> None:
+    get = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    with running_gateway(ingest_max_connections=50) as gateway:
+        with idle_connections(gateway.url, 50, get):
+            assert OK in gateway.post(request()).content
+            assert OK in gateway.post(request()).content
+        assert len(gateway.broker.published) == 2
 
 
 def test_one_connection_carries_many_requests(gateway: Gateway) -> None:
     with requests.Session() as session:
-        for body in (request(), b"hello", request(1001), request()):
+        for body in (request(), b"hello", request(0), request()):
             reply = session.post(f"{gateway.url}/ProcessNotification", body, timeout=9)
             assert reply.headers.get("connection") != "close"
     assert len(gateway.broker.published) == 2
@@ -304,15 +361,6 @@ def answers(gateway: Gateway) -> bool:
         return gateway.get("/healthz").status_code == 200
     except requests.ConnectionError:
         return False
-
-
-def closed(connection: socket.socket) -> bool:
-    try:
-        while connection.recv(1000):
-            pass
-    except ConnectionResetError:
-        pass
-    return True
 
 
 def timed(gateway: Gateway, body: bytes) -> float:

@@ -129,6 +129,37 @@ def test_a_report_about_nothing_changes_nothing(notices: NoticeStore) -> None:
     assert notices.tally() == {}
 
 
+class TestWhatAReportMayChange:
+    def sent(self, notices: NoticeStore, channel: Channel = Channel.SMS) -> str:
+        claim = claimed(notices, channel)
+        notices.settle(claim, NoticeStatus.ACCEPTED, provider_id=f"s-{channel}")
+        return claim.notice_id
+
+    def test_the_notice_whose_provider_id_it_names(self, notices: NoticeStore) -> None:
+        notice_id = self.sent(notices)
+        assert not notices.report(notice_id, NoticeStatus.FAILED, "s-other")
+        assert not notices.report(notice_id, NoticeStatus.FAILED, "")
+        assert notices.report(notice_id, NoticeStatus.DELIVERED, "s-sms")
+        assert standing(notices).provider_id == "s-sms"
+
+    def test_never_an_e_mail(self, notices: NoticeStore) -> None:
+        notice_id = self.sent(notices, Channel.EMAIL)
+        assert not notices.report(notice_id, NoticeStatus.FAILED, "s-email")
+
+    def test_never_by_our_own_id(self, notices: NoticeStore) -> None:
+        claim = claimed(notices)
+        notices.settle(claim, NoticeStatus.UNCERTAIN)
+        assert not notices.report(claim.notice_id, NoticeStatus.FAILED, claim.notice_id)
+        assert standing(notices).status is NoticeStatus.UNCERTAIN
+
+    def test_an_id_that_is_another_notices_is_not_adopted(self, notices: NoticeStore) -> None:
+        self.sent(notices)
+        other = notices.claim("other", Channel.SMS)
+        assert isinstance(other, Claim)
+        assert not notices.report(other.notice_id, NoticeStatus.DELIVERED, "s-sms")
+        assert notices.report(other.notice_id, NoticeStatus.DELIVERED, "s-2")
+
+
 @pytest.mark.parametrize(
     ("given", "kept"), [("s70df59406a", "s70df59406a"), ("x" * 101, None), ("a\x00b", None)]
 )

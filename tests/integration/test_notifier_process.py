@@ -143,7 +143,11 @@ def test_killed_while_sending_it_never_sends_again(
         child = scene.notifier()
         eventually(lambda: scene.sms.asked, timeout=20)
         child.process.kill()
-        scene.notifier(BUDKAVLE_NOTIFIER_SENDING_SECONDS="1")
+        limits = {
+            "BUDKAVLE_NOTIFIER_DEADLINE_SECONDS": "0.5",
+            "BUDKAVLE_NOTIFIER_SENDING_SECONDS": "1",
+        }
+        scene.notifier(**limits)
         uncertain = {Channel.SMS: NoticeStatus.UNCERTAIN}
         eventually(lambda: scene.statuses() == uncertain, timeout=20)
         assert len(scene.sms.asked) == 1

@@ -22,8 +22,8 @@ def provider() -> Iterator[HttpProvider]:
         yield started
 
 
-def client(url: str, report_url: str = "", read_seconds: float = 5) -> Sms46elks:
-    account = Account(url, "u1", "p1", "Inkorg1177", connect_seconds=1, read_seconds=read_seconds)
+def client(url: str, report_url: str = "", seconds: float = 5) -> Sms46elks:
+    account = Account(url, "u1", "p1", "Inkorg1177", connect_seconds=1, seconds=seconds)
     return Sms46elks(account, TEXT, report_url=report_url, clock=lambda: NOW)
 
 
@@ -92,20 +92,21 @@ def test_answers(
 
 def test_no_answer_in_time_is_uncertain(provider: HttpProvider) -> None:
     provider.before = hang(0.5)
-    assert client(provider.url, read_seconds=0.1).send("n", MOBILE) == Uncertain("ReadTimeoutError")
+    reply = client(provider.url, seconds=0.2).send("n", MOBILE)
+    assert reply == Uncertain("E_OPERATION_TIMEDOUT")
 
 
 def test_a_connection_lost_after_the_request_is_uncertain(provider: HttpProvider) -> None:
     provider.hangs_up = True
-    assert send(provider.url) == Uncertain("ProtocolError")
+    assert send(provider.url) == Uncertain("E_GOT_NOTHING")
 
 
 def test_a_refused_connection_sent_nothing() -> None:
-    assert send(f"http://127.0.0.1:{free_port()}/a1/sms") == Away("NewConnectionError")
+    assert send(f"http://127.0.0.1:{free_port()}/a1/sms") == Away("E_COULDNT_CONNECT")
 
 
 def test_an_unknown_host_sent_nothing() -> None:
-    assert send("http://nowhere.invalid/a1/sms") == Away("NameResolutionError")
+    assert send("http://nowhere.invalid/a1/sms") == Away("E_COULDNT_RESOLVE_HOST")
 
 
 class TestProxy:
@@ -127,4 +128,4 @@ class TestProxy:
 
     def test_one_that_is_away_sent_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
-        assert send("http://sms.invalid/a1/sms") == Away("ProxyError")
+        assert send("http://sms.invalid/a1/sms") == Away("E_COULDNT_CONNECT")

@@ -14,7 +14,7 @@ from composer.history import History
 from composer.message_text import Writer
 from composer.wording import Wording
 from filter.handler import Filter
-from filter.rules import spell
+from shared.base.ids import spell
 from shared.booking.identity import BookingKey, hsa_key
 from shared.booking.inbox import (
     Announcement,
@@ -194,7 +194,7 @@ class World:
         self.agenda: list[tuple[datetime, int, Callable[[], object]]] = []  # what else comes when
         self.about: dict[str, str] = {}  # which booking each change was about
         self._numbers = count(1)
-        self._filter = Filter(self.register, lambda *_: None)
+        self._filter = Filter(self.register, _ignore, _ignore)
         self.composer = Composer(
             self.inbox,
             self.register,
@@ -335,6 +335,10 @@ class World:
             happens()
             self.ask()
         self.now = max(self.now, end)
+
+
+def _ignore(*_: object, **__: object) -> None:
+    """What the filter counts and reports."""
 
 
 def engagement(booking: BookingKey, *, deleted: bool) -> Engagement:

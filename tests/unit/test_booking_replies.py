@@ -1,4 +1,4 @@
-"""What is read from replies, past every quirk that producers have (DOMAIN, "GetBookingDetails")."""
+"""What is read from replies, past every quirk of docs/domain.md, "Producers' quirks"."""
 
 import re
 from collections.abc import Callable

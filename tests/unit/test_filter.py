@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from filter.handler import Filter
-from filter.rules import DropReason, service_domain, spell
+from filter.rules import DropReason
 from shared.base.errors import Unavailable
-from shared.booking.identity import hsa_key
+from shared.base.ids import spell
+from shared.booking.identity import hsa_key, service_domain
 from shared.booking.messages import BookingChange, Engagement, Notification
 from shared.relay.outcomes import Drop, Publish
 
@@ -62,7 +63,7 @@ class Filtered:
 
     def __init__(self, *engagements: Engagement) -> None:
         self.dropped: Counter[str] = Counter()
-        handle = Filter(FakeRegister("SE-SOURCE", "SE-OTHER"), self._count)
+        handle = Filter(FakeRegister("SE-SOURCE", "SE-OTHER"), self._count, no_report)
         self.outcome = handle(notification(*engagements))
 
     @property
@@ -76,6 +77,10 @@ class Filtered:
 
     def _count(self, reason: DropReason, number: int) -> None:
         self.dropped[reason] += number
+
+
+def no_report(_odd: object, *, activated: bool, kept: bool) -> None:
+    """There is nothing odd."""
 
 
 def test_one_engagement_of_ours_becomes_one_change() -> None:
@@ -158,7 +163,7 @@ def test_while_the_register_cannot_be_read_the_notification_waits() -> None:
         def find(self, hsa_id: str) -> object | None:
             raise Unavailable("register_unavailable")
 
-    handle = Filter(Away(), lambda _reason, _number: None)
+    handle = Filter(Away(), lambda _reason, _number: None, no_report)
     with pytest.raises(Unavailable):
         handle(notification(engagement()))
 
@@ -248,7 +253,9 @@ def test_a_booking_that_stands_twice_is_asked_for_once_with_the_latest_word() ->
 def test_ids_do_not_depend_on_what_the_register_says_of_the_others() -> None:
     request = [engagement("x", source_system="SE-STRANGER"), engagement("y")]
     before = Filtered(*request).changes
-    knows_all = Filter(FakeRegister("SE-STRANGER", "SE-SOURCE"), lambda _reason, _number: None)
+    knows_all = Filter(
+        FakeRegister("SE-STRANGER", "SE-SOURCE"), lambda _reason, _number: None, no_report
+    )
     after = knows_all(notification(*request))
     assert isinstance(after, Publish)
     assert before[0] in after.messages

@@ -1,4 +1,4 @@
-"""What the gateway answers: the cases of DOMAIN, "ProcessNotification"."""
+"""What the gateway answers: the cases of docs/domain.md, "Answers and re-sends"."""
 
 from datetime import UTC, datetime
 
@@ -14,10 +14,22 @@ from ingest.handler import (
     RefusalReason,
     Refused,
     Taken,
+    Unstored,
 )
 from shared.base.errors import Unavailable
 from shared.booking.messages import Notification
-from tests.notifications import ENVELOPE, HAND_WRITTEN, REGISTRY, SUBSCRIBER, request
+from tests.notifications import (
+    ENVELOPE,
+    HAND_WRITTEN,
+    REGISTRY,
+    SAMPLE,
+    SUBSCRIBER,
+    engagement,
+    envelope,
+    request,
+    transaction,
+    transactions,
+)
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 PING = "urn:riv:itintegration:monitoring:PingForConfigurationResponder:1"
@@ -36,7 +48,7 @@ class Queue:
 
 def answer(
     body: bytes, queue: Queue | None = None, *, logical_address: str = SUBSCRIBER, **call: str
-) -> Answer:
+) -> Answer | Unstored:
     handle = NotificationHandler(
         queue or Queue(),
         logical_address=logical_address,
@@ -66,22 +78,56 @@ def test_a_request_becomes_one_message_with_what_came_with_it() -> None:
     assert len(stored.engagements) == 3
 
 
-def test_a_request_that_can_never_be_taken_is_an_error_and_stores_nothing() -> None:
+#: An odd engagement: a person number of ten digits.
+ODD = transaction(engagement(registeredResidentIdentification="1212121212"))
+ODD_PROBLEM = "engagement/registeredResidentIdentification is not a person number of 12 characters"
+
+
+def test_one_odd_engagement_is_left_out_and_goes_along() -> None:
     queue = Queue()
-    too_many = answer(request(1001), queue)
-    wrong = answer(request(2).replace(b">NA<", b"><", 1), queue)
-    assert isinstance(too_many, Refused)
-    assert too_many.reason is RefusalReason.TOO_MANY
-    assert wrong == Refused(
-        RefusalReason.INVALID, "engagementTransaction[1]/engagement/categorization is empty"
-    )
+    said = answer(envelope(transactions(20) + ODD), queue)
+    assert isinstance(said, Taken)
+    assert said.comment == f"Left out: engagementTransaction[21]/{ODD_PROBLEM}"
+    (stored,) = queue.stored
+    assert len(stored.engagements) == said.engagements == 20
+    (refused,) = stored.refused
+    assert (refused.source_system, refused.problem) == (SAMPLE["sourceSystem"], ODD_PROBLEM)
+
+
+def test_a_request_of_which_nothing_can_be_taken_is_an_error_and_is_kept_all_the_same() -> None:
+    queue = Queue()
+    said = answer(envelope(ODD * 7), queue)
+    assert isinstance(said, Refused)
+    assert said.reason is RefusalReason.INVALID
+    assert said.comment.startswith(f"engagementTransaction[1]/{ODD_PROBLEM}; ")
+    assert said.comment.endswith("; and 2 more")
+    (stored,) = queue.stored
+    assert (stored.engagements, len(stored.refused)) == ((), 7)
+    assert said.notification_id == stored.notification_id
+
+
+def test_a_request_without_engagements_is_an_error_and_stores_nothing() -> None:
+    queue = Queue()
+    said = answer(request(0), queue)
+    assert said == Refused(RefusalReason.INVALID, "engagementTransaction is missing")
     assert queue.stored == []
 
 
-def test_our_own_trouble_is_a_fault_that_says_send_again() -> None:
-    said = answer(request(), Queue(Unavailable("queue_unavailable", "BrokerUnavailable")))
-    assert isinstance(said, Faulted)
-    assert (said.reason, said.code, said.status) == (FaultReason.QUEUE_UNAVAILABLE, "Server", 500)
+def test_odd_engagements_of_another_domain_are_ok_and_not_stored() -> None:
+    queue = Queue()
+    foreign = engagement(serviceDomain="TEST", registeredResidentIdentification="1212121212")
+    said = answer(envelope(transaction(foreign)), queue)
+    assert said == Taken("", 0, addressed=True, ignored=1)
+    assert queue.stored == []
+
+
+def test_while_the_broker_is_away_the_answer_waits_for_it() -> None:
+    away = Queue(Unavailable("queue_unavailable", "BrokerUnavailable"))
+    said = answer(envelope(transactions(2) + ODD), away)
+    assert isinstance(said, Unstored)
+    assert isinstance(said.answer, Taken)
+    assert (len(said.notification.engagements), len(said.notification.refused)) == (2, 1)
+    assert said.answer.notification_id == said.notification.notification_id
 
 
 def test_a_bug_behind_the_queue_is_not_swallowed() -> None:

@@ -15,7 +15,7 @@ from notifier.handler import (
     RetryReason,
     WaitReason,
 )
-from notifier.pacing import Pause, QuietHours, Slots
+from notifier.pacing import Bulkhead, Pause, QuietHours, Slots
 from notifier.replies import Accepted, Away, Rejected, Reply, TryLater, Uncertain
 from shared.base.errors import Unavailable
 from shared.booking.messages import NoticeOrder
@@ -276,6 +276,43 @@ class TestWhatTheProviderSays:
         world.handle()
         world.handle(an_order(message_id="other"))
         assert len(world.sms.sent) == 2
+
+
+class TestAChannelThatIsSlow:
+    @pytest.fixture(autouse=True)
+    def one_place(self, world: World) -> None:
+        bulkhead = Bulkhead(2, patience_seconds=0)
+        world.lanes[Channel.SMS] = replace(world.lanes[Channel.SMS], bulkhead=bulkhead)
+
+    def test_keeps_further_notices_waiting_without_a_claim(self, world: World) -> None:
+        bulkhead = world.lanes[Channel.SMS].bulkhead
+        bulkhead.enter()
+        bulkhead.enter()
+        assert world.handle() == Postpone(timedelta(seconds=5), WaitReason.CHANNEL_BUSY)
+        assert world.notices.rows == {}
+        bulkhead.leave()
+        assert world.handle() == Publish((), note=Note.ACCEPTED)
+
+    def test_is_probed_by_one_notice_after_a_pause(self, world: World) -> None:
+        world.sms.reply = Away("ConnectionError")
+        world.handle()
+        world.pass_time(seconds=11)
+        world.sms.reply = Accepted()
+        world.lanes[Channel.SMS].bulkhead.enter()  # another is the probe
+        other = an_order(message_id="other")
+        assert world.handle(other) == Postpone(timedelta(seconds=5), WaitReason.CHANNEL_BUSY)
+        world.lanes[Channel.SMS].bulkhead.leave()
+        assert world.handle(other) == Publish((), note=Note.ACCEPTED)
+        world.lanes[Channel.SMS].bulkhead.enter()  # it is back: both places are free again
+        assert world.handle() == Publish((), note=Note.ACCEPTED)
+
+    def test_gives_its_place_back_whatever_comes_of_it(self, world: World) -> None:
+        world.sms.dies = True
+        for number in range(2):
+            with pytest.raises(Killed):
+                world.handle(an_order(message_id=f"m{number}"))
+        world.sms.dies = False
+        assert world.handle(an_order(message_id="last")) == Publish((), note=Note.ACCEPTED)
 
 
 class TestACrashWhileSending:

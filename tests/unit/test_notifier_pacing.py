@@ -1,10 +1,11 @@
 """Quiet hours over summer time's two odd nights; slots; pauses."""
 
 from datetime import UTC, datetime, timedelta
+from threading import Timer
 
 import pytest
 
-from notifier.pacing import Pause, QuietHours, Slots
+from notifier.pacing import Bulkhead, Pause, QuietHours, Slots
 from shared.booking.times import STOCKHOLM
 
 NOON = datetime(2026, 12, 3, 11, 0, tzinfo=UTC)
@@ -112,3 +113,22 @@ def test_a_pause_lasts_as_long_as_was_asked() -> None:
     pause = Pause(first=timedelta(seconds=10))
     pause.begin(NOON, timedelta(seconds=90))
     assert pause.end_after(NOON) == NOON + timedelta(seconds=90)
+
+
+def test_a_bulkhead_has_places_for_some_and_turns_others_away_in_time() -> None:
+    bulkhead = Bulkhead(2, patience_seconds=0.01)
+    assert [bulkhead.enter() for _ in range(3)] == [True, True, False]
+    bulkhead.leave()
+    assert bulkhead.enter()
+
+
+def test_alone_means_that_nobody_else_has_a_place() -> None:
+    bulkhead = Bulkhead(2, patience_seconds=0.01)
+    assert [bulkhead.enter(alone=True), bulkhead.enter(alone=True)] == [True, False]
+
+
+def test_a_place_that_is_given_back_in_time_is_used() -> None:
+    bulkhead = Bulkhead(1, patience_seconds=10)
+    bulkhead.enter()
+    Timer(0.05, bulkhead.leave).start()
+    assert bulkhead.enter()

@@ -31,6 +31,7 @@ SECRET = "abcdefghijklmnopqrst"
         ({"notifier_report_bind": "127.0.0.1:8090"}, "go together"),
         ({"notifier_report_secret": SECRET}, "go together"),
         ({"smtp_url": "smtp://mail.example.org", "smtp_username": "a"}, "BUDKAVLE_SMTP_STARTTLS"),
+        ({"notifier_deadline_seconds": 150}, "BUDKAVLE_NOTIFIER_DEADLINE_SECONDS is not below"),
     ],
 )
 def test_wrong_settings_are_refused_by_name(values: dict[str, object], named: str) -> None:

@@ -17,7 +17,7 @@ from fetcher.bookings_client import GetBookingDetailsMessages
 from fetcher.replies import open_reply, raise_for_fault
 from fetcher.settings import UNKNOWN_BOOKING_FAULT
 from ingest.calls import OtherContract, Ping, read_call
-from ingest.engagements import Unacceptable
+from ingest.engagements import NoEngagements
 from shared.riv.soap import NotSoap, fault
 from shared.riv.xml import MalformedXml
 from tests.booking_samples import TIMESLOT, reply, response
@@ -113,7 +113,7 @@ def read_request(document: bytes) -> None:
         call = read_call(document, encoding=None, max_bytes=REQUEST_BYTES)
         assert not isinstance(call, Ping)
         call.engagements()
-    except (MalformedXml, NotSoap, OtherContract, Unacceptable):
+    except (MalformedXml, NotSoap, OtherContract, NoEngagements):
         pass
 
 

@@ -186,3 +186,55 @@ def test_blocked_again_while_catching_up_it_waits_again(session: Session) -> Non
     assert done == []
     session.unblock()
     assert done == ["late"]
+
+
+class TestUnconfirmed:
+    """For how long nothing was confirmed: what the watchdog leaves a node for."""
+
+    @pytest.fixture
+    def now(self) -> list[float]:
+        return [0.0]
+
+    @pytest.fixture
+    def session(self, channel: FakeChannel, now: list[float]) -> Session:
+        return Session(
+            channel,
+            on_unroutable=lambda: None,
+            soon=lambda work: work(),
+            monotonic=lambda: now[0],
+        )
+
+    def test_counts_from_the_first_publish(self, session: Session, now: list[float]) -> None:
+        assert session.unconfirmed_seconds == 0
+        session.publish([message("a")], lambda _error: None)
+        now[0] = 7
+        session.publish([message("b")], lambda _error: None)
+        assert session.unconfirmed_seconds == 7
+
+    def test_each_confirm_begins_it_anew(
+        self, session: Session, channel: FakeChannel, now: list[float]
+    ) -> None:
+        session.publish([message("a"), message("b")], lambda _error: None)
+        now[0] = 7
+        channel.ack(1)
+        now[0] = 9
+        assert session.unconfirmed_seconds == 2
+        channel.ack(2)
+        assert session.unconfirmed_seconds == 0
+
+    def test_a_refusal_is_no_confirm(
+        self, session: Session, channel: FakeChannel, now: list[float]
+    ) -> None:
+        session.publish([message("a")], lambda _error: None)
+        now[0] = 11
+        channel.nack(1)
+        assert session.unconfirmed_seconds == 11
+
+    def test_a_blocked_broker_has_its_time_from_the_unblocking_on(
+        self, session: Session, now: list[float]
+    ) -> None:
+        session.publish([message("a")], lambda _error: None)
+        session.blocked, now[0] = True, 3600
+        session.unblock()
+        now[0] = 3602
+        assert session.unconfirmed_seconds == 2

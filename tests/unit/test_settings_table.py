@@ -1,4 +1,4 @@
-"""The table of settings is what the classes say, in README.md and on the command line."""
+"""The table of settings is what the classes say, in docs/settings.md and on the command line."""
 
 import json
 import os
@@ -6,11 +6,11 @@ import subprocess
 import sys
 
 from console.settings_table import all_settings, markdown
-from tests.readme import README, with_table
+from tests.settings_page import PAGE, with_table
 
 
-def test_readme_holds_the_table_that_the_classes_tell() -> None:
-    text = README.read_text()
+def test_the_page_holds_the_table_of_the_settings_classes() -> None:
+    text = PAGE.read_text()
     assert with_table(text) == text, "run `make docs`"
 
 

@@ -1,4 +1,4 @@
-"""RabbitMQ as the relay's broker. pika is used in the `rabbitmq*` modules and nowhere else.
+"""RabbitMQ as the relay's broker. pika is used in this room and nowhere else.
 
 ```
 RabbitMQBroker ── publish ──► Publisher ─┐
@@ -18,11 +18,11 @@ from pika.adapters.blocking_connection import BlockingChannel
 from shared.relay.broker import KEEP, REPLAY, DeadAction, Delivery, Envelope, Outgoing, QueueState
 from shared.relay.rabbitmq.consumer import RabbitMQConsumer
 from shared.relay.rabbitmq.link import Link
+from shared.relay.rabbitmq.nodes import Nodes
 from shared.relay.rabbitmq.publisher import Publisher
 from shared.relay.rabbitmq.topology import declare_on
 from shared.relay.rabbitmq.wire import (
     dead_letter_of,
-    parameters_of,
     properties_of,
     route_of,
     translated,
@@ -33,10 +33,15 @@ from shared.relay.topology import READING_STAGES, Topology, dead_queue, work_que
 #: takes nothing in (seconds).
 _READY_SECONDS = 1.0
 _BLOCKED_SECONDS = 10.0
+#: Ingest holds requests while its broker is away, so the publisher's connection is tried often.
+_LONGEST_PUBLISHER_WAIT = 1.0
 
 
 class RabbitMQBroker:
-    """`amqp://user:password@host:port/vhost`, or `amqps://`. Connects on first use."""
+    """`amqp://user:password@host:port/vhost`, or `amqps://`. Connects on first use.
+
+    Of a cluster, several hosts: `amqp://user:password@n1:5671,n2,n3/vhost`.
+    """
 
     def __init__(self, url: str, topology: Topology) -> None:
         self._url = url
@@ -44,7 +49,7 @@ class RabbitMQBroker:
         self._guard = threading.Lock()
         self._shared_publisher: Publisher | None = None
         self._consumers: list[RabbitMQConsumer] = []
-        parameters_of(url, "budkavle")  # a URL that cannot be read is told at once
+        Nodes(url, "budkavle")  # a URL that cannot be read is reported at once
 
     def declare(self) -> None:
         with self._blocking_channel() as channel:
@@ -58,7 +63,7 @@ class RabbitMQBroker:
         self, stage: str, deliver: Callable[[Delivery], None], *, prefetch: int
     ) -> RabbitMQConsumer:
         consumer = RabbitMQConsumer(
-            parameters_of(self._url, f"budkavle {stage}"),
+            Nodes(self._url, f"budkavle {stage}"),
             self._topology,
             stage,
             deliver,
@@ -108,17 +113,22 @@ class RabbitMQBroker:
     def _publisher(self) -> Publisher:
         with self._guard:
             if self._shared_publisher is None:
-                link = Link(parameters_of(self._url, "budkavle publisher"), self._topology)
+                link = Link(
+                    Nodes(self._url, "budkavle publisher"),
+                    self._topology,
+                    longest_wait=_LONGEST_PUBLISHER_WAIT,
+                )
                 self._shared_publisher = Publisher(link)
             return self._shared_publisher
 
     @contextmanager
     def _blocking_channel(self) -> Iterator[BlockingChannel]:
         """A connection for one command; what it did not acknowledge goes back to its queue."""
-        parameters = parameters_of(self._url, "budkavle operator")
-        parameters.blocked_connection_timeout = _BLOCKED_SECONDS
+        nodes = Nodes(self._url, "budkavle operator").all()
+        for node in nodes:
+            node.blocked_connection_timeout = _BLOCKED_SECONDS
         with translated():
-            connection = pika.BlockingConnection(parameters)
+            connection = pika.BlockingConnection(nodes)
             try:
                 yield connection.channel()
             finally:

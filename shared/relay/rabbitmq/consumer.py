@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import structlog
 from pika.channel import Channel
-from pika.connection import Parameters
 from pika.spec import Basic, BasicProperties
 
 from shared.relay.broker import BrokerError, Delivery, Outgoing, PublishRefused
 from shared.relay.rabbitmq.link import Link
+from shared.relay.rabbitmq.nodes import Nodes
 from shared.relay.rabbitmq.session import Session
 from shared.relay.rabbitmq.wire import envelope_of
 from shared.relay.topology import Topology, work_queue
@@ -35,7 +35,7 @@ class RabbitMQConsumer:
 
     def __init__(
         self,
-        parameters: Parameters,
+        nodes: Nodes,
         topology: Topology,
         stage: str,
         deliver: Callable[[Delivery], None],
@@ -52,7 +52,7 @@ class RabbitMQConsumer:
         # Taken for each message by itself: a condition passes it on in Python, at thrice the cost.
         self._guard = threading.RLock()
         self._acknowledged = threading.Condition(self._guard)
-        self._link = Link(parameters, topology, self._on_open)
+        self._link = Link(nodes, topology, self._on_open, watched_queue=work_queue(stage))
 
     @property
     def connected(self) -> bool:

@@ -4,6 +4,7 @@ Handlers may take a minute: they run elsewhere, so the heartbeats go on. Work fr
 collected and crosses in batches, since waking the I/O thread is what a crossing costs.
 """
 
+import gc
 import random
 import threading
 import time
@@ -13,16 +14,16 @@ from functools import partial
 from typing import Any
 
 import structlog
+from pika import SelectConnection
 from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
-from pika.connection import Parameters
 from pika.exceptions import ChannelClosedByClient, ConnectionWrongStateError
 
-from shared.relay.rabbitmq.connection import MessageConnection
+from shared.relay.rabbitmq.nodes import Nodes
 from shared.relay.rabbitmq.session import Session
 from shared.relay.rabbitmq.topology import declare_on
-from shared.relay.rabbitmq.wire import connection_name
-from shared.relay.topology import Topology
+from shared.relay.rabbitmq.watchdog import CONFIRM_WITHIN, Watchdog
+from shared.relay.topology import READING_STAGES, Topology, work_queue
 
 log = structlog.get_logger()
 
@@ -39,29 +40,37 @@ _REDECLARE_EVERY = 2.0
 class Link:
     """Connects, declares the topology, opens a channel; and all again whenever it is lost.
 
-    `on_open` gets each new session on the I/O thread. Waits between attempts grow from a fifth of
-    a second to five seconds, with jitter, so that a fleet does not come back in one instant.
+    Each attempt goes to the next of `nodes`. `on_open` gets each new session on the I/O thread.
+    Waits between rounds of attempts grow from a fifth of a second to `longest_wait`, with jitter,
+    so that a fleet does not come back in one instant. A node that stalls is left (`Watchdog`, which
+    asks about `watched_queue`).
     """
 
     def __init__(
         self,
-        parameters: Parameters,
+        nodes: Nodes,
         topology: Topology,
         on_open: Callable[[Session], None] = lambda _session: None,
+        *,
+        watched_queue: str = work_queue(READING_STAGES[0]),
+        longest_wait: float = _LONGEST_WAIT,
     ) -> None:
-        self._parameters = parameters
-        self._name = connection_name(parameters)
+        self._nodes = nodes
+        self._name = nodes.connection
         self._topology = topology
         self._on_open = on_open
-        self._guard = threading.RLock()  # as in `rabbitmq_consumer`, for each crossing
+        self._watched_queue = watched_queue
+        self._longest_wait = longest_wait
+        self._guard = threading.RLock()  # a condition is slower, and each crossing takes it
         self._changed = threading.Condition(self._guard)
         self._pending: deque[Work] = deque()
         self._crossing = False
         self._loop: IOLoop | None = None
-        self._connection: MessageConnection | None = None
+        self._connection: SelectConnection | None = None
         self._session: Session | None = None
         self._tried = False
         self._failures = 0
+        self._stalled_at: float | None = None
         self._declared_at = 0.0
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
@@ -71,6 +80,12 @@ class Link:
     def session(self) -> Session | None:
         """To be asked whether it is there; to be used through `call`."""
         return self._session
+
+    @property
+    def stalled(self) -> bool:
+        """Whether a node was left moments ago: it is not known yet whether the next one is well."""
+        since = self._stalled_at
+        return since is not None and time.monotonic() - since < CONFIRM_WITHIN
 
     def wait_first_try(self, timeout: float) -> bool:
         """Whether the link is up, after its first attempt has ended in the one or the other."""
@@ -126,10 +141,11 @@ class Link:
                 log.exception("connection_failed", connection=self._name)
             finally:
                 self._lose()
-            self._closing.wait(self._next_wait())
+            if self._nodes.round_over:
+                self._closing.wait(self._next_wait())
 
     def _next_wait(self) -> float:
-        longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** min(self._failures, 10))
+        longest = min(self._longest_wait, _FIRST_WAIT * 2 ** min(self._failures, 10))
         self._failures += 1
         return random.uniform(longest / 2, longest)  # noqa: S311 - jitter, not a secret
 
@@ -137,8 +153,8 @@ class Link:
         """One connection, from the attempt to its end."""
         loop = IOLoop()
         try:
-            connection = MessageConnection(
-                self._parameters,
+            connection = SelectConnection(
+                self._nodes.next(),
                 on_open_callback=self._on_connected,
                 on_open_error_callback=self._on_ended,
                 on_close_callback=self._on_ended,
@@ -156,6 +172,8 @@ class Link:
                 self._loop = self._connection = None
                 self._crossing = False
             loop.close()
+            if self.stalled:
+                gc.collect()  # pika drops a socket without a farewell only when nobody refers to it
 
     def _lose(self) -> None:
         """Whoever waits for this connection is told; nobody waits for the next."""
@@ -174,7 +192,7 @@ class Link:
         while self._pending:
             self._pending.popleft()(self._session)
 
-    def _on_connected(self, connection: MessageConnection) -> None:
+    def _on_connected(self, connection: SelectConnection) -> None:
         self._declare(connection, then=self._open_channel)
 
     def _declare(self, connection: Any, then: Callable[[Any], None]) -> None:
@@ -193,7 +211,7 @@ class Link:
 
         connection.channel(on_open_callback=on_open).add_on_close_callback(on_close)
 
-    def _open_channel(self, connection: MessageConnection) -> None:
+    def _open_channel(self, connection: SelectConnection) -> None:
         connection.channel(on_open_callback=self._on_channel)
 
     def _on_channel(self, channel: Channel) -> None:
@@ -202,6 +220,7 @@ class Link:
         soon = partial(self.call_later, 0)
         session = Session(channel, on_unroutable=self._redeclare, soon=soon)
         self._on_open(session)
+        Watchdog(session, self._watched_queue, later=self.call_later, on_stalled=self._on_stalled)
         with self._changed:
             self._session = session
             self._tried = True
@@ -213,6 +232,14 @@ class Link:
         """Somebody took a queue away: put it back, so that the next attempt gets through."""
         if time.monotonic() - self._declared_at > _REDECLARE_EVERY and self._connection:
             self._declare(self._connection, then=lambda _connection: None)
+
+    def _on_stalled(self, why: str) -> None:
+        """Leave the node. Its part of a farewell would not come, so none is begun."""
+        log.warning("node_stalled", connection=self._name, why=why)
+        self._stalled_at = time.monotonic()
+        self._failures = 0
+        if self._loop is not None:
+            self._loop.stop()
 
     def _on_cancelled(self, _frame: object) -> None:
         log.warning("consumer_cancelled", connection=self._name)

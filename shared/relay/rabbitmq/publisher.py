@@ -54,7 +54,8 @@ class Publisher:
     def ready(self, timeout: float) -> bool:
         up = self._link.wait_first_try(timeout)
         session = self._link.session
-        return up and session is not None and not session.blocked and not self._full
+        usable = session is not None and not session.blocked
+        return up and usable and not self._full and not self._link.stalled
 
     def close(self) -> None:
         self._link.close()

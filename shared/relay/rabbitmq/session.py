@@ -3,6 +3,7 @@
 Used on the connection's I/O thread only.
 """
 
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -38,11 +39,20 @@ class _Batch:
 class Session:
     """From the opening of a channel to its loss. Deliveries and confirms belong to one session."""
 
-    def __init__(self, channel: Channel, *, on_unroutable: Callable[[], None], soon: Soon) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        *,
+        on_unroutable: Callable[[], None],
+        soon: Soon,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.channel = channel
         self.acks = Acknowledgements(channel, soon)
         self.blocked = False
         self._on_unroutable = on_unroutable
+        self._monotonic = monotonic
+        self._unconfirmed_since: float | None = None
         self._last_tag = 0
         self._next_unanswered = 1
         self._unanswered: dict[int, tuple[_Batch, Outgoing]] = {}
@@ -54,9 +64,20 @@ class Session:
     def unanswered(self) -> int:
         return len(self._unanswered)
 
+    @property
+    def unconfirmed_seconds(self) -> float:
+        """For how long the broker has confirmed nothing, though it was sent something.
+
+        A refusal (nack) is no confirm: a node that cannot reach the others of its cluster nacks.
+        """
+        since = self._unconfirmed_since
+        return 0.0 if since is None else self._monotonic() - since
+
     def publish(self, messages: Sequence[Outgoing], done: Done) -> None:
         """Send all of `messages` (at least one); `done` hears of it later."""
         batch = _Batch(len(messages), done)
+        if self._unconfirmed_since is None:
+            self._unconfirmed_since = self._monotonic()
         for message in messages:
             self._last_tag += 1
             self._unanswered[self._last_tag] = batch, message
@@ -84,6 +105,8 @@ class Session:
 
     def unblock(self) -> None:
         self.blocked = False
+        if self._unconfirmed_since is not None:
+            self._unconfirmed_since = self._monotonic()
         while self._held and not self.blocked:
             self._held.popleft()(self)
 
@@ -105,6 +128,8 @@ class Session:
             self._answered(tag, refused=refused)
         if first <= self._next_unanswered:
             self._next_unanswered = answer.delivery_tag + 1
+        if not refused:
+            self._unconfirmed_since = self._monotonic() if self._unanswered else None
 
     def _answered(self, tag: int, *, refused: bool) -> None:
         found = self._unanswered.pop(tag, None)

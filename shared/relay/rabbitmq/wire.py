@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pika
+from pika.adapters.utils.connection_workflow import AMQPConnectorException
 from pika.connection import Parameters
 from pika.exceptions import AMQPError, ChannelClosedByBroker, NackError, UnroutableError
 
@@ -15,10 +16,11 @@ from shared.relay.broker import BrokerUnavailable, Envelope, Outgoing, PublishRe
 from shared.relay.headers import dead_letter_from, from_headers, to_headers
 from shared.relay.topology import EXCHANGE, delay_name
 
-#: Lost peers are noticed within twice this many seconds.
+#: A peer that is gone is noticed within 48 s: pika looks at twice this interval and some more.
 _HEARTBEAT = 20
 _CONNECT_SECONDS = 5
-_HANDSHAKE_SECONDS = 10
+#: For TCP, TLS and AMQP up to the open connection: a node that takes TCP and says nothing is left.
+_HANDSHAKE_SECONDS = 8
 _TLS_FILES = ("cafile", "certfile", "keyfile")
 
 # We log every lost connection ourselves, once; pika tells each at every level it passes.
@@ -35,7 +37,7 @@ def parameters_of(url: str, name: str) -> Parameters:
     address, files = _without_tls_files(url)
     try:
         parameters = pika.URLParameters(address)
-        if files:
+        if parameters.ssl_options is not None:  # the name to check, whatever address it resolves to
             parameters.ssl_options = pika.SSLOptions(_tls_context(**files), parameters.host)
     except (ValueError, TypeError, OSError) as error:
         raise UnknownBroker(f"BUDKAVLE_BROKER_URL: {type(error).__name__}") from None
@@ -82,6 +84,8 @@ def translated() -> Iterator[None]:
         raise PublishRefused(type(error).__name__) from error
     except ChannelClosedByBroker as error:
         raise BrokerUnavailable(f"{error.reply_code} {error.reply_text}") from error
+    except AMQPConnectorException as error:
+        raise BrokerUnavailable("no answer to the handshake") from error
     except (AMQPError, OSError) as error:
         raise BrokerUnavailable(type(error).__name__) from error
 

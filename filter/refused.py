@@ -1,0 +1,67 @@
+"""Engagements that ingest could not take, judged again by the rules of today. Pure.
+
+Most are still odd: they are kept as dead letters, one for each booking system, for people to look
+at. A dead letter that is replayed comes here too, maybe after the rules have changed.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from shared.base.ids import spell
+from shared.booking.identity import hsa_key
+from shared.booking.messages import Engagement, Notification, RefusedEngagement
+from shared.riv.engagements import Flaw, Unacceptable, read_document
+
+
+class StillRefused(ValueError):
+    """The engagements of a dead letter cannot be taken. Names elements, never values."""
+
+
+class Verdict(NamedTuple):
+    """What is wrong with one engagement, and what is known of it."""
+
+    source_system: str  # "" when it could not be read
+    element: str
+    flaw: Flaw
+    refused: RefusedEngagement
+
+
+class Reread(NamedTuple):
+    """What was refused, after another look."""
+
+    taken: tuple[Engagement, ...]
+    odd: tuple[Verdict, ...]
+
+
+def reread(refused: Iterable[RefusedEngagement]) -> Reread:
+    taken: list[Engagement] = []
+    odd: list[Verdict] = []
+    for one in refused:
+        try:
+            taken.append(read_document(one.document))
+        except Unacceptable as why:
+            source = why.source_system or one.source_system
+            odd.append(Verdict(source, why.element, why.flaw, one))
+    return Reread(tuple(taken), tuple(odd))
+
+
+def by_system(notification: Notification, odd: Iterable[Verdict]) -> Iterator[Notification]:
+    """A message of its own for the refused engagements of each booking system.
+
+    Its id follows from the notification's: the same on redelivery.
+    """
+    of_system: dict[str, list[RefusedEngagement]] = defaultdict(list)
+    for verdict in odd:
+        of_system[hsa_key(verdict.source_system)].append(verdict.refused)
+    for number, refused in enumerate(of_system.values()):
+        name = f"{notification.notification_id}.r{spell(number)}"
+        yield notification.model_copy(
+            update={"notification_id": name, "engagements": (), "refused": tuple(refused)}
+        )
+
+
+def explained(odd: tuple[Verdict, ...]) -> StillRefused:
+    """Why they are dead, in one text: the first one's reason, and how many there are."""
+    more = f"; {len(odd)} engagements" if len(odd) > 1 else ""
+    return StillRefused(f"{odd[0].refused.problem}{more}")

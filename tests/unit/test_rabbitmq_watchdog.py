@@ -1,0 +1,107 @@
+"""A node that keeps its connection and does nothing is noticed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from shared.relay.rabbitmq.watchdog import Watchdog
+
+
+@dataclass
+class FakeChannel:
+    is_open: bool = True
+    answer: Callable[[object], None] | None = None
+
+    def queue_declare(self, queue: str, *, passive: bool, callback: Callable[[object], None]):
+        assert (queue, passive) == ("budkavle.filter", True)
+        assert self.answer is None, "asked again before the answer"
+        self.answer = callback
+
+
+@dataclass
+class World:
+    """A session and a clock that the test sets."""
+
+    now: float = 0.0
+    blocked: bool = False
+    unconfirmed_seconds: float = 0.0
+    answers: bool = True
+    channel: FakeChannel = field(default_factory=FakeChannel)
+    stalled: list[str] = field(default_factory=list)
+    due: list[Callable[[], None]] = field(default_factory=list)
+    asked: int = 0
+
+    def later(self, seconds: float, work: Callable[[], None]) -> None:
+        assert seconds == 1
+        self.due.append(work)
+
+    def pass_seconds(self, seconds: int) -> None:
+        for _ in range(seconds):
+            self.now += 1
+            due, self.due = self.due, []
+            for work in due:
+                work()
+            if self.answers and self.channel.answer:
+                answer, self.channel.answer = self.channel.answer, None
+                answer(object())
+                self.asked += 1
+
+
+@pytest.fixture
+def world() -> World:
+    world = World()
+    Watchdog(
+        world,
+        "budkavle.filter",
+        later=world.later,
+        on_stalled=world.stalled.append,
+        monotonic=lambda: world.now,
+    )
+    return world
+
+
+def test_a_node_that_answers_is_asked_now_and_then_and_kept(world: World) -> None:
+    world.pass_seconds(60)
+    assert 12 <= world.asked <= 15
+    assert not world.stalled
+
+
+def test_an_idle_node_that_falls_silent_is_left_within_fifteen_seconds(world: World) -> None:
+    world.pass_seconds(5)
+    world.answers = False
+    world.pass_seconds(15)
+    assert world.stalled == ["silent"]
+    assert not world.due, "it looks no more"
+
+
+def test_a_node_that_confirms_nothing_is_left(world: World) -> None:
+    world.unconfirmed_seconds = 10
+    world.pass_seconds(1)
+    assert not world.stalled
+    world.unconfirmed_seconds = 11
+    world.pass_seconds(1)
+    assert world.stalled == ["unconfirmed"]
+
+
+def test_a_blocked_broker_is_waited_for(world: World) -> None:
+    world.answers, world.blocked, world.unconfirmed_seconds = False, True, 3600
+    world.pass_seconds(60)
+    assert not world.stalled
+    assert world.channel.answer is None, "it is not asked"
+
+
+def test_a_question_from_before_the_blocking_is_not_held_against_it(world: World) -> None:
+    world.answers = False
+    world.pass_seconds(6)
+    world.blocked = True
+    world.pass_seconds(30)
+    world.blocked, world.answers = False, True
+    world.pass_seconds(5)
+    assert not world.stalled
+
+
+def test_it_ends_with_its_channel(world: World) -> None:
+    world.channel.is_open = False
+    world.pass_seconds(1)
+    assert not world.due
