@@ -94,15 +94,15 @@ class Candidates:
             due=(since or self.now) + self.limits.window,
         )
 
-    def followed_by_booking(self, call: Removed) -> bool:
-        """Whether a visit that may have come of the open `call` was booked about when it went."""
-        return any(
-            watermark.first_seen_at is not None
-            and near(watermark.first_seen_at, call.removed_at, self.limits.window)
-            and self._may_come_of(call, watermark)
-            for watermark in self.history.watermarks
-            if watermark.booking != call.booking
-        )
+    def booking_after(self, call: Removed) -> str | None:
+        """Digest of a visit that may have come of the open `call`: it was booked about when the
+        call went."""
+        for watermark in self.history.watermarks:
+            seen = watermark.first_seen_at
+            is_near = seen is not None and near(seen, call.removed_at, self.limits.window)
+            if is_near and watermark.booking != call.booking and self._may_come_of(call, watermark):
+                return watermark.booking
+        return None
 
     def _may_come_of(self, call: Removed, watermark: Watermark) -> bool:
         standing = self.history.standing(watermark.booking)

@@ -6,7 +6,7 @@ what was stored is found and published once more; the notifier knows a message i
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from enum import StrEnum
@@ -113,11 +113,19 @@ class Composer:
         """The outcome of each. A batch costs the database little more than one does alone."""
         outcomes: dict[int, Outcome] = {}
         for batch in _one_per_patient(several):
+            activated = self._activated(batch.values())
             windows = [self._history_window(fetched) for fetched in batch.values()]
             with self._store.locked(windows) as stored:
                 for (number, fetched), bookings in zip(batch.items(), stored, strict=True):
-                    outcomes[number] = self._fault(fetched) or self._handle(fetched, bookings)
+                    outcomes[number] = self._fault(fetched) or self._handle(
+                        fetched, bookings, activated=fetched.booking.source_system in activated
+                    )
         return [outcomes[number] for number in range(len(several))]
+
+    def _activated(self, batch: Iterable[FetchedBooking]) -> set[str]:
+        """Asked before the bookings are locked: on SQLite the register could not be read then."""
+        systems = {fetched.booking.source_system for fetched in batch}
+        return {system for system in systems if self._sources.find(system) is not None}
 
     def _history_window(self, fetched: FetchedBooking) -> HistoryWindow:
         others = tuple(member.booking for member in fetched.same_request)
@@ -133,13 +141,14 @@ class Composer:
             return DeadLetter(DeadReason.FETCHED_TOO_LONG_AGO)
         return None
 
-    def _handle(self, fetched: FetchedBooking, bookings: PatientBookings) -> Outcome:
+    def _handle(
+        self, fetched: FetchedBooking, bookings: PatientBookings, *, activated: bool
+    ) -> Outcome:
         history = History(
             tuple(bookings.announcements),
             tuple(bookings.watermarks),
             tuple(bookings.same_id_elsewhere),
         )
-        activated = self._sources.find(fetched.booking.source_system) is not None
         judgement = judge(fetched, history, self._clock(), self._limits, activated=activated)
         announcement = self._store_all(judgement, fetched, history, bookings)
         return _outcome(judgement, fetched, announcement)
@@ -186,10 +195,11 @@ def _outcome(
 ) -> Outcome:
     if judgement.is_dead:
         return DeadLetter(judgement.reason)
+    asked = tuple(_asked(judgement, fetched)) if judgement.look_again else ()
     if announcement:
-        return Publish((_notice_order(announcement, fetched),), judgement.reason)
-    if judgement.look_again:
-        return Publish(tuple(_asked(judgement, fetched)), judgement.reason)
+        return Publish((_notice_order(announcement, fetched), *asked), judgement.reason)
+    if asked:
+        return Publish(asked, judgement.reason)
     if judgement.wait is not None:
         return Postpone(judgement.wait, judgement.reason)
     if judgement.reason in _ACHIEVED:

@@ -34,9 +34,18 @@ from functools import cached_property
 
 from composer.candidates import Candidates, Limits, still_matters
 from composer.history import History, is_ahead, near
-from composer.noticeable import Aspect, changed_aspects
+from composer.noticeable import changed_aspects
+from composer.patience import is_doubtful, may_be_an_earlier_state, next_look
 from composer.replacement import Found, Pair, Undecided
-from composer.verdict import Announce, CarryOver, Judgement, Question, Reason
+from composer.verdict import (
+    Announce,
+    CarryOver,
+    Judgement,
+    Question,
+    Reason,
+    kind_of_change,
+    kind_of_new,
+)
 from composer.watermarks import Watermarks
 from composer.watermarks import replaced as watermark_of_replaced
 from shared.booking.identity import BookingKey, same_hsa_id
@@ -44,10 +53,6 @@ from shared.booking.inbox import Announcement, Awaiting, MessageKind, Watermark,
 from shared.booking.messages import BookingDetails, FetchedBooking
 
 _NO_TIME = timedelta(0)
-#: Looks at a source that is doubted: first after this part of the patience, then each after three
-#: times as long as the one before: with 120 s at 5, 15, 45 and 120 s.
-_FIRST_LOOK = 24
-_GROWTH = 3
 #: A removal lets a held booking that takes its place be judged first: it looks so often meanwhile.
 _LOOKS_PER_WINDOW = 20
 
@@ -118,11 +123,10 @@ class _Case:
 
     @property
     def announced_before(self) -> Announcement | None:
-        for each in self.history.announcements:
-            same = each.change_id == self.fetched.change_id
-            if same and each.fetched_at >= self.fetched.fetched_at:
-                return each
-        return None
+        change = self.fetched.change_id
+        of_change = [each for each in self.history.announcements if each.change_id == change]
+        since = [each for each in of_change if each.fetched_at >= self.fetched.fetched_at]
+        return min(since, key=lambda each: each.fetched_at, default=None)
 
     def removal_taken(self) -> Judgement:
         is_known = self.before is not None and self.before.received_at >= self.fetched.received_at
@@ -133,9 +137,8 @@ class _Case:
 
     def renumbered(self, other_number: str) -> Judgement:
         """One visit under two numbers: it stands under the other one, whatever the source says."""
-        successor = self.fetched.booking.model_copy(update={"patient": other_number})
-        watermark = replace(self._watermarks.announced(successor=successor), gone=True)
-        return Judgement(Reason.RENUMBERED, watermarks=(watermark,))
+        successor = self.fetched.booking.replaced(patient=other_number)
+        return self._silently_replaced(Reason.RENUMBERED, successor.digest)
 
     @property
     def is_stale(self) -> bool:
@@ -183,8 +186,7 @@ class _Case:
         if not still_matters(self.standing, self.now):
             return self._silent(Reason.TIME_PASSED)
         if self._just_found_moved:
-            new_unit = {"logical_address": self.fetched.moved_to}
-            moved = self.fetched.booking.model_copy(update=new_unit)
+            moved = self.fetched.booking.replaced(logical_address=self.fetched.moved_to)
             return self._ask(
                 Question(moved, deleted=False), self._watermarks.awaiting(Awaiting.REMOVAL)
             )
@@ -238,14 +240,15 @@ class _Case:
         return partner.delay if isinstance(partner, Undecided) else soon
 
     def _removed_for_good(self, standing: Announcement) -> Judgement:
-        if self._stands_elsewhere:
-            return self._silent(Reason.RENUMBERED)
+        if renumbered := self._stands_elsewhere:
+            return self._silently_replaced(Reason.RENUMBERED, renumbered.booking)
         if self.fetched.of_another_patient:
             return self._of_another_patient()
         own = self.candidates.own_removal()
         assert own is not None  # noqa: S101 - it stands, and was removed
-        if not standing.starts and self.candidates.followed_by_booking(own):
-            return self._silent(Reason.CALL_ANSWERED)
+        followed_by = self.candidates.booking_after(own) if own.is_open_call else None
+        if followed_by:
+            return self._silently_replaced(Reason.CALL_ANSWERED, followed_by)
         cancelled = Announce(
             standing.key,
             MessageKind.CANCELLATION,
@@ -256,15 +259,14 @@ class _Case:
         return self._announce(cancelled)
 
     @property
-    def _stands_elsewhere(self) -> bool:
-        """Whether another person number got this booking about when this one lost it."""
-        window = self.limits.window
-        received_at = self._removed_at
-        return any(
-            (not each.gone or each.awaiting is Awaiting.CREATION)
-            and near(each.first_seen_at or each.received_at, received_at, window)
-            for each in self.history.same_id_elsewhere
-        )
+    def _stands_elsewhere(self) -> Watermark | None:
+        """The booking under another person number that got it about when this one lost it."""
+        for each in self.history.same_id_elsewhere:
+            seen = each.first_seen_at or each.received_at
+            is_there = not each.gone or each.awaiting is Awaiting.CREATION
+            if is_there and near(seen, self._removed_at, self.limits.window):
+                return each
+        return None
 
     @property
     def _removed_at(self) -> datetime:
@@ -278,8 +280,8 @@ class _Case:
 
     def _of_another_patient(self) -> Judgement:
         """Until it is clear that no other person number got the booking, it may be no mistake."""
-        if self._stands_elsewhere:
-            return self._silent(Reason.RENUMBERED)
+        if renumbered := self._stands_elsewhere:
+            return self._silently_replaced(Reason.RENUMBERED, renumbered.booking)
         delay = self._removal_awaited_since + self.limits.window - self.now
         if delay > _NO_TIME:
             return self._wait_for_pair(Awaiting.REMOVAL, delay)
@@ -350,37 +352,25 @@ class _Case:
         return self._carry_over(old, booking, old)
 
     def _as_new(self, details: BookingDetails) -> Announce:
-        return Announce(self.fetched.booking, _kind_of_new(details), details)
+        return Announce(self.fetched.booking, kind_of_new(details), details)
 
     def _change(self, old: Announcement, booking: BookingKey, details: BookingDetails) -> Announce:
         if not still_matters(old, self.now):
-            return Announce(booking, _kind_of_new(details), details)
+            return Announce(booking, kind_of_new(details), details)
         aspects = changed_aspects(old.state, details)
-        return Announce(booking, _kind_of_change(old, details, aspects), details, old, aspects)
+        return Announce(booking, kind_of_change(old, details, aspects), details, old, aspects)
 
     # --- a source that may be behind the index ---
 
     @property
     def _is_doubtful(self) -> bool:
-        """Whether the source may not show yet what it has announced. Where another notification
-        came later, the looking again is left to that."""
-        fetched, before = self.fetched, self.before
-        is_overtaken = before is not None and before.received_at > fetched.received_at
-        is_early = fetched.fetched_at < fetched.received_at + self.limits.patience
-        return is_early and not fetched.corrected and not is_overtaken
+        return is_doubtful(self.fetched, self.before, self.limits.patience)
 
     def _look_again(self, *watermarks: Watermark) -> Judgement:
-        delay = self._next_look - self.now
+        delay = next_look(self.fetched, self.limits.patience) - self.now
         if delay > _NO_TIME:
             return Judgement(Reason.NOT_SHOWN_YET, wait=delay, watermarks=watermarks)
         return Judgement(Reason.NOT_SHOWN_YET, look_again=True, watermarks=watermarks)
-
-    @property
-    def _next_look(self) -> datetime:
-        fetched, patience = self.fetched, self.limits.patience
-        age = fetched.fetched_at - fetched.received_at
-        later = fetched.fetched_at + max(patience / _FIRST_LOOK, age * (_GROWTH - 1))
-        return min(later, fetched.received_at + patience)
 
     def _ask(self, question: Question, *watermarks: Watermark) -> Judgement:
         """Ask about another booking, and about this one once more, to be judged after it."""
@@ -393,9 +383,16 @@ class _Case:
     def _silent(self, reason: Reason) -> Judgement:
         return Judgement(reason, watermarks=(self._watermarks.decided(),))
 
+    def _silently_replaced(self, reason: Reason, successor: str) -> Judgement:
+        return Judgement(reason, watermarks=(self._watermarks.replaced_by(successor),))
+
     def _announce(self, announce: Announce, replaced: Announcement | None = None) -> Judgement:
-        watermarks = self._after(announce.booking, replaced)
-        return Judgement(announce.kind, announce=announce, watermarks=watermarks)
+        return Judgement(
+            announce.kind,
+            announce=announce,
+            look_again=may_be_an_earlier_state(self.fetched, self.before, self.limits.patience),
+            watermarks=self._after(announce.booking, replaced),
+        )
 
     def _carry_over(
         self, announcement: Announcement, booking: BookingKey, replaced: Announcement
@@ -409,28 +406,11 @@ class _Case:
     def _after(self, announced: BookingKey, replaced: Announcement | None) -> tuple[Watermark, ...]:
         """The judged booking is the announced one, or the one whose place that took."""
         if replaced is not None and replaced.booking == self.booking:
-            return (self._watermarks.announced(successor=announced),)
-        own = self._watermarks.announced()
+            return (self._watermarks.replaced_by(announced.digest),)
+        own = self._watermarks.stands()
         other = self.history.watermark(replaced.booking) if replaced else None
-        return (own, watermark_of_replaced(other, announced)) if other else (own,)
+        return (own, watermark_of_replaced(other, announced.digest)) if other else (own,)
 
     def _wait_for_pair(self, awaiting: Awaiting, delay: timedelta) -> Judgement:
         watermark = self._watermarks.awaiting(awaiting)
         return Judgement(Reason.WAITING_FOR_PAIR, wait=delay, watermarks=(watermark,))
-
-
-def _kind_of_new(details: BookingDetails) -> MessageKind:
-    if not details.is_call_letter:
-        return MessageKind.BOOKING_CONFIRMATION
-    return MessageKind.TIMED_CALL if details.starts else MessageKind.OPEN_CALL
-
-
-def _kind_of_change(
-    old: Announcement, details: BookingDetails, aspects: tuple[Aspect, ...]
-) -> MessageKind:
-    """A time that is new or gone, or a call letter that became a booking, is more than a change."""
-    if Aspect.TIME in aspects and old.starts and details.starts:
-        return MessageKind.CHANGED_TIME
-    if Aspect.TIME in aspects or Aspect.FORM in aspects:
-        return _kind_of_new(details)
-    return MessageKind.CHANGED

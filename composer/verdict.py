@@ -80,3 +80,20 @@ class Judgement:
     question: Question | None = None
     watermarks: tuple[Watermark, ...] = ()
     is_dead: bool = False
+
+
+def kind_of_new(details: BookingDetails) -> MessageKind:
+    if not details.is_call_letter:
+        return MessageKind.BOOKING_CONFIRMATION
+    return MessageKind.TIMED_CALL if details.starts else MessageKind.OPEN_CALL
+
+
+def kind_of_change(
+    old: Announcement, details: BookingDetails, aspects: tuple[Aspect, ...]
+) -> MessageKind:
+    """A time that is new or gone, or a call letter that became a booking, is more than a change."""
+    if Aspect.TIME in aspects and old.starts and details.starts:
+        return MessageKind.CHANGED_TIME
+    if Aspect.TIME in aspects or Aspect.FORM in aspects:
+        return kind_of_new(details)
+    return MessageKind.CHANGED

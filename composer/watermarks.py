@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from composer.candidates import compared, first_seen_at
-from shared.booking.identity import BookingKey
 from shared.booking.inbox import (
     Awaiting,
     Watermark,
@@ -42,9 +41,13 @@ class Watermarks:
             held=None,
         )
 
-    def announced(self, *, successor: BookingKey | None = None) -> Watermark:
-        """Announced by itself, or as `successor`, which took its place."""
-        return replace(self.decided(), successor=successor.digest if successor else None)
+    def stands(self) -> Watermark:
+        """Announced: whatever took its place once does so no longer."""
+        return replace(self.decided(), successor=None)
+
+    def replaced_by(self, successor: str) -> Watermark:
+        """`successor` (a digest) stands in its place."""
+        return replace(self.decided(), gone=True, successor=successor)
 
     def awaiting(self, awaiting: Awaiting) -> Watermark:
         """Counted from its beginning, however often it is looked at."""
@@ -92,8 +95,6 @@ class Watermarks:
         )
 
 
-def replaced(watermark: Watermark, successor: BookingKey) -> Watermark:
-    """Of another booking, whose place `successor` took."""
-    return replace(
-        watermark, gone=True, awaiting=None, awaiting_since=None, successor=successor.digest
-    )
+def replaced(watermark: Watermark, successor: str) -> Watermark:
+    """Of another booking, whose place `successor` (a digest) took."""
+    return replace(watermark, gone=True, awaiting=None, awaiting_since=None, successor=successor)

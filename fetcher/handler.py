@@ -145,6 +145,6 @@ def _elsewhere(
         return {"moved_to": timeslot.details.unit}
     if what is Mismatch.PATIENT and timeslot.patient and change.deleted:
         return {"of_another_patient": True}
-    if what is Mismatch.PATIENT and same_person(timeslot.patient, change.renumbered or ""):
+    if change.renumbered and same_person(timeslot.patient, change.renumbered):
         return {"of_another_patient": True}  # not shown under the new number yet
     return None

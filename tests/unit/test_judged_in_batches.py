@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from composer import judgement
-from composer.judgement import Reason
+from composer.verdict import Reason
 from shared.booking.messages import FetchedBooking
-from shared.relay.outcomes import DeadLetter, Drop, Publish
+from shared.relay.outcomes import DeadLetter, Postpone, Publish
 from tests.unit.composer_world import LATER, VISIT, World, but, key
 
 A, B = key("A"), key("B")
@@ -36,7 +36,7 @@ EVENTS = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(deadline=None)
 @given(EVENTS)
 def test_as_one_after_the_other(events: list[tuple[int, bool, int]]) -> None:
     one_by_one, together = World(), World()
@@ -62,12 +62,23 @@ def test_each_has_its_own_outcome_in_the_order_they_came() -> None:
     assert len(world.inbox.messages) == 2
 
 
-def test_of_one_circle_the_second_sees_what_came_of_the_first() -> None:
+def test_of_one_patient_the_second_sees_what_came_of_the_first() -> None:
     world = World()
     world.source[A.digest] = VISIT
     outcomes = world.hand_batch([world.ask_about(A), world.ask_about(A)])
-    assert isinstance(outcomes[1], Drop)
-    assert outcomes[1].reason is Reason.UNCHANGED
+    assert isinstance(outcomes[1], Postpone)
+    assert outcomes[1].reason is Reason.NOT_SHOWN_YET  # in case it was sent for a change
+
+
+def test_what_has_one_id_under_two_person_numbers_is_judged_one_after_the_other() -> None:
+    world = World()
+    world.create(A, VISIT)
+    world.pass_time()
+    world.source = {OTHERS.digest: VISIT}
+    messages = [*world.take((A, True)), *world.take((OTHERS, False))]
+    world.hand_batch([world.fetch(message) for message in messages])
+    world.pass_time()
+    assert world.kinds == ["booking_confirmation", "booking_confirmation"]
 
 
 def test_a_fetched_booking_enters_the_judgement_once() -> None:
