@@ -4,6 +4,7 @@ import sys
 from datetime import timedelta
 
 from composer.handler import Composer
+from composer.metrics import report_mismatch
 from composer.settings import ComposerSettings
 from composer.wording import BrokenTemplate, Wording
 from shared.base.clock import utcnow
@@ -30,6 +31,7 @@ def run(settings: ComposerSettings) -> int:
         Inbox(database),
         sources,
         wording,
+        report_mismatch,
         limits=settings.limits,
         memory=settings.watermarks_kept,
         clock=utcnow,

@@ -83,6 +83,7 @@ class Composer:
     """The composer's handler.
 
     `sources` are asked at the moment of announcing: after a deactivation nothing is announced.
+    `report_mismatch` is given the source of a reply about another person that nothing explains.
     `memory` is for how long is known what was judged of a booking of which nothing was announced.
     """
 
@@ -91,6 +92,7 @@ class Composer:
         store: BookingStore,
         sources: ActivatedSources,
         writer: Writer,
+        report_mismatch: Callable[[str], None],
         *,
         limits: Limits,
         memory: timedelta,
@@ -100,6 +102,7 @@ class Composer:
         self._store = store
         self._sources = sources
         self._writer = writer
+        self._report_mismatch = report_mismatch
         self._limits = limits
         self._memory = memory
         self._clock = clock
@@ -151,6 +154,8 @@ class Composer:
         )
         judgement = judge(fetched, history, self._clock(), self._limits, activated=activated)
         announcement = self._store_all(judgement, fetched, history, bookings)
+        if judgement.reason is Reason.REPLY_MISMATCH:
+            self._report_mismatch(fetched.booking.source_system)
         return _outcome(judgement, fetched, announcement)
 
     def _store_all(

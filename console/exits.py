@@ -7,12 +7,10 @@ from enum import IntEnum
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
 
-from shared.base.errors import CannotStart, WrongSettings
+from console.lazy import LazyGroup
+from shared.base.errors import CannotStart, Unavailable, WrongSettings
 from shared.base.redaction import redact
-from shared.relay.broker import BrokerError
-from shared.store.engine import DatabaseUnavailable
 
 
 class ExitCode(IntEnum):
@@ -36,10 +34,7 @@ def nothing_found(text: str) -> Refused:
     return Refused(text, ExitCode.NOTHING_FOUND)
 
 
-_EXPECTED = (BrokerError, CannotStart, DatabaseUnavailable)
-
-
-class OperatorCommands(TyperGroup):
+class OperatorCommands(LazyGroup):
     """The command's root: every subcommand runs inside its `invoke`."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -48,20 +43,30 @@ class OperatorCommands(TyperGroup):
                 return super().invoke(ctx)
             except Refused as error:
                 _end(str(error), error.code)
-            except _EXPECTED as error:
-                _end(*_explained(error))
+            except Exception as error:
+                if explanation := _explained(error):
+                    _end(*explanation)
+                raise
 
 
-def _explained(error: Exception) -> tuple[str, ExitCode]:
+def _explained(error: Exception) -> tuple[str, ExitCode] | None:
+    """The line about expected trouble and its exit code. None: a bug, or the command line's own."""
     match error:
         case WrongSettings():
             return f"settings: {error}", ExitCode.USAGE
-        case BrokerError():
-            return f"the broker is unavailable ({error})", ExitCode.UNAVAILABLE
-        case DatabaseUnavailable():
-            return "the database is unavailable", ExitCode.UNAVAILABLE
-        case _:
+        case CannotStart():
             return str(error), ExitCode.UNAVAILABLE
+        case Unavailable(reason="database_unavailable"):
+            return "the database is unavailable", ExitCode.UNAVAILABLE
+    if _is_of_the_broker(error):
+        return f"the broker is unavailable ({error})", ExitCode.UNAVAILABLE
+    return None
+
+
+def _is_of_the_broker(error: Exception) -> bool:
+    from shared.relay.broker import BrokerError  # pydantic with it: a third of the start
+
+    return isinstance(error, BrokerError)
 
 
 def _end(text: str, code: ExitCode) -> None:

@@ -14,6 +14,7 @@ from console.processes import Child, NotReady, stop_all
 from shared.base.addresses import split_bind
 from shared.base.logging import configure_logging
 from shared.relay.topology import STAGES
+from shared.stage.parent import end_with_parent
 from shared.stage.process import stop_signal
 from shared.stage.settings import CommonSettings
 
@@ -35,7 +36,8 @@ def run(
     """Run stages until SIGTERM: ingest, filter, fetcher, composer, notifier, or all.
 
     Prints one JSON line when every one of them is ready. Of several, one that dies is started
-    again; one that cannot start at all ends the command with exit code 1.
+    again; one that cannot start at all ends the command with exit code 1. All of them end with the
+    command, even when it is killed.
     """
     chosen = list(STAGES) if stages == ["all"] else stages
     unknown = [stage for stage in chosen if stage not in STAGES]
@@ -43,6 +45,7 @@ def run(
         raise typer.BadParameter(f"no stage {unknown[0]!r}; there are {', '.join(STAGES)} and all")
     if len(chosen) == 1:
         os.execv(sys.executable, [sys.executable, "-m", chosen[0]])  # noqa: S606 - our own module
+    end_with_parent()
     settings = CommonSettings()
     configure_logging("run", settings)
     raise typer.Exit(_Family(chosen, settings).live(stop_signal()))

@@ -19,7 +19,7 @@ from shared.stage.process import run_stage, start
 from shared.store.engine import Database, open_database
 from shared.store.migrate import ensure_sqlite
 from shared.store.slots import SourceSlots
-from shared.store.sources import CachedRegister, SourceRegister
+from shared.store.sources import CachedRegister, SourceRegister, SourceSystem
 
 #: Kept to the database. Slots of many sources end at once, each within its own second; with fewer,
 #: connections would be opened for every such moment, at ten times the cost of what they are for.
@@ -32,9 +32,9 @@ def run(settings: FetcherSettings) -> int:
     # Slots of the last second may be forgotten: then a source is asked twice as fast for a second.
     database = open_database(url, pool_size=_CONNECTIONS, durable=False)
     register = SourceRegister(database)
-    sources = CachedRegister(lambda: register.snapshot(settings.environment))
-    platform = _platform(settings)
     watch = SourceWatch()
+    sources = CachedRegister(lambda: _snapshot(register, settings, watch))
+    platform = _platform(settings)
     contracts = {SERVICE_DOMAIN: CrmScheduling(_client(settings, platform))}
     limits = _limits(settings, database, watch)
     return run_stage(
@@ -46,6 +46,14 @@ def run(settings: FetcherSettings) -> int:
         checks={"register": sources.ready},
         closers=[platform.close, database.close],
     )
+
+
+def _snapshot(
+    register: SourceRegister, settings: FetcherSettings, watch: SourceWatch
+) -> dict[str, SourceSystem]:
+    sources = register.snapshot(settings.environment)
+    watch.activated(sources.values())
+    return sources
 
 
 def _platform(settings: FetcherSettings) -> Platform:

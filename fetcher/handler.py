@@ -93,8 +93,8 @@ class FetchHandler:
         return self._fetch(change, contract, source, admission)
 
     def _wait(self, change: BookingChange, contract: Contract, wait: Wait) -> Outcome:
-        """Come back at `wait.until`, unless the source is closed and the visit has begun."""
-        if wait.reason is WaitReason.SOURCE_CLOSED and self._is_over(change, contract):
+        """Come back at `wait.until`, unless the breaker is open and the visit has begun."""
+        if wait.reason is WaitReason.BREAKER_OPEN and self._is_over(change, contract):
             return Drop(DropReason.TIME_PASSED)
         delay = max(wait.until - self._clock(), _NO_TIME)
         return Postpone(delay, wait.reason, change.model_copy(update={"slot": wait.slot}))

@@ -1,8 +1,8 @@
 """No neighbour harms another: rate, calls in flight and circuit breaker, per source system.
 
-A message that may not go now is told a slot in the source's line and comes back for it. However
-long the line, a source that is slow, saturated or closed therefore sees its messages return at its
-own rate and no faster: tens of re-reads a second for 25,000 waiting changes, not thousands.
+A message that may not go now gets a slot in the source's line and comes back for it. However long
+the line, messages of a source that is slow, saturated or behind an open breaker therefore return at
+its own rate and no faster: tens of re-reads a second for 25,000 waiting changes, not thousands.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from shared.booking.identity import hsa_key
 
 
 class WaitReason(StrEnum):
-    SOURCE_CLOSED = "source_closed"  # the circuit breaker
+    BREAKER_OPEN = "breaker_open"
     SOURCE_SATURATED = "source_saturated"  # as many calls in flight as the source may have
     RATE_LIMITED = "rate_limited"
 
@@ -42,8 +42,8 @@ class Watch(Protocol):
     def call_ended(self, source: Source, result: str, seconds: float) -> None:
         """A call ended; `result` is "answered", a `RetryReason`, or "bug"."""
 
-    def source_closed(self, source: Source, *, closed: bool) -> None:
-        """The circuit breaker closed the source, or opened it again."""
+    def breaker_changed(self, source: Source, *, is_open: bool) -> None:
+        """The source's circuit breaker opened, or closed again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +98,11 @@ class Permit:
         now = self._clock()
         with self._state.lock:
             self._state.in_flight -= 1
-            was_closed = self._state.breaker.closed
+            was_open = self._state.breaker.is_open
             self._judge(error, now)
-            closed = self._state.breaker.closed
-        if closed != was_closed:
-            self._watch.source_closed(self._source, closed=closed)
+            is_open = self._state.breaker.is_open
+        if is_open != was_open:
+            self._watch.breaker_changed(self._source, is_open=is_open)
         seconds = (now - self._started).total_seconds()
         self._watch.call_ended(self._source, _result(error), seconds)
 
@@ -167,7 +167,7 @@ class SourceLimits:
     def _obstacle(self, source: Source, state: _State, now: datetime) -> _Obstacle | None:
         next_try = state.breaker.next_try(now)
         if next_try is not None:
-            return _Obstacle(WaitReason.SOURCE_CLOSED, next_try)
+            return _Obstacle(WaitReason.BREAKER_OPEN, next_try)
         if state.in_flight >= min(source.calls_in_flight, self._most_in_flight):
             return _Obstacle(WaitReason.SOURCE_SATURATED, now + SECOND)
         if not state.pace.allows(now):

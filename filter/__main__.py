@@ -3,7 +3,7 @@
 import sys
 
 from filter.handler import Filter
-from filter.metrics import count_dropped, report_refused
+from filter.metrics import report_dropped, report_refused
 from filter.settings import FilterSettings
 from shared.stage.process import run_stage, start
 from shared.store.engine import open_database
@@ -17,12 +17,14 @@ def run(settings: FilterSettings) -> int:
     database = open_database(url)
     register = SourceRegister(database)
     sources = CachedRegister(lambda: register.snapshot(settings.environment))
+    handler = Filter(sources, report_dropped, report_refused)
     return run_stage(
         "filter",
-        Filter(sources, count_dropped, report_refused),
+        handler,
         settings,
         concurrency=settings.filter_concurrency,
         prefetch=settings.filter_prefetch,
+        handle_batch=handler.handle_batch,
         checks={"register": sources.ready},
         closers=[database.close],
     )

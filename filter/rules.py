@@ -4,9 +4,10 @@ Sources: docs/domain.md, "ProcessNotification" and "What removal means".
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import NamedTuple
 
 from shared.booking.identity import SCHEDULING, BookingKey, hsa_key, service_domain
 from shared.booking.messages import Engagement, RequestMember
@@ -23,6 +24,13 @@ class DropReason(StrEnum):
     CORRECTED = "corrected"  # removed and created again at once: only attributes of it changed
     REPEATED = "repeated"  # the same booking stands in the request more than once
     NOTHING_OURS = "nothing_ours"  # of the whole request, for more than one of these reasons
+
+
+class Dropped(NamedTuple):
+    """An engagement that goes no further."""
+
+    reason: DropReason
+    engagement: Engagement
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +60,22 @@ class Change:
     renumbered: str | None = None  # the other person number
 
 
-def why_not_ours(engagement: Engagement, is_activated: Callable[[str], bool]) -> DropReason | None:
-    """None when it is ours.
+def is_scheduling(engagement: Engagement) -> bool:
+    return service_domain(engagement.service_domain) == SCHEDULING
+
+
+def why_not_ours(engagement: Engagement, activated: Container[str]) -> DropReason | None:
+    """None when it is ours. `activated` holds the `hsa_key` of booking systems.
 
     The categorization is not judged: it is one of a few words today, and nothing we do follows
     from it. What the booking is, its booking system says.
     """
-    if service_domain(engagement.service_domain) != SCHEDULING:
+    if not is_scheduling(engagement):
         return DropReason.OTHER_DOMAIN
-    return None if is_activated(engagement.source_system) else DropReason.NOT_ACTIVATED
+    return None if hsa_key(engagement.source_system) in activated else DropReason.NOT_ACTIVATED
 
 
-def one_per_booking(events: Iterable[Event]) -> tuple[list[Event], list[DropReason]]:
+def one_per_booking(events: Iterable[Event]) -> tuple[list[Event], list[Dropped]]:
     """The one event of each booking that goes on, in their order, and why the others do not.
 
     Of a removal and a creation of one booking the creation goes on, in whichever order they
@@ -73,14 +85,15 @@ def one_per_booking(events: Iterable[Event]) -> tuple[list[Event], list[DropReas
     for event in events:
         of_booking[event.booking.digest].append(event)
     kept: list[Event] = []
-    dropped: list[DropReason] = []
+    dropped: list[Dropped] = []
     for same in of_booking.values():
         if len(same) == 1:  # as nearly always
             kept += same
             continue
         chosen = _telling(same)
         needless = [_why_needless(event, chosen) for event in same if event is not chosen]
-        kept.append(replace(chosen, corrects=DropReason.CORRECTED in needless))
+        corrects = any(reason is DropReason.CORRECTED for reason, _ in needless)
+        kept.append(replace(chosen, corrects=corrects))
         dropped.extend(needless)
     return sorted(kept, key=lambda event: event.position), dropped
 
@@ -108,8 +121,9 @@ def _telling(same: Sequence[Event]) -> Event:
     return max(same, key=lambda event: (not event.deleted, event.position))
 
 
-def _why_needless(event: Event, chosen: Event) -> DropReason:
-    return DropReason.REPEATED if event.deleted == chosen.deleted else DropReason.CORRECTED
+def _why_needless(event: Event, chosen: Event) -> Dropped:
+    repeated = event.deleted == chosen.deleted
+    return Dropped(DropReason.REPEATED if repeated else DropReason.CORRECTED, event.engagement)
 
 
 def _patient_and_system(event: Event) -> tuple[str, str]:

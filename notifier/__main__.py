@@ -4,6 +4,9 @@ import ssl
 import sys
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import partial
+
+import structlog
 
 from notifier.delivery_reports import DeliveryReports, report_url
 from notifier.email_smtp import SmtpSender
@@ -23,6 +26,10 @@ from shared.store.contacts import ContactPreferences
 from shared.store.engine import open_database
 from shared.store.migrate import ensure_sqlite
 from shared.store.notices import NoticeStore
+
+log = structlog.get_logger()
+
+_PROVIDER_SETTINGS = {Channel.SMS: "BUDKAVLE_SMS_URL", Channel.EMAIL: "BUDKAVLE_SMTP_URL"}
 
 
 def run(settings: NotifierSettings) -> int:
@@ -46,6 +53,7 @@ def run(settings: NotifierSettings) -> int:
         concurrency=settings.notifier_concurrency,
         prefetch=settings.notifier_prefetch,
         checks={"database": database.ready},
+        started=partial(log_missing_providers, lanes),
         closers=[*start_reports(settings, notices), database.close],
     )
 
@@ -73,6 +81,13 @@ def build_lanes(settings: NotifierSettings, texts: Texts) -> Mapping[Channel, La
     if settings.smtp_url:
         lanes[Channel.EMAIL] = Lane(mail_sender(settings, texts), Pause(), bulkhead=Bulkhead(most))
     return lanes
+
+
+def log_missing_providers(lanes: Mapping[Channel, Lane]) -> None:
+    """Orders for such a channel become dead letters (`channel_off`)."""
+    for channel, setting in _PROVIDER_SETTINGS.items():
+        if channel not in lanes:
+            log.warning("no_provider", channel=channel, setting=setting)
 
 
 def sms_provider(settings: NotifierSettings, texts: Texts) -> Sms46elks:

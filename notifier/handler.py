@@ -16,7 +16,7 @@ from notifier.replies import Accepted, Away, Rejected, Reply, TryLater, Uncertai
 from shared.base.clock import Clock
 from shared.booking.messages import NoticeOrder
 from shared.booking.notices import Channel, Claim, Notice, NoticeStatus
-from shared.relay.outcomes import Drop, Outcome, Postpone, Publish, RetryLater
+from shared.relay.outcomes import DeadLetter, Drop, Outcome, Postpone, Publish, RetryLater
 
 #: A slot this near is used now: waiting for it would cost more than it protects.
 _NEAR = timedelta(seconds=1)
@@ -29,7 +29,6 @@ _AT_ONCE = 6
 class DropReason(StrEnum):
     EXPIRED = "expired"  # what the message announced has passed
     NOT_WANTED = "not_wanted"
-    CHANNEL_OFF = "channel_off"  # the patient chose it, but no provider is set
     ALREADY_NOTIFIED = "already_notified"
     REJECTED = "rejected"
     UNCERTAIN = "uncertain"
@@ -46,6 +45,10 @@ class WaitReason(StrEnum):
 class RetryReason(StrEnum):
     NOT_TAKEN = "not_taken"
     PROVIDER_AWAY = "provider_away"
+
+
+class DeadReason(StrEnum):
+    CHANNEL_OFF = "channel_off"  # the patient chose it, but no provider is set: replay when it is
 
 
 class Note(StrEnum):
@@ -156,10 +159,9 @@ class Notifier:
         wanted = self._wanted(order)
         if not wanted:
             return Drop(DropReason.NOT_WANTED)
-        offered = [channel for channel in wanted if channel in self._lanes]
-        match offered:
-            case []:
-                return Drop(DropReason.CHANNEL_OFF)
+        match list(wanted):
+            case [channel] if channel not in self._lanes:
+                return DeadLetter(DeadReason.CHANNEL_OFF)
             case [channel]:
                 return self._notify(order, channel, wanted[channel], now)
             case channels:

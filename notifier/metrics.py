@@ -3,6 +3,8 @@
 import structlog
 from prometheus_client import Counter
 
+from notifier.handler import DeadReason, DropReason, Note, RetryReason, WaitReason
+from shared.base.metrics import declare_outcomes
 from shared.booking.notices import Channel, NoticeStatus
 
 log = structlog.get_logger()
@@ -11,6 +13,20 @@ NOTICES = Counter(
     "budkavle_notices_total",
     "Notices, by the status they reached; `uncertain` ones want an operator's eye.",
     ["channel", "status"],
+)
+
+for _channel in Channel:  # a series that is born at 1 shows no rise
+    for _status in NoticeStatus:
+        NOTICES.labels(_channel, _status)
+declare_outcomes(
+    "notifier",
+    {
+        "publish": Note,
+        "drop": DropReason,
+        "postpone": WaitReason,
+        "retry": RetryReason,
+        "dead": [*RetryReason, *DeadReason],
+    },
 )
 
 _NOTEWORTHY = {NoticeStatus.UNCERTAIN, NoticeStatus.REJECTED, NoticeStatus.FAILED}

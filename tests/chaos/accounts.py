@@ -1,6 +1,7 @@
 """Holds what stands against what must be."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,9 @@ from tests.chaos.ledger import Circle, Message, NoticeRow
 from tests.chaos.stories import Case
 from tests.chaos.telling import Line, Telling
 
+#: The stages that may find an engagement unreadable.
+_JUDGES_OF_ENGAGEMENTS = ("ingest", "filter")
+_BOOKING_ID = re.compile(rb"\bB\d+-\d+\b")
 _SENT = frozenset({NoticeStatus.ACCEPTED, NoticeStatus.DELIVERED})
 
 
@@ -129,31 +133,43 @@ class DeadAccount:
 
 
 def account_dead(letters: Iterable[Envelope], cases: Iterable[Case]) -> DeadAccount:
-    """Only a reply about another patient explains a dead letter: all else passes and is retried."""
+    """What explains a dead letter: a reply about another patient, or an unreadable engagement.
+
+    All else passes and is retried.
+    """
     account = DeadAccount()
-    mixed_up = {case.moments[0][0].booking.booking_id for case in cases if case.mixed_up}
+    dying = {case.moments[0][0].booking.booking_id: case for case in cases if case.dies}
     found: set[str] = set()
     for letter in letters:
-        booking_id = _booking_of(letter)
-        found.add(booking_id)
-        if letter.dead_reason == "reply_mismatch" and booking_id in mixed_up:
+        bookings = _bookings_of(letter)
+        found |= bookings
+        if bookings and all(_explains(dying.get(one), letter) for one in bookings):
             account.explained[letter.dead_reason] += 1
         else:
-            account.unexplained.append(_described(letter, booking_id))
-    account.missing = sorted(mixed_up - found)
+            account.unexplained.append(_described(letter, bookings))
+    account.missing = sorted(dying.keys() - found)
     return account
 
 
-def _booking_of(letter: Envelope) -> str:
+def _explains(case: Case | None, letter: Envelope) -> bool:
+    if case is None:
+        return False
+    if case.mixed_up:
+        return letter.dead_reason == "reply_mismatch"
+    return letter.origin in _JUDGES_OF_ENGAGEMENTS and letter.dead_reason != "bug"
+
+
+def _bookings_of(letter: Envelope) -> set[str]:
+    """The booking of a message between stages; of what no stage could read, all that it names."""
     try:
-        return str(json.loads(letter.body)["booking"]["booking_id"])
+        return {str(json.loads(letter.body)["booking"]["booking_id"])}
     except (ValueError, KeyError, TypeError):
-        return ""
+        return {found.decode() for found in _BOOKING_ID.findall(letter.body)}
 
 
-def _described(letter: Envelope, booking_id: str) -> str:
+def _described(letter: Envelope, bookings: set[str]) -> str:
     last = f"{letter.history[-1].error}: {letter.history[-1].text}" if letter.history else ""
-    return f"{letter.origin} {letter.dead_reason} {letter.message_id} {booking_id} {last}"
+    return f"{letter.origin} {letter.dead_reason} {letter.message_id} {sorted(bookings)} {last}"
 
 
 def strangers(told: Mapping[Circle, Sequence[Message]], cases: Iterable[Case]) -> Iterator[Message]:

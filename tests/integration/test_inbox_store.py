@@ -62,6 +62,7 @@ def composer(inbox: Inbox, world: World) -> Composer:
         inbox,
         world.register,
         WORDING,
+        world.mismatches.append,
         limits=LIMITS,
         memory=MEMORY,
         clock=lambda: world.now,
@@ -174,6 +175,7 @@ def test_an_error_undoes_all_of_a_judgement(inbox: Inbox, world: World) -> None:
         inbox,
         world.register,
         BrokenWriter(),  # type: ignore[arg-type]
+        world.mismatches.append,
         limits=LIMITS,
         memory=MEMORY,
         clock=lambda: world.now,

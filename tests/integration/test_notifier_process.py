@@ -17,7 +17,7 @@ from notifier.texts import load_texts
 from shared.booking.messages import NoticeOrder
 from shared.booking.notices import Channel, NoticeStatus
 from shared.relay import open_broker
-from shared.relay.broker import Envelope, Outgoing
+from shared.relay.broker import REPLAY, Envelope, Outgoing
 from shared.store.contacts import ContactPreferences
 from shared.store.engine import open_database
 from shared.store.migrate import migrate
@@ -29,6 +29,7 @@ from tests.services.ports import free_port
 TOLVAN = "191212121212"
 MOBILE = "+46701740605"
 ADDRESS = "tolvan@example.org"
+FILE = "sqlite:///"
 SECRET = "abcdefghijklmnopqrst"
 
 
@@ -48,6 +49,7 @@ class Scene:
         migrate(database_url)
         self.database = open_database(database_url)
         self.broker_url = broker_url
+        self.database_url = database_url
         self.log = folder / "notifier.log"
         self.sms: HttpProvider
         self.mails = Mails()
@@ -131,6 +133,24 @@ def test_a_mail_server_that_is_down_delays_mail_alone(embedded: Scene) -> None:
     waiting = {Channel.SMS: NoticeStatus.ACCEPTED, Channel.EMAIL: NoticeStatus.PENDING}
     eventually(lambda: embedded.statuses() == waiting, timeout=20)
     assert len(embedded.sms.asked) == 1
+
+
+def test_a_notice_without_a_provider_is_kept_and_sent_when_there_is_one(embedded: Scene) -> None:
+    embedded.choose(sms=MOBILE, email=ADDRESS)
+    embedded.order()
+    without = embedded.notifier(BUDKAVLE_SMS_URL="")
+    assert without.ready(0)["database"] == f"sqlite {embedded.database_url.removeprefix(FILE)}"
+    broker = open_broker(embedded.broker_url)
+    (letter,) = eventually(lambda: list(broker.dead_letters("notifier")), timeout=20)
+    assert letter.dead_reason == "channel_off"
+    eventually(lambda: len(embedded.mails.caught) == 1, timeout=20)
+    without.stop()
+    assert '"event":"no_provider"' in embedded.log.read_text(encoding="utf-8")
+    broker.take_dead("notifier", lambda _letter: REPLAY)
+    broker.close()
+    embedded.notifier()
+    eventually(lambda: len(embedded.sms.asked) == 1, timeout=20)
+    assert len(embedded.mails.caught) == 1
 
 
 def test_killed_while_sending_it_never_sends_again(

@@ -192,6 +192,7 @@ class World:
         self.asked: list[BookingChange] = []
         self.waiting: list[tuple[datetime, FetchedBooking]] = []
         self.agenda: list[tuple[datetime, int, Callable[[], object]]] = []  # what else comes when
+        self.mismatches: list[str] = []  # by source
         self.about: dict[str, str] = {}  # which booking each change was about
         self._numbers = count(1)
         self._filter = Filter(self.register, _ignore, _ignore)
@@ -199,6 +200,7 @@ class World:
             self.inbox,
             self.register,
             writer,
+            self.mismatches.append,
             limits=limits,
             memory=MEMORY,
             clock=lambda: self.now,

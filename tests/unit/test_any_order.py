@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,6 +23,8 @@ from shared.booking.identity import BookingKey
 from shared.booking.inbox import InboxMessage, MessageKind
 from shared.booking.messages import BookingDetails
 from tests.unit.composer_world import CALL, LATER, OTHER_UNIT, PATIENCE, VISIT, World, but, key
+
+pytestmark = pytest.mark.slow
 
 VERSIONS = [VISIT, LATER, CALL, but(VISIT, reason="Ont i ögat"), but(LATER, unit_name="Bergby")]
 ONE = [key("A")]

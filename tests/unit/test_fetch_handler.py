@@ -58,7 +58,7 @@ class Watch:
     def __init__(self) -> None:
         self.mismatches: list[Mismatch] = []
         self.results: list[str] = []
-        self.closings: list[bool] = []
+        self.openings: list[bool] = []
 
     def mismatch(self, source: Source, what: Mismatch) -> None:
         self.mismatches.append(what)
@@ -66,8 +66,8 @@ class Watch:
     def call_ended(self, source: Source, result: str, seconds: float) -> None:
         self.results.append(result)
 
-    def source_closed(self, source: Source, *, closed: bool) -> None:
-        self.closings.append(closed)
+    def breaker_changed(self, source: Source, *, is_open: bool) -> None:
+        self.openings.append(is_open)
 
 
 class World:
@@ -236,7 +236,7 @@ class TestRetriesEndWhenTheVisitHasBegun:
         outcome = world.handle(a_change(most_recent_content="20261201140000"))
         assert isinstance(outcome, Publish)
 
-    def test_a_closed_source_does_not_keep_it_for_ever(self) -> None:
+    def test_an_open_breaker_does_not_keep_it_for_ever(self) -> None:
         world = World(TIMED_OUT)
         for _ in range(3):
             world.handle(a_change())
@@ -248,13 +248,13 @@ class TestRetriesEndWhenTheVisitHasBegun:
         assert outcome == Drop(DropReason.TIME_PASSED)
 
 
-def test_a_closed_source_postpones_without_spending_attempts_and_opens_after_a_probe() -> None:
+def test_an_open_breaker_postpones_without_spending_attempts_and_closes_after_a_probe() -> None:
     world = World(TIMED_OUT)
     for _ in range(3):
         assert isinstance(world.handle(a_change()), RetryLater)
     waiting = world.handle(a_change())
     assert isinstance(waiting, Postpone)
-    assert waiting.reason is WaitReason.SOURCE_CLOSED
+    assert waiting.reason is WaitReason.BREAKER_OPEN
     assert waiting.delay >= timedelta(seconds=5)
     assert len(world.client.asked) == 3
 
@@ -263,15 +263,15 @@ def test_a_closed_source_postpones_without_spending_attempts_and_opens_after_a_p
     assert isinstance(waiting.instead, BookingChange)
     assert isinstance(world.handle(waiting.instead), Publish)
     assert isinstance(world.handle(a_change()), Publish)
-    assert world.watch.closings == [True, False]
+    assert world.watch.openings == [True, False]
 
 
-def test_a_fault_in_the_request_itself_does_not_close_the_source() -> None:
+def test_a_fault_in_the_request_itself_does_not_open_the_breaker() -> None:
     world = World(CallFailed(RetryReason.FAULT, "Fault Client", source_works=True))
     for _ in range(10):
         world.clock.forward(1)
         assert isinstance(world.handle(a_change()), RetryLater)
-    assert world.watch.closings == []
+    assert world.watch.openings == []
 
 
 def test_a_bug_in_the_call_is_no_verdict_on_the_source() -> None:
@@ -280,7 +280,7 @@ def test_a_bug_in_the_call_is_no_verdict_on_the_source() -> None:
         world.clock.forward(1)
         with pytest.raises(ValueError, match="bug"):
             world.handle(a_change())
-    assert world.watch.closings == []
+    assert world.watch.openings == []
     assert set(world.watch.results) == {"bug"}
 
 

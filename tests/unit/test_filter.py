@@ -1,14 +1,18 @@
 """What the filter keeps of a request, what it pairs, and what it says of the rest."""
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
 from filter.handler import Filter
+from filter.metrics import report_dropped
 from filter.rules import DropReason
 from shared.base.errors import Unavailable
 from shared.base.ids import spell
@@ -53,9 +57,21 @@ def notification(*engagements: Engagement) -> Notification:
 class FakeRegister:
     def __init__(self, *active: str) -> None:
         self._active = {hsa_key(hsa_id) for hsa_id in active}
+        self.questions = 0
 
-    def find(self, hsa_id: str) -> object | None:
-        return hsa_id if hsa_key(hsa_id) in self._active else None
+    def find_all(self, hsa_ids: Iterable[str]) -> set[str]:
+        self.questions += 1
+        return self._active & set(map(hsa_key, hsa_ids))
+
+
+def no_report(
+    _notification: Notification, _reason: DropReason, _systems: Mapping[str, int]
+) -> None:
+    """For tests of something else."""
+
+
+def no_refusals(_odd: object, *, activated: bool, kept: bool) -> None:
+    """There is nothing odd."""
 
 
 class Filtered:
@@ -63,7 +79,8 @@ class Filtered:
 
     def __init__(self, *engagements: Engagement) -> None:
         self.dropped: Counter[str] = Counter()
-        handle = Filter(FakeRegister("SE-SOURCE", "SE-OTHER"), self._count, no_report)
+        self.systems: Counter[str] = Counter()
+        handle = Filter(FakeRegister("SE-SOURCE", "SE-OTHER"), self._report, no_refusals)
         self.outcome = handle(notification(*engagements))
 
     @property
@@ -75,12 +92,12 @@ class Filtered:
     def bookings(self) -> list[tuple[str, bool]]:
         return [(change.booking.booking_id, change.deleted) for change in self.changes]
 
-    def _count(self, reason: DropReason, number: int) -> None:
-        self.dropped[reason] += number
-
-
-def no_report(_odd: object, *, activated: bool, kept: bool) -> None:
-    """There is nothing odd."""
+    def _report(
+        self, reported: Notification, reason: DropReason, systems: Mapping[str, int]
+    ) -> None:
+        assert reported.notification_id == "abcdefghijklmnopqrst"
+        self.dropped[reason] += sum(systems.values())
+        self.systems.update(systems)
 
 
 def test_one_engagement_of_ours_becomes_one_change() -> None:
@@ -140,6 +157,29 @@ def test_a_system_that_is_not_activated_is_ignored() -> None:
     filtered = Filtered(engagement(source_system="SE-STRANGER"))
     assert filtered.outcome == Drop(DropReason.NOT_ACTIVATED)
     assert filtered.dropped == {DropReason.NOT_ACTIVATED: 1}
+    assert filtered.systems == {"SE-STRANGER": 1}
+
+
+def test_a_batch_asks_the_register_once_and_answers_for_each() -> None:
+    register = FakeRegister("SE-SOURCE")
+    strangers = [notification(engagement(source_system=f"SE-{number}")) for number in range(19)]
+    handler = Filter(register, no_report, no_refusals)
+    *dropped, published = handler.handle_batch([*strangers, notification(engagement())])
+    assert dropped == [Drop(DropReason.NOT_ACTIVATED)] * 19
+    assert published == handler(notification(engagement()))
+    assert register.questions == 2
+
+
+def test_the_register_is_not_asked_about_other_domains() -> None:
+    class Asked(FakeRegister):
+        def find_all(self, hsa_ids: Iterable[str]) -> set[str]:
+            assert set(hsa_ids) == {"SE-SOURCE"}
+            return super().find_all(hsa_ids)
+
+    foreign = engagement(service_domain="riv:other", source_system="SE-STRANGER")
+    assert Filter(Asked(), no_report, no_refusals)(notification(foreign, engagement())) == Drop(
+        DropReason.NOTHING_OURS
+    )
 
 
 def test_of_a_mixed_request_the_rest_goes_on_and_every_drop_is_counted() -> None:
@@ -160,10 +200,10 @@ def test_a_request_dropped_for_several_reasons_says_so() -> None:
 
 def test_while_the_register_cannot_be_read_the_notification_waits() -> None:
     class Away:
-        def find(self, hsa_id: str) -> object | None:
+        def find_all(self, hsa_ids: Iterable[str]) -> set[str]:
             raise Unavailable("register_unavailable")
 
-    handle = Filter(Away(), lambda _reason, _number: None, no_report)
+    handle = Filter(Away(), no_report, no_refusals)
     with pytest.raises(Unavailable):
         handle(notification(engagement()))
 
@@ -298,9 +338,7 @@ def test_a_booking_that_stands_twice_is_asked_for_once_with_the_latest_word() ->
 def test_ids_do_not_depend_on_what_the_register_says_of_the_others() -> None:
     request = [engagement("x", source_system="SE-STRANGER"), engagement("y")]
     before = Filtered(*request).changes
-    knows_all = Filter(
-        FakeRegister("SE-STRANGER", "SE-SOURCE"), lambda _reason, _number: None, no_report
-    )
+    knows_all = Filter(FakeRegister("SE-STRANGER", "SE-SOURCE"), no_report, no_refusals)
     after = knows_all(notification(*request))
     assert isinstance(after, Publish)
     assert before[0] in after.messages
@@ -322,6 +360,7 @@ def test_a_domain_is_compared_bare() -> None:
     assert service_domain(" URN:Riv:crm:Scheduling") == "riv:crm:scheduling"
 
 
+NAMED = ("budkavle_filter_not_activated_total", {"source": "SE-NAMED"})
 SOURCES = st.sampled_from(["SE-SOURCE", "se-source", "SE-OTHER", "SE-STRANGER"])
 ENGAGEMENTS = st.builds(
     engagement,
@@ -360,3 +399,19 @@ def test_a_booking_that_was_created_at_all_is_never_told_as_removed(
     changes = filtered.changes if isinstance(filtered.outcome, Publish) else []
     for change in changes:
         assert not (change.deleted and change.booking.digest in created)
+
+
+def test_a_drop_names_its_systems_in_one_line_and_in_a_metric() -> None:
+    before = REGISTRY.get_sample_value(*NAMED) or 0
+    with capture_logs() as lines:
+        report_dropped(
+            notification(engagement()),
+            DropReason.NOT_ACTIVATED,
+            {"SE-NAMED": 2, **{f"SE-{number}": 1 for number in range(30)}},
+        )
+    [line] = lines
+    assert line["event"] == "engagements_dropped"
+    assert (line["reason"], line["number"]) == ("not_activated", 32)
+    assert line["notification_id"] == "abcdefghijklmnopqrst"
+    assert line["sources"].split() == ["SE-NAMED", *(f"SE-{number}" for number in range(19))]
+    assert REGISTRY.get_sample_value(*NAMED) == before + 2

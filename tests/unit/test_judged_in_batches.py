@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from types import FrameType
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +13,8 @@ from composer.verdict import Reason
 from shared.booking.messages import FetchedBooking
 from shared.relay.outcomes import DeadLetter, Postpone, Publish
 from tests.unit.composer_world import LATER, VISIT, World, but, key
+
+pytestmark = pytest.mark.slow
 
 A, B = key("A"), key("B")
 OTHERS = key("A", patient="201212121212")

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from notifier.handler import (
+    DeadReason,
     DropReason,
     Lane,
     Note,
@@ -20,7 +21,7 @@ from notifier.replies import Accepted, Away, Rejected, Reply, TryLater, Uncertai
 from shared.base.errors import Unavailable
 from shared.booking.messages import NoticeOrder
 from shared.booking.notices import Channel, Claim, Notice, NoticeStatus
-from shared.relay.outcomes import Drop, Outcome, Postpone, Publish, RetryLater
+from shared.relay.outcomes import DeadLetter, Drop, Outcome, Postpone, Publish, RetryLater
 
 NOON = datetime(2026, 12, 3, 11, 0, tzinfo=UTC)
 EVENING = datetime(2026, 12, 3, 21, 0, tzinfo=UTC)  # 22:00 in Sweden
@@ -163,9 +164,10 @@ def test_nothing_chosen_nothing_sent(world: World) -> None:
     assert world.notices.rows == {}
 
 
-def test_a_chosen_channel_without_a_provider_is_off(world: World) -> None:
+def test_a_chosen_channel_without_a_provider_is_a_dead_letter(world: World) -> None:
     del world.lanes[Channel.SMS]
-    assert world.handle() == Drop(DropReason.CHANNEL_OFF)
+    assert world.handle() == DeadLetter(DeadReason.CHANNEL_OFF)
+    assert world.notices.rows == {}
 
 
 @pytest.mark.parametrize(("left", "sent"), [(-1, 0), (0, 0), (1, 1)])
@@ -192,6 +194,14 @@ class TestTwoChannels:
         assert len({order.identity for order in orders.values()}) == 2
         assert world.sms.sent == world.email.sent == []
 
+    def test_one_without_a_provider_is_a_dead_letter_and_the_other_is_sent(
+        self, world: World
+    ) -> None:
+        del world.lanes[Channel.SMS]
+        orders = self.orders(world)
+        assert world.handle(orders[Channel.SMS]) == DeadLetter(DeadReason.CHANNEL_OFF)
+        assert world.handle(orders[Channel.EMAIL]) == Publish((), note=Note.ACCEPTED)
+
     def test_one_in_trouble_does_not_touch_the_other(self, world: World) -> None:
         world.sms.reply = TryLater("busy")
         orders = self.orders(world)
@@ -206,11 +216,6 @@ class TestTwoChannels:
         assert world.handle(orders[Channel.SMS]) == Drop(DropReason.NOT_WANTED)
         world.handle(orders[Channel.EMAIL])
         assert world.email.sent == [("notice-m-email", "ny@example.org")]
-
-    def test_no_detour_when_only_one_has_a_provider(self, world: World) -> None:
-        del world.lanes[Channel.SMS]
-        assert world.handle() == Publish((), note=Note.ACCEPTED)
-        assert len(world.email.sent) == 1
 
 
 class TestWhatTheProviderSays:

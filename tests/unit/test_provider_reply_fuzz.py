@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from unittest import mock
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +16,8 @@ from notifier.mail_server import MailServer
 from notifier.replies import Accepted, Away, Rejected, Reply, TryLater, Uncertain
 from notifier.sms_46elks import read_reply
 from tests.mutations import spoil
+
+pytestmark = pytest.mark.slow
 
 NOW = datetime(2026, 12, 3, 11, 0, tzinfo=UTC)
 MOBILE = "+46701740605"

@@ -19,6 +19,8 @@ from tests.fake_subscriber import FakeSubscriber, Received, fake_subscriber
 from tests.polling import eventually
 from tests.sandbox_world import RunningWorld, running_world
 
+pytestmark = pytest.mark.slow
+
 FORM = {"from": "Inkorg1177", "to": "+46701740605", "message": "Du har ett nytt meddelande."}
 
 

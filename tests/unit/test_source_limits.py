@@ -24,7 +24,7 @@ class Unwatched:
     def call_ended(self, source: Source, result: str, seconds: float) -> None:
         pass
 
-    def source_closed(self, source: Source, *, closed: bool) -> None:
+    def breaker_changed(self, source: Source, *, is_open: bool) -> None:
         pass
 
 

@@ -151,7 +151,7 @@ def test_a_new_person_number_cancels_nothing(
     world.pass_time(timedelta(minutes=10))
     assert world.kinds == ["booking_confirmation", "booking_confirmation"]
     assert world.newest.patient == NEW_NUMBER
-    assert "reply_mismatch" not in world.outcomes
+    assert world.mismatches == []
 
 
 def test_a_new_number_that_the_source_shows_late(world: World) -> None:
@@ -171,6 +171,7 @@ def test_a_removal_answered_for_another_person_without_a_reason_is_an_incident(
     world.pass_time()
     assert world.kinds == ["booking_confirmation"]
     assert world.outcomes[-1] == "reply_mismatch"
+    assert world.mismatches == [SOURCE]
 
 
 def test_a_creation_answered_for_the_old_number_for_ever_is_an_incident(world: World) -> None:
