@@ -80,7 +80,8 @@ class Rows:
 
     def mark(self, name: str, *, days: float, awaiting: str | None = None) -> None:
         moments = {"fetched_at": ago(days), "received_at": ago(days)}
-        values = {"booking": name, "patient_bookings": "c", "gone": True, "awaiting": awaiting}
+        digests = {"booking": name, "patient_bookings": "c", "same_id": "i"}
+        values = {**digests, "notification_id": "n", "gone": True, "awaiting": awaiting}
         self._insert(booking_watermark, {**values, **moments})
 
     def purge(self, limits: Limits = LIMITS) -> dict[str, int]:
