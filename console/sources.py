@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from console.exits import nothing_found
-from console.opening import opened_database
+from console.opening import load_settings, opened_database
 from console.output import AsJson, print_json, print_rows, say, shown
 from shared.base.clock import utcnow
 from shared.booking.environment import Environment
@@ -103,6 +103,9 @@ def add(
     with opened_database() as database:
         done = SourceRegister(database).add(source)
     say(_told(done, source))
+    own = load_settings().environment
+    if own != environment:
+        say(f"This installation handles {own} (BUDKAVLE_ENVIRONMENT): it ignores this system.")
 
 
 @commands.command()

@@ -43,7 +43,7 @@ def run(settings: FetcherSettings) -> int:
         settings,
         concurrency=settings.fetcher_concurrency,
         prefetch=settings.fetcher_prefetch,
-        checks={"register": sources.ready},
+        checks={"register": sources.ready, "database": database.ready},
         closers=[platform.close, database.close],
     )
 
