@@ -22,6 +22,7 @@ class ExitCode(IntEnum):
     NOTHING_FOUND = 1
     USAGE = 2
     UNAVAILABLE = 3
+    TROUBLE = 4  # `status` and `check` found something wrong
 
 
 class Refused(Exception):

@@ -54,6 +54,7 @@ def run(settings: NotifierSettings) -> int:
         prefetch=settings.notifier_prefetch,
         checks={"database": database.ready},
         started=partial(log_missing_providers, lanes),
+        report=lambda: {"channels_off": [each for each in Channel if each not in lanes]},
         closers=[*start_reports(settings, notices), database.close],
     )
 

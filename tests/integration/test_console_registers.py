@@ -66,6 +66,9 @@ def test_an_added_source_is_listed(budkavle: CommandLine) -> None:
         "calls_per_second": 5.0,
         "calls_in_flight": 4,
         "activated_by": "anna",
+        "paused_by": None,
+        "paused_at": None,
+        "state": "active",
     }
     assert "Tidbok [prov]" in budkavle.out("source", "list")
 
