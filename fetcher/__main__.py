@@ -39,7 +39,7 @@ def run(settings: FetcherSettings) -> int:
     limits = _limits(settings, database, watch)
     return run_stage(
         "fetcher",
-        FetchHandler(contracts, sources, limits, watch, utcnow, settings.patience),
+        FetchHandler(contracts, sources, limits, watch, utcnow),
         settings,
         concurrency=settings.fetcher_concurrency,
         prefetch=settings.fetcher_prefetch,
