@@ -47,7 +47,7 @@ class Link:
     Each attempt goes to the next of `nodes`. `on_open` gets each new session on the I/O thread.
     Waits between rounds of attempts grow from a fifth of a second to `longest_wait`, with jitter,
     so that a fleet does not come back in one instant. A node that stalls is left (`Watchdog`, which
-    asks about `watched_queue`).
+    asks about `watched_queue`, in which our consumer should be known while `consuming()`).
     """
 
     def __init__(
@@ -57,13 +57,20 @@ class Link:
         on_open: Callable[[Session], None] = lambda _session: None,
         *,
         watched_queue: str = work_queue(READING_STAGES[0]),
+        consuming: Callable[[], bool] = lambda: False,
         longest_wait: float = _LONGEST_WAIT,
     ) -> None:
         self._nodes = nodes
         self._log = log.bind(connection=nodes.connection)
         self._topology = topology
         self._on_open = on_open
-        self._watched_queue = watched_queue
+        self._watchdog = partial(
+            Watchdog,
+            queue=watched_queue,
+            later=self.call_later,
+            on_stalled=self._on_stalled,
+            consuming=consuming,
+        )
         self._longest_wait = longest_wait
         self._guard = threading.RLock()  # a condition is slower, and each crossing takes it
         self._changed = threading.Condition(self._guard)
@@ -227,7 +234,7 @@ class Link:
         soon = partial(self.call_later, 0)
         session = Session(channel, on_unroutable=self._redeclare, soon=soon)
         self._on_open(session)
-        Watchdog(session, self._watched_queue, later=self.call_later, on_stalled=self._on_stalled)
+        self._watchdog(session)
         with self._changed:
             self._session = session
             self._tried = True
