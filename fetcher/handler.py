@@ -8,7 +8,7 @@ from typing import Protocol
 from fetcher.answers import Answer, CallFailed
 from fetcher.limits import Permit, Source, Wait, WaitReason
 from fetcher.verification import Mismatch, mismatch
-from shared.base.clock import Clock
+from shared.base.clock import Clock, is_of_the_future
 from shared.booking.identity import BookingKey
 from shared.booking.messages import BookingChange, FetchedBooking
 from shared.relay.outcomes import DeadLetter, Drop, Outcome, Postpone, Publish, RetryLater
@@ -94,7 +94,8 @@ class FetchHandler:
         source = self._register.find(change.booking.source_system)
         if source is None:
             return Drop(DropReason.SOURCE_NOT_ACTIVATED)
-        admission = self._limits.admit(source, change.slot)
+        wrong = is_of_the_future(change.slot_given_at, self._clock())
+        admission = self._limits.admit(source, None if wrong else change.slot)
         if isinstance(admission, Wait):
             return self._wait(change, contract, admission)
         return self._fetch(change, contract, source, admission)
@@ -103,8 +104,9 @@ class FetchHandler:
         """Come back at `wait.until`, unless the breaker is open and the visit has begun."""
         if wait.reason is WaitReason.BREAKER_OPEN and self._is_over(change, contract):
             return Drop(DropReason.TIME_PASSED)
-        delay = max(wait.until - self._clock(), _NO_TIME)
-        return Postpone(delay, wait.reason, change.model_copy(update={"slot": wait.slot}))
+        now = self._clock()
+        later = change.model_copy(update={"slot": wait.slot, "slot_given_at": now})
+        return Postpone(max(wait.until - now, _NO_TIME), wait.reason, later)
 
     def _fetch(
         self, change: BookingChange, contract: Contract, source: Source, permit: Permit

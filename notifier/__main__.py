@@ -22,6 +22,7 @@ from shared.base.errors import WrongSettings
 from shared.base.settings import blaming
 from shared.booking.notices import Channel
 from shared.stage.process import run_stage, start
+from shared.store.clock import DatabaseClock
 from shared.store.contacts import ContactPreferences
 from shared.store.engine import open_database
 from shared.store.migrate import ensure_sqlite
@@ -37,6 +38,7 @@ def run(settings: NotifierSettings) -> int:
     url = settings.database_url.get_secret_value()
     ensure_sqlite(url)
     database = open_database(url, pool_size=settings.notifier_concurrency)
+    clock = DatabaseClock(database)
     notices = NoticeStore(database)
     notifier = Notifier(
         ContactPreferences(database),
@@ -44,7 +46,7 @@ def run(settings: NotifierSettings) -> int:
         lanes,
         observe,
         sending_limit=timedelta(seconds=settings.notifier_sending_seconds),
-        clock=utcnow,
+        clock=clock,
     )
     return run_stage(
         "notifier",
@@ -52,7 +54,7 @@ def run(settings: NotifierSettings) -> int:
         settings,
         concurrency=settings.notifier_concurrency,
         prefetch=settings.notifier_prefetch,
-        checks={"database": database.ready},
+        checks={"database": database.ready, "clock": clock.agrees},
         started=partial(log_missing_providers, lanes),
         closers=[*start_reports(settings, notices), database.close],
     )
