@@ -41,7 +41,7 @@ def run(settings: FetcherSettings) -> int:
     limits = _limits(settings, database, watch, clock)
     return run_stage(
         "fetcher",
-        FetchHandler(contracts, sources, limits, watch, clock, settings.patience),
+        FetchHandler(contracts, sources, limits, watch, clock),
         settings,
         concurrency=settings.fetcher_concurrency,
         prefetch=settings.fetcher_prefetch,

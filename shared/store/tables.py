@@ -127,11 +127,15 @@ booking_watermark = Table(
     Column(
         "patient_bookings", String(64), nullable=False, index=True
     ),  # digest of patient and source
+    Column("same_id", String(64), nullable=False, index=True),  # of source and booking id
     Column("fetched_at", Instant, nullable=False, index=True),
     Column("gone", Boolean, nullable=False),
     Column("awaiting", String(8)),  # shared.booking.inbox.Awaiting: a removal or a creation on hold
     Column("awaiting_since", Instant),
     Column("received_at", Instant, nullable=False),  # when ingest took the newest judged change
+    Column("notification_id", String(40), nullable=False),  # of that request
+    Column("first_seen_at", Instant),  # when ingest first took a creation of it
+    Column("held", JSON(none_as_null=True)),  # while a creation is awaited: what is compared
     Column("successor", String(64)),  # digest of the booking that took this one's place
 )
 
@@ -150,10 +154,13 @@ notice = Table(
     Column("id", String(40), primary_key=True),
     Column("message_id", String(40), nullable=False),
     Column("channel", String(5), nullable=False),
-    Column("status", String(10), nullable=False, index=True),  # notifier.handler.NoticeStatus
+    Column("recipient", String(64), nullable=False),  # digest of the patient
+    Column("status", String(10), nullable=False, index=True),  # shared.booking.notices.NoticeStatus
+    Column("claim_id", String(40), index=True),  # the same in all notices sent as one
     Column("provider_id", String(100), index=True),  # the SMS provider's id, for its reports
     Column("detail", String(200), nullable=False, default=""),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     UniqueConstraint("message_id", "channel"),
+    Index("ix_notice_recipient_channel", "recipient", "channel"),
 )

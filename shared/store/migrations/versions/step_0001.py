@@ -88,17 +88,22 @@ def create_booking_watermark() -> None:
         "booking_watermark",
         sa.Column("booking", sa.String(64), nullable=False),
         sa.Column("patient_bookings", sa.String(64), nullable=False),
+        sa.Column("same_id", sa.String(64), nullable=False),
         sa.Column("fetched_at", INSTANT, nullable=False),
         sa.Column("gone", sa.Boolean(), nullable=False),
         sa.Column("awaiting", sa.String(8)),
         sa.Column("awaiting_since", INSTANT),
         sa.Column("received_at", INSTANT, nullable=False),
+        sa.Column("notification_id", sa.String(40), nullable=False),
+        sa.Column("first_seen_at", INSTANT),
+        sa.Column("held", sa.JSON(none_as_null=True)),
         sa.Column("successor", sa.String(64)),
         sa.PrimaryKeyConstraint("booking", name="pk_booking_watermark"),
     )
     op.create_index(
         "ix_booking_watermark_patient_bookings", "booking_watermark", ["patient_bookings"]
     )
+    op.create_index("ix_booking_watermark_same_id", "booking_watermark", ["same_id"])
     op.create_index("ix_booking_watermark_fetched_at", "booking_watermark", ["fetched_at"])
 
 
@@ -119,7 +124,9 @@ def create_notice() -> None:
         sa.Column("id", sa.String(40), nullable=False),
         sa.Column("message_id", sa.String(40), nullable=False),
         sa.Column("channel", sa.String(5), nullable=False),
+        sa.Column("recipient", sa.String(64), nullable=False),
         sa.Column("status", sa.String(10), nullable=False),
+        sa.Column("claim_id", sa.String(40)),
         sa.Column("provider_id", sa.String(100)),
         sa.Column("detail", sa.String(200), nullable=False),
         sa.Column("created_at", INSTANT, nullable=False),
@@ -127,5 +134,7 @@ def create_notice() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_notice"),
         sa.UniqueConstraint("message_id", "channel", name="uq_notice_message_id_channel"),
     )
+    op.create_index("ix_notice_claim_id", "notice", ["claim_id"])
+    op.create_index("ix_notice_recipient_channel", "notice", ["recipient", "channel"])
     op.create_index("ix_notice_provider_id", "notice", ["provider_id"])
     op.create_index("ix_notice_status", "notice", ["status"])
