@@ -65,6 +65,11 @@ class Database:
         self.engine = engine
         self._single = single
 
+    @property
+    def has_clock(self) -> bool:
+        """Whether it is a server of its own, whose clock all its clients can go by."""
+        return self.engine.dialect.name == "postgresql"
+
     def begin(self) -> AbstractContextManager[Connection]:
         """One transaction: committed at the end, rolled back on any error.
 
