@@ -6,8 +6,9 @@ into a folder (`BUDKAVLE_COMPOSER_TEMPLATES`); what it does not have is taken fr
 them are compiled and tried when the composer starts, so that none can fail on a patient's message.
 
 In a template: `new` and `old` are `View`s (`old` is None when nothing is said to have changed) and
-`changed` holds the names of `Aspect` that differ between them. The sentences of `_sentences.txt`
-are plain text: take them through the filter `lines`, so that HTML escapes what they quote.
+`changed` holds the names of `Aspect` that differ between them; `has_new_time` says of a
+cancellation that the patient was just given another time. The sentences of `_sentences.txt` are
+plain text: take them through the filter `lines`, so that HTML escapes what they quote.
 """
 
 from dataclasses import dataclass
@@ -70,13 +71,19 @@ class Wording:
         self._try_all()
 
     def render(
-        self, kind: MessageKind, details: BookingDetails, previous: BookingDetails | None = None
+        self,
+        kind: MessageKind,
+        details: BookingDetails,
+        previous: BookingDetails | None = None,
+        *,
+        has_new_time: bool = False,
     ) -> MessageText:
         """The message of `kind` about `details`, which were `previous` until now."""
         values = {
             "new": _view(details),
             "old": _view(previous) if previous else None,
             "changed": changed_aspects(previous, details) if previous else (),
+            "has_new_time": has_new_time,
         }
         subject, text, html = (template.render(values) for template in self._templates[kind])
         return MessageText(" ".join(subject.split()), _tidy(text), html.strip())
