@@ -7,10 +7,10 @@ from composer.handler import Composer
 from composer.metrics import report_mismatch
 from composer.settings import ComposerSettings
 from composer.wording import BrokenTemplate, Wording
-from shared.base.clock import utcnow
 from shared.base.errors import WrongSettings
 from shared.base.ids import new_id
 from shared.stage.process import run_stage, start
+from shared.store.clock import DatabaseClock
 from shared.store.engine import open_database
 from shared.store.inbox import Inbox
 from shared.store.migrate import ensure_sqlite
@@ -27,6 +27,7 @@ def run(settings: ComposerSettings) -> int:
     database = open_database(url, pool_size=settings.composer_concurrency)
     register = SourceRegister(database)
     sources = CachedRegister(lambda: register.snapshot(settings.environment), _REGISTER_AGE)
+    clock = DatabaseClock(database)
     composer = Composer(
         Inbox(database),
         sources,
@@ -34,7 +35,7 @@ def run(settings: ComposerSettings) -> int:
         report_mismatch,
         limits=settings.limits,
         memory=settings.watermarks_kept,
-        clock=utcnow,
+        clock=clock,
         new_id=new_id,
     )
     return run_stage(
@@ -44,7 +45,7 @@ def run(settings: ComposerSettings) -> int:
         concurrency=settings.composer_concurrency,
         prefetch=settings.composer_prefetch,
         handle_batch=composer.handle_batch,
-        checks={"database": database.ready, "register": sources.ready},
+        checks={"database": database.ready, "register": sources.ready, "clock": clock.agrees},
         closers=[database.close],
     )
 

@@ -35,6 +35,8 @@ def _text_of(longest: int) -> Callable[[str], str]:
         kept = text.strip()
         if not 1 <= len(kept) <= longest:
             raise typer.BadParameter(f"must have 1 to {longest} characters")
+        if not kept.isprintable():
+            raise typer.BadParameter("must not hold invisible characters")
         return kept
 
     return take

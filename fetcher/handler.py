@@ -8,8 +8,8 @@ from typing import Any, Protocol
 from fetcher.answers import Answer, CallFailed, Timeslot
 from fetcher.limits import Permit, Source, Wait, WaitReason
 from fetcher.verification import Mismatch, mismatch, same_person
-from shared.base.clock import Clock
-from shared.booking.identity import BookingKey
+from shared.base.clock import Clock, is_of_the_future
+from shared.booking.identity import BookingKey, service_domain
 from shared.booking.messages import BookingChange, FetchedBooking
 from shared.relay.outcomes import DeadLetter, Drop, Outcome, Postpone, Publish, RetryLater
 
@@ -83,13 +83,14 @@ class FetchHandler:
         self._clock = clock
 
     def __call__(self, change: BookingChange) -> Outcome:
-        contract = self._contracts.get(change.service_domain.strip().lower().removeprefix("urn:"))
+        contract = self._contracts.get(service_domain(change.service_domain))
         if contract is None:
             return DeadLetter(DeadReason.UNKNOWN_SERVICE_DOMAIN)
         source = self._register.find(change.booking.source_system)
         if source is None:
             return Drop(DropReason.SOURCE_NOT_ACTIVATED)
-        admission = self._limits.admit(source, change.slot)
+        wrong = is_of_the_future(change.slot_given_at, self._clock())
+        admission = self._limits.admit(source, None if wrong else change.slot)
         if isinstance(admission, Wait):
             return self._wait(change, contract, admission)
         return self._fetch(change, contract, source, admission)
@@ -98,8 +99,9 @@ class FetchHandler:
         """Come back at `wait.until`, unless the source is not asked now and the visit has begun."""
         if wait.reason in _NOT_ASKED and self._is_over(change, contract):
             return Drop(DropReason.TIME_PASSED)
-        delay = max(wait.until - self._clock(), _NO_TIME)
-        return Postpone(delay, wait.reason, change.model_copy(update={"slot": wait.slot}))
+        now = self._clock()
+        later = change.model_copy(update={"slot": wait.slot, "slot_given_at": now})
+        return Postpone(max(wait.until - now, _NO_TIME), wait.reason, later)
 
     def _fetch(
         self, change: BookingChange, contract: Contract, source: Source, permit: Permit

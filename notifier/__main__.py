@@ -24,6 +24,7 @@ from shared.base.settings import blaming
 from shared.base.text_folder import UnfitText
 from shared.booking.notices import Channel
 from shared.stage.process import run_stage, start
+from shared.store.clock import DatabaseClock
 from shared.store.contacts import ContactPreferences
 from shared.store.engine import open_database
 from shared.store.migrate import ensure_sqlite
@@ -39,6 +40,7 @@ def run(settings: NotifierSettings) -> int:
     url = settings.database_url.get_secret_value()
     ensure_sqlite(url)
     database = open_database(url, pool_size=settings.notifier_concurrency)
+    clock = DatabaseClock(database)
     notices = NoticeStore(database)
     notifier = Notifier(
         ContactPreferences(database),
@@ -47,7 +49,7 @@ def run(settings: NotifierSettings) -> int:
         observe,
         collecting=timedelta(seconds=settings.notifier_collect_seconds),
         sending_limit=timedelta(seconds=settings.notifier_sending_seconds),
-        clock=utcnow,
+        clock=clock,
     )
     return run_stage(
         "notifier",
@@ -55,7 +57,7 @@ def run(settings: NotifierSettings) -> int:
         settings,
         concurrency=settings.notifier_concurrency,
         prefetch=settings.notifier_prefetch,
-        checks={"database": database.ready},
+        checks={"database": database.ready, "clock": clock.agrees},
         started=partial(log_missing_providers, channels),
         report=lambda: {"channels_off": [each for each in Channel if each not in channels]},
         closers=[*start_reports(settings, notices), database.close],

@@ -44,7 +44,14 @@ class LineInMemory:
         self.reserved: list[tuple[datetime, timedelta]] = []
         self._ends: dict[str, datetime] = {}
 
-    def reserve(self, hsa_key: str, *, not_before: datetime, span: timedelta) -> datetime:
+    def reserve(
+        self,
+        hsa_key: str,
+        *,
+        now: datetime,
+        not_before: datetime,
+        span: timedelta,
+    ) -> datetime:
         first = max(self._ends.get(hsa_key, not_before), not_before)
         self._ends[hsa_key] = first + span
         self.reserved.append((first, span))

@@ -164,6 +164,8 @@ class BookingChange(_BookingMessage):
 
     #: When this change may be fetched, once the source's rate limit has given it a slot.
     slot: AwareDatetime | None = None
+    #: When it was given that slot. In the future: by a process whose clock was wrong.
+    slot_given_at: AwareDatetime | None = None
 
 
 class BookingDetails(Part):

@@ -66,6 +66,7 @@ class Envelope(NamedTuple):
     body: bytes
     attempt: int = 1  # the attempt that is to be made now
     not_before: datetime | None = None  # a longer wait is walked in several delay steps
+    delayed_at: datetime | None = None  # when that wait began, by the clock of who set it
     history: tuple[Failure, ...] = ()  # the first and the latest failures
     dead_reason: str = ""  # set on dead letters only
     dead_since: datetime | None = None
@@ -88,6 +89,7 @@ class Envelope(NamedTuple):
         return self._replace(
             attempt=1,
             not_before=None,
+            delayed_at=None,
             dead_reason="",
             dead_since=None,
             replays=self.replays + 1,

@@ -65,6 +65,11 @@ class Database:
         self.engine = engine
         self._single = single
 
+    @property
+    def has_clock(self) -> bool:
+        """Whether it is a server of its own, whose clock all its clients can go by."""
+        return self.engine.dialect.name == "postgresql"
+
     def begin(self) -> AbstractContextManager[Connection]:
         """One transaction: committed at the end, rolled back on any error.
 
@@ -89,8 +94,14 @@ class Database:
             raise DatabaseUnavailable(cause_of(error.__cause__ or error)) from error
         except DBAPIError as error:
             if error.connection_invalidated or isinstance(error.orig, _PASSING):
+                self._forget_connections(error.orig)
                 raise DatabaseUnavailable(cause_of(error.orig or error)) from error
             raise
+
+    def _forget_connections(self, error: BaseException | None) -> None:
+        """Those to a server that became read-only: others lead to the one that takes writes."""
+        if isinstance(error, ReadOnlySqlTransaction):
+            self.close()
 
     def ready(self) -> bool:
         """Whether it can be reached, and has been set up."""
@@ -131,6 +142,9 @@ def open_database(
 ) -> Database:
     """What `url` names; it connects on first use. Raises `UnknownDatabase`.
 
+    Several servers, of which the one that takes writes is used, as SQLAlchemy has them:
+    `postgresql+psycopg://user@/name?host=a:5432&host=b:5432&target_session_attrs=read-write`.
+
     `lock_wait`: who waits longer for another's lock (PostgreSQL) finds the database unavailable.
     Not `durable`: what is written is not waited for on the disk, and a crash of PostgreSQL may take
     back the last second of it.
@@ -157,7 +171,7 @@ def _postgresql(url: URL, pool_size: int, session: Mapping[str, object], **mode:
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_timeout=_CONNECT_SECONDS,
-        connect_args={**_NETWORK, **url.query},
+        connect_args={name: value for name, value in _NETWORK.items() if name not in url.query},
         hide_parameters=True,
         **mode,
     )

@@ -87,6 +87,7 @@ source_slot = Table(
     metadata,
     Column("hsa_key", String(64), primary_key=True),
     Column("next_slot", Instant, nullable=False),
+    Column("reserved_at", Instant, nullable=False),  # in the future: written by a wrong clock
 )
 
 inbox_message = Table(

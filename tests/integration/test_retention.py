@@ -196,8 +196,8 @@ def test_the_register_and_the_choices_of_patients_stay(rows: Rows) -> None:
     for at in (ago(501), ago(499)):
         entry = {"action": "added", "by": "anna", "at": at, "details": {}}
         rows._insert(source_system_log, {**system, **entry})
-    rows._insert(source_slot, {"hsa_key": "SE-A", "next_slot": ago(2)})
-    rows._insert(source_slot, {"hsa_key": "SE-B", "next_slot": ago(0.5)})
+    rows._insert(source_slot, {"hsa_key": "SE-A", "next_slot": ago(2), "reserved_at": old})
+    rows._insert(source_slot, {"hsa_key": "SE-B", "next_slot": ago(0.5), "reserved_at": old})
     choice = {"patient": PATIENT, "channel": "sms", "address": "+46701740605"}
     rows._insert(contact_preference, {**choice, "updated_at": old})
     assert rows.purge() == {"source_system_log": 1, "source_slot": 1}

@@ -302,6 +302,13 @@ def test_a_change_beyond_the_rate_comes_back_at_its_turn_and_goes_then() -> None
     assert len(world.line.reserved) == reservations
 
 
+def test_a_slot_given_by_a_clock_six_hours_ahead_is_not_kept() -> None:
+    ahead = NOON + timedelta(hours=6)
+    world = World(None)
+    assert isinstance(world.handle(a_change(slot=ahead, slot_given_at=ahead)), Publish)
+    assert isinstance(world.handle(a_change(slot=ahead, slot_given_at=NOON)), Postpone)
+
+
 def test_one_flooding_source_leaves_another_alone() -> None:
     world = World(None)
     clock: Callable[[], datetime] = world.clock

@@ -50,6 +50,7 @@ def create_register() -> None:
         "source_slot",
         sa.Column("hsa_key", sa.String(64), nullable=False),
         sa.Column("next_slot", INSTANT, nullable=False),
+        sa.Column("reserved_at", INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("hsa_key", name="pk_source_turn"),
     )
 
