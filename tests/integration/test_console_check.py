@@ -159,9 +159,8 @@ class TestDatabase:
 class TestCertificates:
     def test_their_end_is_what_cryptography_reads(self, tmp_path: Path) -> None:
         authority = trustme.CA()
-        leaf = authority.issue_cert(
-            "a.example", not_after=datetime(2031, 5, 6, 7, 8, 9, tzinfo=UTC)
-        )
+        early = datetime(2031, 5, 6, 7, 8, 9, tzinfo=UTC)
+        leaf = authority.issue_cert("a.example", not_after=early)
         late = authority.issue_cert("b.example", not_after=datetime(2061, 5, 6, tzinfo=UTC))
         chain = [leaf.cert_chain_pems[0], late.cert_chain_pems[0], authority.cert_pem]
         expected = [
@@ -170,9 +169,7 @@ class TestCertificates:
         assert expiries(b"".join(pem.bytes() for pem in chain).decode()) == expected
         assert expected[0] == early
 
-    @pytest.mark.parametrize(
-        "content", ["", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"]
-    )
+    @pytest.mark.parametrize("content", ["", NO_CERTIFICATE])
     def test_what_is_no_certificate_is_wrong(
         self, content: str, budkavle: CommandLine, tmp_path: Path
     ) -> None:
