@@ -61,7 +61,6 @@ class Envelope(NamedTuple):
     body: bytes
     attempt: int = 1  # the attempt that is to be made now
     not_before: datetime | None = None  # a longer wait is walked in several delay steps
-    wait_left: timedelta | None = None  # how much of it is left after the step it is in now
     history: tuple[Failure, ...] = ()  # the first and the latest failures
     dead_reason: str = ""  # set on dead letters only
     dead_since: datetime | None = None
@@ -84,7 +83,6 @@ class Envelope(NamedTuple):
         return self._replace(
             attempt=1,
             not_before=None,
-            wait_left=None,
             dead_reason="",
             dead_since=None,
             replays=self.replays + 1,

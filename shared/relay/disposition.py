@@ -57,59 +57,46 @@ class StageDelivery(NamedTuple):
                 return self._dead_letter(str(reason), error)
 
     @property
-    def wait(self) -> timedelta:
-        """How much longer the message is to wait; zero or less when that is over.
-
-        Never longer than what was left when it was delayed: a clock that was ahead then, or is
-        behind now, must not make hours of seconds.
-        """
-        envelope = self.envelope
-        if envelope.not_before is None:
-            return timedelta(0)
-        wait = envelope.not_before - self.now
-        return wait if envelope.wait_left is None else min(wait, envelope.wait_left)
-
-    @property
     def is_waiting(self) -> bool:
         """Whether the message came back from one delay step but its wait is not over."""
-        return self.wait > timedelta(0)
+        return self.envelope.not_before is not None and self.now < self.envelope.not_before
 
     def next_delay(self) -> Disposition:
         """The next step of a wait that is longer than any delay queue."""
+        assert self.envelope.not_before is not None  # noqa: S101 - `is_waiting` was asked
         return Disposition(
-            (self._delayed(self.envelope, self.wait),), "postpone", RunnerReason.NOT_YET
+            (self._delayed(self.envelope, self.envelope.not_before),),
+            "postpone",
+            RunnerReason.NOT_YET,
         )
 
     def _postpone(self, delay: timedelta, reason: str, instead: Message | None) -> Disposition:
         envelope = self.envelope
         if instead is not None:
             envelope = envelope._replace(body=instead.encode())
-        return Disposition((self._delayed(envelope, delay),), "postpone", reason)
+        return Disposition((self._delayed(envelope, self.now + delay),), "postpone", reason)
 
     def _retry(self, reason: str, error: Exception | None) -> Disposition:
         delay = self.topology.retry_delay(self.envelope.attempt)
         if delay is None:
             return self._dead_letter(reason, error)
         failed = self.envelope.after_failure(self._failure(reason, error))
-        return Disposition((self._delayed(failed, delay),), "retry", reason)
+        return Disposition((self._delayed(failed, self.now + delay),), "retry", reason)
 
     def _dead_letter(self, reason: str, error: Exception | None) -> Disposition:
         failed = self.envelope.after_failure(self._failure(reason, error))
         letter = failed._replace(
             attempt=self.envelope.attempt,
             not_before=None,
-            wait_left=None,
             dead_reason=reason,
             dead_since=self.now,
             origin=self.stage,
         )
         return Disposition((Outgoing(dead_key(self.stage), letter),), "dead", reason)
 
-    def _delayed(self, envelope: Envelope, wait: timedelta) -> Outgoing:
-        step = self.topology.step_for(wait)
-        left = max(wait - step, timedelta(0))
-        delayed = envelope._replace(not_before=self.now + wait, wait_left=left)
-        return Outgoing(self.stage, delayed, delay=step)
+    def _delayed(self, envelope: Envelope, until: datetime) -> Outgoing:
+        step = self.topology.step_for(until - self.now)
+        return Outgoing(self.stage, envelope._replace(not_before=until), delay=step)
 
     def _failure(self, reason: str, error: Exception | None) -> Failure:
         return Failure(

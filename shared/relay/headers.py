@@ -6,7 +6,7 @@ message that came from elsewhere, counts as absent: the body decides whether it 
 """
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeVar
 
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
@@ -18,7 +18,6 @@ DELIVERY_LIMIT_REASON = "delivery_limit"
 
 ATTEMPT = "budkavle-attempt"
 NOT_BEFORE = "budkavle-not-before"
-WAIT_LEFT = "budkavle-wait-left"  # milliseconds
 HISTORY = "budkavle-history"
 DEAD_REASON = "budkavle-dead-reason"
 DEAD_SINCE = "budkavle-dead-since"
@@ -29,18 +28,17 @@ Headers = Mapping[str, Any]
 
 _T = TypeVar("_T")
 
-_MILLISECOND = timedelta(milliseconds=1)
-_TEN_YEARS = timedelta(days=3650) // _MILLISECOND  # more is nonsense, which a timedelta cannot hold
-
 _instant = TypeAdapter(AwareDatetime)
 _history = TypeAdapter(tuple[Failure, ...])
 
 
 def to_headers(envelope: Envelope) -> dict[str, str | int]:
     """The headers of `envelope`; its id and body travel beside them."""
-    headers = _of_wait(envelope)
+    headers: dict[str, str | int] = {}
     if envelope.attempt != 1:
         headers[ATTEMPT] = envelope.attempt
+    if envelope.not_before is not None:
+        headers[NOT_BEFORE] = envelope.not_before.isoformat()
     if envelope.history:
         headers[HISTORY] = _history.dump_json(envelope.history, exclude_defaults=True).decode()
     if envelope.dead_reason:
@@ -54,15 +52,6 @@ def to_headers(envelope: Envelope) -> dict[str, str | int]:
     return headers
 
 
-def _of_wait(envelope: Envelope) -> dict[str, str | int]:
-    headers: dict[str, str | int] = {}
-    if envelope.not_before is not None:
-        headers[NOT_BEFORE] = envelope.not_before.isoformat()
-    if envelope.wait_left is not None:
-        headers[WAIT_LEFT] = round(envelope.wait_left / _MILLISECOND)
-    return headers
-
-
 def from_headers(message_id: str, headers: Headers | None, body: bytes) -> Envelope:
     """The envelope of a queue message. Never fails."""
     if not headers:
@@ -72,7 +61,6 @@ def from_headers(message_id: str, headers: Headers | None, body: bytes) -> Envel
         body=body,
         attempt=_count(headers, ATTEMPT, absent=1),
         not_before=_read(headers, NOT_BEFORE, _instant_of, None),
-        wait_left=_wait_left(headers),
         history=_read(headers, HISTORY, _history.validate_json, ()),
         dead_reason=_text(headers, DEAD_REASON),
         dead_since=_read(headers, DEAD_SINCE, _instant_of, None),
@@ -110,8 +98,3 @@ def _text(headers: Headers, name: str) -> str:
 def _count(headers: Headers, name: str, *, absent: int) -> int:
     value = headers.get(name)
     return value if isinstance(value, int) and value >= absent else absent
-
-
-def _wait_left(headers: Headers) -> timedelta | None:
-    milliseconds = _count(headers, WAIT_LEFT, absent=-1)
-    return _MILLISECOND * min(milliseconds, _TEN_YEARS) if milliseconds >= 0 else None

@@ -56,7 +56,6 @@ def test_an_envelope_survives_the_round_trip(broker: Broker) -> None:
         body="kallelse åäö".encode(),
         attempt=4,
         not_before=instant,
-        wait_left=timedelta(milliseconds=70_500),
         history=(failure, failure),
         origin="fetcher",
         replays=2,

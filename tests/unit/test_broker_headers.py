@@ -1,6 +1,6 @@
 """What the relay knows of a message survives its headers, and nonsense in them harms nobody."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -18,7 +18,6 @@ ENVELOPES = st.builds(
     body=st.binary(max_size=50),
     attempt=st.integers(1, 1000),
     not_before=st.none() | INSTANTS,
-    wait_left=st.none() | st.integers(0, 10**8).map(lambda seconds: timedelta(seconds=seconds)),
     history=st.lists(FAILURES, max_size=4).map(tuple),
     dead_reason=WORDS,
     dead_since=st.none() | INSTANTS,
@@ -54,7 +53,6 @@ def test_nonsense_counts_as_absent(nonsense: object) -> None:
         b"",
         attempt=2,
         not_before=datetime(2026, 1, 1, tzinfo=UTC),
-        wait_left=timedelta(seconds=1),
         history=(Failure(at=datetime(2026, 1, 1, tzinfo=UTC), stage="filter", reason="bug"),),
         dead_since=datetime(2026, 1, 1, tzinfo=UTC),
         replays=1,

@@ -124,23 +124,6 @@ def test_a_wait_that_is_over_is_over(late: timedelta) -> None:
     assert not hop(Envelope("m", b"body", not_before=NOW - late)).is_waiting
 
 
-def test_a_wait_of_one_step_is_over_after_it_whatever_the_clocks_say() -> None:
-    """It was written by a clock six hours ahead, and read by one that is right."""
-    (out,) = hop().disposition(Postpone(timedelta(seconds=5), Why.SOURCE_DOWN)).publish
-    assert out.delay == timedelta(seconds=5)
-    came_back = out.envelope._replace(not_before=NOW + timedelta(hours=6))
-    assert not hop(came_back).is_waiting
-
-
-def test_a_long_wait_is_never_longer_than_what_was_left_of_it() -> None:
-    (out,) = hop().disposition(Postpone(timedelta(seconds=100), Why.SOURCE_DOWN)).publish
-    came_back = hop(out.envelope._replace(not_before=NOW + timedelta(hours=6)))
-    assert came_back.wait == timedelta(seconds=70)  # a step of 30 s has been walked
-    (again,) = came_back.next_delay().publish
-    assert again.envelope.not_before == NOW + timedelta(seconds=70)
-    assert again.envelope.wait_left == timedelta(seconds=40)
-
-
 def test_history_keeps_the_first_failure_and_the_latest() -> None:
     envelope = Envelope("m", b"body")
     for number in range(30):
