@@ -6,18 +6,25 @@ from shared.relay.broker import Broker, UnknownBroker
 from shared.relay.topology import Topology
 
 
+def kind_of(url: str) -> str:
+    """`embedded` or `rabbitmq`; "" for a URL that names no broker we have."""
+    return {"sqlite": "embedded", "amqp": "rabbitmq", "amqps": "rabbitmq"}.get(
+        urlsplit(url).scheme, ""
+    )
+
+
 def open_broker(url: str, topology: Topology | None = None) -> Broker:
     """`sqlite:///path` is the embedded broker, `amqp://` and `amqps://` are RabbitMQ.
 
     Opens no connection yet. Raises `UnknownBroker`.
     """
     topology = topology or Topology()
-    match urlsplit(url).scheme:
-        case "sqlite":
+    match kind_of(url):
+        case "embedded":
             from shared.relay.embedded.broker import EmbeddedBroker
 
             return EmbeddedBroker(url, topology)
-        case "amqp" | "amqps":
+        case "rabbitmq":
             from shared.relay.rabbitmq.broker import RabbitMQBroker
 
             return RabbitMQBroker(url, topology)

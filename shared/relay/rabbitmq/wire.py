@@ -27,7 +27,14 @@ from pika.exceptions import (
 )
 
 from shared.base.ids import new_id
-from shared.relay.broker import BrokerUnavailable, Envelope, Outgoing, PublishRefused, UnknownBroker
+from shared.relay.broker import (
+    BrokerUnavailable,
+    Envelope,
+    NotDeclared,
+    Outgoing,
+    PublishRefused,
+    UnknownBroker,
+)
 from shared.relay.headers import dead_letter_from, from_headers, to_headers
 from shared.relay.topology import EXCHANGE, delay_name
 
@@ -36,6 +43,7 @@ _HEARTBEAT = 20
 _CONNECT_SECONDS = 5
 #: For TCP, TLS and AMQP up to the open connection: a node that takes TCP and says nothing is left.
 _HANDSHAKE_SECONDS = 8
+_NOT_FOUND = 404
 _TLS_FILES = ("cafile", "certfile", "keyfile")
 
 # We log every lost connection ourselves, once; pika tells each at every level it passes.
@@ -97,6 +105,9 @@ def translated() -> Iterator[None]:
         yield
     except (UnroutableError, NackError) as error:
         raise PublishRefused(type(error).__name__) from error
+    except ChannelClosedByBroker as error:
+        kind = NotDeclared if error.reply_code == _NOT_FOUND else BrokerUnavailable
+        raise kind(reason_of(error)) from error
     except (AMQPError, AMQPConnectorException, OSError) as error:
         raise BrokerUnavailable(reason_of(error)) from error
 
