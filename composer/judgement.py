@@ -331,10 +331,10 @@ class _Case:
         if change.aspects and not says_less_alone(old.state, details, change.aspects):
             return self._announce(change, replaced=old)
         if own := self.history.standing(booking.digest):
-            return self._carry_over(own, booking, old)
+            return self._carry_over(CarryOver(own, booking, details), old)
         if self.history.latest(booking.digest):
             return self._announce(self._as_new(details), replaced=old)  # it was cancelled once
-        return self._carry_over(old, booking, old)
+        return self._carry_over(CarryOver(old, booking, details), old)
 
     def _as_new(self, details: BookingDetails) -> Announce:
         return Announce(self.fetched.booking, kind_of_new(details), details)
@@ -379,14 +379,9 @@ class _Case:
             watermarks=self._after(announce.booking, replaced),
         )
 
-    def _carry_over(
-        self, announcement: Announcement, booking: BookingKey, replaced: Announcement
-    ) -> Judgement:
-        return Judgement(
-            Reason.CARRIED_OVER,
-            carry_over=CarryOver(announcement, booking),
-            watermarks=self._after(booking, replaced),
-        )
+    def _carry_over(self, carried: CarryOver, replaced: Announcement) -> Judgement:
+        watermarks = self._after(carried.booking, replaced)
+        return Judgement(Reason.CARRIED_OVER, carry_over=carried, watermarks=watermarks)
 
     def _after(self, announced: BookingKey, replaced: Announcement | None) -> tuple[Watermark, ...]:
         """The judged booking is the announced one, or the one whose place that took."""

@@ -4,7 +4,7 @@ again: booking systems tell the index of a change before their own store shows i
 
 from datetime import datetime, timedelta
 
-from shared.booking.inbox import Awaiting, Watermark
+from shared.booking.inbox import Watermark
 from shared.booking.messages import FetchedBooking
 
 #: The first look after this part of the patience, then each after three times as long as the one
@@ -28,11 +28,11 @@ def may_be_an_earlier_state(
     fetched: FetchedBooking, before: Watermark | None, patience: timedelta
 ) -> bool:
     """Whether what the source shows may be of an earlier notification than this one: another came
-    shortly before it, or the source did not show the booking at first. Then this one's own change
-    may still be to come."""
+    shortly before it, or the source showed nothing of this one at first. Then its own change may
+    still be to come."""
     if before is None or fetched.deleted or not is_doubtful(fetched, before, patience):
         return False
-    if before.awaiting is Awaiting.CREATION and before.held is None:
+    if fetched.looks:
         return True  # the source is behind indeed
     return timedelta(0) < fetched.received_at - before.received_at < patience
 
