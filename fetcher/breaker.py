@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from shared.base.clock import is_of_the_future
+
 #: The platform cuts a call at about this (docs/domain.md, "The load a producer bears").
 _PROBE_ANSWERED = timedelta(seconds=30)
 
@@ -42,6 +44,7 @@ class Breaker:
         self._policy = policy
         self._failures = 0
         self._openings = 0
+        self._opened_at: datetime | None = None
         self._open_until: datetime | None = None
         self._probing = False
 
@@ -49,6 +52,11 @@ class Breaker:
     def is_open(self) -> bool:
         """Open or half-open."""
         return self._open_until is not None
+
+    @property
+    def open_until(self) -> datetime | None:
+        """When the next probe may go; None while the breaker is closed."""
+        return self._open_until
 
     def next_try(self, now: datetime) -> datetime | None:
         """When to ask again; None when a call may be made now.
@@ -60,6 +68,8 @@ class Breaker:
             return None
         if self._probing:
             return now + min(self._policy.wait(self._openings), _PROBE_ANSWERED)
+        if is_of_the_future(self._opened_at, now):  # the clock went back
+            return None
         return self._open_until if now < self._open_until else None
 
     def start(self) -> bool:
@@ -78,6 +88,7 @@ class Breaker:
         self._failures += 1
         if probe or (not self.is_open and self._failures >= self._policy.failures):
             self._openings += 1
+            self._opened_at = now
             self._open_until = now + self._policy.wait(self._openings)
             self._probing = False
 

@@ -6,10 +6,10 @@ import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 from fetcher.answers import RetryReason
-from fetcher.handler import DeadReason, DropReason, PatienceReason
+from fetcher.handler import DeadReason, DropReason
 from fetcher.limits import Source, WaitReason
 from fetcher.verification import Mismatch
-from shared.base.metrics import declare_outcomes
+from shared.base.metrics import REPLY_MISMATCHES, declare_outcomes
 
 log = structlog.get_logger()
 
@@ -25,11 +25,6 @@ BREAKER_OPEN = Gauge(
     "1 while the circuit breaker of a source is open or half-open, 0 while it is closed.",
     ["source"],
 )
-MISMATCHES = Counter(
-    "budkavle_reply_mismatches_total",
-    "Replies about another patient, unit or booking than asked for: a safety incident each.",
-    ["source", "differs"],
-)
 
 
 declare_outcomes(
@@ -37,7 +32,7 @@ declare_outcomes(
     {
         "publish": [""],
         "drop": DropReason,
-        "postpone": [*WaitReason, *PatienceReason],
+        "postpone": WaitReason,
         "retry": RetryReason,
         "dead": [*RetryReason, *DeadReason],
     },
@@ -52,7 +47,7 @@ class SourceWatch:
         for source in sources:
             BREAKER_OPEN.labels(source.hsa_id)
             for what in Mismatch:
-                MISMATCHES.labels(source.hsa_id, what)
+                REPLY_MISMATCHES.labels(source.hsa_id, what)
 
     def call_ended(self, source: Source, result: str, seconds: float) -> None:
         CALLS.labels(source.hsa_id, result).inc()
@@ -63,5 +58,5 @@ class SourceWatch:
         log.warning("breaker_opened" if is_open else "breaker_closed", source=source.hsa_id)
 
     def mismatch(self, source: Source, what: Mismatch) -> None:
-        MISMATCHES.labels(source.hsa_id, what).inc()
+        REPLY_MISMATCHES.labels(source.hsa_id, what).inc()
         log.error("reply_mismatch", source=source.hsa_id, differs=what)

@@ -79,17 +79,6 @@ class FetcherSettings(CommonSettings):
         " not known. All other Faults are retried.",
     )
 
-    fetcher_patience_seconds: float = Field(
-        120,
-        ge=0,
-        description="How long a source may take to show a booking that it has announced. It is"
-        " asked again at doubling intervals; after that the booking counts as gone.",
-    )
-
-    @property
-    def patience(self) -> timedelta:
-        return timedelta(seconds=self.fetcher_patience_seconds)
-
     @property
     def most_in_flight(self) -> int:
         """A quarter of the threads at most for one source: the others must find some free."""

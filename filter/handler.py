@@ -1,7 +1,7 @@
 """The decision: which changes a notification holds for us."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
@@ -11,14 +11,14 @@ from filter.rules import (
     Dropped,
     DropReason,
     Event,
+    changes_of,
     is_scheduling,
     one_per_booking,
-    pair,
     why_not_ours,
 )
 from shared.base.ids import spell
 from shared.booking.identity import SCHEDULING, hsa_key
-from shared.booking.messages import BookingChange, Notification
+from shared.booking.messages import BookingChange, FetchedBooking, Notification
 from shared.relay.outcomes import DeadLetter, Drop, Outcome, Publish
 
 
@@ -113,7 +113,8 @@ class Filter:
             self._report(notification, dropped)
             if not events:
                 return Drop(_common_reason({reason for reason, _ in dropped}))
-        return Publish(tuple(_message(notification, change) for change in pair(events)))
+        changes = [_message(notification, change) for change in changes_of(events)]
+        return Publish((*map(_removal_taken, _removals(changes)), *changes))
 
     def _report(self, notification: Notification, dropped: Sequence[Dropped]) -> None:
         systems: dict[DropReason, Counter[str]] = defaultdict(Counter)
@@ -182,5 +183,17 @@ def _message(notification: Notification, change: Change) -> BookingChange:
         deleted=engagement.deleted,
         service_domain=SCHEDULING,
         most_recent_content=engagement.most_recent_content,
-        replaces=change.replaces,
+        same_request=change.same_request,
+        corrected=change.event.corrects,
+        renumbered=change.renumbered,
     )
+
+
+def _removals(changes: Iterable[BookingChange]) -> Iterator[BookingChange]:
+    return (change for change in changes if change.deleted)
+
+
+def _removal_taken(change: BookingChange) -> FetchedBooking:
+    """Tells the composer of a removal before its source has answered, which may take a while."""
+    said = {**change.said, "change_id": f"{change.change_id}.taken"}
+    return FetchedBooking(**said, fetched_at=change.received_at, details=None, asked=False)

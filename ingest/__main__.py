@@ -21,7 +21,7 @@ from ingest.publisher import QueuePublisher
 from ingest.server import address_of, build_server, listen
 from ingest.settings import IngestSettings
 from ingest.tls import LiveTls
-from shared.base.clock import utcnow
+from shared.base.clock import SteadyClock, utcnow
 from shared.base.ids import new_id
 from shared.base.settings import blaming
 from shared.relay import open_broker
@@ -53,7 +53,7 @@ def build_endpoint(
         publish,
         logical_address=settings.logical_address,
         max_body_bytes=settings.ingest_max_body_bytes,
-        clock=utcnow,
+        clock=SteadyClock(),
         name=new_id,
     )
     endpoint = SoapEndpoint(

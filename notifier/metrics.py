@@ -1,9 +1,10 @@
-"""How notices fare, for operators. No label and no line ever holds an address."""
+"""What becomes of notices, for operators. No label and no line ever holds an address."""
 
 import structlog
 from prometheus_client import Counter
 
-from notifier.handler import DeadReason, DropReason, Note, RetryReason, WaitReason
+from notifier.channels import WaitReason
+from notifier.handler import DeadReason, DoneReason, DropReason, Note, RetryReason
 from shared.base.metrics import declare_outcomes
 from shared.booking.notices import Channel, NoticeStatus
 
@@ -22,6 +23,7 @@ declare_outcomes(
     "notifier",
     {
         "publish": Note,
+        "done": DoneReason,
         "drop": DropReason,
         "postpone": WaitReason,
         "retry": RetryReason,
@@ -35,5 +37,5 @@ _NOTEWORTHY = {NoticeStatus.UNCERTAIN, NoticeStatus.REJECTED, NoticeStatus.FAILE
 def observe(channel: Channel, status: NoticeStatus, detail: str) -> None:
     """Count a status reached; write a line about it, a warning where people should look."""
     NOTICES.labels(channel, status).inc()
-    tell = log.warning if status in _NOTEWORTHY else log.info
-    tell("notice", channel=channel, status=status, detail=detail)
+    report = log.warning if status in _NOTEWORTHY else log.info
+    report("notice", channel=channel, status=status, detail=detail)

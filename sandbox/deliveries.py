@@ -37,7 +37,7 @@ class Notification:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class SubscriberAnswer:
     """What the subscriber said."""
 
     result_code: str
@@ -45,7 +45,7 @@ class Answer:
 
 
 #: Sends once. Raises `NoAnswer` when the subscriber did not take it.
-Send = Callable[[Notification], Awaitable[Answer]]
+Send = Callable[[Notification], Awaitable[SubscriberAnswer]]
 
 
 class Deliveries:

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from lxml import etree
 
-from sandbox.deliveries import Answer, Notification
+from sandbox.deliveries import Notification, SubscriberAnswer
 from sandbox.faults import FaultBook, IndexFault
 from sandbox.http_client import NoAnswer, post
 from shared.riv.namespaces import (
@@ -40,7 +40,7 @@ class Subscriber:
         self._patience_seconds = patience_seconds
         self._faults = faults
 
-    async def send(self, notification: Notification) -> Answer:
+    async def send(self, notification: Notification) -> SubscriberAnswer:
         """Send once. Raises `NoAnswer` when it was not taken, be it by a Fault."""
         headers = {
             "Content-Type": "text/xml; charset=UTF-8",
@@ -84,7 +84,7 @@ def build_request(notification: Notification, logical_address: str) -> bytes:
     return build_envelope(body, [header])
 
 
-def read_answer(status: int, body: bytes) -> Answer:
+def read_answer(status: int, body: bytes) -> SubscriberAnswer:
     """Raises `NoAnswer` for a Fault and for anything that is no answer of the contract."""
     try:
         answer = parse_envelope(parse_xml(body, max_bytes=_MAX_BYTES)).body
@@ -94,7 +94,7 @@ def read_answer(status: int, body: bytes) -> Answer:
         raise NoAnswer(f"HTTP {status}: Fault {fault.code}: {fault.text}")
     if status != 200 or answer.tag != _RESPONSE:
         raise NoAnswer(f"HTTP {status}: not a ProcessNotificationResponse")
-    return Answer(_text(answer, "ResultCode"), _text(answer, "comment"))
+    return SubscriberAnswer(_text(answer, "ResultCode"), _text(answer, "comment"))
 
 
 def _text(answer: etree._Element, name: str) -> str:

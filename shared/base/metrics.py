@@ -26,6 +26,12 @@ AGE_SECONDS = Histogram(
     ["stage"],
     buckets=_LONG,
 )
+#: Counted by the fetcher, and by the composer where only that can know.
+REPLY_MISMATCHES = Counter(
+    "budkavle_reply_mismatches_total",
+    "Replies about another patient, unit or booking than asked for: a safety incident each.",
+    ["source", "differs"],
+)
 
 
 def declare_outcomes(stage: str, reasons: Mapping[str, Iterable[str]]) -> None:

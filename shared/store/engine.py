@@ -23,6 +23,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from shared.base.errors import Unavailable, WrongSettings
 from shared.base.sqlite import BUSY_SECONDS, keep_private, use_write_ahead_log
+from shared.store.causes import cause_of
 
 _CONNECT_SECONDS = 5
 #: libpq's own: a peer that vanished without a word (a machine that died, a cable that was pulled)
@@ -64,6 +65,11 @@ class Database:
         self.engine = engine
         self._single = single
 
+    @property
+    def has_clock(self) -> bool:
+        """Whether it is a server of its own, whose clock all its clients can go by."""
+        return self.engine.dialect.name == "postgresql"
+
     def begin(self) -> AbstractContextManager[Connection]:
         """One transaction: committed at the end, rolled back on any error.
 
@@ -85,11 +91,11 @@ class Database:
             with opened() as connection:
                 yield connection
         except (OperationalError, InterfaceError, DisconnectionError, PoolTimeout) as error:
-            raise DatabaseUnavailable(type(error.__cause__ or error).__name__) from error
+            raise DatabaseUnavailable(cause_of(error.__cause__ or error)) from error
         except DBAPIError as error:
             if error.connection_invalidated or isinstance(error.orig, _PASSING):
                 self._forget_connections(error.orig)
-                raise DatabaseUnavailable(type(error.orig).__name__) from error
+                raise DatabaseUnavailable(cause_of(error.orig or error)) from error
             raise
 
     def _forget_connections(self, error: BaseException | None) -> None:

@@ -94,14 +94,19 @@ def account_notices(
     rows: Iterable[NoticeRow],
     caught: Counter[str],
 ) -> NoticeAccount:
-    """Each message, one notice on each channel its patient chose. `caught`: by the notice's id."""
+    """Each message, one notice on each channel its patient chose. `caught`: by the notice's id.
+
+    Notices of one claim went out as one, in the name of one of them.
+    """
     standing = {(row.message_id, row.channel): row for row in rows}
     account = NoticeAccount(twice=sum(times - 1 for times in caught.values() if times > 1))
-    known = {row.id for row in standing.values()}
-    account.twice += sum(1 for notice_id in caught if notice_id not in known)
+    claims = {row.id: row.claim_id or row.id for row in standing.values()}
+    account.twice += sum(1 for notice_id in caught if notice_id not in claims)
+    received = Counter(claims[notice_id] for notice_id in caught if notice_id in claims)
+    account.twice += sum(times - 1 for times in received.values() if times > 1)
     for message in messages:
         for channel in choices.get(message.circle[0], ()):
-            _account_one(account, message, channel, standing.get((message.id, channel)), caught)
+            _account_one(account, message, channel, standing.get((message.id, channel)), received)
     return account
 
 
@@ -110,14 +115,15 @@ def _account_one(
     message: Message,
     channel: Channel,
     row: NoticeRow | None,
-    caught: Counter[str],
+    received: Counter[str],
 ) -> None:
     account.due += 1
     status = row.status if row else None
+    got = received[row.claim_id or row.id] if row else 0
     if row and status is NoticeStatus.UNCERTAIN:
         account.uncertain += 1
-        account.uncertain_received += caught[row.id]
-    elif row and status in _SENT and caught[row.id]:
+        account.uncertain_received += got
+    elif row and status in _SENT and got:
         account.sent += 1
     else:
         account.missing.append(f"{channel} about message {message.id}: {status}")

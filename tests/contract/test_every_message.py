@@ -72,7 +72,7 @@ def test_every_refusal_conforms(reason: RefusalReason) -> None:
 
 
 @pytest.mark.parametrize("reason", FaultReason)
-@pytest.mark.parametrize("code", ["Client", "Server", "VersionMismatch"])
+@pytest.mark.parametrize("code", ["Client", "Server", "VersionMismatch", "MustUnderstand"])
 def test_every_fault_conforms(reason: FaultReason, code: str) -> None:
     answer = Faulted(reason, code, "a <reason> & more")  # type: ignore[arg-type]
     assert_conforms(reply_to(answer, utcnow).body)

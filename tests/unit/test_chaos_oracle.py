@@ -160,6 +160,19 @@ def test_notices_are_due_for_each_message_on_each_chosen_channel() -> None:
     assert account.missing == ["sms about message m1: None"]
 
 
+def test_notices_of_one_claim_are_received_with_the_one_that_was_sent() -> None:
+    messages = messages_of(only_telling(case_of("moved")))
+    rows = [
+        NoticeRow("n1", "m0", Channel.SMS, NoticeStatus.ACCEPTED, "claim"),
+        NoticeRow("n2", "m1", Channel.SMS, NoticeStatus.ACCEPTED, "claim"),
+    ]
+    choices = {PATIENT: (Channel.SMS,)}
+    account = account_notices(messages, choices, rows, Counter({"n2": 1}))
+    assert (account.due, account.sent, account.twice, account.missing) == (2, 2, 0, [])
+    assert account_notices(messages, choices, rows, Counter({"n1": 1, "n2": 1})).twice == 1
+    assert len(account_notices(messages, choices, rows, Counter()).missing) == 2
+
+
 def test_an_accepted_notice_that_nobody_got_is_missing() -> None:
     messages = messages_of(only_telling(case_of("booked")))
     rows = [NoticeRow("n1", "m0", Channel.SMS, NoticeStatus.ACCEPTED)]

@@ -17,7 +17,7 @@ from filter.rules import DropReason
 from shared.base.errors import Unavailable
 from shared.base.ids import spell
 from shared.booking.identity import hsa_key, service_domain
-from shared.booking.messages import BookingChange, Engagement, Notification
+from shared.booking.messages import BookingChange, Engagement, FetchedBooking, Notification
 from shared.relay.outcomes import Drop, Publish
 
 TOLVAN = "191212121212"
@@ -208,47 +208,99 @@ def test_while_the_register_cannot_be_read_the_notification_waits() -> None:
         handle(notification(engagement()))
 
 
-def test_a_rebooking_by_remove_and_create_is_one_change() -> None:
-    (change,) = Filtered(removal("old"), engagement("new", logical_address="SE-ELSEWHERE")).changes
-    assert (change.booking.booking_id, change.deleted) == ("new", False)
-    assert change.replaces == removal("old").booking
+def members(change: BookingChange) -> list[tuple[str, bool]]:
+    return [(member.booking.booking_id, member.deleted) for member in change.same_request]
 
 
-AMBIGUOUS = {
-    "two removals": [removal("a"), removal("b"), engagement("c")],
-    "two creations": [removal("a"), engagement("b"), engagement("c")],
-    "two of both": [removal("a"), removal("b"), engagement("c"), engagement("d")],
+def test_a_rebooking_is_a_removal_and_a_creation_that_know_of_each_other() -> None:
+    elsewhere = engagement("new", logical_address="SE-ELSEWHERE")
+    removed, created = Filtered(elsewhere, removal("old")).changes
+    assert (removed.booking.booking_id, members(removed)) == ("old", [("new", False)])
+    assert (created.booking, members(created)) == (elsewhere.booking, [("old", True)])
+
+
+def test_the_composer_hears_of_a_removal_at_once() -> None:
+    filtered = Filtered(engagement("new"), removal("old"))
+    assert isinstance(filtered.outcome, Publish)
+    taken = filtered.outcome.messages[0]
+    assert isinstance(taken, FetchedBooking)
+    assert (taken.booking.booking_id, taken.deleted, taken.asked) == ("old", True, False)
+    assert taken.details is None
+    assert taken.change_id == f"{filtered.changes[0].change_id}.taken"
+    assert len(filtered.outcome.messages) == 3
+
+
+NOTHING_TOGETHER = {
+    "two removals": [removal("a"), removal("b")],
+    "two creations": [engagement("b"), engagement("c")],
     "two patients": [removal("a"), engagement("b", patient=ANDRA)],
     "two systems": [removal("a"), engagement("b", source_system="SE-OTHER")],
     "a creation that is not ours": [removal("a"), engagement("b", service_domain="riv:other")],
 }
 
 
-@pytest.mark.parametrize("engagements", AMBIGUOUS.values(), ids=AMBIGUOUS.keys())
-def test_what_is_ambiguous_is_not_paired(engagements: list[Engagement]) -> None:
-    filtered = Filtered(*engagements)
-    ours = [one for one in engagements if one.service_domain == "riv:crm:scheduling"]
-    assert filtered.bookings == [(one.booking_id, one.deleted) for one in ours]
-    assert all(change.replaces is None for change in filtered.changes)
+@pytest.mark.parametrize("engagements", NOTHING_TOGETHER.values(), ids=NOTHING_TOGETHER.keys())
+def test_what_cannot_belong_together_does_not_know_of_each_other(
+    engagements: list[Engagement],
+) -> None:
+    assert [members(change) for change in Filtered(*engagements).changes] in ([[], []], [[]])
 
 
-def test_pairs_of_several_patients_are_each_their_own() -> None:
+def test_all_that_may_belong_together_does() -> None:
+    removed, first, second = Filtered(engagement("b"), removal("a"), engagement("c")).changes
+    assert members(removed) == [("b", False), ("c", False)]
+    assert members(first) == [("a", True), ("c", False)]
+    assert members(second) == [("b", False), ("a", True)]
+
+
+def test_of_very_many_only_those_with_the_same_id_know_of_each_other() -> None:
+    moved = [engagement(f"b{number}", logical_address="SE-NEW") for number in range(300)]
+    changes = Filtered(*(removal(f"b{number}") for number in range(300)), *moved).changes
+    assert {len(change.same_request) for change in changes} == {1}
+    assert members(changes[7]) == [("b7", False)]
+    assert members(changes[307]) == [("b7", True)]
+
+
+def test_those_of_several_patients_are_each_their_own() -> None:
     changes = Filtered(
         removal("a1"),
         removal("b1", patient=ANDRA),
         engagement("b2", patient=ANDRA),
         engagement("a2"),
     ).changes
-    assert [(change.booking.booking_id, change.replaces) for change in changes] == [
-        ("b2", removal("b1", patient=ANDRA).booking),
-        ("a2", removal("a1").booking),
+    assert [(change.booking.booking_id, members(change)) for change in changes] == [
+        ("a1", [("a2", False)]),
+        ("b1", [("b2", False)]),
+        ("b2", [("b1", True)]),
+        ("a2", [("a1", True)]),
     ]
 
 
-def test_pairing_looks_past_the_case_of_the_hsa_id_and_of_a_reserve_number() -> None:
+def test_they_belong_together_whatever_the_case_of_the_hsa_id_and_of_a_reserve_number() -> None:
     old = removal("old", source_system="se-source", patient="19121212t212")
-    (change,) = Filtered(old, engagement("new", patient="19121212T212")).changes
-    assert change.replaces == old.booking
+    removed, created = Filtered(old, engagement("new", patient="19121212T212")).changes
+    assert members(removed) == [("new", False)]
+    assert members(created) == [("old", True)]
+
+
+def test_a_booking_under_a_new_person_number_says_which() -> None:
+    removed, created = Filtered(engagement(patient=ANDRA), removal()).changes
+    assert (removed.booking.patient, removed.renumbered) == (TOLVAN, ANDRA)
+    assert (created.booking.patient, created.renumbered) == (ANDRA, TOLVAN)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        engagement("b2", patient=ANDRA),
+        engagement(patient=ANDRA, logical_address="SE-ELSEWHERE"),
+        engagement(patient=ANDRA, source_system="SE-OTHER"),
+        removal(patient=ANDRA),
+    ],
+    ids=["another id", "another unit", "another system", "removed too"],
+)
+def test_anything_less_is_no_new_person_number(other: Engagement) -> None:
+    assert {change.renumbered for change in Filtered(removal(), other).changes} == {None}
 
 
 @pytest.mark.parametrize("attribute", ["categorization", "data_controller", "owner"])
@@ -257,28 +309,21 @@ def test_a_correction_of_attributes_is_no_removal(attribute: str, removed_first:
     both = [removal(**{attribute: "Booking"}), engagement(logical_address="se-unit")]
     filtered = Filtered(*(both if removed_first else reversed(both)))
     assert filtered.bookings == [("b1", False)]
-    assert filtered.changes[0].replaces is None
+    assert filtered.changes[0].corrected
     assert filtered.dropped == {DropReason.CORRECTED: 1}
 
 
-def test_a_corrected_booking_takes_no_other_ones_place() -> None:
-    filtered = Filtered(
-        removal("same", categorization="Booking"), engagement("same"), removal("gone")
-    )
-    assert filtered.bookings == [("same", False), ("gone", True)]
-    assert [change.replaces for change in filtered.changes] == [None, None]
-
-
-def test_a_corrected_booking_does_not_hide_a_rebooking_beside_it() -> None:
-    filtered = Filtered(
+def test_a_corrected_booking_belongs_to_nothing_else_in_the_request() -> None:
+    changes = Filtered(
         removal("same", categorization="Booking"),
         engagement("same"),
         removal("old"),
         engagement("new"),
-    )
-    assert [(change.booking.booking_id, change.replaces) for change in filtered.changes] == [
-        ("same", None),
-        ("new", removal("old").booking),
+    ).changes
+    assert [(change.booking.booking_id, members(change)) for change in changes] == [
+        ("old", [("new", False)]),
+        ("same", []),
+        ("new", [("old", True)]),
     ]
 
 
@@ -336,8 +381,7 @@ def test_nothing_of_ours_is_lost_and_nothing_foreign_goes_on(engagements: list[E
         if one.service_domain == "riv:crm:scheduling" and one.source_system != "SE-STRANGER"
     }
     changes = filtered.changes if isinstance(filtered.outcome, Publish) else []
-    replaced = [change.replaces.digest for change in changes if change.replaces]
-    told = [change.booking.digest for change in changes] + replaced
+    told = [change.booking.digest for change in changes]
     assert sorted(told) == sorted(ours)
     assert len(told) + filtered.dropped.total() == len(engagements)
 
@@ -354,8 +398,7 @@ def test_a_booking_that_was_created_at_all_is_never_told_as_removed(
     filtered = Filtered(*engagements)
     changes = filtered.changes if isinstance(filtered.outcome, Publish) else []
     for change in changes:
-        removed = change.booking if change.deleted else change.replaces
-        assert removed is None or removed.digest not in created
+        assert not (change.deleted and change.booking.digest in created)
 
 
 def test_a_drop_names_its_systems_in_one_line_and_in_a_metric() -> None:

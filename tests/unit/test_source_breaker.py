@@ -94,3 +94,9 @@ def test_processes_are_spread_so_that_they_do_not_probe_in_step() -> None:
 
 def test_a_very_long_outage_overflows_nothing() -> None:
     assert POLICY.wait(10_000) == timedelta(seconds=30)
+
+
+def test_a_clock_that_goes_back_does_not_keep_it_open() -> None:
+    breaker = breaker_after(failures=3)
+    assert breaker.next_try(NOON - timedelta(seconds=1)) is not None
+    assert breaker.next_try(NOON - timedelta(hours=6)) is None
