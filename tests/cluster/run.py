@@ -23,8 +23,8 @@ from tests.cluster.timeline import Failure, Timeline
 
 _PER_SECOND = 25
 #: How long an incident takes beside what the timeline says: nodes start and catch up.
-_MENDING_SECONDS = {Failure.LEADER_KILLED: 15, Failure.ROLLING_RESTART: 75}
-_OTHERWISE_SECONDS = 5
+_MENDING_SECONDS = {Failure.LEADER_KILLED: 25, Failure.ROLLING_RESTART: 100}
+_OTHERWISE_SECONDS = 12
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,8 @@ _CONFIG = """\
   {{disk_free_limit, 50000000}},
   {{log, [{{file, [{{file, "-"}}, {{level, warning}}]}}]}}
 ]}},
-{{rabbitmq_prometheus, [{{tcp_config, [{{ip, "127.0.0.1"}}, {{port, {metrics_port}}}]}}]}}].
+{{rabbitmq_prometheus, [{{tcp_config, [{{ip, "127.0.0.1"}}, {{port, {metrics_port}}}]}}]}},
+{{rabbitmq_management, [{{tcp_config, [{{ip, "{address}"}}, {{port, {management_port}}}]}}]}}].
 """
 #: One start of rabbitmqctl costs about a second of CPU, so it makes many virtual hosts at once,
 #: and removes those that earlier tests are done with.
@@ -164,7 +165,8 @@ class Place:
 
     `address` is for clients, `peer_address` for the other nodes, who must have the same `cookie`
     and `epmd_port`. `enter` is put before each command, such as nsenter. `config`: more terms of
-    its application `rabbit`, each followed by a comma.
+    its application `rabbit`, each followed by a comma. `kernel`: more options of Erlang's.
+    `management_port`: where its management API is, if anywhere.
     """
 
     address: str = "127.0.0.1"
@@ -174,6 +176,8 @@ class Place:
     epmd_port: int = field(default_factory=free_port)
     enter: tuple[str, ...] = ()
     config: str = ""
+    kernel: str = ""
+    management_port: int = 0
 
     @property
     def interface(self) -> str:
@@ -210,9 +214,14 @@ class _LocalRabbitMQ:
                 port=self.port,
                 more=self._place.config,
                 metrics_port=self._metrics_port,
+                management_port=self._place.management_port,
             )
         )
-        plugins = "rabbitmq_prometheus" if self._metrics_port else ""
+        ports = {
+            "rabbitmq_prometheus": self._metrics_port,
+            "rabbitmq_management": self._place.management_port,
+        }
+        plugins = ",".join(plugin for plugin, port in ports.items() if port)
         (self._folder / "plugins").write_text(f"[{plugins}].\n")
         tools_port = str(free_port())
         return {
@@ -226,7 +235,7 @@ class _LocalRabbitMQ:
             "RABBITMQ_DIST_PORT": str(free_port()),
             "RABBITMQ_CTL_DIST_PORT_MIN": tools_port,
             "RABBITMQ_CTL_DIST_PORT_MAX": str(int(tools_port) + 9),
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": self._place.interface,
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"{self._place.interface} {self._place.kernel}",
             "RABBITMQ_CTL_ERL_ARGS": self._place.interface,
             "RABBITMQ_CONF_ENV_FILE": os.devnull,
             "RABBITMQ_CONFIG_FILE": str(self._folder / "none"),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared.relay.rabbitmq import topology as rabbitmq_topology
-from shared.relay.rabbitmq.topology import declare_on, exchanges, queues
+from shared.relay.rabbitmq.topology import check_on, declare_on, exchanges, queues
 from shared.relay.topology import (
     DELIVERY_LIMIT,
     EXCHANGE,
@@ -129,6 +129,16 @@ def test_every_queue_is_declared_and_bound_once(channel: RecordingChannel) -> No
     bound = Counter(args[0] for args, _ in channel.of("queue_bind"))
     assert declared == bound == Counter(list(QUEUES))
     assert set(Topology().queues()) <= set(declared)
+
+
+def test_what_is_there_is_asked_for_without_waiting_for_every_node() -> None:
+    """Declaring a binding takes a lock on all nodes of RabbitMQ 3.x."""
+    channel = RecordingChannel()
+    check_on(channel, Topology())
+    assert {method for method, _, _ in channel.calls} == {"exchange_declare", "queue_declare"}
+    assert all(options["passive"] for _, _, options in channel.calls)
+    asked = {args[0] for args, _ in channel.of("queue_declare")}
+    assert asked == set(QUEUES)
 
 
 def test_the_prefetch_is_never_global() -> None:

@@ -21,7 +21,7 @@ from pika.exceptions import ChannelClosedByClient, ConnectionWrongStateError
 
 from shared.relay.rabbitmq.nodes import Nodes
 from shared.relay.rabbitmq.session import Session
-from shared.relay.rabbitmq.topology import declare_on
+from shared.relay.rabbitmq.topology import check_on, declare_on
 from shared.relay.rabbitmq.watchdog import CONFIRM_WITHIN, Watchdog
 from shared.relay.rabbitmq.wire import reason_of
 from shared.relay.topology import READING_STAGES, Topology, work_queue
@@ -207,21 +207,38 @@ class Link:
             self._pending.popleft()(self._session)
 
     def _on_connected(self, connection: SelectConnection) -> None:
-        self._declare(connection, then=self._open_channel)
+        """Declare only what is missing: see `check_on`."""
+
+        def checked(objection: str) -> None:
+            if objection:
+                self._declare(connection, then=self._open_channel)
+            else:
+                self._open_channel(connection)
+
+        self._on_own_channel(connection, check_on, checked)
 
     def _declare(self, connection: Any, then: Callable[[Any], None]) -> None:
-        """On a channel of its own, which the broker closes if it has something against it."""
         self._declared_at = time.monotonic()
 
+        def declared(objection: str) -> None:
+            if objection:
+                self._log.warning("declare_refused", error=objection)
+            then(connection)
+
+        self._on_own_channel(connection, declare_on, declared)
+
+    def _on_own_channel(
+        self, connection: Any, ask: Callable[[Any, Topology], None], done: Callable[[str], None]
+    ) -> None:
+        """Ask the broker something; `done` hears what it has against it ("": nothing)."""
+
         def on_open(channel: Channel) -> None:
-            declare_on(channel, self._topology)
+            ask(channel, self._topology)
             channel.basic_qos(prefetch_count=1, callback=lambda _frame: channel.close())
 
         def on_close(_channel: Channel, reason: Exception) -> None:
-            if not isinstance(reason, ChannelClosedByClient):
-                self._log.warning("declare_refused", error=str(reason))
             if connection.is_open:
-                then(connection)
+                done("" if isinstance(reason, ChannelClosedByClient) else str(reason))
 
         connection.channel(on_open_callback=on_open).add_on_close_callback(on_close)
 

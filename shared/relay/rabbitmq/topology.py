@@ -69,6 +69,18 @@ def declare_on(channel: Any, topology: Topology) -> None:
         channel.queue_bind(queue.name, queue.exchange, routing_key=queue.routing_key)
 
 
+def check_on(channel: Any, topology: Topology) -> None:
+    """Have a channel of pika's closed by the broker when any of it is missing, bindings apart.
+
+    Declaring a binding waits for every node of a cluster on RabbitMQ 3.x, also for one that is
+    frozen or cut off; this waits for none.
+    """
+    for name, kind in exchanges(topology):
+        channel.exchange_declare(name, exchange_type=kind, passive=True)
+    for queue in queues(topology):
+        channel.queue_declare(queue.name, passive=True)
+
+
 def _work(stage: str) -> Queue:
     arguments: Arguments = {
         **_QUORUM,
