@@ -49,6 +49,8 @@ def start(process: str, settings_of: type[S], run: Callable[[S], int]) -> int:
     try:
         settings = settings_of()
         configure_logging(process, settings)
+        if settings.forgotten_stores:
+            log.warning("setting_forgotten", settings=settings.forgotten_stores, used="local file")
         return run(settings)
     except WrongSettings as error:
         return _told(process, f"settings: {error}", _WRONG_SETTINGS)
