@@ -49,8 +49,6 @@ def start(process: str, settings_of: type[S], run: Callable[[S], int]) -> int:
     try:
         settings = settings_of()
         configure_logging(process, settings)
-        if settings.forgotten_stores:
-            log.warning("setting_forgotten", settings=settings.forgotten_stores, used="local file")
         return run(settings)
     except WrongSettings as error:
         return _told(process, f"settings: {error}", _WRONG_SETTINGS)
@@ -114,6 +112,8 @@ def run_stage(
     was left is handed out again by the broker. `started` is called once at the start, `closers`
     at the end; what `report` says stands in `budkavle status`.
     """
+    if settings.forgotten_stores:
+        log.warning("setting_forgotten", settings=settings.forgotten_stores, used="local file")
     stopping = stop_signal()
     broker = open_broker(settings.broker_url.get_secret_value(), settings.topology)
     worker = Worker(
