@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 import pytest
 
 from fetcher.answers import Answer, CallFailed, RetryReason, Timeslot
-from fetcher.breaker import BreakerPolicy
 from fetcher.crm_scheduling import CrmScheduling
 from fetcher.handler import DeadReason, DropReason, FetchHandler
 from fetcher.limits import Source, SourceLimits, WaitReason
 from fetcher.verification import Mismatch
+from shared.base.breaker import BreakerPolicy
 from shared.base.errors import Unavailable
 from shared.booking.identity import BookingKey
 from shared.booking.messages import BookingChange, BookingDetails, FetchedBooking, RequestMember
