@@ -196,8 +196,7 @@ def test_a_header_that_must_be_understood_and_is_not_is_a_fault(block: str) -> N
 
 
 ADDRESS_TO_UNDERSTAND = (
-    f'<a:LogicalAddress xmlns:a="{REGISTRY}" s:mustUnderstand="1">'
-    f"{SUBSCRIBER}</a:LogicalAddress>"
+    f'<a:LogicalAddress xmlns:a="{REGISTRY}" s:mustUnderstand="1">{SUBSCRIBER}</a:LogicalAddress>'
 )
 
 
