@@ -337,6 +337,23 @@ def test_one_flooding_source_leaves_another_alone() -> None:
     assert isinstance(handle(a_change(booking=other)), Publish)
 
 
+def test_several_timeslots_of_which_one_is_another_persons_are_an_incident() -> None:
+    about = (Timeslot(DETAILS, PATIENT, "B-1"), Timeslot(DETAILS, "201212121212", "B-1"))
+    trouble = CallFailed(RetryReason.UNREADABLE, "several", source_works=True, about=about)
+    world = World(trouble)
+    assert isinstance(world.handle(a_change()), DeadLetter)
+    assert world.watch.mismatches == [Mismatch.PATIENT]
+    same = CallFailed(RetryReason.UNREADABLE, "several", source_works=True, about=about[:1] * 2)
+    assert isinstance(World(same).handle(a_change()), RetryLater)
+
+
+def test_one_patients_unreadable_reply_does_not_open_the_breaker() -> None:
+    world = World(CallFailed(RetryReason.UNREADABLE, "odd", source_works=True))
+    for _ in range(20):
+        assert isinstance(world.handle(a_change()), RetryLater)
+        world.clock.forward(60)
+
+
 NEW_NUMBER = "201212121212"
 
 
