@@ -1,11 +1,10 @@
 """`budkavle run`: one stage in this process, or several as children that are kept alive."""
 
-import json
 import os
 import sys
 import time
 from threading import Event
-from typing import Annotated, Any
+from typing import Annotated
 
 import structlog
 import typer
@@ -15,7 +14,7 @@ from shared.base.addresses import split_bind
 from shared.base.logging import configure_logging
 from shared.relay.topology import STAGES
 from shared.stage.parent import end_with_parent
-from shared.stage.process import stop_signal
+from shared.stage.process import announce_ready, stop_signal
 from shared.stage.settings import CommonSettings
 
 log = structlog.get_logger()
@@ -86,10 +85,8 @@ class _Family:
             if time.monotonic() > deadline:
                 raise NotReady(f"{waiting[0].module} was not ready within {_READY_SECONDS} s")
         addresses = {stage: child.ready(0) for stage, child in self._children.items()}
-        line: dict[str, Any] = {"ready": [*addresses], "stages": addresses}
-        if ingest := addresses.get("ingest"):
-            line["ingest"] = ingest["url"]
-        print(json.dumps(line), flush=True)  # noqa: T201 - the line that scripts wait for
+        ingest = {"ingest": addresses["ingest"]["url"]} if "ingest" in addresses else {}
+        announce_ready([*addresses], stages=addresses, **ingest)
 
     def _revive(self) -> None:
         for stage, child in self._children.items():

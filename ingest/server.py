@@ -11,10 +11,10 @@ import uvicorn
 from starlette.applications import Starlette
 
 from ingest.callers import Peer
-from ingest.http_parser import SteadyParser
 from ingest.settings import IngestSettings
 from ingest.tls import subject_serial_number
 from shared.base.addresses import split_bind
+from shared.base.http_parser import SteadyParser
 from shared.stage.side_port import BoundedProtocol
 
 #: Request line and headers; the platform's are far below.

@@ -61,9 +61,9 @@ def _told(process: str, text: str, code: int) -> int:
     return code
 
 
-def announce_ready(stage: str, **facts: Any) -> None:
-    """Print the one line that says this process does its work now; scripts wait for it."""
-    print(json.dumps({"ready": stage, **facts, "pid": os.getpid()}), flush=True)  # noqa: T201
+def announce_ready(ready: str | Sequence[str], **facts: Any) -> None:
+    """Print the line that scripts wait for: which stage is ready, or which ones."""
+    print(json.dumps({"ready": ready, **facts, "pid": os.getpid()}), flush=True)  # noqa: T201
 
 
 def announce_when_ready(

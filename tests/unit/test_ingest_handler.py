@@ -176,6 +176,9 @@ def headed(block: str) -> bytes:
     return request().replace(b"<s:Header>", b"<s:Header>" + block.encode())
 
 
+UNDERSTOOD = (
+    f'<a:LogicalAddress xmlns:a="{REGISTRY}" s:mustUnderstand="1">{SUBSCRIBER}</a:LogicalAddress>'
+)
 NEXT = "http://schemas.xmlsoap.org/soap/actor/next"
 
 
@@ -201,7 +204,7 @@ def test_a_header_that_must_be_understood_and_is_not_is_a_fault(block: str) -> N
         '<x:Security xmlns:x="urn:x"/>',
         '<x:Security xmlns:x="urn:x" s:mustUnderstand="0"/>',
         '<x:Security xmlns:x="urn:x" s:mustUnderstand="1" s:actor="urn:another"/>',
-        f'<a:LogicalAddress xmlns:a="{REGISTRY}" s:mustUnderstand="1">SE1</a:LogicalAddress>',
+        UNDERSTOOD,
     ],
 )
 def test_other_headers_do_not_hinder_a_request(block: str) -> None:

@@ -50,8 +50,10 @@ def test_wrong_settings_are_refused_by_name(values: dict[str, object], named: st
         {"sms_sender": "Abcdefghij1"},
     ],
 )
-def test_right_settings_are_taken(values: dict[str, object]) -> None:
-    NotifierSettings(**values)
+def test_right_settings_are_kept_as_given(values: dict[str, object]) -> None:
+    settings = NotifierSettings(**values)
+    kept = {name: getattr(settings, name) for name in values}
+    assert kept == {name: value or None for name, value in values.items()}
 
 
 @pytest.mark.parametrize(
