@@ -13,7 +13,7 @@ from shared import __version__
 _HELP = """Carries notifications of the engagement index to the patient's inbox and phone.
 
 Exit codes: 0 done; 1 not found, or nothing matched; 2 wrong usage or settings;
-3 the broker or the database is unavailable.
+3 the broker or the database is unavailable; 4 `status` or `check` found something wrong.
 """
 
 _COMMANDS = {
@@ -39,6 +39,9 @@ _COMMANDS = {
         "Run booking systems, an engagement index, mail and SMS receivers on loopback.",
         extra="sandbox",
         needs="aiosmtpd",
+    ),
+    "status": LazyCommand(
+        "console.status", "Show the whole relay, what is wrong with it, and which command helps."
     ),
     "source": LazyCommand("console.sources", "Activated booking systems."),
     "contact": LazyCommand("console.contacts", "Where a patient wants notices."),

@@ -1,6 +1,8 @@
 """Exit codes, and the one place where expected trouble becomes one line on standard error."""
 
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
@@ -20,6 +22,7 @@ class ExitCode(IntEnum):
     NOTHING_FOUND = 1
     USAGE = 2
     UNAVAILABLE = 3
+    TROUBLE = 4  # `status` and `check` found something wrong
 
 
 class Refused(Exception):
@@ -57,21 +60,33 @@ def _explained(error: Exception) -> tuple[str, ExitCode] | None:
         case CannotStart():
             return str(error), ExitCode.UNAVAILABLE
         case Unavailable(reason="database_unavailable"):
-            return "the database is unavailable", ExitCode.UNAVAILABLE
-    if _is_of_the_broker(error):
-        return f"the broker is unavailable ({error})", ExitCode.UNAVAILABLE
-    return None
+            return f"the database is unavailable ({error.detail})", ExitCode.UNAVAILABLE
+    text = _trouble_of_the_broker(error)
+    return (text, ExitCode.UNAVAILABLE) if text else None
 
 
-def _is_of_the_broker(error: Exception) -> bool:
-    from shared.relay.broker import BrokerError  # pydantic with it: a third of the start
+def _trouble_of_the_broker(error: Exception) -> str:
+    """ "" when it is no trouble of the broker's."""
+    from shared.relay.broker import BrokerError, NotDeclared  # pydantic too: a third of the start
 
-    return isinstance(error, BrokerError)
+    match error:
+        case NotDeclared():
+            return "the broker lacks queues of this version; run `budkavle setup`"
+        case BrokerError():
+            return f"the broker is unavailable ({error})"
+    return ""
 
 
 def _end(text: str, code: ExitCode) -> None:
-    print(f"budkavle: {redact(' '.join(text.split()))}", file=sys.stderr)  # noqa: T201
+    line = f"budkavle: {redact(' '.join(text.split()))}"
+    print(_wrapped(line) if sys.stderr.isatty() else line, file=sys.stderr)  # noqa: T201
     raise typer.Exit(code)
+
+
+def _wrapped(line: str) -> str:
+    """Broken between words, where a terminal would break within them."""
+    width = shutil.get_terminal_size().columns
+    return textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from fetcher.bookings_client import BookingsClient
 from fetcher.breaker import BreakerPolicy
 from fetcher.crm_scheduling import SERVICE_DOMAIN, CrmScheduling
 from fetcher.handler import FetchHandler
-from fetcher.limits import SourceLimits
+from fetcher.limits import OpenBreaker, SourceLimits
 from fetcher.metrics import SourceWatch
 from fetcher.platform import Platform, TimeOuts
 from fetcher.settings import FetcherSettings
@@ -45,9 +45,20 @@ def run(settings: FetcherSettings) -> int:
         settings,
         concurrency=settings.fetcher_concurrency,
         prefetch=settings.fetcher_prefetch,
-        checks={"register": sources.ready, "clock": clock.agrees},
+        report=lambda: {"breakers": [_plain(each) for each in limits.open_breakers()]},
+        checks={"register": sources.ready, "database": database.ready, "clock": clock.agrees},
         closers=[platform.close, database.close],
     )
+
+
+def _plain(breaker: OpenBreaker) -> dict[str, str]:
+    """As JSON can hold it."""
+    return {
+        "source": breaker.source,
+        "reason": breaker.reason,
+        "opened_at": breaker.opened_at.isoformat(),
+        "next_probe": breaker.next_probe.isoformat(),
+    }
 
 
 def _snapshot(

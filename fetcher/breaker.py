@@ -53,6 +53,11 @@ class Breaker:
         """Open or half-open."""
         return self._open_until is not None
 
+    @property
+    def open_until(self) -> datetime | None:
+        """When the next probe may go; None while the breaker is closed."""
+        return self._open_until
+
     def next_try(self, now: datetime) -> datetime | None:
         """When to ask again; None when a call may be made now.
 

@@ -14,6 +14,8 @@ from shared.booking.messages import BookingChange, FetchedBooking
 from shared.relay.outcomes import DeadLetter, Drop, Outcome, Postpone, Publish, RetryLater
 
 _NO_TIME = timedelta(0)
+#: Why a source may not be asked for a long time, whatever the rate.
+_NOT_ASKED = {WaitReason.BREAKER_OPEN, WaitReason.SOURCE_PAUSED}
 
 
 class DropReason(StrEnum):
@@ -94,8 +96,8 @@ class FetchHandler:
         return self._fetch(change, contract, source, admission)
 
     def _wait(self, change: BookingChange, contract: Contract, wait: Wait) -> Outcome:
-        """Come back at `wait.until`, unless the breaker is open and the visit has begun."""
-        if wait.reason is WaitReason.BREAKER_OPEN and self._is_over(change, contract):
+        """Come back at `wait.until`, unless the source is not asked now and the visit has begun."""
+        if wait.reason in _NOT_ASKED and self._is_over(change, contract):
             return Drop(DropReason.TIME_PASSED)
         now = self._clock()
         later = change.model_copy(update={"slot": wait.slot, "slot_given_at": now})

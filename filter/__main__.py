@@ -5,10 +5,13 @@ import sys
 from filter.handler import Filter
 from filter.metrics import report_dropped, report_refused
 from filter.settings import FilterSettings
+from filter.unknown import UnknownReport
+from shared.base.clock import utcnow
 from shared.stage.process import run_stage, start
 from shared.store.engine import open_database
 from shared.store.migrate import ensure_sqlite
 from shared.store.sources import CachedRegister, SourceRegister
+from shared.store.unknown_sources import UnknownSources
 
 
 def run(settings: FilterSettings) -> int:
@@ -26,6 +29,7 @@ def run(settings: FilterSettings) -> int:
         prefetch=settings.filter_prefetch,
         handle_batch=handler.handle_batch,
         checks={"register": sources.ready},
+        report=UnknownReport(UnknownSources(database), settings.environment, utcnow),
         closers=[database.close],
     )
 

@@ -105,3 +105,14 @@ def report_refused(odd: tuple[Verdict, ...], *, activated: bool, kept: bool) -> 
             number=number,
             kept=kept,
         )
+
+
+def not_activated() -> dict[str, int]:
+    """How many engagements were dropped of each system that has a label of its own."""
+    samples = (sample for family in NOT_ACTIVATED.collect() for sample in family.samples)
+    counted = {
+        sample.labels["source"]: int(sample.value)
+        for sample in samples
+        if sample.name.endswith("_total")
+    }
+    return {key: number for key, number in counted.items() if key not in {"other", "unreadable"}}

@@ -59,6 +59,7 @@ def run(settings: NotifierSettings) -> int:
         prefetch=settings.notifier_prefetch,
         checks={"database": database.ready, "clock": clock.agrees},
         started=partial(log_missing_providers, channels),
+        report=lambda: {"channels_off": [each for each in Channel if each not in channels]},
         closers=[*start_reports(settings, notices), database.close],
     )
 

@@ -21,6 +21,7 @@ class SampleSource:
     hsa_id: str = BOOKING.source_system
     calls_per_second: float = 5
     calls_in_flight: int = 5
+    paused: bool = False
 
 
 class HandClock:

@@ -5,6 +5,7 @@ Errors, drawn as a tree; each library's own errors are translated to these once,
 ```
 BrokerError
 ├── BrokerUnavailable   no connection, or it went before the confirm: nothing is known to be safe
+│   └── NotDeclared     it answers, and lacks a queue of ours
 ├── PublishRefused      the broker took it back: unroutable, nacked, or the queue is full
 └── UnknownBroker       BUDKAVLE_BROKER_URL names no broker we have
 ```
@@ -28,6 +29,10 @@ class BrokerError(Exception):
 
 class BrokerUnavailable(BrokerError):
     """The broker cannot be reached, or went away before it confirmed."""
+
+
+class NotDeclared(BrokerUnavailable):
+    """The broker answers, and lacks a queue of ours: `budkavle setup` makes it."""
 
 
 class PublishRefused(BrokerError):

@@ -107,6 +107,11 @@ class Worker:
     def connected(self) -> bool:
         return self._consumer is not None and self._consumer.connected
 
+    def take_oldest(self) -> float | None:
+        """The age of the oldest message handled since this was last asked, in seconds."""
+        oldest, self._meters.oldest = self._meters.oldest, None
+        return oldest
+
     def stop(self, timeout: float) -> bool:
         """Finish what was begun within `timeout` seconds; whether all of it was acknowledged.
 
@@ -232,11 +237,15 @@ class _Meters:
         self.in_flight = IN_FLIGHT.labels(stage)
         self._handler_seconds = HANDLER_SECONDS.labels(stage)
         self._age = AGE_SECONDS.labels(stage)
+        self.oldest: float | None = None
         declare_outcomes(stage, _RUNNER_OUTCOMES)
 
     def handled(self, seconds_taken: float, *, age: timedelta) -> None:
         self._handler_seconds.observe(seconds_taken)
-        self._age.observe(age.total_seconds())
+        age_seconds = age.total_seconds()
+        self._age.observe(age_seconds)
+        if self.oldest is None or age_seconds > self.oldest:
+            self.oldest = age_seconds
 
     def count(self, disposition: Disposition) -> None:
         outcome_counter(self._stage, disposition.outcome, disposition.reason).inc()

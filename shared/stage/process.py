@@ -20,7 +20,7 @@ from shared.relay import open_broker
 from shared.relay.broker import BrokerError
 from shared.relay.worker import BatchHandler, Handler, Worker
 from shared.stage.health import Checks, HealthServer, readiness
-from shared.stage.heartbeat import Heartbeat
+from shared.stage.heartbeat import Heartbeat, Report
 from shared.stage.parent import end_with_parent
 from shared.stage.settings import CommonSettings
 
@@ -103,13 +103,14 @@ def run_stage(
     handle_batch: BatchHandler | None = None,
     checks: Checks | None = None,
     started: Callable[[], None] | None = None,
+    report: Report | None = None,
     closers: Sequence[Callable[[], None]] = (),
 ) -> int:
     """Run `handle` on `stage`'s queue until SIGTERM; the process's exit code.
 
     0: all that was begun was finished. 1: it took longer than `settings.drain_seconds`, and what
     was left is handed out again by the broker. `started` is called once at the start, `closers`
-    at the end.
+    at the end; what `report` says stands in `budkavle status`.
     """
     stopping = stop_signal()
     broker = open_broker(settings.broker_url.get_secret_value(), settings.topology)
@@ -126,7 +127,7 @@ def run_stage(
     all_checks = {"broker": worker.connected, **(checks or {})}
     with blaming("BUDKAVLE_HEALTH_BIND"):
         health = HealthServer(settings.health_bind, all_checks)
-    heartbeat = Heartbeat(stage, settings, all_checks)
+    heartbeat = Heartbeat(stage, settings, all_checks, report, take_oldest=worker.take_oldest)
     health.start()
     worker.start()
     heartbeat.start()

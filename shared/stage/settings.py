@@ -1,6 +1,7 @@
 """Settings that every stage and the console read. Each stage's own stand in its `settings.py`."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
@@ -78,6 +79,17 @@ class CommonSettings(Settings):
             names = " and ".join(f"BUDKAVLE_{name.upper()}" for name in unnamed)
             raise ValueError(f"{names}: to be set in environment prod, also when it is sqlite:///…")
         return self
+
+    @property
+    def shows_itself(self) -> bool:
+        """Whether a process writes into the database that it lives.
+
+        Not into a database that nobody named in production, and not into an SQLite file that no
+        stage has made yet.
+        """
+        url = self.database_url.get_secret_value()
+        named = self.environment != "prod" or "database_url" in self.model_fields_set
+        return named and (not url.startswith("sqlite:") or Path(place_of(url)).exists())
 
     @property
     def places(self) -> dict[str, str]:

@@ -26,6 +26,7 @@ from shared.store.tables import source_system, source_system_log
 MAX_AGE = timedelta(seconds=2)
 ACTIVE_AGE = timedelta(seconds=5)
 
+_PAUSE = ("paused_by", "paused_at")
 #: Columns that adding a system again may change, in the order they are told.
 _CHANGEABLE = ("hsa_id", "name", "calls_per_second", "calls_in_flight")
 
@@ -41,6 +42,12 @@ class SourceSystem:
     calls_in_flight: int  # in each fetcher process
     activated_by: str
     activated_at: datetime
+    paused_by: str | None = None  # nothing is asked of it, and its changes wait
+    paused_at: datetime | None = None
+
+    @property
+    def paused(self) -> bool:
+        return self.paused_at is not None
 
     @property
     def key(self) -> str:
@@ -57,7 +64,7 @@ class Registered(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RegisterEntry:
-    """Who did what to the register: `added`, `changed` or `removed`."""
+    """Who did what to the register: `added`, `changed`, `removed`, `paused` or `resumed`."""
 
     at: datetime
     by: str
@@ -82,12 +89,20 @@ class SourceRegister:
         `activated_by` and `activated_at` are who does it now; of a system that is active the
         first activation stays in the register, and the change is in the log.
         """
+        (done,) = self.add_all([source])
+        return done
+
+    def add_all(self, sources: Iterable[SourceSystem]) -> list[Registered]:
+        """As `add`, all of them or none."""
         with self._database.begin() as connection:
-            row = _row_of(source)
-            if insert_if_absent(connection, source_system, row):
-                _log(connection, source, Registered.ADDED, _changeable(row))
-                return Registered.ADDED
-            return self._change(connection, source, row)
+            return [self._add(connection, source) for source in sources]
+
+    def _add(self, connection: Connection, source: SourceSystem) -> Registered:
+        row = _row_of(source)
+        if insert_if_absent(connection, source_system, row):
+            _log(connection, source, Registered.ADDED, _changeable(row))
+            return Registered.ADDED
+        return self._change(connection, source, row)
 
     def remove(self, hsa_id: str, environment: Environment, *, by: str, at: datetime) -> bool:
         """Deactivate a system; False when it was not active there."""
@@ -101,6 +116,28 @@ class SourceRegister:
             if row is not None:
                 source = replace(_source_of(row), activated_by=by, activated_at=at)
                 _log(connection, source, "removed", _changeable(row))
+            return row is not None
+
+    def pause(self, hsa_id: str, environment: Environment, *, by: str, at: datetime) -> bool:
+        """Ask nothing of a system until `resume`; False when it is not active, or paused."""
+        return self._set_pause(hsa_id, environment, by=by, at=at, paused=True)
+
+    def resume(self, hsa_id: str, environment: Environment, *, by: str, at: datetime) -> bool:
+        """Ask a paused system again; False when it is not active, or not paused."""
+        return self._set_pause(hsa_id, environment, by=by, at=at, paused=False)
+
+    def _set_pause(
+        self, hsa_id: str, environment: Environment, *, by: str, at: datetime, paused: bool
+    ) -> bool:
+        pause = {"paused_by": by, "paused_at": at} if paused else dict.fromkeys(_PAUSE)
+        otherwise = source_system.c.paused_at.is_(None) == paused
+        this = and_(_is_system(hsa_key(hsa_id), environment), otherwise)
+        changing = update(source_system).where(this).values(pause).returning(*source_system.c)
+        with self._database.begin() as connection:
+            row = connection.execute(changing).mappings().one_or_none()
+            if row is not None:
+                source = replace(_source_of(row), activated_by=by, activated_at=at)
+                _log(connection, source, "paused" if paused else "resumed", {})
             return row is not None
 
     def list_all(self, environment: Environment | None = None) -> list[SourceSystem]:

@@ -64,6 +64,8 @@ source_system = Table(
     Column("calls_in_flight", Integer, nullable=False),
     Column("activated_by", String(100), nullable=False),
     Column("activated_at", Instant, nullable=False),
+    Column("paused_by", String(100)),  # while nothing is asked of it; its changes wait
+    Column("paused_at", Instant),
 )
 
 source_system_log = Table(
@@ -163,4 +165,31 @@ notice = Table(
     Column("updated_at", Instant, nullable=False),
     UniqueConstraint("message_id", "channel"),
     Index("ix_notice_recipient_channel", "recipient", "channel"),
+)
+
+# Each process of a stage, as it last showed itself; `budkavle status` reads it. A process that ends
+# removes its row.
+stage_process = Table(
+    "stage_process",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("stage", String(10), nullable=False),
+    Column("host", String(255), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("version", String(20), nullable=False),
+    Column("environment", String(4), nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("beat_at", Instant, nullable=False),
+    Column("report", JSON, nullable=False),  # rates of the last minute, open circuit breakers
+)
+
+# Booking systems that send and are not activated: how much, and how lately.
+unknown_source = Table(
+    "unknown_source",
+    metadata,
+    Column("hsa_key", String(64), primary_key=True),
+    Column("environment", String(4), primary_key=True),
+    Column("engagements", Integer, nullable=False),
+    Column("first_seen", Instant, nullable=False),
+    Column("last_seen", Instant, nullable=False),
 )

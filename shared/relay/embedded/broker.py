@@ -8,6 +8,7 @@ process dies the lease runs out and the message is handed out again.
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from shared.relay.broker import (
 )
 from shared.relay.embedded.consumer import EmbeddedConsumer
 from shared.relay.embedded.queue_file import Counts, Store
+from shared.relay.embedded.trouble import Trouble
 from shared.relay.topology import READING_STAGES, Topology, dead_key
 
 _PREFIX = "sqlite:///"
@@ -47,6 +49,7 @@ class EmbeddedBroker:
         self._keys = {*READING_STAGES, *map(dead_key, READING_STAGES)}
         self._guard = threading.Lock()
         self._shared_store: Store | None = None
+        self._trouble = Trouble("publisher")  # under `_guard`
         #: Wakes this process's consumers at once; those of other processes poll.
         self._woken = threading.Condition()
         self._consumers: list[EmbeddedConsumer] = []
@@ -58,8 +61,8 @@ class EmbeddedBroker:
     def publish(self, messages: Sequence[Outgoing], *, timeout: float = 10) -> None:
         if not all(map(self._routable, messages)):
             raise PublishRefused("unroutable")
-        with self._guard, self._store().transaction(busy_seconds=timeout):
-            self._store().insert(messages, time.time())
+        with self._writing(timeout) as store:
+            store.insert(messages, time.time())
         with self._woken:
             self._woken.notify_all()
 
@@ -81,7 +84,7 @@ class EmbeddedBroker:
     def ready(self) -> bool:
         """Whether the file can be written to now."""
         try:
-            with self._guard, self._store().transaction(busy_seconds=_READY_SECONDS):
+            with self._writing(_READY_SECONDS):
                 return True
         except BrokerUnavailable:
             return False
@@ -117,14 +120,24 @@ class EmbeddedBroker:
                 self._shared_store.close()
                 self._shared_store = None
 
-    def _apply(self, action: DeadAction, row: int, revived: Outgoing) -> bool:
+    @contextmanager
+    def _writing(self, busy_seconds: float = _BUSY_SECONDS) -> Iterator[Store]:
+        """A transaction in the file that the path names, before it and when it is stored."""
+        with self._guard, self._trouble.logged():
+            store = self._store()
+            store.file.require()
+            with store.transaction(busy_seconds=busy_seconds):
+                yield store
+            store.file.require()
+
+    def _apply(self, action: DeadAction, row: int, replayed: Outgoing) -> bool:
         """Whether the letter went; False also when another operator was quicker."""
         if action == KEEP:
             return False
-        with self._guard, self._store().transaction():
-            gone = self._store().remove(row)
+        with self._writing() as store:
+            gone = store.remove(row)
             if gone and action == REPLAY:
-                self._store().insert([revived], time.time())
+                store.insert([replayed], time.time())
         return gone
 
     def _dead_rows(self, stage: str) -> Sequence[int]:
@@ -159,6 +172,6 @@ def _state(stage: str, counts: dict[str, Counts]) -> QueueState:
         ready=work.ready,
         unacknowledged=work.leased,
         delayed=work.delayed,
-        dead=dead.ready,
+        dead=dead.all,
         consumers=None,
     )

@@ -11,6 +11,7 @@ import structlog
 from shared.base.ids import new_id
 from shared.relay.broker import BrokerUnavailable, Delivery, Outgoing
 from shared.relay.embedded.queue_file import Store
+from shared.relay.embedded.trouble import Trouble
 
 log = structlog.get_logger()
 
@@ -20,6 +21,8 @@ _POLL = 0.03
 _REFUSED_REST = 1.0
 #: How long a consumer waits when the queue file cannot be used, in seconds.
 _TROUBLE_REST = 0.5
+#: How often to look for times that were written by a clock that was ahead, in seconds.
+_CHECK_TIMES_EVERY = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,8 @@ class EmbeddedConsumer:
         self._over = False
         self._connected = False
         self._renew_at = 0.0
+        self._check_times_at = 0.0
+        self._trouble = Trouble(stage)
         self._thread = threading.Thread(target=self._run, name=f"embedded-{stage}", daemon=True)
         self._thread.start()
 
@@ -100,18 +105,23 @@ class EmbeddedConsumer:
     def _run(self) -> None:
         while not self._closing:
             try:
-                self._turn(self._opened())
+                with self._trouble.logged():
+                    self._serve(self._opened())
                 self._connected = True
-            except BrokerUnavailable as trouble:
+            except BrokerUnavailable:
                 self._connected = False
-                log.warning("broker_unavailable", stage=self._stage, error=str(trouble))
-                self._rest(_TROUBLE_REST)
+                self._rest_from_trouble()
         self._give_up()
 
-    def _turn(self, store: Store) -> None:
+    def _serve(self, store: Store) -> None:
+        """One pass. The messages of a deleted file are handed out while they can be had."""
+        store.file.require_not_replaced()
         self._acknowledge_pending(store)
         self._renew(store)
-        if not self._hand_out(store):
+        self._check_times(store)
+        handed_out = self._hand_out(store)
+        store.file.require()
+        if not handed_out:
             self._rest(_POLL)
 
     def _opened(self) -> Store:
@@ -123,6 +133,11 @@ class EmbeddedConsumer:
         with self._woken:
             if not (self._acknowledgements or self._closing):
                 self._woken.wait(seconds)
+
+    def _rest_from_trouble(self) -> None:
+        """Whatever waits: it would only fail again."""
+        with self._woken:
+            self._woken.wait_for(lambda: self._closing, _TROUBLE_REST)
 
     def _acknowledge_pending(self, store: Store) -> None:
         """All that waits, in one transaction: one write to the disk for many messages."""
@@ -156,6 +171,16 @@ class EmbeddedConsumer:
             store.renew(self._holder, until=time.time() + self._lease_seconds)
         self._renew_at = time.monotonic() + self._lease_seconds / 3
 
+    def _check_times(self, store: Store) -> None:
+        if time.monotonic() < self._check_times_at:
+            return
+        self._check_times_at = time.monotonic() + _CHECK_TIMES_EVERY
+        now = time.time()
+        if store.any_written_later(self._stage, now):
+            with store.transaction():
+                messages = store.begin_again(self._stage, now)
+            log.warning("clock_was_ahead", stage=self._stage, messages=messages)
+
     def _hand_out(self, store: Store) -> bool:
         with self._handing_out:
             free = self._prefetch - len(self._held)
@@ -164,7 +189,7 @@ class EmbeddedConsumer:
             now = time.time()
             with store.transaction():
                 claimed = store.claim(
-                    self._stage, self._holder, free, now=now, until=now + self._lease_seconds
+                    self._stage, self._holder, free, now=now, lease=self._lease_seconds
                 )
             self._held.update(message.row for message in claimed)
             for message in claimed:

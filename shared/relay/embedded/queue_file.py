@@ -10,6 +10,8 @@ later              none     is delayed until then
 later              some     is being handled; its holder renews `due` until done
 =================  =======  =====================================================
 
+`wait` is how long before `due` that was written, so that a time which a wrong clock wrote is known.
+
 Every change is one transaction, so an acknowledgement and its publishes are stored as one.
 """
 
@@ -20,8 +22,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.base.sqlite import keep_private
+from shared.base.sqlite import keep_private, use_write_ahead_log
 from shared.relay.broker import BrokerUnavailable, Envelope, Outgoing
+from shared.relay.embedded.file_identity import FileIdentity
 from shared.relay.headers import dead_letter_from, from_headers, to_headers
 from shared.relay.topology import DELIVERY_LIMIT
 
@@ -33,6 +36,7 @@ CREATE TABLE IF NOT EXISTS message (
     headers TEXT NOT NULL,
     body BLOB NOT NULL,
     due REAL NOT NULL,
+    wait REAL NOT NULL DEFAULT 0,
     lease TEXT,
     deliveries INTEGER NOT NULL DEFAULT 0
 );
@@ -40,7 +44,9 @@ CREATE INDEX IF NOT EXISTS message_by_key_due ON message (key, due);
 CREATE INDEX IF NOT EXISTS message_by_lease ON message (lease) WHERE lease IS NOT NULL;
 """
 
-_INSERT = "INSERT INTO message (key, message_id, headers, body, due) VALUES (?, ?, ?, ?, ?)"
+_INSERT = """
+INSERT INTO message (key, message_id, headers, body, due, wait) VALUES (?, ?, ?, ?, ?, ?)
+"""
 _READY = "SELECT id FROM message WHERE key = ? AND due <= ? ORDER BY due, id LIMIT ?"
 #: A message that was handed out more often than the limit kills its readers. It is buried as it
 #: is; that it bears no reason of ours tells who buried it.
@@ -49,10 +55,14 @@ UPDATE message SET key = key || '.dead', lease = NULL
 WHERE key = ? AND due <= ? AND deliveries > {DELIVERY_LIMIT}
 """  # noqa: S608 - the limit is a constant of ours
 _CLAIM = f"""
-UPDATE message SET lease = ?, due = ?, deliveries = deliveries + 1 WHERE id IN ({_READY})
+UPDATE message SET lease = ?, due = ?, wait = ?, deliveries = deliveries + 1 WHERE id IN ({_READY})
 RETURNING id, message_id, headers, body, deliveries
 """  # noqa: S608 - no text of anybody's is put in
-_RELEASE = "UPDATE message SET lease = NULL, due = ? WHERE id = ? AND lease = ?"
+_RELEASE = "UPDATE message SET lease = NULL, due = ?, wait = 0 WHERE id = ? AND lease = ?"
+#: Written more than some seconds after now: by a clock that was ahead.
+_WRITTEN_LATER = "key = :key AND due > :now AND due - wait > :now + 5"
+_ANY_WRITTEN_LATER = f"SELECT 1 FROM message WHERE {_WRITTEN_LATER} LIMIT 1"  # noqa: S608 - ours
+_BEGIN_AGAIN = f"UPDATE message SET due = :now + wait WHERE {_WRITTEN_LATER}"  # noqa: S608 - ours
 _COUNT = """
 SELECT key, sum(due <= :now), sum(due > :now AND lease IS NOT NULL),
        sum(due > :now AND lease IS NULL)
@@ -78,6 +88,10 @@ class Counts:
     leased: int = 0
     delayed: int = 0
 
+    @property
+    def all(self) -> int:
+        return self.ready + self.leased + self.delayed
+
 
 class Store:
     """One connection to the file. For one thread at a time."""
@@ -89,11 +103,10 @@ class Store:
             self._connection = sqlite3.connect(
                 path, timeout=busy_seconds, isolation_level=None, check_same_thread=False
             )
-            if self._value("PRAGMA journal_mode") != "wal":
-                self._value("PRAGMA journal_mode=WAL")
-            self._value("PRAGMA synchronous=FULL")  # what is accepted survives a power cut
+            use_write_ahead_log(self._connection)
             if not self._value("SELECT count(*) FROM sqlite_master WHERE name = 'message'"):
                 self._connection.executescript(_SCHEMA)
+        self.file = FileIdentity(path)
 
     def close(self) -> None:
         self._connection.close()
@@ -111,10 +124,10 @@ class Store:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                self._connection.commit()
             except BaseException:
                 self._connection.rollback()
                 raise
-            self._connection.commit()
 
     def insert(self, messages: Iterable[Outgoing], now: float) -> None:
         self._connection.executemany(_INSERT, [_row(message, now) for message in messages])
@@ -125,11 +138,12 @@ class Store:
             return self._connection.execute(_READY, (key, now, 1)).fetchone() is not None
 
     def claim(
-        self, key: str, holder: str, count: int, *, now: float, until: float
+        self, key: str, holder: str, count: int, *, now: float, lease: float
     ) -> list[Claimed]:
-        """Up to `count` ready messages, oldest first, now leased by `holder`."""
+        """Up to `count` ready messages, oldest first, leased by `holder` for `lease` seconds."""
         self._connection.execute(_DEAD_LETTER, (key, now))
-        rows = self._connection.execute(_CLAIM, (holder, until, key, now, count)).fetchall()
+        values = (holder, now + lease, lease, key, now, count)
+        rows = self._connection.execute(_CLAIM, values).fetchall()
         return [
             Claimed(row, from_headers(message_id, json.loads(headers), body), deliveries > 1)
             for row, message_id, headers, body, deliveries in sorted(rows)
@@ -148,11 +162,20 @@ class Store:
 
     def release_all(self, holder: str, now: float) -> None:
         self._connection.execute(
-            "UPDATE message SET lease = NULL, due = ? WHERE lease = ?", (now, holder)
+            "UPDATE message SET lease = NULL, due = ?, wait = 0 WHERE lease = ?", (now, holder)
         )
 
     def renew(self, holder: str, *, until: float) -> None:
         self._connection.execute("UPDATE message SET due = ? WHERE lease = ?", (until, holder))
+
+    def any_written_later(self, key: str, now: float) -> bool:
+        """Whether a wait or lease began after `now`, written by a clock that was ahead."""
+        with _translated():
+            return self._value(_ANY_WRITTEN_LATER, {"key": key, "now": now}) is not None
+
+    def begin_again(self, key: str, now: float) -> int:
+        """Have each wait and lease that began after `now` begin now; how many there were."""
+        return self._connection.execute(_BEGIN_AGAIN, {"key": key, "now": now}).rowcount
 
     def counts(self, now: float) -> dict[str, Counts]:
         with _translated():
@@ -179,16 +202,16 @@ class Store:
     def remove(self, row: int) -> bool:
         return self._connection.execute("DELETE FROM message WHERE id = ?", (row,)).rowcount == 1
 
-    def _value(self, statement: str) -> object:
-        row = self._connection.execute(statement).fetchone()
+    def _value(self, statement: str, values: dict[str, str | float] | None = None) -> object:
+        row = self._connection.execute(statement, values or {}).fetchone()
         return row[0] if row else None
 
 
-def _row(message: Outgoing, now: float) -> tuple[str, str, str, bytes, float]:
+def _row(message: Outgoing, now: float) -> tuple[str, str, str, bytes, float, float]:
     wait = message.delay.total_seconds() if message.delay else 0
     envelope = message.envelope
     headers = json.dumps(to_headers(envelope))
-    return message.key, envelope.message_id, headers, envelope.body, now + wait
+    return message.key, envelope.message_id, headers, envelope.body, now + wait, wait
 
 
 @contextmanager

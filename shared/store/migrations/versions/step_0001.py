@@ -15,6 +15,8 @@ def upgrade() -> None:
     create_booking_watermark()
     create_contact_preference()
     create_notice()
+    create_stage_process()
+    create_unknown_source()
 
 
 def create_register() -> None:
@@ -28,6 +30,8 @@ def create_register() -> None:
         sa.Column("calls_in_flight", sa.Integer(), nullable=False),
         sa.Column("activated_by", sa.String(100), nullable=False),
         sa.Column("activated_at", INSTANT, nullable=False),
+        sa.Column("paused_by", sa.String(100)),
+        sa.Column("paused_at", INSTANT),
         sa.PrimaryKeyConstraint("hsa_key", "environment", name="pk_source_system"),
     )
     op.create_table(
@@ -138,3 +142,31 @@ def create_notice() -> None:
     op.create_index("ix_notice_recipient_channel", "notice", ["recipient", "channel"])
     op.create_index("ix_notice_provider_id", "notice", ["provider_id"])
     op.create_index("ix_notice_status", "notice", ["status"])
+
+
+def create_stage_process() -> None:
+    op.create_table(
+        "stage_process",
+        sa.Column("id", sa.String(40), nullable=False),
+        sa.Column("stage", sa.String(10), nullable=False),
+        sa.Column("host", sa.String(255), nullable=False),
+        sa.Column("pid", sa.Integer(), nullable=False),
+        sa.Column("version", sa.String(20), nullable=False),
+        sa.Column("environment", sa.String(4), nullable=False),
+        sa.Column("started_at", INSTANT, nullable=False),
+        sa.Column("beat_at", INSTANT, nullable=False),
+        sa.Column("report", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_stage_process"),
+    )
+
+
+def create_unknown_source() -> None:
+    op.create_table(
+        "unknown_source",
+        sa.Column("hsa_key", sa.String(64), nullable=False),
+        sa.Column("environment", sa.String(4), nullable=False),
+        sa.Column("engagements", sa.Integer(), nullable=False),
+        sa.Column("first_seen", INSTANT, nullable=False),
+        sa.Column("last_seen", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("hsa_key", "environment", name="pk_unknown_source"),
+    )
