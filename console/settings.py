@@ -5,7 +5,7 @@ from datetime import timedelta
 from pydantic import Field
 
 from shared.stage.settings import WatermarkSettings
-from shared.store.retention import Limits
+from shared.store.retention import RetentionLimits
 
 
 class PurgeSettings(WatermarkSettings):
@@ -30,8 +30,8 @@ class PurgeSettings(WatermarkSettings):
     )
 
     @property
-    def limits(self) -> Limits:
-        return Limits(
+    def limits(self) -> RetentionLimits:
+        return RetentionLimits(
             inbox=_days(self.retain_inbox_days),
             notices=_days(self.retain_notice_days),
             watermarks=self.watermarks_kept,

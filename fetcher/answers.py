@@ -27,7 +27,7 @@ class Answer:
     timeslot: Timeslot | None
 
 
-class RetryReason(StrEnum):
+class FetchRetryReason(StrEnum):
     """Why a call failed that may succeed later."""
 
     UNREACHABLE = "source_unreachable"  # no connection, or it broke before the whole reply came
@@ -44,7 +44,9 @@ class CallFailed(Exception):
     latter speaks against further calls.
     """
 
-    def __init__(self, reason: RetryReason, detail: str, *, source_works: bool = False) -> None:
+    def __init__(
+        self, reason: FetchRetryReason, detail: str, *, source_works: bool = False
+    ) -> None:
         super().__init__(detail)
         self.reason = reason
         self.source_works = source_works

@@ -14,9 +14,8 @@ from lxml import etree
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay
 from tenacity.wait import wait_random_exponential
 
-from fetcher.answers import Answer, CallFailed, RetryReason, ShortTrouble, Timeslot
-from fetcher.platform import HttpReply, Platform
-from fetcher.replies import (
+from fetcher.answers import Answer, CallFailed, FetchRetryReason, ShortTrouble, Timeslot
+from fetcher.booking_replies import (
     as_the_contract_has_it,
     open_reply,
     raise_for_fault,
@@ -24,6 +23,7 @@ from fetcher.replies import (
     texts_of,
     timeslot_element,
 )
+from fetcher.platform import HttpReply, Platform
 from shared.base.clock import Clock
 from shared.booking.identity import BookingKey
 from shared.riv.contracts import schema_path
@@ -144,14 +144,14 @@ class BookingsClient:
 
     def _read(self, reply: HttpReply) -> Timeslot | None:
         if reply.status in _GATEWAY_TROUBLE:
-            raise ShortTrouble(RetryReason.BAD_STATUS, f"HTTP {reply.status}")
+            raise ShortTrouble(FetchRetryReason.BAD_STATUS, f"HTTP {reply.status}")
         if reply.status not in {200, 500}:
-            raise CallFailed(RetryReason.BAD_STATUS, f"HTTP {reply.status}")
+            raise CallFailed(FetchRetryReason.BAD_STATUS, f"HTTP {reply.status}")
         body = open_reply(reply.content, max_bytes=self._max_reply_bytes, encoding=reply.encoding)
         if raise_for_fault(body, self._unknown_booking):
             return None
         if reply.status != 200:
-            raise CallFailed(RetryReason.BAD_STATUS, f"HTTP {reply.status} without a Fault")
+            raise CallFailed(FetchRetryReason.BAD_STATUS, f"HTTP {reply.status} without a Fault")
         return self._messages.timeslot(body)
 
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from fetcher.answers import Answer, CallFailed, Timeslot
-from fetcher.limits import Permit, Source, Wait, WaitReason
+from fetcher.limits import Permit, Source, SourceWaitReason, Wait
 from fetcher.verification import Mismatch, mismatch, same_person
 from shared.base.clock import Clock, is_of_the_future
 from shared.booking.identity import BookingKey, service_domain
@@ -15,15 +15,15 @@ from shared.relay.outcomes import DeadLetter, Drop, Outcome, Postpone, Publish, 
 
 _NO_TIME = timedelta(0)
 #: Why a source may not be asked for a long time, whatever the rate.
-_NOT_ASKED = {WaitReason.BREAKER_OPEN, WaitReason.SOURCE_PAUSED}
+_NOT_ASKED = {SourceWaitReason.BREAKER_OPEN, SourceWaitReason.SOURCE_PAUSED}
 
 
-class DropReason(StrEnum):
+class FetchDropReason(StrEnum):
     SOURCE_NOT_ACTIVATED = "source_not_activated"  # removed from the register on the way here
     TIME_PASSED = "time_passed"  # the visit began before the source could be asked
 
 
-class DeadReason(StrEnum):
+class FetchDeadReason(StrEnum):
     REPLY_MISMATCH = "reply_mismatch"
     UNKNOWN_SERVICE_DOMAIN = "unknown_service_domain"
 
@@ -50,7 +50,7 @@ class Register(Protocol):
         """The activated source system of that HSA-id. Raises `Unavailable`."""
 
 
-class Limits(Protocol):
+class AdmissionControl(Protocol):
     def admit(self, source: Source, slot: datetime | None) -> Permit | Wait:
         """A permit for one call to `source` now, or when to ask again. Raises `Unavailable`."""
 
@@ -72,7 +72,7 @@ class FetchHandler:
         self,
         contracts: Mapping[str, Contract],
         register: Register,
-        limits: Limits,
+        limits: AdmissionControl,
         alarm: Alarm,
         clock: Clock,
     ) -> None:
@@ -85,10 +85,10 @@ class FetchHandler:
     def __call__(self, change: BookingChange) -> Outcome:
         contract = self._contracts.get(service_domain(change.service_domain))
         if contract is None:
-            return DeadLetter(DeadReason.UNKNOWN_SERVICE_DOMAIN)
+            return DeadLetter(FetchDeadReason.UNKNOWN_SERVICE_DOMAIN)
         source = self._register.find(change.booking.source_system)
         if source is None:
-            return Drop(DropReason.SOURCE_NOT_ACTIVATED)
+            return Drop(FetchDropReason.SOURCE_NOT_ACTIVATED)
         wrong = is_of_the_future(change.slot_given_at, self._clock())
         admission = self._limits.admit(source, None if wrong else change.slot)
         if isinstance(admission, Wait):
@@ -98,7 +98,7 @@ class FetchHandler:
     def _wait(self, change: BookingChange, contract: Contract, wait: Wait) -> Outcome:
         """Come back at `wait.until`, unless the source is not asked now and the visit has begun."""
         if wait.reason in _NOT_ASKED and self._is_over(change, contract):
-            return Drop(DropReason.TIME_PASSED)
+            return Drop(FetchDropReason.TIME_PASSED)
         now = self._clock()
         later = change.model_copy(update={"slot": wait.slot, "slot_given_at": now})
         return Postpone(max(wait.until - now, _NO_TIME), wait.reason, later)
@@ -111,7 +111,7 @@ class FetchHandler:
                 answer = contract.fetch(change.booking, change.correlation_id)
         except CallFailed as trouble:
             if self._is_over(change, contract):
-                return Drop(DropReason.TIME_PASSED)
+                return Drop(FetchDropReason.TIME_PASSED)
             return RetryLater(trouble.reason, trouble)
         what = mismatch(change.booking, answer.timeslot)
         if what is None:
@@ -120,7 +120,7 @@ class FetchHandler:
         if elsewhere := _elsewhere(change, answer.timeslot, what):
             return _publish(change, answer, details=None, **elsewhere)
         self._alarm.mismatch(source, what)
-        return DeadLetter(DeadReason.REPLY_MISMATCH, ReplyMismatch(what))
+        return DeadLetter(FetchDeadReason.REPLY_MISMATCH, ReplyMismatch(what))
 
     def _is_over(self, change: BookingChange, contract: Contract) -> bool:
         """Whether the visit was ahead when the notification came, and has begun since.

@@ -14,7 +14,7 @@ from typing import Protocol, Self
 
 from fetcher.answers import CallFailed
 from fetcher.breaker import Breaker, BreakerPolicy
-from fetcher.slots import SECOND, TOLERANCE, Pace, SlotQueue, Slots
+from fetcher.slots import SECOND, TOLERANCE, Pace, SharedSlots, SlotQueue
 from shared.base.clock import Clock
 from shared.booking.identity import hsa_key
 
@@ -22,7 +22,7 @@ from shared.booking.identity import hsa_key
 _PAUSE = timedelta(minutes=1)
 
 
-class WaitReason(StrEnum):
+class SourceWaitReason(StrEnum):
     BREAKER_OPEN = "breaker_open"
     SOURCE_SATURATED = "source_saturated"  # as many calls in flight as the source may have
     RATE_LIMITED = "rate_limited"
@@ -56,14 +56,14 @@ class Watch(Protocol):
 class Wait:
     """Not now: come back at `until`, and bring `slot`."""
 
-    reason: WaitReason
+    reason: SourceWaitReason
     until: datetime
     slot: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class _Obstacle:
-    reason: WaitReason
+    reason: SourceWaitReason
     until: datetime
 
 
@@ -147,7 +147,7 @@ class SourceLimits:
 
     def __init__(
         self,
-        slots: Slots,
+        slots: SharedSlots,
         policy: BreakerPolicy,
         *,
         most_in_flight: int,
@@ -175,7 +175,7 @@ class SourceLimits:
                 return self._queue_up(source, state, obstacle)
             slot = self._next_slot(source, state, not_before=now)
         if slot > now + TOLERANCE:
-            return Wait(WaitReason.RATE_LIMITED, slot, slot)
+            return Wait(SourceWaitReason.RATE_LIMITED, slot, slot)
         started = self._start(source, state, now)
         return started if isinstance(started, Permit) else self._queue_up(source, state, started)
 
@@ -196,14 +196,14 @@ class SourceLimits:
 
     def _obstacle(self, source: Source, state: _State, now: datetime) -> _Obstacle | None:
         if source.paused:
-            return _Obstacle(WaitReason.SOURCE_PAUSED, now + _PAUSE)
+            return _Obstacle(SourceWaitReason.SOURCE_PAUSED, now + _PAUSE)
         next_try = state.breaker.next_try(now)
         if next_try is not None:
-            return _Obstacle(WaitReason.BREAKER_OPEN, next_try)
+            return _Obstacle(SourceWaitReason.BREAKER_OPEN, next_try)
         if state.in_flight >= min(source.calls_in_flight, self._most_in_flight):
-            return _Obstacle(WaitReason.SOURCE_SATURATED, now + SECOND)
+            return _Obstacle(SourceWaitReason.SOURCE_SATURATED, now + SECOND)
         if not state.pace.allows(now):
-            return _Obstacle(WaitReason.RATE_LIMITED, now + SECOND)
+            return _Obstacle(SourceWaitReason.RATE_LIMITED, now + SECOND)
         return None
 
     def _start(self, source: Source, state: _State, now: datetime) -> Permit | _Obstacle:

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
-from fetcher.answers import RetryReason
-from fetcher.handler import DeadReason, DropReason
-from fetcher.limits import Source, WaitReason
+from fetcher.answers import FetchRetryReason
+from fetcher.handler import FetchDeadReason, FetchDropReason
+from fetcher.limits import Source, SourceWaitReason
 from fetcher.verification import Mismatch
 from shared.base.metrics import REPLY_MISMATCHES, declare_outcomes
 
@@ -31,10 +31,10 @@ declare_outcomes(
     "fetcher",
     {
         "publish": [""],
-        "drop": DropReason,
-        "postpone": WaitReason,
-        "retry": RetryReason,
-        "dead": [*RetryReason, *DeadReason],
+        "drop": FetchDropReason,
+        "postpone": SourceWaitReason,
+        "retry": FetchRetryReason,
+        "dead": [*FetchRetryReason, *FetchDeadReason],
     },
 )
 

@@ -23,7 +23,7 @@ from typing import Any
 
 import pycurl
 
-from fetcher.answers import CallFailed, RetryReason, ShortTrouble
+from fetcher.answers import CallFailed, FetchRetryReason, ShortTrouble
 from shared.base.certificates import PemFiles, Renewal
 from shared.base.curl import UNSENT_HEADERS, error_name, trust_options
 
@@ -118,7 +118,7 @@ class Platform:
         except pycurl.error as error:
             if len(content) > self._max_bytes:
                 detail = f"the reply is larger than {self._max_bytes} bytes"
-                raise CallFailed(RetryReason.UNREADABLE, detail) from None
+                raise CallFailed(FetchRetryReason.UNREADABLE, detail) from None
             raise translated(error.args[0]) from None
         charset = _CHARSET.search(curl.getinfo_raw(pycurl.CONTENT_TYPE) or b"")
         encoding = charset[1].decode("ascii") if charset else None
@@ -198,6 +198,6 @@ def translated(code: int) -> CallFailed:
     """What an error of libcurl means to us, with its name and none of its text."""
     name = error_name(code)
     if code in _SHORT_TROUBLES:
-        return ShortTrouble(RetryReason.UNREACHABLE, name)
+        return ShortTrouble(FetchRetryReason.UNREACHABLE, name)
     late = code == pycurl.E_OPERATION_TIMEDOUT
-    return CallFailed(RetryReason.TIMED_OUT if late else RetryReason.UNREACHABLE, name)
+    return CallFailed(FetchRetryReason.TIMED_OUT if late else FetchRetryReason.UNREACHABLE, name)

@@ -28,7 +28,7 @@ _LARGEST_BLOCK = 100
 _BURST = 3 * SECOND
 
 
-class Slots(Protocol):
+class SharedSlots(Protocol):
     """The line of slots that all processes share."""
 
     def reserve(
@@ -43,7 +43,7 @@ class Slots(Protocol):
 class SlotQueue:
     """Hands out the slots of one source. Not thread-safe: whoever has one guards it."""
 
-    def __init__(self, hsa_key: str, slots: Slots) -> None:
+    def __init__(self, hsa_key: str, slots: SharedSlots) -> None:
         self._hsa_key = hsa_key
         self._slots = slots
         self._block: deque[datetime] = deque()

@@ -9,7 +9,7 @@ from filter.refused import Verdict, by_system, explained, reread
 from filter.rules import (
     Change,
     Dropped,
-    DropReason,
+    EngagementDropReason,
     Event,
     changes_of,
     is_scheduling,
@@ -39,7 +39,7 @@ class ReportDropped(Protocol):
     """
 
     def __call__(
-        self, notification: Notification, reason: DropReason, systems: Mapping[str, int]
+        self, notification: Notification, reason: EngagementDropReason, systems: Mapping[str, int]
     ) -> None: ...
 
 
@@ -49,7 +49,7 @@ class ReportRefused(Protocol):
     def __call__(self, odd: tuple[Verdict, ...], *, activated: bool, kept: bool) -> None: ...
 
 
-class DeadReason(StrEnum):
+class FilterDeadReason(StrEnum):
     """Why people must look."""
 
     ENGAGEMENT_REFUSED = "engagement_refused"  # of a system that is or may be activated
@@ -100,10 +100,10 @@ class Filter:
         kept = is_activated or not source
         self._report_refused(opened.odd, activated=is_activated, kept=kept)
         if kept:
-            return DeadLetter(DeadReason.ENGAGEMENT_REFUSED, explained(opened.odd))
+            return DeadLetter(FilterDeadReason.ENGAGEMENT_REFUSED, explained(opened.odd))
         number = {source: len(opened.odd)}
-        self._report_dropped(opened.notification, DropReason.NOT_ACTIVATED, number)
-        return Drop(DropReason.NOT_ACTIVATED)
+        self._report_dropped(opened.notification, EngagementDropReason.NOT_ACTIVATED, number)
+        return Drop(EngagementDropReason.NOT_ACTIVATED)
 
     def _passed_on(self, notification: Notification, activated: Container[str]) -> Outcome:
         ours, foreign = _split(notification, activated)
@@ -117,7 +117,7 @@ class Filter:
         return Publish((*map(_removal_taken, _removals(changes)), *changes))
 
     def _report(self, notification: Notification, dropped: Sequence[Dropped]) -> None:
-        systems: dict[DropReason, Counter[str]] = defaultdict(Counter)
+        systems: dict[EngagementDropReason, Counter[str]] = defaultdict(Counter)
         for reason, engagement in dropped:
             systems[reason][hsa_key(engagement.source_system)] += 1
         for reason, numbers in systems.items():
@@ -166,8 +166,8 @@ def _split(
     return ours, foreign
 
 
-def _common_reason(reasons: Collection[DropReason]) -> DropReason:
-    return next(iter(reasons)) if len(reasons) == 1 else DropReason.NOTHING_OURS
+def _common_reason(reasons: Collection[EngagementDropReason]) -> EngagementDropReason:
+    return next(iter(reasons)) if len(reasons) == 1 else EngagementDropReason.NOTHING_OURS
 
 
 def _message(notification: Notification, change: Change) -> BookingChange:

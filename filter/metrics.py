@@ -12,7 +12,7 @@ import structlog
 from prometheus_client import Counter
 
 from filter.refused import Verdict
-from filter.rules import DropReason
+from filter.rules import EngagementDropReason
 from shared.base.metrics import declare_outcomes
 from shared.base.redaction import redact
 from shared.booking.identity import hsa_key
@@ -41,8 +41,8 @@ ENGAGEMENTS_REFUSED = Counter(
     ["source", "element", "flaw", "kept"],
 )
 
-declare_outcomes("filter", {"publish": [""], "drop": DropReason})
-for _reason in DropReason:
+declare_outcomes("filter", {"publish": [""], "drop": EngagementDropReason})
+for _reason in EngagementDropReason:
     ENGAGEMENTS_DROPPED.labels(_reason)
 
 
@@ -75,11 +75,11 @@ _systems = SystemLabels()
 
 
 def report_dropped(
-    notification: Notification, reason: DropReason, systems: Mapping[str, int]
+    notification: Notification, reason: EngagementDropReason, systems: Mapping[str, int]
 ) -> None:
     number = sum(systems.values())
     ENGAGEMENTS_DROPPED.labels(reason).inc(number)
-    if reason is DropReason.NOT_ACTIVATED:
+    if reason is EngagementDropReason.NOT_ACTIVATED:
         for system, engagements in systems.items():
             NOT_ACTIVATED.labels(_systems.label(system, activated=False)).inc(engagements)
     log.info(

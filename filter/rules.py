@@ -16,7 +16,7 @@ from shared.booking.messages import Engagement, RequestMember
 _MOST_MEMBERS = 50
 
 
-class DropReason(StrEnum):
+class EngagementDropReason(StrEnum):
     """Why an engagement, or a request of which nothing is left, goes no further."""
 
     OTHER_DOMAIN = "other_domain"  # the national index may send us other domains too
@@ -29,7 +29,7 @@ class DropReason(StrEnum):
 class Dropped(NamedTuple):
     """An engagement that goes no further."""
 
-    reason: DropReason
+    reason: EngagementDropReason
     engagement: Engagement
 
 
@@ -64,15 +64,19 @@ def is_scheduling(engagement: Engagement) -> bool:
     return service_domain(engagement.service_domain) == SCHEDULING
 
 
-def why_not_ours(engagement: Engagement, activated: Container[str]) -> DropReason | None:
+def why_not_ours(engagement: Engagement, activated: Container[str]) -> EngagementDropReason | None:
     """None when it is ours. `activated` holds the `hsa_key` of booking systems.
 
     The categorization is not judged: it is one of a few words today, and nothing we do follows
     from it. What the booking is, its booking system says.
     """
     if not is_scheduling(engagement):
-        return DropReason.OTHER_DOMAIN
-    return None if hsa_key(engagement.source_system) in activated else DropReason.NOT_ACTIVATED
+        return EngagementDropReason.OTHER_DOMAIN
+    return (
+        None
+        if hsa_key(engagement.source_system) in activated
+        else EngagementDropReason.NOT_ACTIVATED
+    )
 
 
 def one_per_booking(events: Iterable[Event]) -> tuple[list[Event], list[Dropped]]:
@@ -92,7 +96,7 @@ def one_per_booking(events: Iterable[Event]) -> tuple[list[Event], list[Dropped]
             continue
         chosen = _telling(same)
         needless = [_why_needless(event, chosen) for event in same if event is not chosen]
-        corrects = any(reason is DropReason.CORRECTED for reason, _ in needless)
+        corrects = any(reason is EngagementDropReason.CORRECTED for reason, _ in needless)
         kept.append(replace(chosen, corrects=corrects))
         dropped.extend(needless)
     return sorted(kept, key=lambda event: event.position), dropped
@@ -123,7 +127,10 @@ def _telling(same: Sequence[Event]) -> Event:
 
 def _why_needless(event: Event, chosen: Event) -> Dropped:
     repeated = event.deleted == chosen.deleted
-    return Dropped(DropReason.REPEATED if repeated else DropReason.CORRECTED, event.engagement)
+    return Dropped(
+        EngagementDropReason.REPEATED if repeated else EngagementDropReason.CORRECTED,
+        event.engagement,
+    )
 
 
 def _patient_and_system(event: Event) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from concurrent.futures import Executor
 
 import structlog
 
-from ingest.handler import NOT_STORED, Answer, Publish, Unstored
+from ingest.handler import NOT_STORED, Answer, PublishNotification, Unstored
 from ingest.metrics import HELD
 from shared.base.errors import Unavailable
 
@@ -32,7 +32,7 @@ class BrokerWait:
 
     def __init__(
         self,
-        publish: Publish,
+        publish: PublishNotification,
         ready: Callable[[], bool],
         *,
         seconds: float,

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from ingest.engagements import Judged, read_engagements
 from shared.riv.namespaces import LOGICAL_ADDRESS, PING, PROCESS_NOTIFICATION
-from shared.riv.soap import Envelope, parse_envelope
+from shared.riv.soap import SoapEnvelope, parse_envelope
 from shared.riv.xml import Element, parse_xml
 
 _PROCESS_NOTIFICATION = f"{{{PROCESS_NOTIFICATION}}}ProcessNotification"
@@ -65,5 +65,5 @@ def read_call(body: bytes, *, encoding: str | None, max_bytes: int) -> Ping | No
             raise OtherContract("the Body holds neither ProcessNotification nor a ping")
 
 
-def _notification_request(envelope: Envelope) -> NotificationRequest:
+def _notification_request(envelope: SoapEnvelope) -> NotificationRequest:
     return NotificationRequest(envelope.header_text(LOGICAL_ADDRESS), envelope.body)

@@ -18,7 +18,7 @@ from ingest.engagements import Refusal
 from ingest.handler import Answer, Faulted, FaultReason, Pong, Refused, Taken, Unstored
 from ingest.intake import OVERLOADED, Intake, TurnedAway
 from ingest.metrics import ENGAGEMENTS, IGNORED, REFUSED
-from ingest.replies import Reply, reply_to
+from ingest.soap_replies import SoapReply, reply_to
 from shared.base.clock import Clock
 from shared.base.metrics import HANDLER_SECONDS, IN_FLIGHT, outcome_counter
 from shared.riv.namespaces import CORRELATION_ID_HEADER, ORIGINAL_CONSUMER_HEADER
@@ -149,7 +149,7 @@ def _objection(content_type: str, content_encoding: str) -> Faulted | None:
     return None
 
 
-def _response(reply: Reply) -> Response:
+def _response(reply: SoapReply) -> Response:
     return Response(reply.body, reply.status, reply.headers, media_type=_MEDIA_TYPE)
 
 

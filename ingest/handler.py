@@ -126,7 +126,7 @@ class Unstored:
     answer: Taken | Refused
 
 
-class Publish(Protocol):
+class PublishNotification(Protocol):
     """Returns when the broker has confirmed; raises `Unavailable` when it did not."""
 
     def __call__(self, notification: Notification, /) -> None: ...
@@ -137,7 +137,7 @@ class NotificationHandler:
 
     def __init__(
         self,
-        publish: Publish,
+        publish: PublishNotification,
         *,
         logical_address: str,
         max_body_bytes: int,

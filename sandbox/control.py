@@ -26,7 +26,7 @@ from sandbox.faults import BadFault, FaultBook
 from sandbox.http_wire import Request
 from sandbox.mail_server import TARGET as SMTP_TARGET
 from sandbox.mail_server import Mail
-from sandbox.routing import Refused, Router, json_body
+from sandbox.routing import RequestRefused, Router, json_body
 from sandbox.sms_provider import TARGET as SMS_TARGET
 from sandbox.sms_provider import Sms
 from sandbox.subscriber import TARGET as INDEX_TARGET
@@ -72,26 +72,26 @@ class BookingControl:
     def _put(self, request: Request, address: str, booking_id: str) -> object:
         said = json_body(request)
         if not isinstance(said, dict):
-            raise Refused("the body is not an object with the fields of a booking")
+            raise RequestRefused("the body is not an object with the fields of a booking")
         try:
             self._bookings.put(address, booking_id, said)
         except BadField as error:
-            raise Refused(str(error)) from None
+            raise RequestRefused(str(error)) from None
         return {"put": 1}
 
     def _put_all(self, request: Request) -> object:
         listed = json_body(request)
         if not isinstance(listed, list):
-            raise Refused("the body is not a list of bookings")
+            raise RequestRefused("the body is not a list of bookings")
         try:
             return {"put": self._bookings.put_all(listed)}
         except BadField as error:
-            raise Refused(str(error)) from None
+            raise RequestRefused(str(error)) from None
 
     def _show(self, _request: Request, address: str, booking_id: str) -> object:
         booking = self._bookings.find(address, booking_id)
         if booking is None:
-            raise Refused("no such booking", 404)
+            raise RequestRefused("no such booking", 404)
         return booking.listing()
 
     def _remove(self, _request: Request, address: str, booking_id: str) -> object:
@@ -125,7 +125,7 @@ class FaultControl:
         try:
             self._faults.of(target).add(target, json_body(request))
         except BadFault as error:
-            raise Refused(str(error)) from None
+            raise RequestRefused(str(error)) from None
         return {"added": 1}
 
     def _end(self, _request: Request, target: str) -> object:
@@ -154,7 +154,7 @@ class IndexControl:
         try:
             transactions = read_json(json_body(request))
         except UpdateRefused as refusal:
-            raise Refused(str(refusal)) from None
+            raise RequestRefused(str(refusal)) from None
         taken = self._index.take(transactions, request.headers)
         return {"changed": taken.changed, "correlationId": taken.correlation_id}
 
@@ -162,7 +162,7 @@ class IndexControl:
         said = json_body(request)
         url = said.get("url") if isinstance(said, dict) else None
         if not isinstance(url, str) or not url.startswith(("http://", "https://")):
-            raise Refused("url: not an http address")
+            raise RequestRefused("url: not an http address")
         self._subscriber.url = url
         return {"url": url}
 

@@ -24,7 +24,7 @@ _TAKEN = frozenset({"OK", "INFO"})
 
 
 @dataclass(frozen=True, slots=True)
-class Notification:
+class OutgoingNotification:
     """One ProcessNotification request to be."""
 
     transactions: Sequence[Transaction]
@@ -45,7 +45,7 @@ class SubscriberAnswer:
 
 
 #: Sends once. Raises `NoAnswer` when the subscriber did not take it.
-Send = Callable[[Notification], Awaitable[SubscriberAnswer]]
+Send = Callable[[OutgoingNotification], Awaitable[SubscriberAnswer]]
 
 
 class Deliveries:
@@ -58,7 +58,7 @@ class Deliveries:
         self._parallel = asyncio.Semaphore(parallel)
         self._last_of_key: dict[Key, asyncio.Task[None]] = {}
         self._running: set[asyncio.Task[None]] = set()
-        self._dead: list[tuple[Notification, str]] = []
+        self._dead: list[tuple[OutgoingNotification, str]] = []
         self._answers: deque[dict[str, object]] = deque(maxlen=_KEPT_ANSWERS)
         self.counts: Counter[str] = Counter()
         self.gone = 0  # engagements of which the subscriber said that it did not take them
@@ -67,7 +67,7 @@ class Deliveries:
     def pending(self) -> int:
         return len(self._running)
 
-    def deliver(self, notification: Notification) -> None:
+    def deliver(self, notification: OutgoingNotification) -> None:
         """Send it after all earlier ones that share a key with it."""
         keys = notification.keys
         earlier = {self._last_of_key[key] for key in keys if key in self._last_of_key}
@@ -109,13 +109,15 @@ class Deliveries:
         if not done.cancelled() and (error := done.exception()):
             _log.error("notification_failed", exc_info=error)
 
-    async def _in_order(self, notification: Notification, earlier: set[asyncio.Task[None]]) -> None:
+    async def _in_order(
+        self, notification: OutgoingNotification, earlier: set[asyncio.Task[None]]
+    ) -> None:
         if earlier:
             await asyncio.wait(earlier)
         async with self._parallel:
             await self._send_until_taken(notification)
 
-    async def _send_until_taken(self, notification: Notification) -> None:
+    async def _send_until_taken(self, notification: OutgoingNotification) -> None:
         for attempt in range(1, self._resends + 2):
             error = await self._attempt(notification, attempt)
             if not error:
@@ -126,7 +128,7 @@ class Deliveries:
         self.counts["dead"] += 1
         _log.warning("notification_dead", correlation_id=notification.correlation_id, error=error)
 
-    async def _attempt(self, notification: Notification, attempt: int) -> str:
+    async def _attempt(self, notification: OutgoingNotification, attempt: int) -> str:
         """Send once; why it was not taken, "" when it was."""
         started = time.monotonic()
         self.counts["sent"] += 1

@@ -1,6 +1,6 @@
 """A small HTTP/1.1 server whose replies may misbehave: hang up half-way, or drip.
 
-A handler answers a `Request` with a `Reply`, at once (the cheap way, no task) or as a coroutine
+A handler answers a `Request` with a `HttpReply`, at once (the cheap way, no task) or as a coroutine
 (which is cancelled when the client goes away).
 """
 
@@ -23,23 +23,23 @@ _DRIPS = 20
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
-class Delivery(StrEnum):
+class SendMode(StrEnum):
     """How the bytes of a reply go out."""
 
     WHOLE = "whole"
     HANG_UP = "hang-up"  # half of it, then the connection is cut
     NOTHING = "nothing"  # the connection is cut without a byte
-    DRIP = "drip"  # in small pieces over `Reply.drip_seconds`
+    DRIP = "drip"  # in small pieces over `HttpReply.drip_seconds`
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class HttpReply:
     """What goes back: status, body and how it is delivered."""
 
     status: int = 200
     body: bytes = b""
     content_type: str = "text/plain; charset=utf-8"
-    delivery: Delivery = Delivery.WHOLE
+    delivery: SendMode = SendMode.WHOLE
     drip_seconds: float = 0
     headers: tuple[tuple[str, str], ...] = ()  # further ones
 
@@ -55,7 +55,7 @@ class Reply:
         return head.encode("latin-1") + self.body
 
 
-Handler = Callable[[Request], Reply | Awaitable[Reply]]
+Handler = Callable[[Request], HttpReply | Awaitable[HttpReply]]
 
 
 class HttpServer:
@@ -122,22 +122,24 @@ class _Connection(asyncio.Protocol):
             while self._answering is None and (request := self._reader.take()):
                 self._serve(request)
         except BadMessage as error:
-            self._send(Reply(400, str(error).encode()), keep_alive=False)
+            self._send(HttpReply(400, str(error).encode()), keep_alive=False)
             return
         if self._answering is None and self._reader.waits_for_continue and self._transport:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _serve(self, request: Request) -> None:
         answer = self._handler(request)
-        if isinstance(answer, Reply) and answer.delivery is not Delivery.DRIP:
+        if isinstance(answer, HttpReply) and answer.delivery is not SendMode.DRIP:
             self._send(answer, keep_alive=request.keeps_alive)
             return
         self._answering = asyncio.ensure_future(self._answer_later(request, answer))
         self._answering.add_done_callback(self._answered)
 
-    async def _answer_later(self, request: Request, answer: Reply | Awaitable[Reply]) -> None:
-        reply = answer if isinstance(answer, Reply) else await answer
-        if reply.delivery is Delivery.DRIP:
+    async def _answer_later(
+        self, request: Request, answer: HttpReply | Awaitable[HttpReply]
+    ) -> None:
+        reply = answer if isinstance(answer, HttpReply) else await answer
+        if reply.delivery is SendMode.DRIP:
             await self._drip(reply, keep_alive=request.keeps_alive)
         else:
             self._send(reply, keep_alive=request.keeps_alive)
@@ -148,17 +150,17 @@ class _Connection(asyncio.Protocol):
             return
         if error := done.exception():
             _log.error("sandbox_handler_failed", exc_info=error)
-            self._send(Reply(500, b"the sandbox failed; see its log"), keep_alive=False)
+            self._send(HttpReply(500, b"the sandbox failed; see its log"), keep_alive=False)
         self._serve_waiting()
 
-    def _send(self, reply: Reply, *, keep_alive: bool) -> None:
+    def _send(self, reply: HttpReply, *, keep_alive: bool) -> None:
         if self._transport is None:
             return
-        if reply.delivery is Delivery.NOTHING:
+        if reply.delivery is SendMode.NOTHING:
             self._transport.abort()
             return
         data = reply.encode(keep_alive=keep_alive)
-        if reply.delivery is Delivery.HANG_UP:
+        if reply.delivery is SendMode.HANG_UP:
             self._transport.write(data[: len(data) - len(reply.body) // 2 - 1])
             self._transport.close()
             return
@@ -166,7 +168,7 @@ class _Connection(asyncio.Protocol):
         if not keep_alive:
             self._transport.close()
 
-    async def _drip(self, reply: Reply, *, keep_alive: bool) -> None:
+    async def _drip(self, reply: HttpReply, *, keep_alive: bool) -> None:
         data = reply.encode(keep_alive=keep_alive)
         size = max(1, -(-len(data) // _DRIPS))
         for start in range(0, len(data), size):

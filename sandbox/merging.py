@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable
 from hashlib import sha256
 
-from sandbox.deliveries import Notification
+from sandbox.deliveries import OutgoingNotification
 from sandbox.engagements import Key, Transaction
 
 
@@ -19,17 +19,17 @@ class MergeWindow:
     """
 
     def __init__(
-        self, emit: Callable[[Notification], None], *, quiet_seconds: float, most_calls: int
+        self, emit: Callable[[OutgoingNotification], None], *, quiet_seconds: float, most_calls: int
     ) -> None:
         self._emit = emit
         self._quiet_seconds = quiet_seconds
         self._most_calls = most_calls
         self._kept: dict[Key, Transaction] = {}
-        self._first: Notification | None = None
+        self._first: OutgoingNotification | None = None
         self._closing: asyncio.TimerHandle | None = None
         self.waiting = 0  # Updates in the window
 
-    def add(self, update: Notification) -> list[Transaction]:
+    def add(self, update: OutgoingNotification) -> list[Transaction]:
         """Take `update` in; what of it is kept for now."""
         self._first = self._first or update
         self.waiting += 1
@@ -45,7 +45,7 @@ class MergeWindow:
         self.waiting = 0
         if first is not None:
             merged = sorted(kept.values(), key=_scattered)
-            self._emit(Notification(merged, first.correlation_id, first.consumer))
+            self._emit(OutgoingNotification(merged, first.correlation_id, first.consumer))
 
     def cancel(self) -> None:
         """Do not close by itself any more."""

@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from functools import cache
 from urllib.parse import parse_qs
 
-from sandbox.delivery_reports import DeliveryReports
 from sandbox.faults import Fault, FaultBook, SmsFault
-from sandbox.http_server import Delivery, Reply
+from sandbox.http_server import HttpReply, SendMode
 from sandbox.http_wire import Request
+from sandbox.report_sender import ReportSender
 from sandbox.routing import json_reply
 from shared.booking import gsm
 
@@ -65,29 +65,29 @@ class Sms:
 class SmsProvider:
     """Takes messages and keeps them in `caught`. `credentials`: user:password; "" takes any."""
 
-    def __init__(self, faults: FaultBook, reports: DeliveryReports, credentials: str) -> None:
+    def __init__(self, faults: FaultBook, reports: ReportSender, credentials: str) -> None:
         self.caught: list[Sms] = []
         self._faults = faults
         self._reports = reports
         self._credentials = credentials
 
-    def __call__(self, request: Request) -> Reply | Awaitable[Reply]:
+    def __call__(self, request: Request) -> HttpReply | Awaitable[HttpReply]:
         refusal = self._refusal(request)
         if refusal is not None:
             return refusal
         form = {name: texts[-1] for name, texts in _form(request).items()}
         if fault := wrong_field(form):
-            return Reply(400, fault.encode())
+            return HttpReply(400, fault.encode())
         struck = self._faults.strike(TARGET)
         return self._take_struck(form, struck) if struck else self._take(form, struck)
 
-    def _refusal(self, request: Request) -> Reply | None:
+    def _refusal(self, request: Request) -> HttpReply | None:
         if request.path.rstrip("/") != PATH:
-            return Reply(404, b"Not found")
+            return HttpReply(404, b"Not found")
         if request.method != "POST":
-            return Reply(405, b"Method not allowed")
+            return HttpReply(405, b"Method not allowed")
         if not self._admits(request.headers.get("authorization", "")):
-            return Reply(401, b"API access requires Basic HTTP authentication.")
+            return HttpReply(401, b"API access requires Basic HTTP authentication.")
         return None
 
     def _admits(self, authorization: str) -> bool:
@@ -99,12 +99,12 @@ class SmsProvider:
         wanted = self._credentials or given
         return scheme.lower() == "basic" and ":" in given and given == wanted
 
-    async def _take_struck(self, form: dict[str, str], struck: Struck) -> Reply:
+    async def _take_struck(self, form: dict[str, str], struck: Struck) -> HttpReply:
         if latency := struck.get(SmsFault.LATENCY):
             await asyncio.sleep(latency.terms.latency_seconds)
         if hang := struck.get(SmsFault.HANG):
             await hang.until_over()
-            return Reply(503, b"Service unavailable")
+            return HttpReply(503, b"Service unavailable")
         if refusal := _refused(struck):
             return _badly_delivered(refusal, struck)
         reply = self._take(form, struck)
@@ -112,7 +112,7 @@ class SmsProvider:
             await mute.until_over()
         return _badly_delivered(reply, struck)
 
-    def _take(self, form: dict[str, str], struck: Struck) -> Reply:
+    def _take(self, form: dict[str, str], struck: Struck) -> HttpReply:
         sms = Sms(
             id=f"s{secrets.token_hex(16)}",
             sender=form["from"],
@@ -132,15 +132,15 @@ class SmsProvider:
         return reply
 
 
-def _refused(struck: Struck) -> Reply | None:
+def _refused(struck: Struck) -> HttpReply | None:
     if SmsFault.HANG_UP in struck:
-        return Reply(delivery=Delivery.NOTHING)
+        return HttpReply(delivery=SendMode.NOTHING)
     if too_many := struck.get(SmsFault.TOO_MANY):
-        return Reply(429, b"Too many requests", headers=_retry_after(too_many))
+        return HttpReply(429, b"Too many requests", headers=_retry_after(too_many))
     for kind, status in ((SmsFault.FAULT, 500), (SmsFault.REFUSE, 400)):
         if fault := struck.get(kind):
             text = fault.terms.text.encode()
-            return Reply(fault.terms.status or status, text, headers=_retry_after(fault))
+            return HttpReply(fault.terms.status or status, text, headers=_retry_after(fault))
     return None
 
 
@@ -149,7 +149,7 @@ def _retry_after(fault: Fault) -> tuple[tuple[str, str], ...]:
     return () if text is None else (("Retry-After", text),)
 
 
-def _badly_delivered(reply: Reply, struck: Struck) -> Reply:
+def _badly_delivered(reply: HttpReply, struck: Struck) -> HttpReply:
     """`reply` as a sick or hostile provider would send it."""
     if SmsFault.DEEP_JSON in struck:
         reply = replace(reply, body=b"[" * _LEVELS)
@@ -160,7 +160,7 @@ def _badly_delivered(reply: Reply, struck: Struck) -> Reply:
         reply = replace(reply, body=_bomb(), headers=gzipped)
     if drip := struck.get(SmsFault.SLOW_DRIP):
         seconds = drip.terms.drip_seconds
-        reply = replace(reply, delivery=Delivery.DRIP, drip_seconds=seconds)
+        reply = replace(reply, delivery=SendMode.DRIP, drip_seconds=seconds)
     return reply
 
 

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from lxml import etree
 
-from sandbox.deliveries import Notification, SubscriberAnswer
+from sandbox.deliveries import OutgoingNotification, SubscriberAnswer
 from sandbox.faults import FaultBook, IndexFault
 from sandbox.http_client import NoAnswer, post
 from shared.riv.namespaces import (
@@ -40,7 +40,7 @@ class Subscriber:
         self._patience_seconds = patience_seconds
         self._faults = faults
 
-    async def send(self, notification: Notification) -> SubscriberAnswer:
+    async def send(self, notification: OutgoingNotification) -> SubscriberAnswer:
         """Send once. Raises `NoAnswer` when it was not taken, be it by a Fault."""
         headers = {
             "Content-Type": "text/xml; charset=UTF-8",
@@ -74,7 +74,7 @@ class Subscriber:
         }
 
 
-def build_request(notification: Notification, logical_address: str) -> bytes:
+def build_request(notification: OutgoingNotification, logical_address: str) -> bytes:
     """With the default namespace on the engagement's elements, as the index writes it."""
     header = etree.Element(LOGICAL_ADDRESS, nsmap={"ns3": REGISTRY})
     header.text = logical_address

@@ -9,12 +9,12 @@ from sandbox.bookings import Bookings
 from sandbox.calls import Calls
 from sandbox.control import BookingControl, CatchControl, FaultControl, Faults, IndexControl
 from sandbox.deliveries import Deliveries
-from sandbox.delivery_reports import DeliveryReports
 from sandbox.engagement_index import EngagementIndex, Merging
 from sandbox.faults import BookingFault, FaultBook, IndexFault, SmsFault, SmtpFault
 from sandbox.http_server import HttpServer
 from sandbox.index_entries import IndexEntries
 from sandbox.mail_server import MailServer
+from sandbox.report_sender import ReportSender
 from sandbox.routing import Router
 from sandbox.settings import SandboxSettings
 from sandbox.sms_provider import PATH as SMS_PATH
@@ -51,7 +51,7 @@ class World:
             self._faults.index,
         )
         self._index = _build_index(settings, self._subscriber)
-        self._reports = DeliveryReports(settings.sandbox_sms_report_seconds)
+        self._reports = ReportSender(settings.sandbox_sms_report_seconds)
         self._sms = SmsProvider(
             self._faults.sms, self._reports, settings.sandbox_sms_login.get_secret_value()
         )

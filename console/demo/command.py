@@ -13,7 +13,7 @@ from rich.table import Table
 from console.demo.relay import OutcomeCounts, Relay, outcome_counts
 from console.demo.scene import NotTrue, Scene
 from console.demo.story import Story, set_the_scene
-from console.demo.world import ForeignIndex, World
+from console.demo.world import DemoWorld, ForeignIndex
 from console.processes import NotReady
 from console.stack import IMPATIENT, Stack
 from shared.base.redaction import redact, redact_value
@@ -79,7 +79,7 @@ def _perform(stack: Stack, scene: Scene, index: ForeignIndex | None, *, keep: bo
         set_the_scene(scene, relay)
         scene.tell("\nStarting the sandbox and five stages, each its own process …")
         with stack:
-            world = World(stack.sandbox["control"], index)
+            world = DemoWorld(stack.sandbox["control"], index)
             story = Story(scene, world, relay, lambda: outcome_counts(stack.stages))
             story.tell()
             _close(stack, scene, story)

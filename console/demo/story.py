@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from console.demo.relay import OutcomeCounts, Relay, in_days
 from console.demo.scene import Scene
-from console.demo.world import Booking, Clinic, World
+from console.demo.world import Clinic, ClinicBooking, DemoWorld
 from shared.base.ids import new_id
 from shared.booking.inbox import InboxMessage
 
@@ -50,7 +50,7 @@ class Story:
     """The chapters share one cast; each booking gets an id that no earlier run has used."""
 
     scene: Scene
-    world: World
+    world: DemoWorld
     relay: Relay
     counts: Callable[[], OutcomeCounts]
     run: str = field(default_factory=lambda: new_id()[:6])
@@ -67,7 +67,7 @@ class Story:
         self.poison()
         self.each_told_once()
 
-    def timed_call(self) -> Booking:
+    def timed_call(self) -> ClinicBooking:
         self.scene.chapter("A call letter with a time, its text in DocBook")
         knee = self._booking(
             KNEE_CLINIC,
@@ -106,7 +106,7 @@ class Story:
         message = self._message(call, "open_call")
         self.scene.show(message.subject, message.body_text)
 
-    def confirmation(self) -> Booking:
+    def confirmation(self) -> ClinicBooking:
         self.scene.chapter("A booking is confirmed")
         eyes = self._eye_appointment("1400")
         self.world.book(eyes)
@@ -123,7 +123,7 @@ class Story:
             lambda: self.counts()["filter", "drop", "not_activated"],
         )
 
-    def rebooking(self, old: Booking) -> None:
+    def rebooking(self, old: ClinicBooking) -> None:
         self.scene.chapter("A rebooking that the system makes by removing and creating")
         new = self._eye_appointment("1615")
         self.world.rebook(old, new)
@@ -134,7 +134,7 @@ class Story:
             lambda: len(self.relay.messages_about(TOLVAN, old.booking_id)) == 1,
         )
 
-    def cancellation(self, booking: Booking) -> None:
+    def cancellation(self, booking: ClinicBooking) -> None:
         self.scene.chapter("A visit is cancelled")
         self.world.cancel(booking)
         message = self._message(booking, "cancellation", among=2)
@@ -197,7 +197,7 @@ class Story:
         )
 
     def _message(
-        self, booking: Booking, kind: str, *, among: int = 1, timeout: float = 20
+        self, booking: ClinicBooking, kind: str, *, among: int = 1, timeout: float = 20
     ) -> InboxMessage:
         """The message about `booking`, which has `among` of them by then; remembered as told."""
         messages = self.scene.expect(
@@ -209,12 +209,12 @@ class Story:
         self.told.append(newest)
         return newest
 
-    def _complete(self, booking: Booking, kind: str, among: int) -> list[InboxMessage]:
+    def _complete(self, booking: ClinicBooking, kind: str, among: int) -> list[InboxMessage]:
         messages = self.relay.messages_about(booking.patient, booking.booking_id)
         kinds = [message.kind for message in messages]
         return messages if len(messages) == among and kind in kinds else []
 
-    def _eye_appointment(self, clock: str) -> Booking:
+    def _eye_appointment(self, clock: str) -> ClinicBooking:
         return self._booking(
             EYE_CLINIC,
             TOLVAN,
@@ -223,7 +223,7 @@ class Story:
             rebooking_allowed=True,
         )
 
-    def _skin_appointment(self, clock: str) -> Booking:
+    def _skin_appointment(self, clock: str) -> ClinicBooking:
         return self._booking(
             SICK_CLINIC,
             LILL_TOLVAN,
@@ -232,7 +232,7 @@ class Story:
             cancel_booking_allowed=True,
         )
 
-    def _booking(self, clinic: Clinic, patient: str, **details: object) -> Booking:
+    def _booking(self, clinic: Clinic, patient: str, **details: object) -> ClinicBooking:
         booking_id = f"{self.run}-{new_id()[:6]}"
         named = {"healthcare_facility_name": clinic.name, **details}
-        return Booking(clinic, booking_id, patient, named)
+        return ClinicBooking(clinic, booking_id, patient, named)

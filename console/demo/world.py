@@ -22,7 +22,7 @@ class Clinic:
 
 
 @dataclass
-class Booking:
+class ClinicBooking:
     """A booking as the clinic's system holds it; `details` are fields of TimeslotType."""
 
     clinic: Clinic
@@ -57,7 +57,7 @@ class ForeignIndex:
     hsa_id: str
 
 
-class World:
+class DemoWorld:
     """The sandbox, over its control addresses; `index`: told instead of the sandbox's."""
 
     def __init__(self, control: str, index: ForeignIndex | None = None) -> None:
@@ -70,22 +70,22 @@ class World:
         """Whether the sandbox's index is told, whose queues can be looked at."""
         return self._index is None
 
-    def book(self, booking: Booking) -> None:
+    def book(self, booking: ClinicBooking) -> None:
         """The clinic books, or changes what it booked, and updates the index."""
         self.hold(booking)
         self.tell_index(booking.transaction(removed=False))
 
-    def cancel(self, booking: Booking) -> None:
+    def cancel(self, booking: ClinicBooking) -> None:
         self._call("DELETE", booking.path)
         self.tell_index(booking.transaction(removed=True))
 
-    def rebook(self, old: Booking, new: Booking) -> None:
+    def rebook(self, old: ClinicBooking, new: ClinicBooking) -> None:
         """As many systems do it: remove and create, told in one Update."""
         self._call("DELETE", old.path)
         self.hold(new)
         self.tell_index(old.transaction(removed=True), new.transaction(removed=False))
 
-    def hold(self, booking: Booking) -> None:
+    def hold(self, booking: ClinicBooking) -> None:
         """The booking system holds the booking; nobody is told."""
         details = {"subject_of_care": booking.patient, **booking.details}
         self._call("PUT", booking.path, json=details)

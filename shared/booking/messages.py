@@ -29,7 +29,7 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
-class Message(Part):
+class QueueMessage(Part):
     """A message of one hop. `queue` is the stage that reads it."""
 
     queue: ClassVar[str]
@@ -98,7 +98,7 @@ class RefusedEngagement(Part):
     document: str = Field("", repr=False)  # as XML; "" when it was too large to be kept
 
 
-class Notification(Message):
+class Notification(QueueMessage):
     """One accepted ProcessNotification request, or a part of one that was too large for a message.
 
     `refused`: the engagements that could not be taken. The filter separates them from the others.
@@ -117,7 +117,7 @@ class Notification(Message):
         return self
 
 
-class _ChangeMessage(Message):
+class _ChangeMessage(QueueMessage):
     change_id: str  # derived from the notification's id, so the same again on redelivery
 
     @property
@@ -237,6 +237,6 @@ class NoticeOrder(_ChangeMessage):
 
 
 #: Which message each stage reads.
-READS: dict[str, type[Message]] = {
+READS: dict[str, type[QueueMessage]] = {
     message.queue: message for message in (Notification, BookingChange, FetchedBooking, NoticeOrder)
 }

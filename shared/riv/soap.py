@@ -30,7 +30,7 @@ class WrongSoapVersion(NotSoap):
 
 
 @dataclass(frozen=True, slots=True)
-class Envelope:
+class SoapEnvelope:
     """What an envelope holds: the elements of its header, and the one element of its body."""
 
     headers: tuple[Element, ...]
@@ -63,7 +63,7 @@ class SoapFault:
     text: str
 
 
-def parse_envelope(root: Element) -> Envelope:
+def parse_envelope(root: Element) -> SoapEnvelope:
     """Take `root` for a SOAP 1.1 envelope. Raises `NotSoap`, or of it `WrongSoapVersion`."""
     if root.tag == f"{{{SOAP_12_ENVELOPE}}}Envelope":
         raise WrongSoapVersion("the envelope is of SOAP 1.2; SOAP 1.1 is spoken here")
@@ -74,7 +74,7 @@ def parse_envelope(root: Element) -> Envelope:
         raise NotSoap("the Envelope has no Body")
     if len(body) != 1:
         raise NotSoap("the Body does not hold exactly one element")
-    return Envelope(tuple(header) if header is not None else (), body[0])
+    return SoapEnvelope(tuple(header) if header is not None else (), body[0])
 
 
 def parse_fault(body: Element) -> SoapFault | None:

@@ -52,7 +52,7 @@ _SLOT_KEPT = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class RetentionLimits:
     """How long rows are kept. None: for ever."""
 
     inbox: timedelta | None
@@ -71,7 +71,7 @@ class Expired:
     kept: timedelta
 
 
-def expired_rows(limits: Limits, now: datetime) -> Sequence[Expired]:
+def expired_rows(limits: RetentionLimits, now: datetime) -> Sequence[Expired]:
     """What may go `now`, in the order in which it is to go."""
     found = [_watermarks(limits.watermarks, limits.inbox, now), _slots(now)]
     if limits.notices is not None:

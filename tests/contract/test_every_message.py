@@ -11,7 +11,7 @@ from lxml import etree
 
 from fetcher.bookings_client import GetBookingDetailsMessages
 from ingest.handler import Faulted, FaultReason, RefusalReason, Refused
-from ingest.replies import reply_to
+from ingest.soap_replies import reply_to
 from sandbox.faults import BookingFault
 from shared.base.clock import utcnow
 from shared.relay.broker import BrokerUnavailable

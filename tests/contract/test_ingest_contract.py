@@ -9,7 +9,7 @@ from lxml import etree
 
 from ingest.engagements import Refusal
 from ingest.handler import Faulted, FaultReason, Pong, RefusalReason, Refused, Taken
-from ingest.replies import reply_to
+from ingest.soap_replies import reply_to
 from shared.base.clock import utcnow
 from shared.booking.messages import RefusedEngagement
 from shared.riv.engagements import Flaw

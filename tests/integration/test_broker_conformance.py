@@ -11,7 +11,7 @@ from enum import StrEnum
 
 import pytest
 
-from shared.booking.messages import Engagement, Message, Notification
+from shared.booking.messages import Engagement, Notification, QueueMessage
 from shared.relay.broker import REPLAY, Broker, Envelope, Failure, Outgoing, PublishRefused
 from shared.relay.outcomes import Drop, Outcome, Postpone
 from shared.relay.topology import DELIVERY_LIMIT
@@ -317,7 +317,7 @@ def test_a_wait_longer_than_every_step_is_walked_in_steps(broker: Broker) -> Non
     wait = timedelta(seconds=2.3)
     calls: list[float] = []
 
-    def handle(_message: Message) -> Outcome:
+    def handle(_message: QueueMessage) -> Outcome:
         calls.append(time.monotonic())
         return Postpone(wait, _Reason.WAIT) if len(calls) == 1 else Drop(_Reason.DONE)
 

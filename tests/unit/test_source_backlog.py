@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from fetcher.answers import CallFailed, RetryReason
+from fetcher.answers import CallFailed, FetchRetryReason
 from fetcher.breaker import BreakerPolicy
 from fetcher.limits import Permit, SourceLimits
 from shared.relay.topology import Topology
@@ -98,7 +98,7 @@ class Simulation:
 
     def _answer(self) -> None:
         if self.clock.now < self.down_until:
-            raise CallFailed(RetryReason.TIMED_OUT, "")
+            raise CallFailed(FetchRetryReason.TIMED_OUT, "")
 
     def most_calls_within(self, window: timedelta) -> int:
         return max(self._within(window), default=0)

@@ -93,7 +93,7 @@ class Counts:
         return self.ready + self.leased + self.delayed
 
 
-class Store:
+class QueueFile:
     """One connection to the file. For one thread at a time."""
 
     def __init__(self, path: Path, *, busy_seconds: float) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from lxml import etree
 
-from fetcher.answers import CallFailed, RetryReason, Timeslot
+from fetcher.answers import CallFailed, FetchRetryReason, Timeslot
 from shared.booking.messages import BookingDetails
 from shared.booking.times import is_wall_time
 from shared.riv.namespaces import GET_BOOKING_DETAILS, SCHEDULING, SCHEDULING_1_1
@@ -61,7 +61,7 @@ def raise_for_fault(body: etree._Element, unknown_booking: re.Pattern[str]) -> b
         return True
     code = _FAULT_CODE.fullmatch(fault.code)
     told = ("Fault", *(found.group() for found in (code, platform_code) if found))
-    raise CallFailed(RetryReason.FAULT, " ".join(told), source_works=_is_our_fault(fault))
+    raise CallFailed(FetchRetryReason.FAULT, " ".join(told), source_works=_is_our_fault(fault))
 
 
 def _is_our_fault(fault: SoapFault) -> bool:
@@ -176,4 +176,4 @@ def _is_call_letter(says: Texts) -> bool:
 
 
 def _unreadable(what: str) -> CallFailed:
-    return CallFailed(RetryReason.UNREADABLE, what)
+    return CallFailed(FetchRetryReason.UNREADABLE, what)

@@ -26,7 +26,7 @@ class Followed(Protocol):
     whendelivered: str
 
 
-class DeliveryReports:
+class ReportSender:
     """Sends the reports; `pause_seconds` lie between states and between repetitions."""
 
     def __init__(self, pause_seconds: float) -> None:

@@ -15,22 +15,22 @@ _RETRY_AFTER_SECONDS = "2"
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class SoapReply:
     status: int
     body: bytes
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def reply_to(answer: Answer, clock: Clock) -> Reply:
+def reply_to(answer: Answer, clock: Clock) -> SoapReply:
     match answer:
         case Taken():
-            return Reply(200, _result("INFO", answer.comment) if answer.refused else _OK)
+            return SoapReply(200, _result("INFO", answer.comment) if answer.refused else _OK)
         case Refused():
-            return Reply(200, _result("ERROR", answer.comment))
+            return SoapReply(200, _result("ERROR", answer.comment))
         case Pong():
-            return Reply(200, _pong(wall_text(clock())))
+            return SoapReply(200, _pong(wall_text(clock())))
         case Faulted(_, code, text, status):
-            return Reply(status, fault(code, text), _fault_headers(status))
+            return SoapReply(status, fault(code, text), _fault_headers(status))
 
 
 def _fault_headers(status: int) -> dict[str, str]:
