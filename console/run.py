@@ -23,8 +23,8 @@ log = structlog.get_logger()
 
 _READY_SECONDS = 60
 _READY_POLL_SECONDS = 0.05
-#: How often children are looked after; also the pause between two starts of one that dies at once.
-_REVIVAL_SECONDS = 1
+#: How often children are checked; also the pause between two starts of one that dies at once.
+_RESTART_SECONDS = 1
 
 
 def register(app: typer.Typer) -> None:
@@ -78,8 +78,8 @@ class _Family:
             log.critical("stage_cannot_start", error=str(error))
             stop_all([*self._children.values()], self._drain_seconds)
             return 1
-        while not stopping.wait(_REVIVAL_SECONDS):
-            self._revive()
+        while not stopping.wait(_RESTART_SECONDS):
+            self._restart_dead()
         codes = stop_all([*self._children.values()], self._drain_seconds + 1)
         return max(codes, default=0)
 
@@ -98,7 +98,7 @@ class _Family:
         ingest = {"ingest": addresses["ingest"]["url"]} if "ingest" in addresses else {}
         announce_ready([*addresses], stages=addresses, **ingest)
 
-    def _revive(self) -> None:
+    def _restart_dead(self) -> None:
         for stage, child in self._children.items():
             if not child.alive:
                 log.error("stage_died", died=stage, exit_code=child.process.returncode)

@@ -90,7 +90,7 @@ def _perform(stack: Stack, scene: Scene, index: ForeignIndex | None, *, keep: bo
 
 
 def _close(stack: Stack, scene: Scene, story: Story) -> None:
-    scene.chapter("What is left when the dust has settled")
+    scene.chapter("What is left at the end")
     if story.world.has_own_index:
         scene.expect("The index gave nothing up", lambda: not story.world.notifications_lost())
     scene.console.print(_count_table(story.counts()))

@@ -1,4 +1,4 @@
-"""What travels between the stages: one frozen type per hop, as versioned JSON.
+"""What travels between the stages: one frozen type per stage that reads, as versioned JSON.
 
 =================  ==========================  ================
 message            written by                  read by
@@ -30,7 +30,7 @@ class Part(BaseModel):
 
 
 class QueueMessage(Part):
-    """A message of one hop. `queue` is the stage that reads it."""
+    """A message between two stages. `queue` is the stage that reads it."""
 
     queue: ClassVar[str]
 

@@ -52,10 +52,10 @@ _RUNNER_OUTCOMES = {
 #: How many messages at most are handled together.
 _AT_ONCE = 20
 
-#: How long a message waits when something its handler leans on is away.
+#: How long a message waits when something that its handler needs is unavailable.
 _OUTAGE_WAIT = seconds(5)[0]
-#: How long the thread that met the outage rests. Without it an outage would whirl the whole
-#: queue through the delays; so only a few messages a second are tried.
+#: How long the thread that met the outage rests, so that only a few messages a second are tried.
+#: Otherwise an outage would send the whole queue through the delays.
 _OUTAGE_REST_SECONDS = 2
 
 

@@ -76,6 +76,6 @@ def test_quiet_hours_are_for_sms_alone() -> None:
         smtp_url="smtp://127.0.0.1:9",
         notifier_quiet_hours="21:00-07:00",
     )
-    lanes = outgoing_channels(settings, load_texts())
-    assert lanes[Channel.SMS].quiet_hours is not None
-    assert lanes[Channel.EMAIL].quiet_hours is None
+    channels = outgoing_channels(settings, load_texts())
+    assert channels[Channel.SMS].quiet_hours is not None
+    assert channels[Channel.EMAIL].quiet_hours is None

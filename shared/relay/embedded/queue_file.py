@@ -48,8 +48,8 @@ _INSERT = """
 INSERT INTO message (key, message_id, headers, body, due, wait) VALUES (?, ?, ?, ?, ?, ?)
 """
 _READY = "SELECT id FROM message WHERE key = ? AND due <= ? ORDER BY due, id LIMIT ?"
-#: A message that was handed out more often than the limit kills its readers. It is buried as it
-#: is; that it bears no reason of ours tells who buried it.
+#: A message that was handed out more often than the limit kills its readers. It is dead-lettered as
+#: it is: without a reason, since the broker did it.
 _DEAD_LETTER = f"""
 UPDATE message SET key = key || '.dead', lease = NULL
 WHERE key = ? AND due <= ? AND deliveries > {DELIVERY_LIMIT}
