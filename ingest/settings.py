@@ -1,4 +1,4 @@
-"""What the gateway can be told."""
+"""Settings of the gateway."""
 
 from pathlib import Path
 from typing import ClassVar, Self
@@ -108,7 +108,7 @@ class IngestSettings(CommonSettings):
 
     @property
     def tls(self) -> PemFiles | None:
-        """The files TLS is made of; None when the endpoint speaks plain HTTP."""
+        """The certificate files; None when the endpoint serves plain HTTP."""
         certificate, key, client_ca = (
             self.ingest_tls_certificate,
             self.ingest_tls_key,

@@ -1,4 +1,4 @@
-"""Answers as they go over the wire."""
+"""Answers as SOAP over HTTP."""
 
 from dataclasses import dataclass, field
 
@@ -34,7 +34,7 @@ def reply_to(answer: Answer, clock: Clock) -> SoapReply:
 
 
 def _fault_headers(status: int) -> dict[str, str]:
-    """What an HTTP client needs to know of a status beyond 500."""
+    """Headers that an HTTP client needs with 408 and 503."""
     match status:
         case 503:
             return {"Retry-After": _RETRY_AFTER_SECONDS}

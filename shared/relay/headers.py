@@ -13,7 +13,8 @@ from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from shared.relay.broker import Envelope, Failure
 
-#: The reason shown for a message that the broker itself dead-lettered: its readers died of it too often.
+#: The reason shown for a message that the broker itself dead-lettered: its readers died of it too
+#: often.
 DELIVERY_LIMIT_REASON = "delivery_limit"
 
 ATTEMPT = "budkavle-attempt"

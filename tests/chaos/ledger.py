@@ -74,7 +74,7 @@ class Ledger:
                 self._newest = max(self._newest, message.created_at)
 
     def all_told(self) -> dict[PatientBookings, list[Message]]:
-        """Everything anew, the bookings of each patient at a source in the order in which it was written."""
+        """All rows read again, by patient and source, in the order of writing."""
         self._ids.clear()
         self.told.clear()
         self._newest = _DAWN
