@@ -1,4 +1,4 @@
-"""What asking a booking system leads to: an answer, or a call that failed."""
+"""The result of a call to a booking system: an answer, or why it failed."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from shared.booking.messages import BookingDetails
 
 @dataclass(frozen=True, slots=True)
 class Timeslot:
-    """What the source says of a booking, and whose booking it says that it is.
+    """The booking details in a reply, and the identities that the reply gives.
 
     The identities are "" where the source left them out, which the contract allows.
     """
@@ -21,9 +21,9 @@ class Timeslot:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer of the source. `timeslot` is None when it has no such booking."""
+    """An answer of the source. `timeslot` is None when the source has no such booking."""
 
-    asked_at: datetime  # when the request that was answered was sent
+    asked_at: datetime  # when the request was sent
     timeslot: Timeslot | None
 
 
@@ -38,10 +38,9 @@ class FetchRetryReason(StrEnum):
 
 
 class CallFailed(Exception):
-    """The source was asked and gave no answer. The text holds nothing of the patient's.
+    """The source was called and gave no answer. The text holds nothing about the patient.
 
-    `source_works` tells trouble with this one request from trouble with the source: only the
-    latter speaks against further calls.
+    `source_works`: the failure concerns this request only, so further calls may succeed.
     """
 
     def __init__(
@@ -53,4 +52,4 @@ class CallFailed(Exception):
 
 
 class ShortTrouble(CallFailed):
-    """Trouble of a kind that is often over within a second."""
+    """A failure that is often over within a second, so that the call is repeated at once."""

@@ -1,4 +1,4 @@
-"""The decision: may the source be asked now, and what follows from how it answers."""
+"""Decides whether the source may be asked now, and what follows from its answer."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -29,7 +29,7 @@ class FetchDeadReason(StrEnum):
 
 
 class ReplyMismatch(Exception):
-    """The source answered about something else. Names which part differs, never its value."""
+    """The reply is about something else. The text names which part differs, never its value."""
 
     def __init__(self, what: Mismatch) -> None:
         super().__init__(f"the reply is about another {what}")
@@ -42,7 +42,7 @@ class Contract(Protocol):
         """Ask the source that has `booking`. Raises `CallFailed`."""
 
     def visit_starts(self, change: BookingChange) -> datetime | None:
-        """The instant the notification itself gives as the start of the visit, if it can."""
+        """The start of the visit according to the notification, if it holds one."""
 
 
 class Register(Protocol):
@@ -61,11 +61,10 @@ class Alarm(Protocol):
 
 
 class FetchHandler:
-    """Turns a change into what the source says of the booking.
+    """Turns a change into the booking as the source has it.
 
-    `contracts` are by service domain, in lower case and without `urn:`, which some senders write
-    before it. Whether the answer can be believed yet is judged by the composer, which may have it
-    asked again.
+    `contracts` are by service domain, normalised. The composer judges whether the answer can be
+    believed yet, and may have the source asked again.
     """
 
     def __init__(
@@ -125,8 +124,8 @@ class FetchHandler:
     def _is_over(self, change: BookingChange, contract: Contract) -> bool:
         """Whether the visit was ahead when the notification came, and has begun since.
 
-        Asked of failing calls only, so that retries end. A time that had passed already when the
-        notification came is no proof: of an open call letter it is not the start of a visit.
+        Used for failing calls only, so that retries end. A time that had passed when the
+        notification came proves nothing: for an open call letter it is not the start of a visit.
         """
         starts = contract.visit_starts(change)
         return starts is not None and change.received_at < starts <= self._clock()
@@ -139,9 +138,9 @@ def _publish(change: BookingChange, answer: Answer, **found: Any) -> Publish:
 def _elsewhere(
     change: BookingChange, timeslot: Timeslot | None, what: Mismatch
 ) -> dict[str, Any] | None:
-    """What the reply says of where the booking went, if that explains how it differs.
+    """Where the booking moved according to the reply, if that explains the difference.
 
-    None of its details are passed on. The composer knows whether it fits.
+    None of its details are passed on. The composer judges whether it fits.
     """
     if timeslot is None or timeslot.booking_id != change.booking.booking_id.strip():
         return None

@@ -1,4 +1,4 @@
-"""What the fetcher counts, beside the counts of every stage; and the lines it writes with them."""
+"""Metrics and log lines of the fetcher, beside those of every stage."""
 
 from collections.abc import Iterable
 
@@ -40,10 +40,10 @@ declare_outcomes(
 
 
 class SourceWatch:
-    """Counts, for the limits and the handler."""
+    """Counts and logs for the limits and the handler."""
 
     def activated(self, sources: Iterable[Source]) -> None:
-        """Give each source its series, at 0: a series that is born at 1 shows no rise."""
+        """Start the series of each source at 0: a series that begins at 1 shows no increase."""
         for source in sources:
             BREAKER_OPEN.labels(source.hsa_id)
             for what in Mismatch:

@@ -1,4 +1,4 @@
-"""The decision: which changes a notification holds for us."""
+"""Decides which changes of a notification are for activated booking systems."""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
@@ -25,15 +25,15 @@ from shared.relay.outcomes import DeadLetter, Drop, Outcome, Publish
 class ActivatedSources(Protocol):
     """The register of activated booking systems.
 
-    `find_all` answers which of `hsa_ids` are activated here, by `hsa_key`, as it stands after the
-    call began. Raises `Unavailable` when that cannot be known; the notifications then wait.
+    `find_all` returns which of `hsa_ids` are activated here, by `hsa_key`, not older than the
+    call. Raises `Unavailable` when that cannot be known; the notifications then wait.
     """
 
     def find_all(self, hsa_ids: Iterable[str]) -> Container[str]: ...
 
 
 class ReportDropped(Protocol):
-    """Counts and logs the engagements of a notification that went no further for one `reason`.
+    """Counts and logs the engagements of a notification that are dropped for one `reason`.
 
     `systems`: how many of each booking system (`hsa_key`).
     """
@@ -50,16 +50,16 @@ class ReportRefused(Protocol):
 
 
 class FilterDeadReason(StrEnum):
-    """Why people must look."""
+    """Why a message becomes a dead letter."""
 
     ENGAGEMENT_REFUSED = "engagement_refused"  # of a system that is or may be activated
 
 
 class Filter:
-    """Notification in; one change for each booking of ours out.
+    """Turns a notification into one change for each booking of ours.
 
-    Engagements that ingest refused never hold up the others: they go on by themselves, as a
-    notification for each booking system, and are judged when that comes back here.
+    Engagements that ingest refused never delay the others: they are published separately, as one
+    notification for each booking system, and judged when that is read.
     """
 
     def __init__(
@@ -77,8 +77,10 @@ class Filter:
         return outcome
 
     def handle_batch(self, several: Sequence[Notification]) -> list[Outcome]:
-        """The outcome of each. All of them ask the register once: a flood of notifications of
-        systems that are not activated would read it as often otherwise."""
+        """The outcome of each notification. The register is read once for all of them.
+
+        Many notifications of systems that are not activated would otherwise read it each time.
+        """
         opened = [_opened(notification) for notification in several]
         systems = {system for one in opened for system in one.systems()}
         activated = self._sources.find_all(systems) if systems else ()
@@ -94,7 +96,10 @@ class Filter:
         return Publish((*changes, *opened.apart)) if opened.apart else outcome
 
     def _refused(self, opened: "_Opened", activated: Container[str]) -> Outcome:
-        """All of them are of one system. One that cannot be read may be activated."""
+        """Judge refused engagements of one system.
+
+        A system that cannot be read may be activated.
+        """
         source = hsa_key(opened.odd[0].source_system)
         is_activated = source in activated
         kept = is_activated or not source
@@ -129,14 +134,14 @@ class _Opened(NamedTuple):
 
     notification: Notification  # with all engagements that can be taken
     odd: tuple[Verdict, ...]
-    apart: tuple[Notification, ...]  # the odd ones, a message for each system
+    apart: tuple[Notification, ...]  # the refused ones, one message for each system
 
     @property
     def is_odd_alone(self) -> bool:
         return len(self.apart) == 1 and not self.notification.engagements
 
     def systems(self) -> set[str]:
-        """The booking systems of which it must be known whether they are activated."""
+        """The booking systems that are to be looked up in the register."""
         if self.is_odd_alone:
             return {self.odd[0].source_system} - {""}
         return {one.source_system for one in self.notification.engagements if is_scheduling(one)}
@@ -171,8 +176,8 @@ def _common_reason(reasons: Collection[EngagementDropReason]) -> EngagementDropR
 
 
 def _message(notification: Notification, change: Change) -> BookingChange:
-    """Its id follows from its place in the request: the same on redelivery, whatever the register
-    says by then."""
+    """The change of an event. Its id follows from the place in the request, so it is the same on
+    redelivery, even if the register has changed."""
     engagement = change.event.engagement
     return BookingChange(
         notification_id=notification.notification_id,
@@ -194,6 +199,6 @@ def _removals(changes: Iterable[BookingChange]) -> Iterator[BookingChange]:
 
 
 def _removal_taken(change: BookingChange) -> FetchedBooking:
-    """Tells the composer of a removal before its source has answered, which may take a while."""
+    """Reports a removal to the composer before its source has answered, which may take long."""
     said = {**change.said, "change_id": f"{change.change_id}.taken"}
     return FetchedBooking(**said, fetched_at=change.received_at, details=None, asked=False)

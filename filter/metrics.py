@@ -1,4 +1,4 @@
-"""How many engagements go no further, by reason, and of which booking systems.
+"""How many engagements are dropped or refused, by reason and booking system.
 
 `budkavle_outcomes_total` counts queue messages; one may hold many engagements.
 """
@@ -47,10 +47,9 @@ for _reason in EngagementDropReason:
 
 
 class SystemLabels:
-    """Labels for booking systems, so few that a sender cannot fill the memory with them.
+    """Labels for booking systems, bounded so that a sender cannot exhaust the memory.
 
-    Activated systems have always one: they are as many as the register holds. Of the others the
-    first hundred have one.
+    Every activated system has one, and of the others the first hundred.
     """
 
     def __init__(self, most_strangers: int = _MOST_STRANGERS) -> None:
@@ -92,7 +91,7 @@ def report_dropped(
 
 
 def report_refused(odd: tuple[Verdict, ...], *, activated: bool, kept: bool) -> None:
-    """Count refused engagements of one system, and log what is wrong with them."""
+    """Count the refused engagements of one system, and log what is wrong with them."""
     source = odd[0].source_system
     label = _systems.label(source, activated=activated)
     for (element, flaw), number in Count((one.element, one.flaw) for one in odd).items():

@@ -1,4 +1,4 @@
-"""What of a request is ours, and what its engagements say together. Pure.
+"""Which engagements of a request are ours, and what happened to each booking. Pure.
 
 Sources: docs/domain.md, "ProcessNotification" and "What removal means".
 """
@@ -17,7 +17,7 @@ _MOST_MEMBERS = 50
 
 
 class EngagementDropReason(StrEnum):
-    """Why an engagement, or a request of which nothing is left, goes no further."""
+    """Why an engagement is dropped, or a request of which nothing is left."""
 
     OTHER_DOMAIN = "other_domain"  # the national index may send us other domains too
     NOT_ACTIVATED = "not_activated"  # its booking system is not in our register
@@ -27,7 +27,7 @@ class EngagementDropReason(StrEnum):
 
 
 class Dropped(NamedTuple):
-    """An engagement that goes no further."""
+    """An engagement that is dropped, and why."""
 
     reason: EngagementDropReason
     engagement: Engagement
@@ -67,8 +67,8 @@ def is_scheduling(engagement: Engagement) -> bool:
 def why_not_ours(engagement: Engagement, activated: Container[str]) -> EngagementDropReason | None:
     """None when it is ours. `activated` holds the `hsa_key` of booking systems.
 
-    The categorization is not judged: it is one of a few words today, and nothing we do follows
-    from it. What the booking is, its booking system says.
+    The categorization is not used: nothing follows from it. The booking system says what kind of
+    booking it is.
     """
     if not is_scheduling(engagement):
         return EngagementDropReason.OTHER_DOMAIN
@@ -80,10 +80,10 @@ def why_not_ours(engagement: Engagement, activated: Container[str]) -> Engagemen
 
 
 def one_per_booking(events: Iterable[Event]) -> tuple[list[Event], list[Dropped]]:
-    """The one event of each booking that goes on, in their order, and why the others do not.
+    """The one event of each booking that is kept, in order, and the dropped ones with their reason.
 
-    Of a removal and a creation of one booking the creation goes on, in whichever order they
-    stand: the index still holds an entry, so only some attribute of its key was corrected.
+    Of a removal and a creation of one booking the creation is kept, whatever their order: the
+    index still holds an entry, so only an attribute of its key was corrected.
     """
     of_booking: dict[str, list[Event]] = defaultdict(list)
     for event in events:
@@ -91,7 +91,7 @@ def one_per_booking(events: Iterable[Event]) -> tuple[list[Event], list[Dropped]
     kept: list[Event] = []
     dropped: list[Dropped] = []
     for same in of_booking.values():
-        if len(same) == 1:  # as nearly always
+        if len(same) == 1:  # the usual case
             kept += same
             continue
         chosen = _telling(same)
@@ -103,10 +103,10 @@ def one_per_booking(events: Iterable[Event]) -> tuple[list[Event], list[Dropped]
 
 
 def changes_of(events: Sequence[Event]) -> list[Change]:
-    """What happened to each booking: removals first, so that the source is asked about them first.
+    """What happened to each booking, removals first, so that the source is asked about them first.
 
-    Which creation takes the place of which removal is not decided here: that takes what the source
-    says of both.
+    Which creation replaces which removal is not decided here: that needs the source's reply to
+    both.
     """
     renumbered = _renumbered(events)
     groups: dict[tuple[str, str], list[Event]] = defaultdict(list)
@@ -121,7 +121,7 @@ def changes_of(events: Sequence[Event]) -> list[Change]:
 
 
 def _telling(same: Sequence[Event]) -> Event:
-    """Of the events of one booking the last creation, or the last removal if there is none."""
+    """The last creation among the events of one booking, or the last removal if there is none."""
     return max(same, key=lambda event: (not event.deleted, event.position))
 
 
@@ -138,7 +138,7 @@ def _patient_and_system(event: Event) -> tuple[str, str]:
 
 
 def _with_members(group: Sequence[Event]) -> Iterator[tuple[Event, tuple[RequestMember, ...]]]:
-    """Each event of one patient in one booking system, with the others that may belong to it."""
+    """Each event of one patient in one booking system, with those that may belong to it."""
     new_or_gone = [event for event in group if not event.corrects]
     if len({event.deleted for event in new_or_gone}) < 2:
         yield from ((event, ()) for event in group)
