@@ -1,7 +1,7 @@
-"""All booking systems behind the platform: answers `GetBookingDetails`, well or badly.
+"""All booking systems behind the platform: answers `GetBookingDetails`, correctly or with a fault.
 
-The path is of no matter, as on the platform the logical address alone says who is called. What
-the contract demands is demanded: both SOAP headers, and the unit in the body.
+The path is ignored: on the platform the logical address alone selects the booking system. Both SOAP
+headers and the unit in the body are required, as by the contract.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ Struck = dict[str, Fault]
 
 @dataclass(frozen=True, slots=True)
 class BookingQuery:
-    """What one call asks: which booking, at which unit."""
+    """The booking that a call asks for, and its unit."""
 
     logical_address: str
     booking_id: str
@@ -119,7 +119,7 @@ def _delivered_badly(reply: HttpReply, struck: Struck) -> HttpReply:
 
 
 def read_question(envelope: SoapEnvelope) -> BookingQuery:
-    """What is asked. Raises `SoapRefusal`, naming all that is missing or does not agree."""
+    """What the call asks for. Raises `SoapRefusal`, naming all that is missing or wrong."""
     if envelope.body.tag != _REQUEST:
         raise SoapRefusal("the body is not a GetBookingDetails")
     logical_address = envelope.header_text(LOGICAL_ADDRESS)

@@ -1,6 +1,6 @@
-"""The control API: how scripts set the stage, cause trouble, and look at what came of it.
+"""The control API: scripts put bookings, inject faults and read what was received.
 
-JSON in and out; what is wrong is answered 400 with an `error` that names it.
+JSON in and out. A wrong request is answered 400 with an `error` that names what is wrong.
 
     PUT, GET, DELETE  /bookings/{logicalAddress}/{bookingId}    fields of TimeslotType
     PUT, GET, DELETE  /bookings                   a list of them, with logicalAddress and bookingId
@@ -36,7 +36,7 @@ from sandbox.timeslots import BadField
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """The books of faults, by whom they strike."""
+    """The faults of each target."""
 
     bookings: FaultBook
     sms: FaultBook
@@ -95,7 +95,7 @@ class BookingControl:
         return booking.listing()
 
     def _remove(self, _request: Request, address: str, booking_id: str) -> object:
-        """Removing what is not there is done already: scripts may repeat it."""
+        """Removing a booking that is not there succeeds: scripts may repeat it."""
         return {"removed": int(self._bookings.remove(address, booking_id))}
 
     def _list_calls(self, request: Request) -> object:
@@ -180,7 +180,7 @@ class IndexControl:
 
 
 class CatchControl:
-    """What the receivers of SMS and mail caught, newest last."""
+    """The SMS and mails that were received, newest last."""
 
     def __init__(self, sms: list[Sms], mail: list[Mail]) -> None:
         self._caught: dict[str, list[Any]] = {"/sms": sms, "/mail": mail}

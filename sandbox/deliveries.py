@@ -1,9 +1,9 @@
-"""Getting notifications to the subscriber, with the patience and the limits of the real index.
+"""Sends notifications to the subscriber by the rules of the real index.
 
-* It re-sends only when it got no answer: refused, timed out, or a Fault. When its re-sends are used
-  up the notification is in its dead-letter queue until people replay it.
-* What stands in an answer is of no matter to it: ERROR is as final as OK. We count what is gone.
-* It sends one notification at a time; the next waits until this one is taken or dead.
+* It re-sends only after a refused connection, a time-out or a Fault. When the re-sends are used up
+  the notification is in its dead-letter queue until people replay it.
+* The content of an answer is ignored: ERROR is as final as OK. We count what is lost.
+* It sends one notification at a time; the next waits until this one is accepted or dead.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ _TAKEN = frozenset({"OK", "INFO"})
 
 @dataclass(frozen=True, slots=True)
 class OutgoingNotification:
-    """One ProcessNotification request to be."""
+    """A ProcessNotification request that is to be sent."""
 
     transactions: Sequence[Transaction]
     correlation_id: str
@@ -38,13 +38,13 @@ class OutgoingNotification:
 
 @dataclass(frozen=True, slots=True)
 class SubscriberAnswer:
-    """What the subscriber said."""
+    """The answer of the subscriber."""
 
     result_code: str
     comment: str = ""
 
 
-#: Sends once. Raises `NoAnswer` when the subscriber did not take it.
+#: Sends once. Raises `NoAnswer` when the subscriber did not accept it.
 Send = Callable[[OutgoingNotification], Awaitable[SubscriberAnswer]]
 
 
@@ -61,14 +61,14 @@ class Deliveries:
         self._dead: list[tuple[OutgoingNotification, str]] = []
         self._answers: deque[dict[str, object]] = deque(maxlen=_KEPT_ANSWERS)
         self.counts: Counter[str] = Counter()
-        self.gone = 0  # engagements of which the subscriber said that it did not take them
+        self.gone = 0  # engagements that the subscriber did not accept by its answer
 
     @property
     def pending(self) -> int:
         return len(self._running)
 
     def deliver(self, notification: OutgoingNotification) -> None:
-        """Send it after all earlier ones that share a key with it."""
+        """Send it after all earlier notifications that share a key with it."""
         keys = notification.keys
         earlier = {self._last_of_key[key] for key in keys if key in self._last_of_key}
         task = asyncio.get_running_loop().create_task(self._in_order(notification, earlier))
@@ -77,7 +77,7 @@ class Deliveries:
         task.add_done_callback(lambda done: self._forget(done, keys))
 
     def replay_dead(self) -> int:
-        """Send the dead ones again; how many they were."""
+        """Send the dead letters again; their number."""
         dead, self._dead = self._dead, []
         for notification, _ in dead:
             self.deliver(notification)
@@ -129,7 +129,7 @@ class Deliveries:
         _log.warning("notification_dead", correlation_id=notification.correlation_id, error=error)
 
     async def _attempt(self, notification: OutgoingNotification, attempt: int) -> str:
-        """Send once; why it was not taken, "" when it was."""
+        """Send once; why it was not accepted, "" when it was."""
         started = time.monotonic()
         self.counts["sent"] += 1
         try:

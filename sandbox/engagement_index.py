@@ -1,9 +1,9 @@
-"""The engagement index: takes `Update`, keeps what it says, notifies the subscriber of changes.
+"""The engagement index: accepts `Update`, stores its entries, notifies the subscriber of changes.
 
-It behaves as the running national index (3.7): an Update of one engagement waits in a window and
-is merged with others, one of several goes out by itself and so may overtake it. An update it cannot
-take is answered with a Fault that names the element, whole: nothing of it is kept. The answer does
-not wait for the subscriber.
+It behaves as the running national index (3.7). An Update of one engagement waits in a window and is
+merged with others; an Update of several is sent by itself, so it may overtake the merged ones. An
+Update that cannot be accepted is answered with a Fault that names the element, and nothing of it is
+kept. The answer does not wait for the subscriber.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ from shared.riv.soap import SoapEnvelope, build_envelope
 
 @dataclass(frozen=True, slots=True)
 class Merging:
-    """Which Updates are merged, and for how long; see `sandbox.merging`."""
+    """Which Updates are merged, and how long they wait; see `sandbox.merging`."""
 
     quiet_seconds: float
     most_calls: int
@@ -40,7 +40,7 @@ class Merging:
 
 @dataclass(frozen=True, slots=True)
 class UpdateResult:
-    """What became of an Update. `changed`: how many of its engagements will be notified."""
+    """The result of an Update. `changed`: how many of its engagements will be notified."""
 
     changed: int
     correlation_id: str
@@ -67,11 +67,11 @@ class EngagementIndex:
 
     @property
     def pending(self) -> int:
-        """Updates in the window and notifications under way."""
+        """Updates in the window and notifications being sent."""
         return self._window.waiting + self.deliveries.pending
 
     def take(self, transactions: Sequence[Transaction], headers: dict[str, str]) -> UpdateResult:
-        """Keep them and send on what they changed, if anything. `headers`: of the platform."""
+        """Store them and send on what they changed, if anything. `headers`: of the platform."""
         self.updates += 1
         update = OutgoingNotification(
             transactions=[self.entries.owned(one) for one in transactions],

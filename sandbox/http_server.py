@@ -1,7 +1,7 @@
-"""A small HTTP/1.1 server whose replies may misbehave: hang up half-way, or drip.
+"""A small HTTP/1.1 server that can misbehave: hang up half-way, or drip.
 
-A handler answers a `Request` with a `HttpReply`, at once (the cheap way, no task) or as a coroutine
-(which is cancelled when the client goes away).
+A handler answers a `Request` with an `HttpReply`, directly (cheap: no task) or as a coroutine
+(which is cancelled when the client disconnects).
 """
 
 import asyncio
@@ -34,14 +34,14 @@ class SendMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HttpReply:
-    """What goes back: status, body and how it is delivered."""
+    """A reply: status, body and how it is sent."""
 
     status: int = 200
     body: bytes = b""
     content_type: str = "text/plain; charset=utf-8"
     delivery: SendMode = SendMode.WHOLE
     drip_seconds: float = 0
-    headers: tuple[tuple[str, str], ...] = ()  # further ones
+    headers: tuple[tuple[str, str], ...] = ()  # beside those of every reply
 
     def encode(self, *, keep_alive: bool) -> bytes:
         further = "".join(f"{name}: {value}\r\n" for name, value in self.headers)
@@ -79,7 +79,7 @@ class HttpServer:
         self.url = f"http://{reachable_at(self._host, self._server)}"
 
     async def stop(self) -> None:
-        """Close at once: whoever still waits for an answer is one that hangs on purpose."""
+        """Close at once: a client that still waits for an answer is held by a fault."""
         if self._server is not None:
             self._server.close()
             for connection in list(self._connections):
@@ -117,7 +117,7 @@ class _Connection(asyncio.Protocol):
             self._transport.abort()
 
     def _serve_waiting(self) -> None:
-        """Answer what has come in, until something is missing or takes its time."""
+        """Answer the requests received, until one is incomplete or is answered later."""
         try:
             while self._answering is None and (request := self._reader.take()):
                 self._serve(request)

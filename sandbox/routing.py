@@ -1,4 +1,4 @@
-"""From method and path to a function, for HTTP APIs that speak JSON."""
+"""Routes method and path to a function, for JSON over HTTP."""
 
 import inspect
 import json
@@ -12,7 +12,7 @@ Endpoint = Callable[..., Any]
 
 
 class RequestRefused(Exception):
-    """The request cannot be done; the text says why, `status` how HTTP says it."""
+    """The request is refused with HTTP status `status`; the text says why."""
 
     def __init__(self, text: str, status: int = 400) -> None:
         super().__init__(text)
@@ -32,9 +32,9 @@ def json_body(request: Request) -> Any:
 
 
 class Router:
-    """Endpoints by method and path; `{…}` in a path stands for one part, given on in order.
+    """Endpoints by method and path; `{…}` in a path matches one part, passed on in order.
 
-    An endpoint takes the request and those parts, and answers something JSON can hold.
+    An endpoint takes the request and those parts, and returns what becomes JSON.
     """
 
     def __init__(self) -> None:

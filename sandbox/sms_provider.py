@@ -33,7 +33,7 @@ Struck = dict[str, Fault]
 
 @dataclass(slots=True)
 class Sms:
-    """One that was taken. `status` moves from created to delivered or failed."""
+    """An SMS that was accepted. `status` changes from created to delivered or failed."""
 
     id: str
     sender: str
@@ -63,7 +63,7 @@ class Sms:
 
 
 class SmsProvider:
-    """Takes messages and keeps them in `caught`. `credentials`: user:password; "" takes any."""
+    """Accepts messages and keeps them in `caught`. `credentials`: user:password; "" accepts any."""
 
     def __init__(self, faults: FaultBook, reports: ReportSender, credentials: str) -> None:
         self.caught: list[Sms] = []
@@ -150,7 +150,7 @@ def _retry_after(fault: Fault) -> tuple[tuple[str, str], ...]:
 
 
 def _badly_delivered(reply: HttpReply, struck: Struck) -> HttpReply:
-    """`reply` as a sick or hostile provider would send it."""
+    """`reply` as a failing or hostile provider would send it."""
     if SmsFault.DEEP_JSON in struck:
         reply = replace(reply, body=b"[" * _LEVELS)
     if SmsFault.TOO_LARGE in struck:
@@ -177,7 +177,7 @@ def _form(request: Request) -> dict[str, list[str]]:
 
 
 def wrong_field(form: dict[str, str]) -> str:
-    """What the provider says is wrong with these fields; "" when nothing is."""
+    """The provider's error text about these fields; "" when they are right."""
     for name in ("from", "to", "message"):
         if not form.get(name):
             return f"Missing key {name}"

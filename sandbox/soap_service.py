@@ -1,4 +1,4 @@
-"""What the SOAP services of the sandbox have in common: reading a call, answering it."""
+"""Reads and answers SOAP calls, for all SOAP services of the sandbox."""
 
 from collections.abc import Collection
 

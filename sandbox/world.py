@@ -24,7 +24,7 @@ from sandbox.subscriber import Subscriber
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where everything is; usable as settings of the relay as they are."""
+    """The addresses of all parts; usable as settings of the relay."""
 
     platform: str
     index: str
@@ -34,7 +34,7 @@ class Addresses:
 
 
 class World:
-    """Booking systems, index, mail and SMS. Build and use it within one loop."""
+    """Booking systems, index, mail and SMS. Build and use it within one event loop."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         self._faults = Faults(
@@ -74,7 +74,7 @@ class World:
 
     @property
     def addresses(self) -> Addresses:
-        """Known once started."""
+        """The addresses. Known after the start."""
         return Addresses(
             platform=self._platform_server.url,
             index=self._index_server.url,
@@ -88,7 +88,7 @@ class World:
             await server.start()
 
     async def stop(self) -> None:
-        """Let go of everybody who hangs, and close."""
+        """Release all held callers, and close."""
         for book in self._faults.all:
             book.end_all()
         await asyncio.gather(self._index.stop(), self._reports.stop())

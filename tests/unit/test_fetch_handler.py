@@ -381,7 +381,7 @@ class TestPausedSource:
         world = World(Timeslot(DETAILS), source=SampleSource(paused=True))
         waiting = world.handle(a_change())
         assert isinstance(waiting, Postpone)
-        assert waiting.reason is WaitReason.SOURCE_PAUSED
+        assert waiting.reason is SourceWaitReason.SOURCE_PAUSED
         assert waiting.delay >= timedelta(minutes=1)
         assert world.client.asked == []
 
@@ -397,4 +397,4 @@ class TestPausedSource:
         world = World(Timeslot(DETAILS), source=SampleSource(paused=True))
         change = a_change(most_recent_content="20261201130005")
         world.clock.forward(6)
-        assert world.handle(change) == Drop(DropReason.TIME_PASSED)
+        assert world.handle(change) == Drop(FetchDropReason.TIME_PASSED)
