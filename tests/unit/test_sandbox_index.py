@@ -475,13 +475,14 @@ def test_single_updates_of_different_systems_become_one_notification(
     assert len(set(systems)) == 3
 
 
-def test_the_window_closes_when_it_has_been_quiet(
-    world: RunningWorld, subscriber: FakeSubscriber
-) -> None:
-    update(world, entry())
-    assert world.control("GET", "/index/entries") == []
-    eventually(lambda: subscriber.received)
-    assert len(world.control("GET", "/index/entries")) == 1
+def test_the_window_closes_when_it_has_been_quiet(subscriber: FakeSubscriber) -> None:
+    with running_world(
+        sandbox_subscriber_url=subscriber.url, sandbox_index_merge_seconds=2
+    ) as world:
+        update(world, entry())
+        assert world.control("GET", "/index/entries") == []
+        eventually(lambda: subscriber.received)
+        assert len(world.control("GET", "/index/entries")) == 1
 
 
 def test_updates_of_several_engagements_overtake_the_window(subscriber: FakeSubscriber) -> None:
