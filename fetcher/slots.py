@@ -34,7 +34,7 @@ class SharedSlots(Protocol):
     def reserve(
         self, hsa_key: str, *, now: datetime, not_before: datetime, span: timedelta
     ) -> datetime:
-        """Take the next `span` of the line that begins at `not_before` or later; its beginning.
+        """Reserve the next `span` that begins at `not_before` or later; its beginning.
 
         Raises `Unavailable`.
         """

@@ -31,9 +31,9 @@ _KINDS = {"amqp": "rabbitmq", "amqps": "rabbitmq"}
 
 
 class CommonSettings(Settings):
-    """What all stages and the console need."""
+    """Settings of all stages and the console."""
 
-    #: The settings without which this process loses data in production, unnoticed.
+    #: Settings without which this process would silently lose data in production.
     stores: ClassVar[tuple[str, ...]] = ("broker_url", "database_url")
 
     broker_url: SecretStr = Field(
@@ -73,7 +73,7 @@ class CommonSettings(Settings):
 
     @model_validator(mode="after")
     def _stores_are_named_in_production(self) -> Self:
-        """A setting that did not arrive would have patients' messages stored in a local file."""
+        """Refuse defaults in production: patients' messages would be stored in a local file."""
         unnamed = [name for name in self.stores if name not in self.model_fields_set]
         if self.environment == "prod" and unnamed:
             names = " and ".join(f"BUDKAVLE_{name.upper()}" for name in unnamed)
@@ -107,7 +107,7 @@ class CommonSettings(Settings):
 
 
 class WatermarkSettings(CommonSettings):
-    """What the composer, which leans on the watermarks, and whoever removes them agree on."""
+    """The setting that the composer, which needs watermarks, and the purge share."""
 
     retain_watermark_days: int = Field(
         30,
