@@ -40,15 +40,22 @@ class FetchRetryReason(StrEnum):
 class CallFailed(Exception):
     """The source was called and gave no answer. The text holds nothing about the patient.
 
-    `source_works`: the failure concerns this request only, so further calls may succeed.
+    `source_works`: the failure concerns this request only, so further calls may succeed. `about`:
+    the identities in a reply that could not be used.
     """
 
     def __init__(
-        self, reason: FetchRetryReason, detail: str, *, source_works: bool = False
+        self,
+        reason: FetchRetryReason,
+        detail: str,
+        *,
+        source_works: bool = False,
+        about: tuple[Timeslot, ...] = (),
     ) -> None:
         super().__init__(detail)
         self.reason = reason
         self.source_works = source_works
+        self.about = about
 
 
 class ShortTrouble(CallFailed):

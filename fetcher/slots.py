@@ -11,6 +11,7 @@ from math import ceil
 from typing import Protocol
 
 from shared.base.clock import is_of_the_future
+from shared.base.gcra import Gcra
 
 SECOND = timedelta(seconds=1)
 
@@ -18,8 +19,8 @@ SECOND = timedelta(seconds=1)
 #: to a second's calls may be made at once, as when one request is about several bookings.
 TOLERANCE = SECOND
 
-#: Slots reserved at once: for a tenth of a second, or for a second when calls are postponed and
-#: every slot will be used. Unused slots are lost to the other processes.
+#: SharedSlots reserved at once: for a tenth of a second, or for a second when calls are postponed
+#: and every slot will be used. Unused slots are lost to the other processes.
 _FREE_BLOCK, _BUSY_BLOCK = SECOND / 10, SECOND
 _LARGEST_BLOCK = 100
 
@@ -75,19 +76,15 @@ class SlotQueue:
 class Pace:
     """Holds the calls that this process makes to the rate. Not thread-safe.
 
-    Slots alone do not suffice: after an outage of the fetchers thousands of messages return whose
-    slots have passed.
+    SharedSlots alone do not suffice: after an outage of the fetchers thousands of messages return
+    whose slots have passed.
     """
 
     def __init__(self) -> None:
-        self._paid_until: datetime | None = None
-        self._started_at: datetime | None = None
+        self._line = Gcra()
 
     def allows(self, now: datetime) -> bool:
-        if is_of_the_future(self._started_at, now):  # the clock went back
-            self._paid_until = None
-        return self._paid_until is None or self._paid_until <= now + _BURST
+        return self._line.ahead(now) <= _BURST
 
     def start(self, now: datetime, spacing: timedelta) -> None:
-        self._paid_until = max(self._paid_until or now, now) + spacing
-        self._started_at = now
+        self._line.take(now, spacing)

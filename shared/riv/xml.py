@@ -76,6 +76,11 @@ def _in_utf_8(data: bytes, encoding: str | None) -> bytes:
         raise MalformedXml(f"not in the character encoding it says, {name}") from None
 
 
+def names_its_encoding(data: bytes) -> bool:
+    """Whether `data` says by itself how it is encoded."""
+    return data.startswith(tuple(_MARKS)) or _DECLARED.match(data) is not None
+
+
 def _own_encoding(data: bytes) -> str:
     """The encoding by the byte order mark, else by the declaration, else UTF-8."""
     for mark, encoding in _MARKS.items():
