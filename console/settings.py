@@ -1,4 +1,4 @@
-"""Settings of the operator's command: what `setup` expects, how long `purge` lets rows be."""
+"""Settings of the operator's command, such as the retention times of `purge`."""
 
 from datetime import timedelta
 
@@ -9,7 +9,7 @@ from shared.store.retention import RetentionLimits
 
 
 class OperatorSettings(WatermarkSettings):
-    """What a command reads beside the settings of the stages."""
+    """The settings of commands, beside those of the stages."""
 
     broker_management_url: SecretStr = Field(
         SecretStr(""),

@@ -1,4 +1,4 @@
-"""`budkavle demo`: starts the relay and the world, tells the story, checks what is left over."""
+"""`budkavle demo`: starts relay and sandbox, runs the story, and checks that nothing is left."""
 
 import json
 import shlex
@@ -119,7 +119,7 @@ def _keep(stack: Stack, scene: Scene) -> None:
 
 
 def _write_settings(stack: Stack) -> Path:
-    """The file by which a shell works on the same queues, database and sandbox."""
+    """A file to source in a shell, to work on the same queues, database and sandbox."""
     settings = {**stack.environment, "SANDBOX_CONTROL": stack.sandbox["control"]}
     lines = (f"export {name}={shlex.quote(value)}\n" for name, value in settings.items())
     file = stack.folder / "settings.sh"

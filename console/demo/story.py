@@ -32,7 +32,7 @@ CALL_LETTER_TEXT = """\
 
 
 def set_the_scene(scene: Scene, relay: Relay) -> None:
-    """What is so before anything happens: who is activated, and who wants to be told how."""
+    """Set up the story: activated systems, and the contact preferences of patients."""
     scene.chapter("A region orders activation of its booking systems")
     relay.activate(KNEE_CLINIC.source_system, "Region Exempel Tidbok")
     relay.activate(SICK_CLINIC.source_system, "Norrby Bokning")
@@ -47,7 +47,7 @@ def set_the_scene(scene: Scene, relay: Relay) -> None:
 
 @dataclass
 class Story:
-    """The chapters share one cast; each booking gets an id that no earlier run has used."""
+    """The chapters share clinics and patients; each booking gets an id of its own in every run."""
 
     scene: Scene
     world: DemoWorld
@@ -189,7 +189,7 @@ class Story:
         )
 
     def _waits_at_fetcher(self) -> int:
-        """How often the fetcher has put a message among the delays so far."""
+        """How many messages the fetcher has postponed so far."""
         return sum(
             count
             for (stage, outcome, _reason), count in self.counts().items()
@@ -199,7 +199,7 @@ class Story:
     def _message(
         self, booking: ClinicBooking, kind: str, *, among: int = 1, timeout: float = 20
     ) -> InboxMessage:
-        """The message about `booking`, which has `among` of them by then; remembered as told."""
+        """The newest message about `booking`, once it has `among` of them; it counts as seen."""
         messages = self.scene.expect(
             f"{kind.replace('_', ' ')} in the inbox",
             lambda: self._complete(booking, kind, among),

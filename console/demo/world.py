@@ -1,4 +1,4 @@
-"""The story's hands in the outside world: clinics that book and patients' phones that ring."""
+"""What the story does in the outside world: clinics book, and phones receive SMS."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,7 +35,7 @@ class ClinicBooking:
         return f"/bookings/{self.clinic.unit}/{self.booking_id}"
 
     def transaction(self, *, removed: bool) -> dict[str, Any]:
-        """What the booking system tells the engagement index about it."""
+        """The transaction that the booking system sends to the engagement index."""
         told = {
             "deleteFlag": removed,
             "registeredResidentIdentification": self.patient,
@@ -58,7 +58,7 @@ class ForeignIndex:
 
 
 class DemoWorld:
-    """The sandbox, over its control addresses; `index`: told instead of the sandbox's."""
+    """The sandbox, over its control addresses; `index`: used instead of the sandbox's."""
 
     def __init__(self, control: str, index: ForeignIndex | None = None) -> None:
         self._control = control
@@ -67,7 +67,7 @@ class DemoWorld:
 
     @property
     def has_own_index(self) -> bool:
-        """Whether the sandbox's index is told, whose queues can be looked at."""
+        """Whether the sandbox's index is used, whose queues can be read."""
         return self._index is None
 
     def book(self, booking: ClinicBooking) -> None:
@@ -80,13 +80,13 @@ class DemoWorld:
         self.tell_index(booking.transaction(removed=True))
 
     def rebook(self, old: ClinicBooking, new: ClinicBooking) -> None:
-        """As many systems do it: remove and create, told in one Update."""
+        """Rebook as many systems do: a removal and a creation in one Update."""
         self._call("DELETE", old.path)
         self.hold(new)
         self.tell_index(old.transaction(removed=True), new.transaction(removed=False))
 
     def hold(self, booking: ClinicBooking) -> None:
-        """The booking system holds the booking; nobody is told."""
+        """Store the booking in the booking system, without an Update."""
         details = {"subject_of_care": booking.patient, **booking.details}
         self._call("PUT", booking.path, json=details)
 

@@ -11,7 +11,7 @@ from shared.riv.xml import Element
 
 FaultCode = Literal["Client", "Server", "VersionMismatch", "MustUnderstand"]
 
-_ENVELOPE = f"{{{SOAP_ENVELOPE}}}SoapEnvelope"
+_ENVELOPE = f"{{{SOAP_ENVELOPE}}}Envelope"
 _HEADER = f"{{{SOAP_ENVELOPE}}}Header"
 _BODY = f"{{{SOAP_ENVELOPE}}}Body"
 _FAULT = f"{{{SOAP_ENVELOPE}}}Fault"
@@ -65,13 +65,13 @@ class SoapFault:
 
 def parse_envelope(root: Element) -> SoapEnvelope:
     """The envelope that `root` is. Raises `NotSoap`, or its subclass `WrongSoapVersion`."""
-    if root.tag == f"{{{SOAP_12_ENVELOPE}}}SoapEnvelope":
+    if root.tag == f"{{{SOAP_12_ENVELOPE}}}Envelope":
         raise WrongSoapVersion("the envelope is of SOAP 1.2; SOAP 1.1 is spoken here")
     if root.tag != _ENVELOPE:
-        raise NotSoap("the root element is not a SOAP 1.1 SoapEnvelope")
+        raise NotSoap("the root element is not a SOAP 1.1 Envelope")
     header, body = root.find(_HEADER), root.find(_BODY)
     if body is None:
-        raise NotSoap("the SoapEnvelope has no Body")
+        raise NotSoap("the Envelope has no Body")
     if len(body) != 1:
         raise NotSoap("the Body does not hold exactly one element")
     return SoapEnvelope(tuple(header) if header is not None else (), body[0])
