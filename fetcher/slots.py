@@ -19,7 +19,7 @@ SECOND = timedelta(seconds=1)
 #: to a second's calls may be made at once, as when one request is about several bookings.
 TOLERANCE = SECOND
 
-#: SharedSlots reserved at once: for a tenth of a second, or for a second when calls are postponed
+#: Slots reserved at once: for a tenth of a second, or for a second when calls are postponed
 #: and every slot will be used. Unused slots are lost to the other processes.
 _FREE_BLOCK, _BUSY_BLOCK = SECOND / 10, SECOND
 _LARGEST_BLOCK = 100
@@ -76,7 +76,7 @@ class SlotQueue:
 class Pace:
     """Holds the calls that this process makes to the rate. Not thread-safe.
 
-    SharedSlots alone do not suffice: after an outage of the fetchers thousands of messages return
+    Slots alone do not suffice: after an outage of the fetchers thousands of messages return
     whose slots have passed.
     """
 
