@@ -1,4 +1,4 @@
-"""What the relay knows about a message, as the headers of a queue message, and back.
+"""Converts what the relay knows about a message to the headers of a queue message, and back.
 
 Only what differs from a fresh message is written, so most messages travel without headers. All
 are plain text or whole numbers, which every broker keeps as they are. What cannot be read, in a

@@ -1,6 +1,6 @@
 """The queue file of the embedded broker: every SQL statement it needs, and nothing else.
 
-A message is one row. What it may be used for follows from two columns:
+A message is one row. Its state follows from two columns:
 
 =================  =======  =====================================================
 `due`              `lease`  the message
@@ -82,7 +82,7 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many messages stand under one key."""
+    """How many messages have one key."""
 
     ready: int = 0
     leased: int = 0
@@ -113,7 +113,7 @@ class QueueFile:
 
     @contextmanager
     def transaction(self, *, busy_seconds: float | None = None) -> Iterator[None]:
-        """Everything inside is stored, or nothing.
+        """A transaction: everything inside is stored, or nothing.
 
         Waits `busy_seconds` for other writers, or as long as this store does. Raises
         `BrokerUnavailable`.
@@ -133,7 +133,7 @@ class QueueFile:
         self._connection.executemany(_INSERT, [_row(message, now) for message in messages])
 
     def any_ready(self, key: str, now: float) -> bool:
-        """A plain read: what an idle consumer does, without taking the write lock."""
+        """Read without the write lock, as an idle consumer does."""
         with _translated():
             return self._connection.execute(_READY, (key, now, 1)).fetchone() is not None
 

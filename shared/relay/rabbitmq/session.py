@@ -1,4 +1,4 @@
-"""One open channel: pipelined, confirmed publishes, and what waits while the broker is blocked.
+"""One open channel: pipelined, confirmed publishes, and work that waits while it is blocked.
 
 Used on the connection's I/O thread only.
 """

@@ -1,4 +1,4 @@
-"""How our words become pika's, and back: addresses, envelopes, errors."""
+"""Converts addresses, envelopes and errors to pika's and back."""
 
 import logging
 import ssl
