@@ -70,8 +70,8 @@ def raise_for_fault(body: etree._Element, unknown_booking: re.Pattern[str]) -> b
     if platform_code is None and unknown_booking.search(text):
         return True
     code = _FAULT_CODE.fullmatch(fault.code)
-    told = ("Fault", *(found.group() for found in (code, platform_code) if found))
-    raise CallFailed(FetchRetryReason.FAULT, " ".join(told), source_works=_is_our_fault(fault))
+    parts = ("Fault", *(found.group() for found in (code, platform_code) if found))
+    raise CallFailed(FetchRetryReason.FAULT, " ".join(parts), source_works=_is_our_fault(fault))
 
 
 def _is_our_fault(fault: SoapFault) -> bool:

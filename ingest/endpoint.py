@@ -15,7 +15,7 @@ from ingest.broker_wait import BrokerWait
 from ingest.callers import CallerPolicy, Peer
 from ingest.calls import Call
 from ingest.engagements import Refusal
-from ingest.handler import Answer, Faulted, FaultReason, Pong, Refused, Taken, Unstored
+from ingest.handler import Answer, Faulted, FaultReason, NothingTaken, Pong, Taken, Unstored
 from ingest.intake import OVERLOADED, Intake, TurnedAway
 from ingest.metrics import ENGAGEMENTS, IGNORED, REFUSED
 from ingest.soap_replies import SoapReply, reply_to
@@ -160,7 +160,7 @@ def _report(answer: Answer, **context: object) -> None:
     if isinstance(answer, Taken):
         ENGAGEMENTS.inc(answer.engagements)
         IGNORED.inc(answer.ignored)
-    if isinstance(answer, Taken | Refused) and answer.refused:
+    if isinstance(answer, Taken | NothingTaken) and answer.refused:
         _report_refused(answer.notification_id, answer.refused)
     known = {name: value for name, value in {**facts, **context}.items() if value != ""}
     if reason:
@@ -174,7 +174,7 @@ def _facts(answer: Answer) -> tuple[str, str, dict[str, object]]:
     match answer:
         case Taken():
             return "publish", _PARTLY if answer.refused else "", _facts_of_taken(answer)
-        case Refused(reason, comment, notification_id):
+        case NothingTaken(reason, comment, notification_id):
             return "refuse", reason, {"comment": comment, "notification_id": notification_id}
         case Faulted(reason, _, text, status):
             return "fault", reason, {"text": text, "status": status}

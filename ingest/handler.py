@@ -87,7 +87,7 @@ class Pong:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class NothingTaken:
     """ResultCode ERROR: nothing could be taken. `comment` names the elements at fault.
 
     What was refused is safe in the queue, for the filter to judge.
@@ -109,7 +109,7 @@ class Faulted:
     status: int = 500
 
 
-Answer = Taken | Pong | Refused | Faulted
+Answer = Taken | Pong | NothingTaken | Faulted
 
 NOT_STORED = Faulted(
     FaultReason.QUEUE_UNAVAILABLE,
@@ -123,7 +123,7 @@ class Unstored:
     """The broker is unavailable: what is to be stored, and the answer once it is."""
 
     notification: Notification
-    answer: Taken | Refused
+    answer: Taken | NothingTaken
 
 
 class PublishNotification(Protocol):
@@ -164,7 +164,7 @@ class NotificationHandler:
                         return _wrong_address()
                 judged = request.engagements()
         except NoEngagements as error:
-            return Refused(RefusalReason.INVALID, str(error))
+            return NothingTaken(RefusalReason.INVALID, str(error))
         except (MalformedXml, NotSoap, NotUnderstood, OtherContract) as error:
             return _not_a_call(error)
         return self._store(call, judged, addressed=bool(request.logical_address))
@@ -194,11 +194,11 @@ class NotificationHandler:
         return answer
 
 
-def _answer(notification_id: str, judged: Judged, *, addressed: bool) -> Taken | Refused:
+def _answer(notification_id: str, judged: Judged, *, addressed: bool) -> Taken | NothingTaken:
     taken, refused, ignored = judged
     if taken or ignored:
         return Taken(notification_id, len(taken), addressed, refused, ignored)
-    return Refused(RefusalReason.INVALID, _comment(refused), notification_id, refused)
+    return NothingTaken(RefusalReason.INVALID, _comment(refused), notification_id, refused)
 
 
 def _comment(refused: Sequence[Refusal]) -> str:

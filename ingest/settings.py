@@ -18,7 +18,7 @@ class IngestSettings(CommonSettings):
     ingest_bind: Bind = Field(
         "127.0.0.1:8080",
         description="host:port of the SOAP endpoint; its path is `/ProcessNotification`. Port 0:"
-        " any free one, told in the ready line.",
+        " any free one, shown in the ready line.",
     )
     ingest_max_body_bytes: int = Field(
         5 * _MIB,

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from lxml import etree
 
-from ingest.handler import Answer, Faulted, Pong, Refused, Taken
+from ingest.handler import Answer, Faulted, NothingTaken, Pong, Taken
 from shared import __version__
 from shared.base.clock import Clock
 from shared.booking.times import wall_text
@@ -25,7 +25,7 @@ def reply_to(answer: Answer, clock: Clock) -> SoapReply:
     match answer:
         case Taken():
             return SoapReply(200, _result("INFO", answer.comment) if answer.refused else _OK)
-        case Refused():
+        case NothingTaken():
             return SoapReply(200, _result("ERROR", answer.comment))
         case Pong():
             return SoapReply(200, _pong(wall_text(clock())))

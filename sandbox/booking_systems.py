@@ -13,7 +13,7 @@ from lxml import etree
 from sandbox.bookings import Bookings
 from sandbox.calls import Calls, Tally
 from sandbox.faults import BookingFault, Fault, FaultBook
-from sandbox.http_server import HttpReply, SendMode
+from sandbox.http_server import SandboxReply, SendMode
 from sandbox.http_wire import Request
 from sandbox.soap_service import XML_TYPE, SoapRefusal, fault_reply, read_call
 from sandbox.timeslots import render_reply, with_quirks
@@ -59,7 +59,7 @@ class BookingSystems:
         self._calls = calls
         self._unknown_is_fault = unknown_is_fault
 
-    def __call__(self, request: Request) -> HttpReply | Awaitable[HttpReply]:
+    def __call__(self, request: Request) -> SandboxReply | Awaitable[SandboxReply]:
         try:
             question = read_question(read_call(request, (GET_BOOKING_DETAILS_ACTION,)))
         except SoapRefusal as refusal:
@@ -75,7 +75,7 @@ class BookingSystems:
 
     async def _answer_struck(
         self, question: BookingQuery, struck: Struck, tally: Tally
-    ) -> HttpReply:
+    ) -> SandboxReply:
         try:
             if latency := struck.get(BookingFault.LATENCY):
                 await asyncio.sleep(latency.terms.latency_seconds)
@@ -85,30 +85,30 @@ class BookingSystems:
         finally:
             self._calls.end(tally)
 
-    def _answer_badly(self, question: BookingQuery, struck: Struck) -> HttpReply:
+    def _answer_badly(self, question: BookingQuery, struck: Struck) -> SandboxReply:
         if fault := struck.get(BookingFault.FAULT):
             return fault_reply(fault.terms.text)
         if garbage := struck.get(BookingFault.GARBAGE):
-            return HttpReply(garbage.terms.status or 200, _ERROR_PAGE, "text/html")
+            return SandboxReply(garbage.terms.status or 200, _ERROR_PAGE, "text/html")
         return _delivered_badly(self._answer(question, struck), struck)
 
-    def _answer(self, question: BookingQuery, struck: Struck) -> HttpReply:
+    def _answer(self, question: BookingQuery, struck: Struck) -> SandboxReply:
         booking = self._bookings.find(question.logical_address, question.booking_id)
         if BookingFault.NO_TIMESLOT in struck:
-            return HttpReply(200, render_reply(None), XML_TYPE)
+            return SandboxReply(200, render_reply(None), XML_TYPE)
         if booking is None or BookingFault.UNKNOWN_FAULT in struck:
             return self._answer_unknown(struck)
         if not struck:
-            return HttpReply(200, booking.reply, XML_TYPE)
-        return HttpReply(200, render_reply(with_quirks(booking.fields, struck)), XML_TYPE)
+            return SandboxReply(200, booking.reply, XML_TYPE)
+        return SandboxReply(200, render_reply(with_quirks(booking.fields, struck)), XML_TYPE)
 
-    def _answer_unknown(self, struck: Struck) -> HttpReply:
+    def _answer_unknown(self, struck: Struck) -> SandboxReply:
         if self._unknown_is_fault or BookingFault.UNKNOWN_FAULT in struck:
             return fault_reply(UNKNOWN_BOOKING, "Client")
-        return HttpReply(200, render_reply(None), XML_TYPE)
+        return SandboxReply(200, render_reply(None), XML_TYPE)
 
 
-def _delivered_badly(reply: HttpReply, struck: Struck) -> HttpReply:
+def _delivered_badly(reply: SandboxReply, struck: Struck) -> SandboxReply:
     if BookingFault.REFUSE in struck:
         return replace(reply, delivery=SendMode.NOTHING)
     if BookingFault.HANG_UP in struck:
@@ -141,8 +141,8 @@ def _names_actor(envelope: SoapEnvelope) -> bool:
     actor = next((header for header in envelope.headers if header.tag == ACTOR), None)
     if actor is None:
         return False
-    told = _texts(actor)
-    return bool(told.get(_ACTOR_ID)) and told.get(_ACTOR_TYPE) in _ACTOR_TYPES
+    texts = _texts(actor)
+    return bool(texts.get(_ACTOR_ID)) and texts.get(_ACTOR_TYPE) in _ACTOR_TYPES
 
 
 def _texts(parent: etree._Element) -> dict[str, str]:

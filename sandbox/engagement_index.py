@@ -14,7 +14,7 @@ from lxml import etree
 
 from sandbox.deliveries import Deliveries, OutgoingNotification
 from sandbox.engagements import Transaction, UpdateRefused, read_update
-from sandbox.http_server import HttpReply
+from sandbox.http_server import SandboxReply
 from sandbox.http_wire import Request
 from sandbox.index_entries import IndexEntries
 from sandbox.merging import MergeWindow
@@ -58,12 +58,12 @@ class EngagementIndex:
             self._process, quiet_seconds=merging.quiet_seconds, most_calls=merging.most_calls
         )
 
-    def __call__(self, request: Request) -> HttpReply:
+    def __call__(self, request: Request) -> SandboxReply:
         try:
             self.take(_read(read_call(request, (UPDATE_ACTION,))), request.headers)
         except SoapRefusal as refusal:
             return refusal.reply()
-        return HttpReply(200, _OK, XML_TYPE)
+        return SandboxReply(200, _OK, XML_TYPE)
 
     @property
     def pending(self) -> int:

@@ -120,8 +120,8 @@ class Transaction(BaseModel):
         flag = etree.SubElement(transaction, f"{_OWN}deleteFlag")
         flag.text = str(self.delete_flag).lower()
         engagement = etree.SubElement(transaction, f"{_OWN}engagement")
-        told = self.model_dump(by_alias=True, exclude_none=True, exclude={"delete_flag"})
-        for name, text in told.items():
+        texts = self.model_dump(by_alias=True, exclude_none=True, exclude={"delete_flag"})
+        for name, text in texts.items():
             etree.SubElement(engagement, f"{_OWN}{name}").text = text
         return transaction
 
@@ -148,10 +148,10 @@ def _flat(transaction: etree._Element) -> dict[str, object]:
     flag, engagement = transaction.find(f"{_OWN}deleteFlag"), transaction.find(f"{_OWN}engagement")
     if flag is None or engagement is None:
         raise UpdateRefused(f"{'deleteFlag' if flag is None else 'engagement'}: missing")
-    told = {_local(child): child.text or "" for child in engagement if _is_own(child)}
-    if missing := [name for name in _REQUIRED_IN_SOAP if name not in told]:
+    texts = {_local(child): child.text or "" for child in engagement if _is_own(child)}
+    if missing := [name for name in _REQUIRED_IN_SOAP if name not in texts]:
         raise UpdateRefused(f"{missing[0]}: missing")
-    return {**told, "deleteFlag": (flag.text or "").strip()}
+    return {**texts, "deleteFlag": (flag.text or "").strip()}
 
 
 def _is_own(element: etree._Element) -> bool:

@@ -1,6 +1,6 @@
 """A small HTTP/1.1 server that can misbehave: hang up half-way, or drip.
 
-A handler answers a `Request` with an `HttpReply`, directly (cheap: no task) or as a coroutine
+A handler answers a `Request` with an `SandboxReply`, directly (cheap: no task) or as a coroutine
 (which is cancelled when the client disconnects).
 """
 
@@ -29,11 +29,11 @@ class SendMode(StrEnum):
     WHOLE = "whole"
     HANG_UP = "hang-up"  # half of it, then the connection is cut
     NOTHING = "nothing"  # the connection is cut without a byte
-    DRIP = "drip"  # in small pieces over `HttpReply.drip_seconds`
+    DRIP = "drip"  # in small pieces over `SandboxReply.drip_seconds`
 
 
 @dataclass(frozen=True, slots=True)
-class HttpReply:
+class SandboxReply:
     """A reply: status, body and how it is sent."""
 
     status: int = 200
@@ -55,7 +55,7 @@ class HttpReply:
         return head.encode("latin-1") + self.body
 
 
-Handler = Callable[[Request], HttpReply | Awaitable[HttpReply]]
+Handler = Callable[[Request], SandboxReply | Awaitable[SandboxReply]]
 
 
 class HttpServer:
@@ -122,23 +122,23 @@ class _Connection(asyncio.Protocol):
             while self._answering is None and (request := self._reader.take()):
                 self._serve(request)
         except BadMessage as error:
-            self._send(HttpReply(400, str(error).encode()), keep_alive=False)
+            self._send(SandboxReply(400, str(error).encode()), keep_alive=False)
             return
         if self._answering is None and self._reader.waits_for_continue and self._transport:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _serve(self, request: Request) -> None:
         answer = self._handler(request)
-        if isinstance(answer, HttpReply) and answer.delivery is not SendMode.DRIP:
+        if isinstance(answer, SandboxReply) and answer.delivery is not SendMode.DRIP:
             self._send(answer, keep_alive=request.keeps_alive)
             return
         self._answering = asyncio.ensure_future(self._answer_later(request, answer))
         self._answering.add_done_callback(self._answered)
 
     async def _answer_later(
-        self, request: Request, answer: HttpReply | Awaitable[HttpReply]
+        self, request: Request, answer: SandboxReply | Awaitable[SandboxReply]
     ) -> None:
-        reply = answer if isinstance(answer, HttpReply) else await answer
+        reply = answer if isinstance(answer, SandboxReply) else await answer
         if reply.delivery is SendMode.DRIP:
             await self._drip(reply, keep_alive=request.keeps_alive)
         else:
@@ -150,10 +150,10 @@ class _Connection(asyncio.Protocol):
             return
         if error := done.exception():
             _log.error("sandbox_handler_failed", exc_info=error)
-            self._send(HttpReply(500, b"the sandbox failed; see its log"), keep_alive=False)
+            self._send(SandboxReply(500, b"the sandbox failed; see its log"), keep_alive=False)
         self._serve_waiting()
 
-    def _send(self, reply: HttpReply, *, keep_alive: bool) -> None:
+    def _send(self, reply: SandboxReply, *, keep_alive: bool) -> None:
         if self._transport is None:
             return
         if reply.delivery is SendMode.NOTHING:
@@ -168,7 +168,7 @@ class _Connection(asyncio.Protocol):
         if not keep_alive:
             self._transport.close()
 
-    async def _drip(self, reply: HttpReply, *, keep_alive: bool) -> None:
+    async def _drip(self, reply: SandboxReply, *, keep_alive: bool) -> None:
         data = reply.encode(keep_alive=keep_alive)
         size = max(1, -(-len(data) // _DRIPS))
         for start in range(0, len(data), size):

@@ -5,7 +5,7 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from sandbox.http_server import HttpReply
+from sandbox.http_server import SandboxReply
 from sandbox.http_wire import Request
 
 Endpoint = Callable[..., Any]
@@ -19,8 +19,8 @@ class RequestRefused(Exception):
         self.status = status
 
 
-def json_reply(value: object, status: int = 200) -> HttpReply:
-    return HttpReply(status, json.dumps(value, ensure_ascii=False).encode(), "application/json")
+def json_reply(value: object, status: int = 200) -> SandboxReply:
+    return SandboxReply(status, json.dumps(value, ensure_ascii=False).encode(), "application/json")
 
 
 def json_body(request: Request) -> Any:
@@ -43,7 +43,7 @@ class Router:
     def add(self, method: str, path: str, endpoint: Endpoint) -> None:
         self._routes.append((method, path.strip("/").split("/"), endpoint))
 
-    def __call__(self, request: Request) -> HttpReply | Awaitable[HttpReply]:
+    def __call__(self, request: Request) -> SandboxReply | Awaitable[SandboxReply]:
         segments = request.segments
         found = {method: (run, path) for method, path, run in self._routes if _fits(path, segments)}
         if not found:
@@ -64,7 +64,7 @@ def _fits(path: list[str], segments: list[str]) -> bool:
 
 def _answer(
     endpoint: Endpoint, request: Request, parts: list[str]
-) -> HttpReply | Awaitable[HttpReply]:
+) -> SandboxReply | Awaitable[SandboxReply]:
     try:
         result = endpoint(request, *parts)
     except RequestRefused as refusal:
@@ -72,7 +72,7 @@ def _answer(
     return _answer_later(result) if inspect.isawaitable(result) else json_reply(result)
 
 
-async def _answer_later(result: Awaitable[object]) -> HttpReply:
+async def _answer_later(result: Awaitable[object]) -> SandboxReply:
     try:
         return json_reply(await result)
     except RequestRefused as refusal:

@@ -7,7 +7,7 @@ from pydantic import Field, SecretStr
 from shared.base.settings import Bind
 from shared.stage.settings import CommonSettings
 
-_BIND = "host:port of the sandbox's {}; port 0: any free one, told in the ready line."
+_BIND = "host:port of the sandbox's {}; port 0: any free one, shown in the ready line."
 
 
 class SandboxSettings(CommonSettings):

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from sandbox.http_server import HttpReply
+from sandbox.http_server import SandboxReply
 from sandbox.http_wire import Request
 from shared.riv.soap import FaultCode, NotSoap, SoapEnvelope, fault, parse_envelope
 from shared.riv.xml import MalformedXml, parse_xml
@@ -19,12 +19,12 @@ class SoapRefusal(Exception):
         super().__init__(text)
         self.code = code
 
-    def reply(self) -> HttpReply:
+    def reply(self) -> SandboxReply:
         return fault_reply(str(self), self.code)
 
 
-def fault_reply(text: str, code: FaultCode = "Server") -> HttpReply:
-    return HttpReply(500, fault(code, text), XML_TYPE)
+def fault_reply(text: str, code: FaultCode = "Server") -> SandboxReply:
+    return SandboxReply(500, fault(code, text), XML_TYPE)
 
 
 def read_call(request: Request, actions: Collection[str]) -> SoapEnvelope:

@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 def demo(
     broker: Annotated[
         str | None,
-        typer.Option(envvar="BUDKAVLE_DEMO_BROKER", help="Tell it on this broker: amqp://…"),
+        typer.Option(envvar="BUDKAVLE_DEMO_BROKER", help="Run it on this broker: amqp://…"),
     ] = None,
     database: Annotated[
         str | None,
@@ -37,7 +37,7 @@ def demo(
     ] = None,
     index: Annotated[
         str | None,
-        typer.Option(help="Tell it to this engagement index: where it takes Update, http://…"),
+        typer.Option(help="Use this engagement index: where it takes Update, http://…"),
     ] = None,
     index_hsa_id: Annotated[str, typer.Option(help="The HSA-id of that index.")] = "",
     ingest: Annotated[
@@ -51,7 +51,7 @@ def demo(
     """Show the whole relay at work, from the engagement index to the patient's phone.
 
     Starts the sandbox and all five stages as real processes in a temporary folder, by default on
-    embedded queues and database, and tells a story with them in under a minute. Exit code 0 only
+    embedded queues and database, and plays a story with them in under a minute. Exit code 0 only
     if every step of it came true. URLs with passwords belong in the environment: every user of a
     machine can read its command lines.
     """
@@ -77,11 +77,11 @@ def _perform(stack: Stack, scene: Scene, index: ForeignIndex | None, *, keep: bo
     try:
         relay.set_up()
         set_the_scene(scene, relay)
-        scene.tell("\nStarting the sandbox and five stages, each its own process …")
+        scene.say("\nStarting the sandbox and five stages, each its own process …")
         with stack:
             world = DemoWorld(stack.sandbox["control"], index)
             story = Story(scene, world, relay, lambda: outcome_counts(stack.stages))
-            story.tell()
+            story.play()
             _close(stack, scene, story)
             if keep:
                 _keep(stack, scene)
@@ -110,9 +110,9 @@ def _lines_with_persons(stack: Stack) -> list[str]:
 
 
 def _keep(stack: Stack, scene: Scene) -> None:
-    scene.tell("\nIt goes on running. Ctrl-C ends it. To join it from another terminal:")
+    scene.say("\nIt goes on running. Ctrl-C ends it. To join it from another terminal:")
     scene.console.print(f"  . {_write_settings(stack)}", soft_wrap=True)
-    scene.tell("Addresses and settings:")
+    scene.say("Addresses and settings:")
     addresses = {"sandbox": stack.sandbox, "stages": stack.stages, "settings": stack.environment}
     scene.console.print_json(json.dumps(redact_value(addresses)))
     stop_signal().wait()

@@ -31,7 +31,7 @@ class Scene:
         self.console.print()
         self.console.rule(f"[bold]{title}[/bold]", align="left")
 
-    def tell(self, text: str) -> None:
+    def say(self, text: str) -> None:
         self.console.print(text)
 
     def show(self, title: str, text: str) -> None:

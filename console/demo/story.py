@@ -38,7 +38,7 @@ def set_the_scene(scene: Scene, relay: Relay) -> None:
     relay.activate(SICK_CLINIC.source_system, "Norrby Bokning")
     relay.reach(TOLVAN, sms=TOLVAN_MOBILE, email=TOLVAN_EMAIL)
     relay.reach(LILL_TOLVAN, email=LILL_TOLVAN_EMAIL)
-    scene.tell(
+    scene.say(
         f"{KNEE_CLINIC.source_system} and {SICK_CLINIC.source_system} are activated;"
         f" {SILENT_CLINIC.source_system} is not.\n"
         "Tolvan wants SMS and e-mail, Lill-Tolvan only e-mail."
@@ -54,9 +54,9 @@ class Story:
     relay: Relay
     counts: Callable[[], OutcomeCounts]
     run: str = field(default_factory=lambda: new_id()[:6])
-    told: list[InboxMessage] = field(default_factory=list)
+    seen: list[InboxMessage] = field(default_factory=list)
 
-    def tell(self) -> None:
+    def play(self) -> None:
         knee = self.timed_call()
         self.open_call()
         eyes = self.confirmation()
@@ -150,7 +150,7 @@ class Story:
             "The notification waits among the delays",
             lambda: self._waits_at_fetcher() > waits_before,
         )
-        self.scene.tell("  The booking system comes back.")
+        self.scene.say("  The booking system comes back.")
         self.world.mend_source(SICK_CLINIC)
         self._message(rash, "booking_confirmation", timeout=40)
 
@@ -163,17 +163,17 @@ class Story:
             "Nothing is delivered: it lies among the dead letters, with its reason",
             self.relay.dead_letters,
         )
-        self.scene.tell(f"  dead letter {letter.message_id}: {letter.dead_reason}")
+        self.scene.say(f"  dead letter {letter.message_id}: {letter.dead_reason}")
         self.world.mend_source(SICK_CLINIC)
-        self.scene.tell("  The booking system is mended, and an operator replays the letter.")
+        self.scene.say("  The booking system is mended, and an operator replays the letter.")
         self.relay.replay_dead()
         self._message(mole, "booking_confirmation")
         self.scene.expect("No dead letter is left", lambda: not self.relay.dead_letters())
 
     def each_told_once(self) -> None:
         self.scene.chapter("Every message is announced once, by the ways its reader chose")
-        tolvan = sum(message.patient == TOLVAN for message in self.told)
-        lill_tolvan = len(self.told) - tolvan
+        tolvan = sum(message.patient == TOLVAN for message in self.seen)
+        lill_tolvan = len(self.seen) - tolvan
         expected = (tolvan, tolvan, lill_tolvan)
         self.scene.expect(
             f"{tolvan} messages for Tolvan: {tolvan} SMS, {tolvan} e-mails;"
@@ -206,7 +206,7 @@ class Story:
             timeout=timeout,
         )
         newest = max(messages, key=lambda message: message.created_at)
-        self.told.append(newest)
+        self.seen.append(newest)
         return newest
 
     def _complete(self, booking: ClinicBooking, kind: str, among: int) -> list[InboxMessage]:

@@ -36,7 +36,7 @@ class ClinicBooking:
 
     def transaction(self, *, removed: bool) -> dict[str, Any]:
         """The transaction that the booking system sends to the engagement index."""
-        told = {
+        transaction = {
             "deleteFlag": removed,
             "registeredResidentIdentification": self.patient,
             "logicalAddress": self.clinic.unit,
@@ -45,8 +45,8 @@ class ClinicBooking:
         }
         starts = self.details.get("startTimeInclusive")
         if starts and not removed:
-            told["mostRecentContent"] = starts
-        return told
+            transaction["mostRecentContent"] = starts
+        return transaction
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@
 class Unavailable(Exception):
     """Something that a handler needs is unavailable (database, register). The message waits for it.
 
-    `reason` is a short snake_case word that is counted; `detail` tells an operator more. The text
+    `reason` is a short snake_case word that is counted; `detail` is for operators. The text
     never holds a value of a row.
     """
 

@@ -59,7 +59,7 @@ class CommonSettings(Settings):
     health_bind: Bind = Field(
         "127.0.0.1:0",
         description="host:port for `/healthz`, `/readyz` and `/metrics` of a stage; port 0: any"
-        " free one, told in the ready line.",
+        " free one, shown in the ready line.",
     )
     drain_seconds: float = Field(
         20, gt=0, description="On SIGTERM: how long started work may take to finish."

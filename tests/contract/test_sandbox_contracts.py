@@ -14,7 +14,7 @@ from sandbox.calls import Calls
 from sandbox.deliveries import OutgoingNotification
 from sandbox.engagements import read_json
 from sandbox.faults import BookingFault, FaultBook
-from sandbox.http_server import HttpReply
+from sandbox.http_server import SandboxReply
 from sandbox.http_wire import Request
 from sandbox.index_entries import IndexEntries
 from sandbox.subscriber import build_request, read_answer
@@ -213,6 +213,6 @@ def _kept_bookings(world: RunningWorld) -> list[str]:
 def test_faults_of_the_sandbox_are_soap_faults() -> None:
     systems = BookingSystems(Bookings(), FaultBook(BookingFault), Calls(), unknown_is_fault=True)
     reply = systems(Request("POST", "/", body=question()))
-    assert isinstance(reply, HttpReply)
+    assert isinstance(reply, SandboxReply)
     assert reply.status == 500
     assert etree.fromstring(reply.body).find(".//{*}Fault/faultstring") is not None
