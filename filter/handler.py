@@ -5,7 +5,7 @@ from collections.abc import Collection, Container, Iterable, Iterator, Mapping, 
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
-from filter.refused import StillRefused, by_system, explained, reread
+from filter.refused import OddEngagement, by_system, explained, reread
 from filter.rules import (
     Change,
     Dropped,
@@ -46,7 +46,7 @@ class ReportDropped(Protocol):
 class ReportRefused(Protocol):
     """Counts and logs refused engagements of one system. `kept`: as a dead letter."""
 
-    def __call__(self, odd: tuple[StillRefused, ...], *, activated: bool, kept: bool) -> None: ...
+    def __call__(self, odd: tuple[OddEngagement, ...], *, activated: bool, kept: bool) -> None: ...
 
 
 class FilterDeadReason(StrEnum):
@@ -133,7 +133,7 @@ class _Opened(NamedTuple):
     """A notification whose refused engagements have been read again."""
 
     notification: Notification  # with all engagements that can be taken
-    odd: tuple[StillRefused, ...]
+    odd: tuple[OddEngagement, ...]
     apart: tuple[Notification, ...]  # the refused ones, one message for each system
 
     @property

@@ -11,7 +11,7 @@ from threading import Lock
 import structlog
 from prometheus_client import Counter
 
-from filter.refused import StillRefused
+from filter.refused import OddEngagement
 from filter.rules import EngagementDropReason
 from shared.base.metrics import declare_outcomes
 from shared.base.redaction import redact
@@ -90,7 +90,7 @@ def report_dropped(
     )
 
 
-def report_refused(odd: tuple[StillRefused, ...], *, activated: bool, kept: bool) -> None:
+def report_refused(odd: tuple[OddEngagement, ...], *, activated: bool, kept: bool) -> None:
     """Count the refused engagements of one system, and log what is wrong with them."""
     source = odd[0].source_system
     label = _systems.label(source, activated=activated)

@@ -18,7 +18,7 @@ class StillRefused(ValueError):
     """The engagements of a dead letter cannot be taken. Names elements, never values."""
 
 
-class StillRefused(NamedTuple):
+class OddEngagement(NamedTuple):
     """What is wrong with one engagement, and what is known of it."""
 
     source_system: str  # "" when it could not be read
@@ -31,22 +31,22 @@ class Reread(NamedTuple):
     """Refused engagements after the second parsing."""
 
     taken: tuple[Engagement, ...]
-    odd: tuple[StillRefused, ...]
+    odd: tuple[OddEngagement, ...]
 
 
 def reread(refused: Iterable[RefusedEngagement]) -> Reread:
     taken: list[Engagement] = []
-    odd: list[StillRefused] = []
+    odd: list[OddEngagement] = []
     for one in refused:
         try:
             taken.append(read_document(one.document))
         except Unacceptable as why:
             source = why.source_system or one.source_system
-            odd.append(StillRefused(source, why.element, why.flaw, one))
+            odd.append(OddEngagement(source, why.element, why.flaw, one))
     return Reread(tuple(taken), tuple(odd))
 
 
-def by_system(notification: Notification, odd: Iterable[StillRefused]) -> Iterator[Notification]:
+def by_system(notification: Notification, odd: Iterable[OddEngagement]) -> Iterator[Notification]:
     """One message for the refused engagements of each booking system.
 
     Its id follows from the notification's, so it is the same on redelivery.
@@ -61,7 +61,7 @@ def by_system(notification: Notification, odd: Iterable[StillRefused]) -> Iterat
         )
 
 
-def explained(odd: tuple[StillRefused, ...]) -> StillRefused:
+def explained(odd: tuple[OddEngagement, ...]) -> StillRefused:
     """The reason of the first engagement, and how many there are."""
     more = f"; {len(odd)} engagements" if len(odd) > 1 else ""
     return StillRefused(f"{odd[0].refused.problem}{more}")

@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 
 from filter.handler import Filter, FilterDeadReason
 from filter.metrics import SystemLabels, report_refused
-from filter.refused import StillRefused
+from filter.refused import OddEngagement
 from filter.rules import EngagementDropReason
 from ingest.calls import NotificationRequest, read_call
 from shared.base.errors import Unavailable
@@ -61,7 +61,7 @@ class World:
     ) -> None:
         self.dropped.append((reason, sum(systems.values())))
 
-    def _report(self, verdicts: tuple[StillRefused, ...], *, activated: bool, kept: bool) -> None:
+    def _report(self, verdicts: tuple[OddEngagement, ...], *, activated: bool, kept: bool) -> None:
         assert activated == kept or not verdicts[0].source_system
         self.reported += [(one.source_system, one.element, one.flaw, kept) for one in verdicts]
 
@@ -196,6 +196,8 @@ def test_labels_are_so_few_that_no_sender_fills_the_memory() -> None:
 def test_the_counter_names_the_system_and_what_is_wrong() -> None:
     labels = {"source": "SE-COUNTED", "element": "sourceSystem", "flaw": "empty", "kept": "yes"}
     name = "budkavle_filter_engagements_refused_total"
-    verdict = StillRefused("se-counted", "sourceSystem", Flaw.EMPTY, RefusedEngagement(problem="x"))
+    verdict = OddEngagement(
+        "se-counted", "sourceSystem", Flaw.EMPTY, RefusedEngagement(problem="x")
+    )
     report_refused((verdict, verdict), activated=True, kept=True)
     assert REGISTRY.get_sample_value(name, labels) == 2
