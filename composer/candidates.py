@@ -1,7 +1,7 @@
 """Who takes part in the search for replacements: what of the history was removed, and what is new.
 
 What is awaited takes part as long as it may still be decided: a source that never answers about one
-booking holds nothing else back for longer than the window and the patience together.
+booking holds nothing else back for ever (`Limits.longest_wait`).
 """
 
 from collections.abc import Iterator
@@ -20,6 +20,8 @@ from shared.booking.inbox import (
 )
 from shared.booking.messages import BookingDetails, FetchedBooking
 
+#: Longer than a source is usually down, so that an outage makes no two messages of a rebooking.
+_WINDOWS_OF_WAITING = 10
 #: What of a booking's details is compared.
 _COMPARED = {
     *("starts", "time_type_id", "time_type_name", "care_type_id", "care_type_name"),
@@ -34,6 +36,11 @@ class Limits:
 
     window: timedelta
     patience: timedelta
+
+    @property
+    def longest_wait(self) -> timedelta:
+        """How long a booking is held back by one about which the source does not answer."""
+        return _WINDOWS_OF_WAITING * self.window + self.patience
 
 
 def still_matters(announcement: Announcement, now: datetime) -> bool:
@@ -93,6 +100,20 @@ class Candidates:
             is_gone=self.fetched.details is None,
             due=(since or self.now) + self.limits.window,
         )
+
+    def unasked_with_same_id(self) -> tuple[Announcement, Watermark] | None:
+        """Another booking with this one's id, in which the patient believes, and of whose removal
+        nothing is known since."""
+        own = self.fetched.booking
+        for watermark in self.history.watermarks:
+            is_other = watermark.same_id == same_id_key(own)
+            if not is_other or watermark.booking == own.digest or watermark.awaiting:
+                continue
+            standing = self.history.standing(watermark.booking)
+            is_asked = watermark.received_at >= self.fetched.received_at
+            if standing and not is_asked and still_matters(standing, self.now):
+                return standing, watermark
+        return None
 
     def booking_after(self, call: Removed) -> str | None:
         """Digest of a visit that may have come of the open `call`: it was booked about when the
@@ -223,8 +244,7 @@ class Candidates:
         return self._may_still_come(own.awaiting_since if own else None)
 
     def _may_still_come(self, awaited_since: datetime | None) -> bool:
-        longest = self.limits.window + self.limits.patience
-        return awaited_since is None or self.now <= awaited_since + longest
+        return awaited_since is None or self.now <= awaited_since + self.limits.longest_wait
 
 
 def _removed(

@@ -49,7 +49,7 @@ from composer.verdict import (
 from composer.watermarks import Watermarks
 from composer.watermarks import replaced as watermark_of_replaced
 from shared.booking.identity import BookingKey, same_hsa_id
-from shared.booking.inbox import Announcement, Awaiting, MessageKind, Watermark, same_id_key
+from shared.booking.inbox import Announcement, Awaiting, MessageKind, Watermark
 from shared.booking.messages import BookingDetails, FetchedBooking
 
 _NO_TIME = timedelta(0)
@@ -233,7 +233,7 @@ class _Case:
         """How long the removal is still open; a held booking that replaces it is judged first."""
         since = self._removal_awaited_since
         rest = since + self.limits.window - self.now
-        last = since + 2 * self.limits.window + self.limits.patience
+        last = since + self.limits.window + self.limits.longest_wait
         if partner is None or self.now >= last:
             return rest
         soon = self.limits.window / _LOOKS_PER_WINDOW
@@ -309,7 +309,7 @@ class _Case:
         return self._silent(Reason.UNCHANGED)
 
     def _created(self, details: BookingDetails) -> Judgement:
-        if other := self._unasked_with_same_id():
+        if other := self.candidates.unasked_with_same_id():
             standing, watermark = other
             return self._ask(
                 Question(standing.key, deleted=True),
@@ -324,19 +324,6 @@ class _Case:
             old = partner.removed.announcement
             return self._replaced(old, self.fetched.booking, details)
         return self._announce(self._as_new(details))
-
-    def _unasked_with_same_id(self) -> tuple[Announcement, Watermark] | None:
-        """Another booking with this one's id, in which the patient believes, and of whose removal
-        nothing is known since."""
-        for watermark in self.history.watermarks:
-            is_other = watermark.same_id == same_id_key(self.fetched.booking)
-            if not is_other or watermark.booking == self.booking or watermark.awaiting:
-                continue
-            standing = self.history.standing(watermark.booking)
-            is_asked = watermark.received_at >= self.fetched.received_at
-            if standing and not is_asked and still_matters(standing, self.now):
-                return standing, watermark
-        return None
 
     def _replaced(
         self, old: Announcement, booking: BookingKey, details: BookingDetails

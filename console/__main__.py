@@ -43,6 +43,10 @@ _COMMANDS = {
     "status": LazyCommand(
         "console.status", "Show the whole relay, what is wrong with it, and which command helps."
     ),
+    "check": LazyCommand(
+        "console.check",
+        "Look, before a deploy, at settings, broker, database, certificates, logins and clock.",
+    ),
     "source": LazyCommand("console.sources", "Activated booking systems."),
     "contact": LazyCommand("console.contacts", "Where a patient wants notices."),
     "inbox": LazyCommand("console.inbox", "The messages patients were given."),

@@ -9,6 +9,7 @@ from console.output import say
 from console.settings import OperatorSettings
 from shared.relay.broker import BrokerError
 from shared.relay.rabbitmq.management import replicas
+from shared.relay.topology import READING_STAGES, work_queue
 from shared.store.migrate import migrate
 
 
@@ -21,13 +22,23 @@ def setup() -> None:
     changed = migrate(load_settings().database_url.get_secret_value())
     say("Database: migrated to this version." if changed else "Database: was up to date.")
     with opened_broker() as broker:
+        missing = broker.missing()
         broker.declare()
     say("Queues: declared.")
-    for warning in _replica_warnings(OperatorSettings()):
+    if not _is_new(missing):
+        for queue in missing:
+            say(f"Queues: {queue} was missing. If it was there before, what waited in it is lost.")
+
+    for warning in replica_warnings(OperatorSettings()):
         say(f"WARNING: {warning}")
 
 
-def _replica_warnings(settings: OperatorSettings) -> Iterator[str]:
+def _is_new(missing: list[str]) -> bool:
+    """Whether nothing was there yet, which is no loss."""
+    return all(work_queue(stage) in missing for stage in READING_STAGES)
+
+
+def replica_warnings(settings: OperatorSettings) -> Iterator[str]:
     """A queue declared while the cluster had one node has one replica for ever."""
     least = settings.broker_least_replicas
     management_url = settings.broker_management_url.get_secret_value()

@@ -30,3 +30,20 @@ def open_broker(url: str, topology: Topology | None = None) -> Broker:
             return RabbitMQBroker(url, topology)
         case _:
             raise UnknownBroker("BUDKAVLE_BROKER_URL: is neither sqlite:/// nor amqp://")
+
+
+def broker_faults(url: str, topology: Topology) -> list[str]:
+    """What of the topology is missing, differs, or may not be used. Raises `BrokerError`.
+
+    The embedded broker makes what it lacks; it has faults only when its file cannot be used.
+    """
+    if kind_of(url) == "rabbitmq":
+        from shared.relay.rabbitmq.inspection import faults_of
+
+        return faults_of(url, topology)
+    broker = open_broker(url, topology)
+    try:
+        broker.states()
+    finally:
+        broker.close()
+    return []

@@ -165,6 +165,12 @@ class Broker(Protocol):
         Raises `BrokerUnavailable`.
         """
 
+    def missing(self) -> list[str]:
+        """The queues of the topology that are not there: what waited in them is lost.
+
+        Raises `BrokerUnavailable`.
+        """
+
     def publish(self, messages: Sequence[Outgoing], *, timeout: float = 10) -> None:
         """Publish all, and return when every one is routed, stored and confirmed.
 

@@ -38,6 +38,15 @@ _PROVIDER_ID_LENGTH = 100
 #: What a provider's report may still change: it knows more than any of these.
 _REPORTABLE = (NoticeStatus.SENDING, NoticeStatus.ACCEPTED, NoticeStatus.UNCERTAIN)
 
+
+def _waits(row: Any) -> ColumnElement[bool]:
+    """Whether a notice is pending, said so that no database looks for it by its status.
+
+    PostgreSQL did: then a claim after quiet hours reads everything that waits, of all patients.
+    """
+    return func.lower(row.status) == NoticeStatus.PENDING
+
+
 # Statements are built once: that costs more than running them.
 _THIS_CLAIM = _table.claim_id == bindparam("this_claim")
 _IS_SENDING = _table.status == NoticeStatus.SENDING
@@ -51,7 +60,7 @@ _OWN_WAITS = (
     .where(
         _own.c.message_id == bindparam("of_message"),
         _own.c.channel == bindparam("on_channel"),
-        _own.c.status == NoticeStatus.PENDING,
+        _waits(_own.c),
     )
     .exists()
 )
@@ -60,7 +69,7 @@ _CLAIM_ALL = (
     .where(
         _table.recipient == bindparam("to_recipient"),
         _table.channel == bindparam("on_channel"),
-        _table.status == NoticeStatus.PENDING,
+        _waits(_table),
         _OWN_WAITS,
     )
     .returning(_table.message_id, _table.id)
@@ -158,7 +167,7 @@ class NoticeStore:
         waiting = and_(
             _table.message_id == message_id,
             _table.channel.in_(channels),
-            _table.status == NoticeStatus.PENDING,
+            _waits(_table),
         )
         values = {"status": NoticeStatus.WITHDRAWN, "detail": detail, "updated_at": self._clock()}
         change = update(notice).where(waiting).values(values).returning(_table.channel)

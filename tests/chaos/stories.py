@@ -234,13 +234,19 @@ class Clinic:
         self._moments.append((*before, replace(moment, seen_for_sure=self.waits)))
 
     def _replace_booking(self) -> Booking:
-        old, self.booking = self.booking, self._another_booking()
+        """By one with its id at another unit, or with another id at its unit."""
+        old = self.booking
+        elsewhere = [unit for unit in self._source.units if unit != old.unit]
+        if elsewhere and self.rng.random() < 0.5:
+            self.booking = replace(old, unit=self.rng.choice(elsewhere))
+        else:
+            self.booking = self._another_booking(old.unit)
         self.state = replace(self.state, starts=next(self._times))
         return old
 
-    def _another_booking(self) -> Booking:
+    def _another_booking(self, unit: str = "") -> Booking:
         self._bookings += 1
-        unit = self.rng.choice(self._source.units)
+        unit = unit or self.rng.choice(self._source.units)
         return Booking(unit, f"{self._name}-{self._bookings}")
 
     def _some_state(self) -> State:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pika
 import pytest
 from sqlalchemy import text
 
@@ -38,10 +39,21 @@ def test_setup_makes_postgresql_and_rabbitmq_ready(
     before = budkavle.run("source", "list")
     assert before.exit_code == 3
     assert "budkavle setup" in before.stderr
-    budkavle.out("setup")
-    budkavle.out("setup")
+    assert "missing" not in budkavle.out("setup")
+    assert "missing" not in budkavle.out("setup")
     assert budkavle.json("source", "list") == []
     assert [state["consumers"] for state in budkavle.json("queues")] == [0, 0, 0, 0]
+
+
+def test_setup_names_a_queue_that_somebody_deleted(
+    budkavle: CommandLine, rabbitmq_url: str
+) -> None:
+    budkavle.set("BROKER_URL", rabbitmq_url)
+    budkavle.out("setup")
+    with pika.BlockingConnection(pika.URLParameters(rabbitmq_url)) as connection:
+        connection.channel().queue_delete("budkavle.delay.2m")
+    assert "budkavle.delay.2m was missing" in budkavle.out("setup")
+    assert "missing" not in budkavle.out("setup")
 
 
 def test_version(budkavle: CommandLine) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from shared.booking.notices import Channel, Claim, Notice, NoticeStatus
 from shared.store.engine import Database, DatabaseUnavailable, open_database
 from shared.store.migrate import migrate
-from shared.store.notices import NoticeStore
+from shared.store.notices import _CLAIM_ALL, NoticeStore
 from shared.store.tables import notice
 
 NOON = datetime(2026, 12, 3, 11, 0, tzinfo=UTC)
@@ -138,3 +138,16 @@ def test_no_person_number_stands_in_the_table(database: Database, notices: Notic
     claimed(notices)
     with database.begin() as connection:
         assert TOLVAN not in str(connection.execute(select(notice)).one())
+
+
+def test_a_claim_does_not_look_at_what_waits_for_others(database: Database) -> None:
+    """After quiet hours that is everybody's, and the database knows little of it yet."""
+    if database.engine.dialect.name != "postgresql":
+        pytest.skip("asks PostgreSQL for its plan")
+    with database.begin() as connection:
+        claim = _CLAIM_ALL.values(status="sending").compile(connection)
+        values = {"to_recipient": "r", "on_channel": "sms", "of_message": "m"}
+        explained = connection.exec_driver_sql(f"EXPLAIN {claim}", {**claim.params, **values})
+        plan = explained.scalars().all()
+    assert "ix_notice_recipient_channel" in str(plan)
+    assert "ix_notice_status" not in str(plan)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import trustme
 from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from shared.relay import open_broker
 from shared.relay.broker import Broker, BrokerUnavailable
@@ -133,7 +134,7 @@ def test_with_tls_each_host_is_checked_by_its_name(
             assert not wrong_name.ready()
 
 
-def _of(lines: list[dict[str, str]], event: str) -> dict[str, str] | None:
+def _of(lines: list[EventDict], event: str) -> EventDict | None:
     return next((line for line in lines if line["event"] == event), None)
 
 

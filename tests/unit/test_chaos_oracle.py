@@ -57,7 +57,7 @@ def only_telling(case: Case) -> tuple[Line, ...]:
         ("booked", ["booking_confirmation"]),
         ("called", ["timed_call"]),
         ("call_answered", ["open_call", "booking_confirmation"]),
-        ("call_expired", ["open_call"]),
+        ("call_expired", ["open_call", "cancellation"]),
         ("call_moved", ["timed_call", "changed_time"]),
         ("changed", ["booking_confirmation", "changed"]),
         ("corrected_and_cancelled", ["booking_confirmation", "cancellation"]),

@@ -374,3 +374,27 @@ def test_of_a_removal_too_anything_else_is_an_incident(timeslot: Timeslot, what:
     world = World(timeslot)
     assert isinstance(world.handle(a_change(deleted=True)), DeadLetter)
     assert world.watch.mismatches == [what]
+
+
+class TestPausedSource:
+    def test_it_is_not_asked_and_its_changes_wait_without_spending_attempts(self) -> None:
+        world = World(Timeslot(DETAILS), source=SampleSource(paused=True))
+        waiting = world.handle(a_change())
+        assert isinstance(waiting, Postpone)
+        assert waiting.reason is WaitReason.SOURCE_PAUSED
+        assert waiting.delay >= timedelta(minutes=1)
+        assert world.client.asked == []
+
+    def test_a_change_that_comes_back_waits_on(self) -> None:
+        world = World(Timeslot(DETAILS), source=SampleSource(paused=True))
+        for _ in range(3):
+            waiting = world.handle(a_change())
+            assert isinstance(waiting, Postpone)
+            world.clock.forward(waiting.delay.total_seconds())
+        assert world.client.asked == []
+
+    def test_a_visit_that_has_begun_ends_its_waiting(self) -> None:
+        world = World(Timeslot(DETAILS), source=SampleSource(paused=True))
+        change = a_change(most_recent_content="20261201130005")
+        world.clock.forward(6)
+        assert world.handle(change) == Drop(DropReason.TIME_PASSED)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared.relay.rabbitmq import topology as rabbitmq_topology
-from shared.relay.rabbitmq.topology import check_on, declare_on, exchanges, queues
+from shared.relay.rabbitmq.topology import declare_on, exchanges, look_for, queues
 from shared.relay.topology import (
     DELIVERY_LIMIT,
     EXCHANGE,
@@ -131,16 +131,6 @@ def test_every_queue_is_declared_and_bound_once(channel: RecordingChannel) -> No
     assert set(Topology().queues()) <= set(declared)
 
 
-def test_what_is_there_is_asked_for_without_waiting_for_every_node() -> None:
-    """Declaring a binding takes a lock on all nodes of RabbitMQ 3.x."""
-    channel = RecordingChannel()
-    check_on(channel, Topology())
-    assert {method for method, _, _ in channel.calls} == {"exchange_declare", "queue_declare"}
-    assert all(options["passive"] for _, _, options in channel.calls)
-    asked = {args[0] for args, _ in channel.of("queue_declare")}
-    assert asked == set(QUEUES)
-
-
 def test_the_prefetch_is_never_global() -> None:
     """Global QoS is on the list, and quorum queues never took it."""
     sources = Path(rabbitmq_topology.__file__).parent.glob("*.py")
@@ -156,3 +146,13 @@ def test_the_prefetch_is_never_global() -> None:
     for call in calls:
         assert not call.args
         assert "global_qos" not in {keyword.arg for keyword in call.keywords}
+
+
+def test_looking_for_it_asks_for_everything_and_creates_nothing(channel: RecordingChannel) -> None:
+    looking = RecordingChannel()
+    look_for(looking, Topology())
+    for method in ("queue_declare", "exchange_declare"):
+        names = [args[0] for args, _ in looking.of(method)]
+        assert names == [args[0] for args, _ in channel.of(method)]
+        assert all(options["passive"] for _, options in looking.of(method))
+    assert {method for method, _, _ in looking.calls} == {"queue_declare", "exchange_declare"}

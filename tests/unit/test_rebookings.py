@@ -9,6 +9,7 @@ from shared.booking.messages import BookingDetails
 from tests.unit.composer_world import (
     CALL,
     LATER,
+    LIMITS,
     NOW,
     OPEN_CALL,
     OTHER_UNIT,
@@ -357,8 +358,20 @@ def test_one_that_is_never_judged_holds_nothing_back_for_ever(world: World) -> N
     taken, removal, creation, _lost = world.take((A, True), (B, False), (C, False))
     for message in (taken, removal, creation):
         world.hand(world.fetch(message))
-    world.pass_time(WINDOW + PATIENCE + timedelta(seconds=30))
+    world.pass_time(LIMITS.longest_wait + timedelta(seconds=30))
     assert announced_as_rebooked(world)
+
+
+def test_an_outage_of_the_source_makes_no_two_messages(world: World) -> None:
+    world.source = {B.digest: LATER}
+    taken, removal, creation = world.take((A, True), (B, False))
+    world.hand(world.fetch(taken))
+    world.hand(world.fetch(creation))
+    world.pass_time(timedelta(minutes=12))
+    assert world.kinds[1:] == []
+    world.hand(world.fetch(removal))
+    world.pass_time()
+    assert world.kinds[1:] == ["changed_time"]
 
 
 def test_a_second_removal_while_the_pair_waits_makes_it_unclear(world: World) -> None:
@@ -616,7 +629,7 @@ def test_the_removal_does_not_wait_for_ever_for_a_creation_that_was_lost(world: 
     world.remove(A)
     world.create(B, LATER)
     world.waiting = [entry for entry in world.waiting if entry[1].deleted]
-    world.pass_time(2 * WINDOW + PATIENCE + timedelta(seconds=10))
+    world.pass_time(WINDOW + LIMITS.longest_wait + timedelta(seconds=10))
     assert world.kinds == ["booking_confirmation", "cancellation"]
 
 

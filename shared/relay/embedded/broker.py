@@ -58,6 +58,10 @@ class EmbeddedBroker:
         with self._guard:
             self._store()
 
+    def missing(self) -> list[str]:
+        """None: they are rows of one file, which is there or not."""
+        return []
+
     def publish(self, messages: Sequence[Outgoing], *, timeout: float = 10) -> None:
         if not all(map(self._routable, messages)):
             raise PublishRefused("unroutable")

@@ -13,14 +13,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import pika
-from pika.adapters.blocking_connection import BlockingChannel
+from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
+from pika.exceptions import ChannelClosedByBroker
 
 from shared.relay.broker import KEEP, REPLAY, DeadAction, Delivery, Envelope, Outgoing, QueueState
 from shared.relay.rabbitmq.consumer import RabbitMQConsumer
 from shared.relay.rabbitmq.link import Link
 from shared.relay.rabbitmq.nodes import Nodes
 from shared.relay.rabbitmq.publisher import Publisher
-from shared.relay.rabbitmq.topology import declare_on
+from shared.relay.rabbitmq.topology import declare_on, queues
 from shared.relay.rabbitmq.wire import (
     dead_letter_of,
     properties_of,
@@ -33,6 +34,7 @@ from shared.relay.topology import READING_STAGES, Topology, dead_queue, work_que
 #: takes nothing in (seconds).
 _READY_SECONDS = 1.0
 _BLOCKED_SECONDS = 10.0
+_NOT_FOUND = 404  # AMQP's reply code
 #: Ingest holds requests while its broker is away, so the publisher's connection is tried often.
 _LONGEST_PUBLISHER_WAIT = 1.0
 
@@ -54,6 +56,11 @@ class RabbitMQBroker:
     def declare(self) -> None:
         with self._blocking_channel() as channel:
             declare_on(channel, self._topology)
+
+    def missing(self) -> list[str]:
+        with self._blocking_channel() as channel:
+            names = [queue.name for queue in queues(self._topology)]
+            return [name for name in names if not _is_there(channel.connection, name)]
 
     def publish(self, messages: Sequence[Outgoing], *, timeout: float = 10) -> None:
         if messages:
@@ -134,6 +141,19 @@ class RabbitMQBroker:
             finally:
                 if connection.is_open:
                     connection.close()
+
+
+def _is_there(connection: BlockingConnection, queue: str) -> bool:
+    """Asked on a channel of its own, which the broker closes when it is not."""
+    channel = connection.channel()
+    try:
+        channel.queue_declare(queue, passive=True)
+    except ChannelClosedByBroker as error:
+        if error.reply_code == _NOT_FOUND:
+            return False
+        raise
+    channel.close()
+    return True
 
 
 def _letters(channel: BlockingChannel, stage: str) -> Iterator[tuple[int, Envelope]]:

@@ -21,7 +21,7 @@ from pika.exceptions import ChannelClosedByClient, ConnectionWrongStateError
 
 from shared.relay.rabbitmq.nodes import Nodes
 from shared.relay.rabbitmq.session import Session
-from shared.relay.rabbitmq.topology import check_on, declare_on
+from shared.relay.rabbitmq.topology import declare_on, look_for
 from shared.relay.rabbitmq.watchdog import CONFIRM_WITHIN, Watchdog
 from shared.relay.rabbitmq.wire import reason_of
 from shared.relay.topology import READING_STAGES, Topology, work_queue
@@ -34,8 +34,8 @@ Work = Callable[[Session | None], None]
 _FIRST_WAIT = 0.2
 _LONGEST_WAIT = 5.0
 _CLOSE_SECONDS = 5.0
-#: From the attempt to the open channel, with the queues declared. A node that cannot reach the
-#: others of its cluster shakes hands and then declares nothing.
+#: From the attempt to the open channel, with the queues declared (seconds). A node that cannot
+#: reach the others of its cluster shakes hands and then declares nothing.
 _OPEN_SECONDS = 20.0
 #: Unroutable messages have the topology declared again, but not more often than this (seconds).
 _REDECLARE_EVERY = 2.0
@@ -207,38 +207,42 @@ class Link:
             self._pending.popleft()(self._session)
 
     def _on_connected(self, connection: SelectConnection) -> None:
-        """Declare only what is missing: see `check_on`."""
+        """Declare the topology if any of it is missing, and open the channel."""
 
-        def checked(objection: str) -> None:
-            if objection:
-                self._declare(connection, then=self._open_channel)
-            else:
+        def on_found(missing: Exception | None) -> None:
+            if missing is None:
                 self._open_channel(connection)
+            else:
+                self._log.info("topology_incomplete", missing=str(missing))
+                self._declare(connection, then=self._open_channel)
 
-        self._on_own_channel(connection, check_on, checked)
+        self._on_channel_of_its_own(connection, look_for, on_found)
 
     def _declare(self, connection: Any, then: Callable[[Any], None]) -> None:
         self._declared_at = time.monotonic()
 
-        def declared(objection: str) -> None:
-            if objection:
-                self._log.warning("declare_refused", error=objection)
+        def on_declared(refused: Exception | None) -> None:
+            if refused is not None:
+                self._log.warning("declare_refused", error=str(refused))
             then(connection)
 
-        self._on_own_channel(connection, declare_on, declared)
+        self._on_channel_of_its_own(connection, declare_on, on_declared)
 
-    def _on_own_channel(
-        self, connection: Any, ask: Callable[[Any, Topology], None], done: Callable[[str], None]
+    def _on_channel_of_its_own(
+        self,
+        connection: Any,
+        work: Callable[[Channel, Topology], None],
+        then: Callable[[Exception | None], None],
     ) -> None:
-        """Ask the broker something; `done` hears what it has against it ("": nothing)."""
+        """The broker closes the channel if it has something against `work`; `then` is told what."""
 
         def on_open(channel: Channel) -> None:
-            ask(channel, self._topology)
+            work(channel, self._topology)
             channel.basic_qos(prefetch_count=1, callback=lambda _frame: channel.close())
 
         def on_close(_channel: Channel, reason: Exception) -> None:
             if connection.is_open:
-                done("" if isinstance(reason, ChannelClosedByClient) else str(reason))
+                then(None if isinstance(reason, ChannelClosedByClient) else reason)
 
         connection.channel(on_open_callback=on_open).add_on_close_callback(on_close)
 
@@ -249,7 +253,7 @@ class Link:
         channel.add_on_close_callback(self._on_channel_closed)
         channel.add_on_cancel_callback(self._on_cancelled)
         soon = partial(self.call_later, 0)
-        session = Session(channel, on_unroutable=self._redeclare, soon=soon)
+        session = Session(channel, on_unroutable=self._on_unroutable, soon=soon)
         self._on_open(session)
         self._watchdog(session)
         with self._changed:
@@ -259,9 +263,10 @@ class Link:
             self._changed.notify_all()
         self._log.info("connected")
 
-    def _redeclare(self) -> None:
+    def _on_unroutable(self, exchange: str, key: str) -> None:
         """Somebody took a queue away: put it back, so that the next attempt gets through."""
         if time.monotonic() - self._declared_at > _REDECLARE_EVERY and self._connection:
+            self._log.warning("queue_missing", exchange=exchange, key=key)
             self._declare(self._connection, then=lambda _connection: None)
 
     def _leave_unless_open(self) -> None:

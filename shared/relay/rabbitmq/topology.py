@@ -69,11 +69,11 @@ def declare_on(channel: Any, topology: Topology) -> None:
         channel.queue_bind(queue.name, queue.exchange, routing_key=queue.routing_key)
 
 
-def check_on(channel: Any, topology: Topology) -> None:
-    """Have a channel of pika's closed by the broker when any of it is missing, bindings apart.
+def look_for(channel: Any, topology: Topology) -> None:
+    """Ask for all of it and create nothing; the broker closes the channel if something is missing.
 
-    Declaring a binding waits for every node of a cluster on RabbitMQ 3.x, also for one that is
-    frozen or cut off; this waits for none.
+    A node answers this by itself. To declare, even what is there, it needs the others of its
+    cluster, and waits a minute for one that is frozen.
     """
     for name, kind in exchanges(topology):
         channel.exchange_declare(name, exchange_type=kind, passive=True)
