@@ -17,6 +17,9 @@ NODES = (1, 2, 3)
 #: What docs/operations.md recommends: a minority stops instead of going its own way.
 _CONFIG = """\
 {cluster_partition_handling, pause_minority},"""
+#: ... and how soon it recommends that a node be missed, in seconds (60 without it). Until then
+#: RabbitMQ 3.x, whose metadata are in Mnesia, waits for a frozen node with all that changes them.
+_KERNEL = "-kernel net_ticktime 10"
 _JOIN_SECONDS = 120
 
 
@@ -152,5 +155,6 @@ class Cluster:
             epmd_port=self._epmd_port,
             enter=self.machines.enter(number),
             config=_CONFIG + peers,
+            kernel=_KERNEL,
         )
         return RabbitMQ(place=place)
