@@ -26,8 +26,8 @@ from shared.store.migrate import migrate
 from shared.store.sources import SourceRegister, SourceSystem
 from tests.booking_samples import BOOKING, PATIENT, a_change, reply
 from tests.brokers import opened
-from tests.notifications import HEADERS, engagement, envelope, transaction, transactions
 from tests.inbox_rows import write_messages
+from tests.notifications import HEADERS, engagement, envelope, transaction, transactions
 from tests.polling import eventually
 from tests.provider import http_provider
 from tests.services import RabbitMQ
