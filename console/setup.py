@@ -19,26 +19,20 @@ def register(app: typer.Typer) -> None:
 
 def setup() -> None:
     """Migrate the database and declare the queues. Harmless to repeat."""
-    changed = migrate(load_settings().database_url.get_secret_value())
-    say("Database: migrated to this version." if changed else "Database: was up to date.")
     with opened_broker() as broker:
-        missing = broker.missing()
+        missing = broker.missing()  # first, so that a broker that cannot be used changes nothing
+        changed = migrate(load_settings().database_url.get_secret_value())
+        say("Database: migrated to this version." if changed else "Database: was up to date.")
         broker.declare()
     say("Queues: declared.")
     if not _is_new(missing):
         for queue in missing:
             say(f"Queues: {queue} was missing. If it was there before, what waited in it is lost.")
-
-    for warning in replica_warnings(OperatorSettings()):
+    for warning in _replica_warnings(OperatorSettings()):
         say(f"WARNING: {warning}")
 
 
-def _is_new(missing: list[str]) -> bool:
-    """Whether nothing was there yet, which is no loss."""
-    return all(work_queue(stage) in missing for stage in READING_STAGES)
-
-
-def replica_warnings(settings: OperatorSettings) -> Iterator[str]:
+def _replica_warnings(settings: OperatorSettings) -> Iterator[str]:
     """A queue declared while the cluster had one node has one replica for ever."""
     least = settings.broker_least_replicas
     management_url = settings.broker_management_url.get_secret_value()
@@ -55,3 +49,8 @@ def replica_warnings(settings: OperatorSettings) -> Iterator[str]:
     for queue, number in sorted(found.items()):
         if number < least:
             yield f"{queue} has {number} of {least} replicas; see docs/operations.md"
+
+
+def _is_new(missing: list[str]) -> bool:
+    """Whether nothing was there yet, which is no loss."""
+    return all(work_queue(stage) in missing for stage in READING_STAGES)
