@@ -48,7 +48,13 @@ class Run:
     @property
     def figures(self) -> dict[str, Any]:
         rows = [one.as_row() for one in self.standstills]
-        return {"broker": self.broker, "standstills": rows, **self.report.figures}
+        wrongs = self.report.wrongs
+        return {
+            "broker": self.broker,
+            "wrongs": wrongs,
+            "standstills": rows,
+            **self.report.figures,
+        }
 
     def show(self, console: Console) -> None:
         self.report.show(console)
