@@ -5,7 +5,7 @@ import secrets
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from subprocess import CalledProcessError
+from subprocess import CalledProcessError, TimeoutExpired
 from typing import Self
 
 from tests.cluster.network import CLIENTS, PEERS, Machines, established
@@ -73,9 +73,10 @@ class Cluster:
     # --- as one server ---
 
     def ctl(self, *arguments: str) -> str:
+        """What the first node that answers prints."""
         for number in self._nodes:
             if number not in self._frozen:
-                with suppress(CalledProcessError):
+                with suppress(CalledProcessError, TimeoutExpired):
                     return self._nodes[number].ctl(*arguments)
         return self.up.ctl(*arguments)
 
@@ -131,7 +132,7 @@ class Cluster:
             listing = self.up.ctl(
                 "list_queues", "-p", vhost, "--formatter", "json", "name", "members", "online"
             )
-        except CalledProcessError:
+        except (CalledProcessError, TimeoutExpired):
             return False
         queues = json.loads(listing)
         return all(len(one["online"]) == len(one["members"]) for one in queues)
