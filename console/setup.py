@@ -19,10 +19,10 @@ def register(app: typer.Typer) -> None:
 
 def setup() -> None:
     """Migrate the database and declare the queues. Harmless to repeat."""
-    changed = migrate(load_settings().database_url.get_secret_value())
-    say("Database: migrated to this version." if changed else "Database: was up to date.")
     with opened_broker() as broker:
-        missing = broker.missing()
+        missing = broker.missing()  # first, so that a broker that cannot be used changes nothing
+        changed = migrate(load_settings().database_url.get_secret_value())
+        say("Database: migrated to this version." if changed else "Database: was up to date.")
         broker.declare()
     say("Queues: declared.")
     if not _is_new(missing):

@@ -17,6 +17,7 @@ Element: TypeAlias = etree._Element  # noqa: SLF001
 
 #: Deeper than any contract of ours with room for foreign elements, far below what hurts.
 MAX_DEPTH = 64
+_TOO_DEEP = "Excessive depth"
 
 
 _UTF_8 = "utf-8"
@@ -106,6 +107,8 @@ def _parse(data: bytes) -> Element:
         )
         return etree.fromstring(data, parser)
     except etree.XMLSyntaxError as error:
+        if _TOO_DEEP in error.msg:  # libxml2 gives up by itself at 256 levels
+            raise MalformedXml(f"elements are nested deeper than {MAX_DEPTH}") from None
         raise MalformedXml(f"not well-formed at line {error.lineno or 1}") from None
 
 

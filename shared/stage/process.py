@@ -131,6 +131,8 @@ def run_stage(
     health.start()
     worker.start()
     heartbeat.start()
+    if settings.forgotten_stores:
+        log.warning("setting_forgotten", settings=settings.forgotten_stores, used="local file")
     if started:
         started()
     announce_when_ready(stage, settings, all_checks, stopping, health=health.url)

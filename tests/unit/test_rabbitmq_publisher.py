@@ -1,7 +1,6 @@
-"""When a publisher counts as ready."""
+"""When a publisher says that the broker would take a message."""
 
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 
 import pytest
 
@@ -9,44 +8,37 @@ from shared.relay.rabbitmq.publisher import Publisher
 
 
 @dataclass
-class FakeLink:
-    """A link that is up."""
+class FakeSession:
+    blocked: bool = False
+    unconfirmed_seconds: float = 0.0
+    unanswered: int = 0
 
+
+@dataclass
+class FakeLink:
+    """A link as its publisher sees it."""
+
+    session: FakeSession | None = field(default_factory=FakeSession)
     stalled: bool = False
-    session: SimpleNamespace = field(
-        default_factory=lambda: SimpleNamespace(blocked=False, unanswered=0, unconfirmed_seconds=0)
-    )
 
     def wait_first_try(self, _timeout: float) -> bool:
-        return True
+        return self.session is not None
 
 
-@pytest.fixture
-def link() -> FakeLink:
-    return FakeLink()
-
-
-@pytest.fixture
-def publisher(link: FakeLink) -> Publisher:
-    return Publisher(link)  # type: ignore[arg-type]
-
-
-def test_a_link_that_is_up_is_ready(publisher: Publisher) -> None:
-    assert publisher.ready(1)
+def test_a_broker_that_confirms_is_ready() -> None:
+    assert Publisher(FakeLink(FakeSession(unconfirmed_seconds=3))).ready(1)
 
 
 @pytest.mark.parametrize(
-    "trouble", [{"blocked": True}, {"unanswered": 20_001}, {"unconfirmed_seconds": 11}]
+    "link",
+    [
+        FakeLink(None),
+        FakeLink(stalled=True),
+        FakeLink(FakeSession(blocked=True)),
+        FakeLink(FakeSession(unconfirmed_seconds=5)),
+        FakeLink(FakeSession(unanswered=30_000)),
+    ],
+    ids=["no connection", "node left moments ago", "blocked", "confirms nothing", "full"],
 )
-def test_a_broker_that_stores_nothing_is_not_ready(
-    publisher: Publisher, link: FakeLink, trouble: dict[str, int]
-) -> None:
-    vars(link.session).update(trouble)
-    assert not publisher.ready(1)
-
-
-def test_moments_after_a_node_was_left_it_is_not_ready(
-    publisher: Publisher, link: FakeLink
-) -> None:
-    link.stalled = True
-    assert not publisher.ready(1)
+def test_one_that_takes_nothing_is_not(link: FakeLink) -> None:
+    assert not Publisher(link).ready(1)

@@ -8,10 +8,11 @@ from functools import partial
 from shared.relay.broker import BrokerError, BrokerUnavailable, Outgoing
 from shared.relay.rabbitmq.link import Link
 from shared.relay.rabbitmq.session import Session
-from shared.relay.rabbitmq.watchdog import CONFIRM_WITHIN
 
 #: More than this many unconfirmed messages are a broker that stores nothing: no more are sent.
 _MOST_UNANSWERED = 20_000
+#: A broker that has confirmed nothing for so long (seconds) is not called ready.
+_READY_UNCONFIRMED = 4.0
 
 
 class _Ticket:
@@ -55,17 +56,12 @@ class Publisher:
     def ready(self, timeout: float) -> bool:
         up = self._link.wait_first_try(timeout)
         session = self._link.session
-        usable = session is not None and not session.blocked
-        return up and usable and not self._full and not self._stalled
+        if not up or session is None or self._full or self._link.stalled:
+            return False
+        return not session.blocked and session.unconfirmed_seconds < _READY_UNCONFIRMED
 
     def close(self) -> None:
         self._link.close()
-
-    @property
-    def _stalled(self) -> bool:
-        session = self._link.session
-        unconfirmed = session is not None and session.unconfirmed_seconds > CONFIRM_WITHIN
-        return unconfirmed or self._link.stalled
 
     @property
     def _full(self) -> bool:

@@ -22,12 +22,10 @@ _ANSWER_WITHIN = 8.0
 #: How long a node may know nothing of our consumer, in seconds: longer than RabbitMQ takes to
 #: notice that another node is frozen (`net_ticktime`, 60 s, and a quarter).
 _KNOWN_WITHIN = 80.0
-#: How long a node may confirm nothing of what it was sent: then it is not ready, and then it is
-#: left, in seconds. When the node of a queue's leader freezes, the next leader confirms after 8 s,
-#: later on a busy machine. New channels do not find that one for a minute (RabbitMQ 3.10), so
-#: leaving at once would make it a minute.
-CONFIRM_WITHIN = 10.0
-_LEAVE_UNCONFIRMED = 14.0
+#: How long a node may confirm nothing of what it was sent, in seconds. When the node of a queue's
+#: leader freezes, the next leader confirms after 8 s, later on a busy machine. New channels do not
+#: find that one for a minute (RabbitMQ 3.10), so leaving at once would make it a minute.
+CONFIRM_WITHIN = 14.0
 
 
 class Watchdog:
@@ -75,7 +73,7 @@ class Watchdog:
             if self._asked_at is not None:
                 self._asked_at = self._monotonic()  # the answer has its time from the unblocking on
             return ""
-        if self._session.unconfirmed_seconds > _LEAVE_UNCONFIRMED:
+        if self._session.unconfirmed_seconds > CONFIRM_WITHIN:
             return "unconfirmed"
         if self._asked_at is not None and self._for(self._asked_at) > _ANSWER_WITHIN:
             return "silent"
