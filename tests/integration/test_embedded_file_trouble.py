@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from shared.relay.broker import Broker, BrokerUnavailable, Outgoing
 from shared.relay.embedded import broker as embedded_broker
-from shared.relay.embedded.queue_file import Store
+from shared.relay.embedded.queue_file import QueueFile
 from tests.brokers import Reader, dead, dead_count, message, opened, ready_count
 from tests.polling import eventually
 
@@ -115,13 +115,13 @@ def test_nothing_is_accepted_into_a_file_that_was_deleted(broker: Broker, file: 
 def test_a_file_that_is_deleted_during_the_publish_is_noticed(
     broker: Broker, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    insert = Store.insert
+    insert = QueueFile.insert
 
-    def insert_and_delete(store: Store, messages: list[Outgoing], now: float) -> None:
+    def insert_and_delete(store: QueueFile, messages: list[Outgoing], now: float) -> None:
         insert(store, messages, now)
         file.unlink()
 
-    monkeypatch.setattr(Store, "insert", insert_and_delete)
+    monkeypatch.setattr(QueueFile, "insert", insert_and_delete)
     with pytest.raises(BrokerUnavailable, match="deleted while in use"):
         broker.publish([message("a")])
 
@@ -181,7 +181,7 @@ def test_a_clock_that_was_ahead_delays_nothing(
 
 def test_a_lease_that_a_clock_wrote_ahead_runs_out(file: Path, broker: Broker) -> None:
     broker.publish([message("a")])
-    with closing(Store(file, busy_seconds=1)) as store, store.transaction():
+    with closing(QueueFile(file, busy_seconds=1)) as store, store.transaction():
         ahead = time.time() + _SIX_HOURS
         assert store.claim("filter", "killed", 1, now=ahead, lease=1)
     assert Reader(broker).next_one().redelivered
