@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
-from shared.relay.broker import Envelope, Failure
+from shared.relay.broker import Aside, Envelope, Failure
 
-#: The reason shown for a letter that the broker itself buried: its readers died of it too often.
+#: The reason of a dead letter that the broker itself moved: its readers died of it too often.
 DELIVERY_LIMIT_REASON = "delivery_limit"
 
 ATTEMPT = "budkavle-attempt"
@@ -23,6 +23,8 @@ DEAD_REASON = "budkavle-dead-reason"
 DEAD_SINCE = "budkavle-dead-since"
 ORIGIN = "budkavle-origin"
 REPLAYS = "budkavle-replays"
+RUN = "budkavle-replay-run"
+ASIDE = "budkavle-aside"
 
 Headers = Mapping[str, Any]
 
@@ -45,10 +47,21 @@ def to_headers(envelope: Envelope) -> dict[str, str | int]:
         headers[DEAD_REASON] = envelope.dead_reason
     if envelope.dead_since is not None:
         headers[DEAD_SINCE] = envelope.dead_since.isoformat()
+    if envelope.origin or envelope.replays or envelope.aside:
+        headers |= _of_its_deaths(envelope)
+    return headers
+
+
+def _of_its_deaths(envelope: Envelope) -> dict[str, str | int]:
+    headers: dict[str, str | int] = {}
     if envelope.origin:
         headers[ORIGIN] = envelope.origin
     if envelope.replays:
         headers[REPLAYS] = envelope.replays
+    if envelope.run:
+        headers[RUN] = envelope.run
+    if envelope.aside is not None:
+        headers[ASIDE] = envelope.aside.model_dump_json()
     return headers
 
 
@@ -66,11 +79,13 @@ def from_headers(message_id: str, headers: Headers | None, body: bytes) -> Envel
         dead_since=_read(headers, DEAD_SINCE, _instant_of, None),
         origin=_text(headers, ORIGIN),
         replays=_count(headers, REPLAYS, absent=0),
+        run=_text(headers, RUN),
+        aside=_read(headers, ASIDE, Aside.model_validate_json, None),
     )
 
 
 def dead_letter_from(message_id: str, headers: Headers | None, body: bytes, stage: str) -> Envelope:
-    """As `from_headers`, for a letter in `stage`'s dead queue, whoever buried it there."""
+    """As `from_headers`, for a letter in `stage`'s dead queue, whoever moved it there."""
     envelope = from_headers(message_id, headers, body)
     if envelope.dead_reason:
         return envelope

@@ -11,6 +11,7 @@ import structlog
 from shared.base.ids import new_id
 from shared.relay.broker import BrokerUnavailable, Delivery, Outgoing
 from shared.relay.embedded.queue_file import Store
+from shared.relay.embedded.wall_clock import WallClock
 
 log = structlog.get_logger()
 
@@ -20,6 +21,8 @@ _POLL = 0.03
 _REFUSED_REST = 1.0
 #: How long a consumer waits when the queue file cannot be used, in seconds.
 _TROUBLE_REST = 0.5
+#: How often a trouble that lasts is logged again, in seconds.
+_REPORT_EVERY = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,9 @@ class EmbeddedConsumer:
         self._over = False
         self._connected = False
         self._renew_at = 0.0
+        self._clock = WallClock()
+        self._reported = ""
+        self._report_again = 0.0
         self._thread = threading.Thread(target=self._run, name=f"embedded-{stage}", daemon=True)
         self._thread.start()
 
@@ -100,19 +106,34 @@ class EmbeddedConsumer:
     def _run(self) -> None:
         while not self._closing:
             try:
-                self._turn(self._opened())
+                self._work(self._opened())
                 self._connected = True
             except BrokerUnavailable as trouble:
                 self._connected = False
-                log.warning("broker_unavailable", stage=self._stage, error=str(trouble))
-                self._rest(_TROUBLE_REST)
+                self._report(str(trouble))
+                self._rest_in_trouble()
         self._give_up()
 
-    def _turn(self, store: Store) -> None:
+    def _work(self, store: Store) -> None:
+        if self._clock.was_put_back():
+            self._disbelieve(store)
         self._acknowledge_pending(store)
         self._renew(store)
         if not self._hand_out(store):
             self._rest(_POLL)
+
+    def _disbelieve(self, store: Store) -> None:
+        with store.transaction():
+            changed = store.disbelieve(time.time())
+        if changed:
+            log.warning("clock_was_put_back", stage=self._stage, messages=changed)
+
+    def _report(self, trouble: str) -> None:
+        """Each trouble at once, and then once a minute for as long as it lasts."""
+        now = time.monotonic()
+        if trouble != self._reported or now >= self._report_again:
+            self._reported, self._report_again = trouble, now + _REPORT_EVERY
+            log.warning("broker_unavailable", stage=self._stage, error=trouble)
 
     def _opened(self) -> Store:
         if self._store is None:
@@ -123,6 +144,11 @@ class EmbeddedConsumer:
         with self._woken:
             if not (self._acknowledgements or self._closing):
                 self._woken.wait(seconds)
+
+    def _rest_in_trouble(self) -> None:
+        """Also when acknowledgements wait: they cannot be stored now."""
+        with self._woken:
+            self._woken.wait_for(lambda: self._closing, _TROUBLE_REST)
 
     def _acknowledge_pending(self, store: Store) -> None:
         """All that waits, in one transaction: one write to the disk for many messages."""
@@ -142,7 +168,7 @@ class EmbeddedConsumer:
         lease, now = acknowledgement.lease, time.time()
         if not all(map(self._routable, acknowledgement.publish)):
             log.error("publish_refused", stage=self._stage, reason="unroutable")
-            store.release(lease.row, lease.holder, now + _REFUSED_REST)
+            store.release(lease.row, lease.holder, now, rest=_REFUSED_REST)
         elif store.acknowledge(lease.row, lease.holder):
             store.insert(acknowledgement.publish, now)
         else:
@@ -153,7 +179,7 @@ class EmbeddedConsumer:
         if not self._held or time.monotonic() < self._renew_at:
             return
         with store.transaction():
-            store.renew(self._holder, until=time.time() + self._lease_seconds)
+            store.renew(self._holder, time.time(), lease=self._lease_seconds)
         self._renew_at = time.monotonic() + self._lease_seconds / 3
 
     def _hand_out(self, store: Store) -> bool:
@@ -161,10 +187,9 @@ class EmbeddedConsumer:
             free = self._prefetch - len(self._held)
             if self._paused or free <= 0 or not store.any_ready(self._stage, time.time()):
                 return False
-            now = time.time()
             with store.transaction():
                 claimed = store.claim(
-                    self._stage, self._holder, free, now=now, until=now + self._lease_seconds
+                    self._stage, self._holder, free, now=time.time(), lease=self._lease_seconds
                 )
             self._held.update(message.row for message in claimed)
             for message in claimed:

@@ -10,20 +10,26 @@ later              none     is delayed until then
 later              some     is being handled; its holder renews `due` until done
 =================  =======  =====================================================
 
+`wait` is how far ahead `due` was when it was set. A `due` that is further ahead than that was set
+by a clock that has been put back since, and is not believed.
+
 Every change is one transaction, so an acknowledgement and its publishes are stored as one.
 """
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.base.sqlite import keep_private
+from shared.base.sqlite import keep_private, use_write_ahead_log
 from shared.relay.broker import BrokerUnavailable, Envelope, Outgoing
 from shared.relay.headers import dead_letter_from, from_headers, to_headers
 from shared.relay.topology import DELIVERY_LIMIT
+
+#: A clock that was put back by less is an ordinary correction, and changes nothing.
+CLOCK_SLACK_SECONDS = 2.0
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS message (
@@ -33,32 +39,45 @@ CREATE TABLE IF NOT EXISTS message (
     headers TEXT NOT NULL,
     body BLOB NOT NULL,
     due REAL NOT NULL,
+    wait REAL NOT NULL DEFAULT 0,
     lease TEXT,
     deliveries INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS message_by_key_due ON message (key, due);
 CREATE INDEX IF NOT EXISTS message_by_lease ON message (lease) WHERE lease IS NOT NULL;
+CREATE TABLE IF NOT EXISTS operator (
+    stage TEXT PRIMARY KEY, token TEXT NOT NULL, holder TEXT NOT NULL, until REAL NOT NULL
+);
 """
 
-_INSERT = "INSERT INTO message (key, message_id, headers, body, due) VALUES (?, ?, ?, ?, ?)"
+_INSERT = """
+INSERT INTO message (key, message_id, headers, body, due, wait) VALUES (?, ?, ?, ?, ?, ?)
+"""
 _READY = "SELECT id FROM message WHERE key = ? AND due <= ? ORDER BY due, id LIMIT ?"
-#: A message that was handed out more often than the limit kills its readers. It is buried as it
-#: is; that it bears no reason of ours tells who buried it.
+#: A message that was handed out more often than the limit kills its readers. It becomes a dead
+#: letter as it is; that it bears no reason of ours tells who made it one.
 _DEAD_LETTER = f"""
 UPDATE message SET key = key || '.dead', lease = NULL
 WHERE key = ? AND due <= ? AND deliveries > {DELIVERY_LIMIT}
 """  # noqa: S608 - the limit is a constant of ours
 _CLAIM = f"""
-UPDATE message SET lease = ?, due = ?, deliveries = deliveries + 1 WHERE id IN ({_READY})
+UPDATE message SET lease = ?, due = ?, wait = ?, deliveries = deliveries + 1 WHERE id IN ({_READY})
 RETURNING id, message_id, headers, body, deliveries
 """  # noqa: S608 - no text of anybody's is put in
-_RELEASE = "UPDATE message SET lease = NULL, due = ? WHERE id = ? AND lease = ?"
+_RELEASE = "UPDATE message SET lease = NULL, due = ?, wait = ? WHERE id = ? AND lease = ?"
+_DISBELIEVE = "UPDATE message SET due = :now + wait WHERE due > :now + wait + :slack"
 _COUNT = """
 SELECT key, sum(due <= :now), sum(due > :now AND lease IS NOT NULL),
        sum(due > :now AND lease IS NULL)
 FROM message GROUP BY key
 """
-_DEAD = "SELECT id, message_id, headers, body FROM message WHERE id = ?"
+_DELAYED = """
+SELECT wait, count(*) FROM message WHERE due > ? AND lease IS NULL GROUP BY wait
+"""
+_LETTERS = """
+SELECT id, message_id, headers, body FROM message
+WHERE key = ? AND id > ? AND id <= ? ORDER BY id LIMIT ?
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +102,17 @@ class Store:
     """One connection to the file. For one thread at a time."""
 
     def __init__(self, path: Path, *, busy_seconds: float) -> None:
+        self._path = path
         self._busy_seconds = busy_seconds
         with _translated():
             keep_private(path)
             self._connection = sqlite3.connect(
                 path, timeout=busy_seconds, isolation_level=None, check_same_thread=False
             )
-            if self._value("PRAGMA journal_mode") != "wal":
-                self._value("PRAGMA journal_mode=WAL")
-            self._value("PRAGMA synchronous=FULL")  # what is accepted survives a power cut
-            if not self._value("SELECT count(*) FROM sqlite_master WHERE name = 'message'"):
+            use_write_ahead_log(self._connection)  # what is accepted survives a power cut
+            if not self._value("SELECT count(*) FROM sqlite_master WHERE name = 'operator'"):
                 self._connection.executescript(_SCHEMA)
+        self._identity = _identity_of(path)
 
     def close(self) -> None:
         self._connection.close()
@@ -111,25 +130,37 @@ class Store:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                self._check_in_place()
             except BaseException:
                 self._connection.rollback()
                 raise
             self._connection.commit()
+
+    def _check_in_place(self) -> None:
+        """What is written to a file without a name is gone when the last process closes it."""
+        if _identity_of(self._path) != self._identity:
+            raise BrokerUnavailable(
+                "queue file: gone or replaced since it was opened; put it back, or restart to go on"
+                " with what is there now"
+            )
 
     def insert(self, messages: Iterable[Outgoing], now: float) -> None:
         self._connection.executemany(_INSERT, [_row(message, now) for message in messages])
 
     def any_ready(self, key: str, now: float) -> bool:
         """A plain read: what an idle consumer does, without taking the write lock."""
+        self._check_in_place()
         with _translated():
             return self._connection.execute(_READY, (key, now, 1)).fetchone() is not None
 
     def claim(
-        self, key: str, holder: str, count: int, *, now: float, until: float
+        self, key: str, holder: str, count: int, *, now: float, lease: float
     ) -> list[Claimed]:
-        """Up to `count` ready messages, oldest first, now leased by `holder`."""
+        """Up to `count` ready messages, oldest first, held by `holder` for `lease` seconds."""
         self._connection.execute(_DEAD_LETTER, (key, now))
-        rows = self._connection.execute(_CLAIM, (holder, until, key, now, count)).fetchall()
+        rows = self._connection.execute(
+            _CLAIM, (holder, now + lease, lease, key, now, count)
+        ).fetchall()
         return [
             Claimed(row, from_headers(message_id, json.loads(headers), body), deliveries > 1)
             for row, message_id, headers, body, deliveries in sorted(rows)
@@ -142,39 +173,75 @@ class Store:
         )
         return done.rowcount == 1
 
-    def release(self, row: int, holder: str, due: float) -> None:
-        """Hand one message back, to be ready at `due`."""
-        self._connection.execute(_RELEASE, (due, row, holder))
+    def release(self, row: int, holder: str, now: float, *, rest: float) -> None:
+        """Hand one message back, to be ready in `rest` seconds."""
+        self._connection.execute(_RELEASE, (now + rest, rest, row, holder))
 
     def release_all(self, holder: str, now: float) -> None:
         self._connection.execute(
-            "UPDATE message SET lease = NULL, due = ? WHERE lease = ?", (now, holder)
+            "UPDATE message SET lease = NULL, due = ?, wait = 0 WHERE lease = ?", (now, holder)
         )
 
-    def renew(self, holder: str, *, until: float) -> None:
-        self._connection.execute("UPDATE message SET due = ? WHERE lease = ?", (until, holder))
+    def renew(self, holder: str, now: float, *, lease: float) -> None:
+        self._connection.execute(
+            "UPDATE message SET due = ?, wait = ? WHERE lease = ?", (now + lease, lease, holder)
+        )
+
+    def disbelieve(self, now: float) -> int:
+        """After the clock was put back: no message waits longer than it was to wait.
+
+        Returns of how many messages that was so.
+        """
+        return self._connection.execute(
+            _DISBELIEVE, {"now": now, "slack": CLOCK_SLACK_SECONDS}
+        ).rowcount
 
     def counts(self, now: float) -> dict[str, Counts]:
         with _translated():
             rows = self._connection.execute(_COUNT, {"now": now}).fetchall()
         return {key: Counts(ready, leased, delayed) for key, ready, leased, delayed in rows}
 
-    def rows_of(self, key: str) -> Sequence[int]:
-        """The ids of all rows under `key`, oldest first."""
+    def delayed(self, now: float) -> dict[float, int]:
+        """How many messages wait, by the length of their delay in seconds."""
         with _translated():
-            rows = self._connection.execute(
-                "SELECT id FROM message WHERE key = ? ORDER BY due, id", (key,)
-            )
-            return [row for (row,) in rows]
+            return dict(self._connection.execute(_DELAYED, (now,)).fetchall())
 
-    def dead_letter(self, row: int, stage: str) -> Envelope | None:
-        """None when somebody took it away meanwhile."""
+    def expire(self, key: str, before: float) -> None:
+        """Remove what has lain under `key` since before that instant."""
+        self._connection.execute("DELETE FROM message WHERE key = ? AND due < ?", (key, before))
+
+    def newest_row(self) -> int:
         with _translated():
-            found = self._connection.execute(_DEAD, (row,)).fetchone()
-        if found is None:
-            return None
-        _, message_id, headers, body = found
-        return dead_letter_from(message_id, json.loads(headers), body, stage)
+            newest = self._value("SELECT max(id) FROM message")
+        return newest if isinstance(newest, int) else 0
+
+    def letters(
+        self, key: str, stage: str, *, after: int, upto: int, most: int
+    ) -> list[tuple[int, Envelope]]:
+        """The dead letters under `key` with a row number after `after`, oldest first."""
+        with _translated():
+            rows = self._connection.execute(_LETTERS, (key, after, upto, most)).fetchall()
+        return [
+            (row, dead_letter_from(message_id, json.loads(headers), body, stage))
+            for row, message_id, headers, body in rows
+        ]
+
+    def operator(self, stage: str) -> tuple[str, str, float] | None:
+        """Token and note of who holds the dead letters of `stage`, and until when."""
+        row: tuple[str, str, float] | None = self._connection.execute(
+            "SELECT token, holder, until FROM operator WHERE stage = ?", (stage,)
+        ).fetchone()
+        return row
+
+    def set_operator(self, stage: str, token: str, holder: str, until: float) -> None:
+        self._connection.execute(
+            "INSERT OR REPLACE INTO operator VALUES (?, ?, ?, ?)", (stage, token, holder, until)
+        )
+
+    def drop_operator(self, stage: str, token: str) -> None:
+        self._connection.execute(
+            "DELETE FROM operator WHERE stage = ? AND token = ?", (stage, token)
+        )
 
     def remove(self, row: int) -> bool:
         return self._connection.execute("DELETE FROM message WHERE id = ?", (row,)).rowcount == 1
@@ -184,11 +251,20 @@ class Store:
         return row[0] if row else None
 
 
-def _row(message: Outgoing, now: float) -> tuple[str, str, str, bytes, float]:
+def _identity_of(path: Path) -> tuple[int, int] | None:
+    """Device and inode; None when there is no such file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _row(message: Outgoing, now: float) -> tuple[str, str, str, bytes, float, float]:
     wait = message.delay.total_seconds() if message.delay else 0
     envelope = message.envelope
     headers = json.dumps(to_headers(envelope))
-    return message.key, envelope.message_id, headers, envelope.body, now + wait
+    return message.key, envelope.message_id, headers, envelope.body, now + wait, wait
 
 
 @contextmanager

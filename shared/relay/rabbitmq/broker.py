@@ -11,23 +11,29 @@ RabbitMQBroker ── publish ──► Publisher ─┐
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
 
-from shared.relay.broker import KEEP, REPLAY, DeadAction, Delivery, Envelope, Outgoing, QueueState
+from shared.relay.broker import DeadAction, Delivery, Envelope, Outgoing, QueueState
+from shared.relay.dead_queue import HOLD_WITHIN, read_all, take_each
 from shared.relay.rabbitmq.consumer import RabbitMQConsumer
+from shared.relay.rabbitmq.dead_queue import RabbitMQDeadQueue
 from shared.relay.rabbitmq.link import Link
 from shared.relay.rabbitmq.nodes import Nodes
+from shared.relay.rabbitmq.operator_lock import OperatorLock
 from shared.relay.rabbitmq.publisher import Publisher
 from shared.relay.rabbitmq.topology import declare_on
-from shared.relay.rabbitmq.wire import (
-    dead_letter_of,
-    properties_of,
-    route_of,
-    translated,
+from shared.relay.rabbitmq.wire import translated
+from shared.relay.topology import (
+    READING_STAGES,
+    Place,
+    Topology,
+    delay_name,
+    place_queue,
+    work_queue,
 )
-from shared.relay.topology import READING_STAGES, Topology, dead_queue, work_queue
 
 #: How long readiness waits for the first connection, and an operator's command for a broker that
 #: takes nothing in (seconds).
@@ -77,30 +83,39 @@ class RabbitMQBroker:
 
     def states(self) -> list[QueueState]:
         with self._blocking_channel() as channel:
-            return [_state(channel, stage) for stage in READING_STAGES]
+            in_delays = sum(self._waiting_in_delays(channel).values())
+            return [_state(channel, stage, in_delays) for stage in READING_STAGES]
 
-    def dead_letters(self, stage: str) -> Iterator[Envelope]:
-        """What is looked at is held unacknowledged, and goes back with the connection."""
+    def delays(self) -> dict[timedelta, int]:
         with self._blocking_channel() as channel:
-            for _tag, letter in _letters(channel, stage):
-                yield letter
+            return self._waiting_in_delays(channel)
+
+    def dead_letters(
+        self, stage: str, place: Place = Place.DEAD, *, by: str = ""
+    ) -> Iterator[Envelope]:
+        """What is looked at is held unacknowledged, under the stage's lock, and goes back."""
+        with self.hold_dead(stage, place, by=by, doing="looking") as queue:
+            for letter in read_all(queue):
+                yield letter.envelope
+
+    @contextmanager
+    def hold_dead(
+        self, stage: str, place: Place = Place.DEAD, *, by: str, doing: str
+    ) -> Iterator[RabbitMQDeadQueue]:
+        with self._blocking_connection() as connection:
+            lock = OperatorLock(connection, stage, by=by, doing=doing, within=HOLD_WITHIN)
+            queue = RabbitMQDeadQueue(connection, lock, stage, place, self.publish)
+            try:
+                yield queue
+            finally:
+                if connection.is_open:
+                    queue.put_back()
 
     def take_dead(
         self, stage: str, decide: Callable[[Envelope], DeadAction], *, limit: int | None = None
     ) -> int:
-        taken = 0
-        with self._blocking_channel() as channel:
-            channel.confirm_delivery()
-            for tag, letter in _letters(channel, stage):
-                if taken == limit:
-                    break
-                action = decide(letter)
-                if action == REPLAY:
-                    _publish(channel, Outgoing(stage, letter.replayed()))
-                if action != KEEP:
-                    channel.basic_ack(tag)
-                    taken += 1
-        return taken
+        with self.hold_dead(stage, by="", doing="replaying or discarding") as queue:
+            return take_each(queue, stage, decide, limit)
 
     def close(self) -> None:
         for consumer in self._consumers:
@@ -121,8 +136,17 @@ class RabbitMQBroker:
                 self._shared_publisher = Publisher(link)
             return self._shared_publisher
 
+    def _waiting_in_delays(self, channel: BlockingChannel) -> dict[timedelta, int]:
+        steps = sorted(self._topology.delay_steps)
+        return {step: _depth(channel, delay_name(step))[0] for step in steps}
+
     @contextmanager
     def _blocking_channel(self) -> Iterator[BlockingChannel]:
+        with self._blocking_connection() as connection:
+            yield connection.channel()
+
+    @contextmanager
+    def _blocking_connection(self) -> Iterator[pika.BlockingConnection]:
         """A connection for one command; what it did not acknowledge goes back to its queue."""
         nodes = Nodes(self._url, "budkavle operator").all()
         for node in nodes:
@@ -130,26 +154,10 @@ class RabbitMQBroker:
         with translated():
             connection = pika.BlockingConnection(nodes)
             try:
-                yield connection.channel()
+                yield connection
             finally:
                 if connection.is_open:
                     connection.close()
-
-
-def _letters(channel: BlockingChannel, stage: str) -> Iterator[tuple[int, Envelope]]:
-    """The letters that lie in the dead queue now, oldest first, none of them twice."""
-    queue = dead_queue(stage)
-    for _ in range(_depth(channel, queue)[0]):
-        method, properties, body = channel.basic_get(queue)
-        if method is None or properties is None or body is None:
-            return  # another operator was quicker
-        yield method.delivery_tag, dead_letter_of(properties, body, stage)
-
-
-def _publish(channel: BlockingChannel, message: Outgoing) -> None:
-    exchange, key = route_of(message)
-    envelope = message.envelope
-    channel.basic_publish(exchange, key, envelope.body, properties_of(envelope), mandatory=True)
 
 
 def _depth(channel: BlockingChannel, queue: str) -> tuple[int, int]:
@@ -158,10 +166,21 @@ def _depth(channel: BlockingChannel, queue: str) -> tuple[int, int]:
     return found.message_count, found.consumer_count
 
 
-def _state(channel: BlockingChannel, stage: str) -> QueueState:
+def _state(channel: BlockingChannel, stage: str, in_delays: int) -> QueueState:
     """AMQP does not tell what is unacknowledged, nor what of a shared delay queue is whose."""
     ready, consumers = _depth(channel, work_queue(stage))
-    dead, _ = _depth(channel, dead_queue(stage))
+    dead, parked, discarded = (
+        _depth(channel, place_queue(stage, place))[0]
+        for place in (Place.DEAD, Place.PARKED, Place.DISCARDED)
+    )
     return QueueState(
-        stage, ready=ready, unacknowledged=None, delayed=None, dead=dead, consumers=consumers
+        stage,
+        ready=ready,
+        unacknowledged=None,
+        delayed=None,
+        dead=dead,
+        consumers=consumers,
+        parked=parked,
+        discarded=discarded,
+        delayed_total=in_delays,
     )
