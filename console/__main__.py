@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from console import (
+    actions,
     contacts,
     dead,
     inbox,
@@ -25,7 +26,8 @@ from shared import __version__
 _HELP = """Carries notifications of the engagement index to the patient's inbox and phone.
 
 Exit codes: 0 done; 1 not found, or nothing matched; 2 wrong usage or settings;
-3 the broker or the database is unavailable.
+3 the broker or the database is unavailable, or another operator is at work; 4 it stopped by itself,
+since something is wrong.
 """
 
 app = typer.Typer(
@@ -48,6 +50,7 @@ _COMMANDS = (
     notices,
     queues,
     dead,
+    actions,
     preview,
     purge,
 )

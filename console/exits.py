@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 
 from shared.base.errors import CannotStart, WrongSettings
 from shared.base.redaction import redact
-from shared.relay.broker import BrokerError
+from shared.relay.broker import BrokerError, DeadQueueBusy
 from shared.store.engine import DatabaseUnavailable
 
 
@@ -22,6 +22,8 @@ class ExitCode(IntEnum):
     NOTHING_FOUND = 1
     USAGE = 2
     UNAVAILABLE = 3
+    STOPPED = 4  # it ended by itself, since something is wrong
+    INTERRUPTED = 130
 
 
 class Refused(Exception):
@@ -56,6 +58,8 @@ def _explained(error: Exception) -> tuple[str, ExitCode]:
     match error:
         case WrongSettings():
             return f"settings: {error}", ExitCode.USAGE
+        case DeadQueueBusy():
+            return str(error), ExitCode.UNAVAILABLE
         case BrokerError():
             return f"the broker is unavailable ({error})", ExitCode.UNAVAILABLE
         case DatabaseUnavailable():

@@ -38,5 +38,12 @@ def opened_database() -> Iterator[Database]:
 @contextmanager
 def opened_broker() -> Iterator[Broker]:
     settings = load_settings()
-    with closing(open_broker(settings.broker_url.get_secret_value(), settings.topology)) as broker:
+    management = settings.broker_management_url
+    with closing(
+        open_broker(
+            settings.broker_url.get_secret_value(),
+            settings.topology,
+            management_url=management.get_secret_value() if management else "",
+        )
+    ) as broker:
         yield broker

@@ -6,10 +6,11 @@ from shared.relay.broker import Broker, UnknownBroker
 from shared.relay.topology import Topology
 
 
-def open_broker(url: str, topology: Topology | None = None) -> Broker:
+def open_broker(url: str, topology: Topology | None = None, *, management_url: str = "") -> Broker:
     """`sqlite:///path` is the embedded broker, `amqp://` and `amqps://` are RabbitMQ.
 
-    Opens no connection yet. Raises `UnknownBroker`.
+    `management_url`: RabbitMQ's HTTP API, which tells what is unacknowledged. Opens no connection
+    yet. Raises `UnknownBroker`.
     """
     topology = topology or Topology()
     match urlsplit(url).scheme:
@@ -20,6 +21,6 @@ def open_broker(url: str, topology: Topology | None = None) -> Broker:
         case "amqp" | "amqps":
             from shared.relay.rabbitmq.broker import RabbitMQBroker
 
-            return RabbitMQBroker(url, topology)
+            return RabbitMQBroker(url, topology, management_url=management_url)
         case _:
             raise UnknownBroker("BUDKAVLE_BROKER_URL: is neither sqlite:/// nor amqp://")

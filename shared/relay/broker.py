@@ -243,6 +243,12 @@ class Broker(Protocol):
         Raises `BrokerUnavailable`.
         """
 
+    def missing(self) -> list[str]:
+        """Queues that are not there, though others are: what lay in them is lost.
+
+        Nothing is missing in a broker that nothing was declared in yet. Raises `BrokerUnavailable`.
+        """
+
     def publish(self, messages: Sequence[Outgoing], *, timeout: float = 10) -> None:
         """Publish all, and return when every one is routed, stored and confirmed.
 
@@ -264,10 +270,10 @@ class Broker(Protocol):
     def states(self) -> list[QueueState]:
         """One state for each reading stage, in their order. Raises `BrokerUnavailable`."""
 
-    def delays(self) -> dict[timedelta, int]:
+    def delays(self) -> dict[timedelta, int | None]:
         """How many messages wait in each delay step, of all stages together, shortest step first.
 
-        Raises `BrokerUnavailable`.
+        None: its queue is missing (`missing`). Raises `BrokerUnavailable`.
         """
 
     def dead_letters(

@@ -31,6 +31,12 @@ class CommonSettings(Settings):
         SecretStr("sqlite:///budkavle-queues.sqlite3"),
         description="Queues: `sqlite:///file` (embedded, one machine) or `amqp://…` (RabbitMQ).",
     )
+    broker_management_url: SecretStr | None = Field(
+        None,
+        description="RabbitMQ's management API, `http(s)://user:password@host:15672`, for"
+        " `budkavle queues`: what is unacknowledged, AMQP cannot tell. Without a user: the"
+        " broker's own.",
+    )
     database_url: SecretStr = Field(
         SecretStr("sqlite:///budkavle.sqlite3"),
         description="Database: `sqlite:///file` or `postgresql+psycopg://…`.",

@@ -65,6 +65,10 @@ class EmbeddedBroker:
         with self._guard:
             self._store()
 
+    def missing(self) -> list[str]:
+        """A table is there or not: `declare` makes the whole of it."""
+        return []
+
     def publish(self, messages: Sequence[Outgoing], *, timeout: float = 10) -> None:
         if not all(map(self._routable, messages)):
             raise PublishRefused("unroutable")
@@ -100,7 +104,7 @@ class EmbeddedBroker:
             counts = self._store().counts(time.time())
         return [_state(stage, counts) for stage in READING_STAGES]
 
-    def delays(self) -> dict[timedelta, int]:
+    def delays(self) -> dict[timedelta, int | None]:
         with self._guard:
             found = self._store().delayed(time.time())
         steps = sorted(self._topology.delay_steps)

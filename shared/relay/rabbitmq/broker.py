@@ -11,20 +11,23 @@ RabbitMQBroker ── publish ──► Publisher ─┐
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
+from pika.exceptions import ChannelClosedByBroker
 
 from shared.relay.broker import DeadAction, Delivery, Envelope, Outgoing, QueueState
 from shared.relay.dead_queue import HOLD_WITHIN, read_all, take_each
 from shared.relay.rabbitmq.consumer import RabbitMQConsumer
 from shared.relay.rabbitmq.dead_queue import RabbitMQDeadQueue
 from shared.relay.rabbitmq.link import Link
+from shared.relay.rabbitmq.management import unacknowledged
 from shared.relay.rabbitmq.nodes import Nodes
 from shared.relay.rabbitmq.operator_lock import OperatorLock
 from shared.relay.rabbitmq.publisher import Publisher
-from shared.relay.rabbitmq.topology import declare_on
+from shared.relay.rabbitmq.topology import declare_on, queues
 from shared.relay.rabbitmq.wire import translated
 from shared.relay.topology import (
     READING_STAGES,
@@ -35,6 +38,7 @@ from shared.relay.topology import (
     work_queue,
 )
 
+_NOT_FOUND = 404
 #: How long readiness waits for the first connection, and an operator's command for a broker that
 #: takes nothing in (seconds).
 _READY_SECONDS = 1.0
@@ -49,8 +53,9 @@ class RabbitMQBroker:
     Of a cluster, several hosts: `amqp://user:password@n1:5671,n2,n3/vhost`.
     """
 
-    def __init__(self, url: str, topology: Topology) -> None:
+    def __init__(self, url: str, topology: Topology, *, management_url: str = "") -> None:
         self._url = url
+        self._management_url = management_url
         self._topology = topology
         self._guard = threading.Lock()
         self._shared_publisher: Publisher | None = None
@@ -60,6 +65,12 @@ class RabbitMQBroker:
     def declare(self) -> None:
         with self._blocking_channel() as channel:
             declare_on(channel, self._topology)
+
+    def missing(self) -> list[str]:
+        names = [queue.name for queue in queues(self._topology)]
+        with self._blocking_connection() as connection:
+            gone = [name for name in names if _depth_if_there(connection, name) is None]
+        return [] if len(gone) == len(names) else gone
 
     def publish(self, messages: Sequence[Outgoing], *, timeout: float = 10) -> None:
         if messages:
@@ -82,13 +93,20 @@ class RabbitMQBroker:
         return self._publisher().ready(_READY_SECONDS)
 
     def states(self) -> list[QueueState]:
-        with self._blocking_channel() as channel:
-            in_delays = sum(self._waiting_in_delays(channel).values())
-            return [_state(channel, stage, in_delays) for stage in READING_STAGES]
+        with self._blocking_connection() as connection:
+            in_delays = sum(filter(None, self._waiting(connection).values()))
+            channel = connection.channel()
+            states = [_state(channel, stage, in_delays) for stage in READING_STAGES]
+        if not self._management_url:
+            return states
+        held = unacknowledged(self._management_url, self._url)
+        return [
+            replace(state, unacknowledged=held.get(work_queue(state.stage))) for state in states
+        ]
 
-    def delays(self) -> dict[timedelta, int]:
-        with self._blocking_channel() as channel:
-            return self._waiting_in_delays(channel)
+    def delays(self) -> dict[timedelta, int | None]:
+        with self._blocking_connection() as connection:
+            return self._waiting(connection)
 
     def dead_letters(
         self, stage: str, place: Place = Place.DEAD, *, by: str = ""
@@ -136,9 +154,9 @@ class RabbitMQBroker:
                 self._shared_publisher = Publisher(link)
             return self._shared_publisher
 
-    def _waiting_in_delays(self, channel: BlockingChannel) -> dict[timedelta, int]:
+    def _waiting(self, connection: pika.BlockingConnection) -> dict[timedelta, int | None]:
         steps = sorted(self._topology.delay_steps)
-        return {step: _depth(channel, delay_name(step))[0] for step in steps}
+        return {step: _depth_if_there(connection, delay_name(step)) for step in steps}
 
     @contextmanager
     def _blocking_channel(self) -> Iterator[BlockingChannel]:
@@ -160,6 +178,17 @@ class RabbitMQBroker:
                     connection.close()
 
 
+def _depth_if_there(connection: pika.BlockingConnection, queue: str) -> int | None:
+    """On a channel of its own: the broker closes it when there is no such queue."""
+    try:
+        with connection.channel() as channel:
+            return _depth(channel, queue)[0]
+    except ChannelClosedByBroker as error:
+        if error.reply_code != _NOT_FOUND:
+            raise
+        return None
+
+
 def _depth(channel: BlockingChannel, queue: str) -> tuple[int, int]:
     """How many messages are ready, and how many consumers there are."""
     found = channel.queue_declare(queue, passive=True).method
@@ -167,7 +196,7 @@ def _depth(channel: BlockingChannel, queue: str) -> tuple[int, int]:
 
 
 def _state(channel: BlockingChannel, stage: str, in_delays: int) -> QueueState:
-    """AMQP does not tell what is unacknowledged, nor what of a shared delay queue is whose."""
+    """AMQP does not tell what is unacknowledged, nor whose a message in a delay queue is."""
     ready, consumers = _depth(channel, work_queue(stage))
     dead, parked, discarded = (
         _depth(channel, place_queue(stage, place))[0]

@@ -57,6 +57,8 @@ class RabbitMQDeadQueue:
         self._held = 0
         self._held_by_consumer = 0
         self._consumer = ""
+        self._follows = False
+        self._reported: list[Envelope] = []
 
     def read(self, most: int) -> list[HeldLetter]:
         found: list[HeldLetter] = []
@@ -75,10 +77,14 @@ class RabbitMQDeadQueue:
                 self._held_by_consumer -= letter.token.consumer == self._consumer
 
     def reports(self) -> list[Envelope]:
-        found = []
         with translated():
-            while (report := self._next_report()) is not None:
-                found.append(report)
+            if not self._follows:
+                self._channel.basic_consume(
+                    reports_queue(self._stage), self._on_report, auto_ack=True
+                )
+                self._follows = True
+            self._connection.process_data_events(0)
+        found, self._reported = self._reported, []
         return found
 
     def doing(self, what: str) -> None:
@@ -141,13 +147,14 @@ class RabbitMQDeadQueue:
         self._channel.basic_cancel(self._consumer)
         self._consumer = ""
 
-    def _next_report(self) -> Envelope | None:
-        method, properties, body = self._channel.basic_get(
-            reports_queue(self._stage), auto_ack=True
-        )
-        if method is None or properties is None or body is None:
-            return None
-        return envelope_of(properties, body)
+    def _on_report(
+        self,
+        _channel: BlockingChannel,
+        _method: Basic.Deliver,
+        properties: pika.BasicProperties,
+        body: bytes,
+    ) -> None:
+        self._reported.append(envelope_of(properties, body))
 
     def _depth(self) -> int:
         return int(self._channel.queue_declare(self._queue, passive=True).method.message_count)
