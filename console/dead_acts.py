@@ -1,5 +1,6 @@
 """`budkavle dead replay|park|discard|restore`: what operators do about dead letters."""
 
+import math
 import re
 import signal
 from collections import Counter
@@ -102,7 +103,7 @@ def replay_letters(
             run=run,
             canary=canary,
             canary_wait=canary_wait,
-            rate=rate,
+            rate=rate or math.inf,
             most_back=most_back,
             follow=follow,
         )

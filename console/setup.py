@@ -27,6 +27,6 @@ def _lost(queues: list[str]) -> str:
     """A version that adds a queue, or another list of delays, misses it once."""
     return (
         f"Not there before: {', '.join(queues)}. Unless they are new in this version or in"
-        " BUDKAVLE_DELAY_STEPS, somebody deleted them, and what lay in them is lost. The broker does"
-        " not know how much that was; Prometheus does, by rabbitmq_queue_messages{queue=…}."
+        " BUDKAVLE_DELAY_STEPS, somebody deleted them, and what lay in them is lost. The broker"
+        " does not know how much that was; Prometheus may, by rabbitmq_queue_messages{queue=…}."
     )

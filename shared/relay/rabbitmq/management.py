@@ -9,7 +9,6 @@ import pycurl
 
 from shared.base.curl import error_name, trust_options
 from shared.relay.broker import BrokerUnavailable
-from shared.relay.rabbitmq.wire import parameters_of
 
 _CONNECT_SECONDS = 3
 _SECONDS = 10
@@ -24,11 +23,11 @@ def unacknowledged(management_url: str, broker_url: str) -> Mapping[str, int]:
     taken. Raises `BrokerUnavailable`.
     """
     place = urlsplit(management_url)
-    amqp = parameters_of(broker_url.partition(",")[0], "management")
-    user = unquote(place.username) if place.username else amqp.credentials.username
-    password = unquote(place.password or "") if place.username else amqp.credentials.password
+    broker = urlsplit(broker_url)
+    login = place if place.username else broker
+    user, password = unquote(login.username or ""), unquote(login.password or "")
     host = place.netloc.rpartition("@")[2]
-    vhost = quote(amqp.virtual_host, safe="")
+    vhost = quote(unquote(broker.path.removeprefix("/")) or "/", safe="")
     columns = "columns=name,messages_unacknowledged"
     url = f"{place.scheme}://{host}{place.path.rstrip('/')}/api/queues/{vhost}?{columns}"
     return _counts(_get(url, f"{user}:{password}"))
