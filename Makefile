@@ -1,12 +1,12 @@
 # Everything here brings what it needs: a fresh Debian or Ubuntu with Python 3.11+, git and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo test java chaos bench lint docs pictures lock clean
+.PHONY: help demo test quick java real-index chaos bench lint docs pictures lock clean
 
 BIN := .venv/bin
 COMPILE := uv pip compile --generate-hashes --universal --python-version 3.11 --no-header -q pyproject.toml
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: venv ## The whole relay tells its story, in under a minute
 	$(BIN)/budkavle demo
@@ -14,8 +14,15 @@ demo: venv ## The whole relay tells its story, in under a minute
 test: venv ## All tests; they bring their own RabbitMQ and PostgreSQL. Some: make test T=tests/unit
 	$(BIN)/python -m pytest $(T)
 
+quick: venv ## The pure unit tests, in under 30 s: no servers, few random examples
+	$(BIN)/python -m pytest tests/unit -m "not slow" --hypothesis-profile=quick -q $(T)
+
 java: venv ## A client that Apache CXF makes of our WSDL calls ingest; needs Maven and a JDK
 	BUDKAVLE_JAVA_CLIENT=1 $(BIN)/python -m pytest tests/contract/test_java_client.py
+
+real-index: venv ## Demo and a load with kills, by the real index: EI_JAR=/path/to/its.jar; needs Java 17
+	@test -f "$(EI_JAR)" || { echo "EI_JAR: no such file: '$(EI_JAR)'" >&2; exit 1; }
+	BUDKAVLE_EI_JAR=$(abspath $(EI_JAR)) $(BIN)/python -m pytest tests/e2e/test_real_index.py
 
 chaos: venv ## Nothing lost, nothing twice, whatever dies (10 min). Shorter: make chaos T="--count 500"
 	$(BIN)/python -m tests.chaos $(T)
@@ -30,16 +37,18 @@ lint: venv ## ruff, mypy --strict, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-docs: venv ## Writes the table of settings into docs/settings.md
+docs: venv ## Writes docs/settings.md and the list of settings' names anew
 	$(BIN)/python -m tests.settings_page
+	$(BIN)/python -m tests.setting_names
 
 pictures: venv ## Takes the pictures of docs/images/ anew, from a demo that runs; needs Chromium
 	$(BIN)/python -m tests.pictures
 
-lock: ## Resolves the dependencies anew (needs uv); the Dockerfile installs deploy/requirements.lock
-	$(COMPILE) --upgrade --extra dev -o requirements.lock
-	$(COMPILE) --extra dev --extra bench -c requirements.lock -o requirements-bench.lock
+lock: ## Resolves the dependencies anew (needs uv); the Dockerfile installs those in deploy/
+	$(COMPILE) --upgrade --extra sandbox --extra dev -o requirements.lock
+	$(COMPILE) --extra sandbox --extra dev --extra bench -c requirements.lock -o requirements-bench.lock
 	$(COMPILE) -c requirements.lock -o deploy/requirements.lock
+	$(COMPILE) --extra sandbox -c requirements.lock -o deploy/requirements-sandbox.lock
 
 clean: ## Removes .venv and what tools left behind
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

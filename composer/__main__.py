@@ -4,15 +4,20 @@ import sys
 from datetime import timedelta
 
 from composer.handler import Composer
+from composer.metrics import report_mismatch
 from composer.settings import ComposerSettings
 from composer.wording import BrokenTemplate, Wording
-from shared.base.clock import utcnow
 from shared.base.errors import WrongSettings
 from shared.base.ids import new_id
 from shared.stage.process import run_stage, start
+from shared.store.clock import DatabaseClock
 from shared.store.engine import open_database
 from shared.store.inbox import Inbox
 from shared.store.migrate import ensure_sqlite
+from shared.store.sources import CachedRegister, SourceRegister
+
+#: How old the copy of the register may be: after a deactivation nothing is announced.
+_REGISTER_AGE = timedelta(seconds=0.5)
 
 
 def run(settings: ComposerSettings) -> int:
@@ -20,12 +25,17 @@ def run(settings: ComposerSettings) -> int:
     url = settings.database_url.get_secret_value()
     ensure_sqlite(url)
     database = open_database(url, pool_size=settings.composer_concurrency)
+    register = SourceRegister(database)
+    sources = CachedRegister(lambda: register.snapshot(settings.environment), _REGISTER_AGE)
+    clock = DatabaseClock(database)
     composer = Composer(
         Inbox(database),
+        sources,
         wording,
-        window=timedelta(seconds=settings.composer_pairing_seconds),
+        report_mismatch,
+        limits=settings.limits,
         memory=settings.watermarks_kept,
-        clock=utcnow,
+        clock=clock,
         new_id=new_id,
     )
     return run_stage(
@@ -35,7 +45,7 @@ def run(settings: ComposerSettings) -> int:
         concurrency=settings.composer_concurrency,
         prefetch=settings.composer_prefetch,
         handle_batch=composer.handle_batch,
-        checks={"database": database.ready},
+        checks={"database": database.ready, "register": sources.ready, "clock": clock.agrees},
         closers=[database.close],
     )
 

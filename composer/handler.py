@@ -6,16 +6,17 @@ what was stored is found and published once more; the notifier knows a message i
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from composer.history import History
-from composer.judgement import Judgement, judge
+from composer.candidates import Limits
+from composer.history import History, window_begins
+from composer.judgement import judge
 from composer.message_text import Writer, compose
-from composer.pairing import window_begins
+from composer.verdict import Judgement, Reason
 from shared.base.clock import Clock
 from shared.booking.identity import BookingKey
 from shared.booking.inbox import (
@@ -24,16 +25,14 @@ from shared.booking.inbox import (
     InboxMessage,
     Watermark,
     patient_bookings_key,
+    same_id_key,
 )
-from shared.booking.messages import BookingChange, FetchedBooking, Message, NoticeOrder
+from shared.booking.messages import BookingChange, FetchedBooking, NoticeOrder
 from shared.booking.times import instant, is_wall_time
 from shared.relay.outcomes import DeadLetter, Done, Drop, Outcome, Postpone, Publish
 
-
-class PublishReason(StrEnum):
-    """What was published, when it was no message to the patient; counted like a reason."""
-
-    ASKED_ABOUT_REMOVED = "asked_about_removed"
+#: Nothing is left to be done, and nothing was dropped.
+_ACHIEVED = (Reason.CARRIED_OVER, Reason.REMOVAL_TAKEN)
 
 
 class DeadReason(StrEnum):
@@ -50,6 +49,10 @@ class PatientBookings(Protocol):
     @property
     def watermarks(self) -> Sequence[Watermark]: ...
 
+    @property
+    def same_id_elsewhere(self) -> Sequence[Watermark]:
+        """Of other patients' bookings that have the judged one's id at its source."""
+
     def write(self, message: InboxMessage) -> None: ...
 
     def carry_over(self, announcement: Announcement, booking: BookingKey) -> None:
@@ -62,30 +65,45 @@ class BookingStore(Protocol):
     def locked(
         self, windows: Sequence[HistoryWindow]
     ) -> AbstractContextManager[Sequence[PatientBookings]]:
-        """What is known within each of `windows`, no two of the same patient and source. What is
-        written is stored at the end of the context, all of it or nothing."""
+        """What is known within each of `windows`, no two of the same patient and source, nor of
+        the same id at a source. What is written is stored at the end of the context, all of it or
+        nothing."""
+
+
+class ActivatedSources(Protocol):
+    """The register: `find` answers None for a system that is not activated here.
+
+    Raises `Unavailable` when that cannot be known; everything then waits.
+    """
+
+    def find(self, hsa_id: str) -> object | None: ...
 
 
 class Composer:
     """The composer's handler.
 
-    `window` is how long a removal waits for its replacement, `memory` for how long is known what
-    was judged of a booking of which nothing was announced.
+    `sources` are asked at the moment of announcing: after a deactivation nothing is announced.
+    `report_mismatch` is given the source of a reply about another person that nothing explains.
+    `memory` is for how long is known what was judged of a booking of which nothing was announced.
     """
 
     def __init__(
         self,
         store: BookingStore,
+        sources: ActivatedSources,
         writer: Writer,
+        report_mismatch: Callable[[str], None],
         *,
-        window: timedelta,
+        limits: Limits,
         memory: timedelta,
         clock: Clock,
         new_id: Callable[[], str],
     ) -> None:
         self._store = store
+        self._sources = sources
         self._writer = writer
-        self._window = window
+        self._report_mismatch = report_mismatch
+        self._limits = limits
         self._memory = memory
         self._clock = clock
         self._new_id = new_id
@@ -98,15 +116,24 @@ class Composer:
         """The outcome of each. A batch costs the database little more than one does alone."""
         outcomes: dict[int, Outcome] = {}
         for batch in _one_per_patient(several):
+            activated = self._activated(batch.values())
             windows = [self._history_window(fetched) for fetched in batch.values()]
             with self._store.locked(windows) as stored:
                 for (number, fetched), bookings in zip(batch.items(), stored, strict=True):
-                    outcomes[number] = self._fault(fetched) or self._handle(fetched, bookings)
+                    outcomes[number] = self._fault(fetched) or self._handle(
+                        fetched, bookings, activated=fetched.booking.source_system in activated
+                    )
         return [outcomes[number] for number in range(len(several))]
 
+    def _activated(self, batch: Iterable[FetchedBooking]) -> set[str]:
+        """Asked before the bookings are locked: on SQLite the register could not be read then."""
+        systems = {fetched.booking.source_system for fetched in batch}
+        return {system for system in systems if self._sources.find(system) is not None}
+
     def _history_window(self, fetched: FetchedBooking) -> HistoryWindow:
-        bookings = tuple(key for key in (fetched.booking, fetched.replaces) if key)
-        return HistoryWindow(bookings, window_begins(fetched.received_at, self._window))
+        others = tuple(member.booking for member in fetched.same_request)
+        since = window_begins(fetched.received_at, self._limits.window)
+        return HistoryWindow(fetched.booking, others, since)
 
     def _fault(self, fetched: FetchedBooking) -> DeadLetter | None:
         """Why `fetched` cannot be judged at all."""
@@ -117,10 +144,18 @@ class Composer:
             return DeadLetter(DeadReason.FETCHED_TOO_LONG_AGO)
         return None
 
-    def _handle(self, fetched: FetchedBooking, bookings: PatientBookings) -> Outcome:
-        history = History(tuple(bookings.announcements), tuple(bookings.watermarks))
-        judgement = judge(fetched, history, self._clock(), self._window)
+    def _handle(
+        self, fetched: FetchedBooking, bookings: PatientBookings, *, activated: bool
+    ) -> Outcome:
+        history = History(
+            tuple(bookings.announcements),
+            tuple(bookings.watermarks),
+            tuple(bookings.same_id_elsewhere),
+        )
+        judgement = judge(fetched, history, self._clock(), self._limits, activated=activated)
         announcement = self._store_all(judgement, fetched, history, bookings)
+        if judgement.reason is Reason.REPLY_MISMATCH:
+            self._report_mismatch(fetched.booking.source_system)
         return _outcome(judgement, fetched, announcement)
 
     def _store_all(
@@ -145,32 +180,52 @@ class Composer:
 
 
 def _one_per_patient(several: Sequence[FetchedBooking]) -> list[dict[int, FetchedBooking]]:
-    """Those of one patient at one source in different batches: each sees what came of the last."""
+    """Those of one patient at one source, or of one id, in different batches: each sees what came
+    of the last."""
     batches: list[dict[int, FetchedBooking]] = []
-    of_patient: Counter[str] = Counter()
+    taken: Counter[str] = Counter()  # how many of the batches each key has a place in
     for number, fetched in enumerate(several):
-        key = patient_bookings_key(fetched.booking)
-        if of_patient[key] == len(batches):
+        keys = patient_bookings_key(fetched.booking), same_id_key(fetched.booking)
+        place = max(taken[key] for key in keys)
+        if place == len(batches):
             batches.append({})
-        batches[of_patient[key]][number] = fetched
-        of_patient[key] += 1
+        batches[place][number] = fetched
+        for key in keys:
+            taken[key] = place + 1
     return batches
 
 
 def _outcome(
     judgement: Judgement, fetched: FetchedBooking, announcement: Announcement | None
 ) -> Outcome:
-    messages: list[Message] = []
+    if judgement.is_dead:
+        return DeadLetter(judgement.reason)
+    asked = tuple(_asked(judgement, fetched)) if judgement.look_again else ()
     if announcement:
-        messages.append(_notice_order(announcement, fetched))
-    if judgement.unanswered_removal:
-        messages.append(_question(judgement.unanswered_removal, fetched))
-    if judgement.wait is not None and not messages:
+        return Publish((_notice_order(announcement, fetched), *asked), judgement.reason)
+    if asked:
+        return Publish(asked, judgement.reason)
+    if judgement.wait is not None:
         return Postpone(judgement.wait, judgement.reason)
-    if not messages:
-        return Done(judgement.reason) if judgement.carry_over else Drop(judgement.reason)
-    reason = judgement.reason if announcement else PublishReason.ASKED_ABOUT_REMOVED
-    return Publish(tuple(messages), reason)
+    if judgement.reason in _ACHIEVED:
+        return Done(judgement.reason)
+    return Drop(judgement.reason)
+
+
+def _asked(judgement: Judgement, fetched: FetchedBooking) -> Iterator[BookingChange]:
+    """What the source is to be asked: about another booking first, if there is a question."""
+    if question := judgement.question:
+        yield BookingChange(
+            notification_id=fetched.notification_id,
+            correlation_id=fetched.correlation_id,
+            received_at=fetched.received_at,
+            change_id=f"{fetched.change_id}.other",
+            booking=question.booking,
+            deleted=question.deleted,
+            service_domain=fetched.service_domain,
+            corrected=not question.deleted,  # if it is not there at once, the index will say more
+        )
+    yield BookingChange(**fetched.said)
 
 
 def _notice_order(announcement: Announcement, fetched: FetchedBooking) -> NoticeOrder:
@@ -182,17 +237,4 @@ def _notice_order(announcement: Announcement, fetched: FetchedBooking) -> Notice
         message_id=announcement.id,
         patient=announcement.patient,
         expires_at=instant(announcement.starts) if announcement.starts else None,
-    )
-
-
-def _question(removed: BookingKey, fetched: FetchedBooking) -> BookingChange:
-    """Asks the source about a booking whose replacement was not announced as such."""
-    return BookingChange(
-        notification_id=fetched.notification_id,
-        correlation_id=fetched.correlation_id,
-        received_at=fetched.received_at,
-        change_id=f"{fetched.change_id}.old",
-        booking=removed,
-        deleted=True,
-        service_domain=fetched.service_domain,
     )

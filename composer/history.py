@@ -3,15 +3,15 @@
 Everything here is about one patient's bookings at one source (`shared.booking.inbox`).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from shared.booking.inbox import Announcement, Awaiting, MessageKind, Watermark
+from shared.booking.inbox import Announcement, MessageKind, Watermark
 from shared.booking.times import instant
 
-_NEW = (MessageKind.BOOKING_CONFIRMATION, MessageKind.TIMED_CALL)
+_NEW = (MessageKind.BOOKING_CONFIRMATION, MessageKind.TIMED_CALL, MessageKind.OPEN_CALL)
 
 
 @dataclass(frozen=True)
@@ -19,12 +19,14 @@ class History:
     """Of one patient's bookings at one source: what matters to a judgement.
 
     `announcements` holds every message about the bookings in question and every one within the
-    history window (`composer.pairing.window_begins`); `watermarks` likewise, and those of bookings
-    of which something is awaited.
+    history window (`window_begins`); `watermarks` likewise, and those of bookings of which
+    something is awaited. `same_id_elsewhere` are those of other patients' bookings that have the
+    judged one's id at its source.
     """
 
     announcements: tuple[Announcement, ...] = ()
     watermarks: tuple[Watermark, ...] = ()
+    same_id_elsewhere: tuple[Watermark, ...] = ()
 
     def watermark(self, booking: str) -> Watermark | None:
         return self._watermarks.get(booking)
@@ -44,25 +46,25 @@ class History:
         watermark = self.watermark(booking)
         return watermark is not None and watermark.successor is not None
 
-    def removed(self) -> Iterator[Watermark]:
-        """Bookings that are gone, except those of which it is known what took their place."""
-        return (each for each in self.watermarks if each.gone and each.successor is None)
-
-    def on_hold(self) -> Iterator[Watermark]:
-        """New bookings that are not announced yet."""
-        return (each for each in self.watermarks if each.awaiting is Awaiting.CREATION)
+    def heir(self, booking: str) -> Announcement | None:
+        """What stands in the place of `booking` now: itself, or what replaced it in the end."""
+        seen = {booking}
+        while (watermark := self.watermark(booking)) and watermark.successor:
+            booking = watermark.successor
+            if booking in seen:
+                return None
+            seen.add(booking)
+        return self.standing(booking)
 
     def announced_as_new(self) -> Iterator[Announcement]:
-        """The announcements of bookings that took nothing's place and have not changed since."""
+        """The announcements of bookings that took nothing's place and were not changed or cancelled
+        since. They may have been replaced."""
         successors = {watermark.successor for watermark in self.watermarks}
         for announcement in self.announcements:
-            if announcement.kind in _NEW and announcement.revision == 1:
-                booking = announcement.booking
-                watermark = self.watermark(booking)
-                is_gone = watermark is not None and watermark.gone
-                stands = self.standing(booking) is announcement and not is_gone
-                if stands and booking not in successors:
-                    yield announcement
+            booking = announcement.booking
+            is_new = announcement.kind in _NEW and announcement.revision == 1
+            if is_new and booking not in successors and self.latest(booking) is announcement:
+                yield announcement
 
     @cached_property
     def _latest(self) -> dict[str, Announcement]:
@@ -86,7 +88,6 @@ def near(one: datetime, other: datetime, window: timedelta) -> bool:
     return abs(one - other) <= window
 
 
-def only(candidates: Iterable[str]) -> str | None:
-    """The one candidate; None when there is none, or a choice."""
-    distinct = set(candidates)
-    return distinct.pop() if len(distinct) == 1 else None
+def window_begins(received_at: datetime, window: timedelta) -> datetime:
+    """From when on, by ingest's clock, all of a patient's bookings may matter to a replacement."""
+    return received_at - 2 * window

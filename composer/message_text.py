@@ -6,7 +6,7 @@ from typing import Protocol
 
 from composer.calendar_file import Entry, calendar_file
 from composer.history import History
-from composer.judgement import Announce
+from composer.verdict import Announce
 from shared.booking.inbox import InboxMessage, MessageKind
 from shared.booking.messages import BookingDetails, FetchedBooking
 
@@ -24,9 +24,17 @@ class Writer(Protocol):
     """Finds the words."""
 
     def render(
-        self, kind: MessageKind, details: BookingDetails, previous: BookingDetails | None = None
+        self,
+        kind: MessageKind,
+        details: BookingDetails,
+        previous: BookingDetails | None = None,
+        *,
+        has_new_time: bool = False,
     ) -> MessageText:
-        """The message of `kind` about `details`, which were `previous` until now."""
+        """The message of `kind` about `details`, which were `previous` until now.
+
+        `has_new_time`: of a cancellation, the patient has just been given another time.
+        """
 
 
 def compose(
@@ -43,7 +51,9 @@ def compose(
     revision = 1 + max((each.revision for each in chain), default=0)
     uid = chain[0].calendar_uid if chain else f"{message_id}@budkavle"
     previous = announce.previous.state if announce.previous else None
-    text = writer.render(announce.kind, announce.details, previous)
+    text = writer.render(
+        announce.kind, announce.details, previous, has_new_time=announce.has_new_time
+    )
     return InboxMessage(
         id=message_id,
         key=announce.booking,

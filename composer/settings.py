@@ -1,9 +1,11 @@
 """Settings of the composer."""
 
+from datetime import timedelta
 from pathlib import Path
 
 from pydantic import Field
 
+from composer.candidates import Limits
 from shared.stage.settings import WatermarkSettings
 
 
@@ -15,6 +17,12 @@ class ComposerSettings(WatermarkSettings):
         gt=0,
         description="How long the removal of a booking waits for the booking that takes its place,"
         " before the patient is told that it was cancelled.",
+    )
+    fetcher_patience_seconds: float = Field(
+        120,
+        ge=0,
+        description="How long a source may take to show what it has announced: a booking created,"
+        " changed or removed. It is asked again at growing intervals; then it is believed.",
     )
     composer_templates: Path | None = Field(
         None,
@@ -29,3 +37,10 @@ class ComposerSettings(WatermarkSettings):
     composer_prefetch: int = Field(
         50, gt=0, description="Changes that the broker hands out ahead of their turn."
     )
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(
+            window=timedelta(seconds=self.composer_pairing_seconds),
+            patience=timedelta(seconds=self.fetcher_patience_seconds),
+        )

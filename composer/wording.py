@@ -6,19 +6,17 @@ into a folder (`BUDKAVLE_COMPOSER_TEMPLATES`); what it does not have is taken fr
 them are compiled and tried when the composer starts, so that none can fail on a patient's message.
 
 In a template: `new` and `old` are `View`s (`old` is None when nothing is said to have changed) and
-`changed` holds the names of `Aspect` that differ between them. The sentences of `_sentences.txt`
-are plain text: take them through the filter `lines`, so that HTML escapes what they quote.
+`changed` holds the names of `Aspect` that differ between them; `has_new_time` says of a
+cancellation that the patient was just given another time. The sentences of `_sentences.txt` are
+plain text: take them through the filter `lines`, so that HTML escapes what they quote.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import (
-    BaseLoader,
-    ChoiceLoader,
     Environment,
-    FileSystemLoader,
-    PackageLoader,
+    FunctionLoader,
     StrictUndefined,
     Template,
     TemplateError,
@@ -30,9 +28,11 @@ from composer import docbook, richtext
 from composer.message_text import MessageText
 from composer.noticeable import Noticeable, changed_aspects, noticeable
 from composer.samples import SAMPLES
+from shared.base.text_folder import TextFolder, UnfitText
 from shared.booking.inbox import MessageKind
 from shared.booking.messages import BookingDetails
 
+_OURS = Path(__file__).parent / "templates"
 _PARTS = ("subject.txt", "txt", "html")
 #: Markup that a booking system may send, and the texts of its in which it may stand.
 _PROBE = "<probe>"
@@ -56,9 +56,8 @@ class Wording:
     """The templates in force. Raises `BrokenTemplate` at once when one of them is at fault."""
 
     def __init__(self, region: Path | None = None) -> None:
-        built_in = PackageLoader("composer")
         self._environment = Environment(
-            loader=_with_region(region, built_in),
+            loader=FunctionLoader(_texts(region).read),
             autoescape=select_autoescape(["html"], default=False),
             undefined=StrictUndefined,
             trim_blocks=True,
@@ -72,13 +71,19 @@ class Wording:
         self._try_all()
 
     def render(
-        self, kind: MessageKind, details: BookingDetails, previous: BookingDetails | None = None
+        self,
+        kind: MessageKind,
+        details: BookingDetails,
+        previous: BookingDetails | None = None,
+        *,
+        has_new_time: bool = False,
     ) -> MessageText:
         """The message of `kind` about `details`, which were `previous` until now."""
         values = {
             "new": _view(details),
             "old": _view(previous) if previous else None,
             "changed": changed_aspects(previous, details) if previous else (),
+            "has_new_time": has_new_time,
         }
         subject, text, html = (template.render(values) for template in self._templates[kind])
         return MessageText(" ".join(subject.split()), _tidy(text), html.strip())
@@ -86,7 +91,7 @@ class Wording:
     def _template(self, name: str) -> Template:
         try:
             return self._environment.get_template(name)
-        except (TemplateError, OSError, UnicodeDecodeError) as error:
+        except (TemplateError, UnfitText) as error:
             raise _broken(name, error) from error
 
     def _try_all(self) -> None:
@@ -107,14 +112,11 @@ def _probing(details: BookingDetails) -> BookingDetails:
     return details.model_copy(update=texts)
 
 
-def _with_region(region: Path | None, built_in: PackageLoader) -> BaseLoader:
-    if region is None:
-        return built_in
-    if not region.is_dir():
-        raise BrokenTemplate(f"{region}: no such folder")
-    if unknown := sorted({file.name for file in region.iterdir()} - set(built_in.list_templates())):
-        raise BrokenTemplate(f"{region / unknown[0]}: no template has that name")
-    return ChoiceLoader([FileSystemLoader(region), built_in])
+def _texts(region: Path | None) -> TextFolder:
+    try:
+        return TextFolder(_OURS, region)
+    except UnfitText as error:
+        raise BrokenTemplate(str(error)) from error
 
 
 def _broken(name: str, error: Exception) -> BrokenTemplate:

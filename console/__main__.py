@@ -1,61 +1,90 @@
-"""`budkavle`: the operator's command. Each group of commands stands in a module of its own."""
+"""`budkavle`: the operator's command. Each group of commands stands in a module of its own,
+which is imported when one of them is run.
+"""
 
 from typing import Annotated
 
 import typer
 
-from console import (
-    actions,
-    contacts,
-    dead,
-    inbox,
-    notices,
-    preview,
-    purge,
-    queues,
-    run,
-    sandbox_command,
-    settings_table,
-    setup,
-    sources,
-)
-from console.demo import command as demo
 from console.exits import OperatorCommands
+from console.lazy import LazyCommand
 from shared import __version__
 
 _HELP = """Carries notifications of the engagement index to the patient's inbox and phone.
 
 Exit codes: 0 done; 1 not found, or nothing matched; 2 wrong usage or settings;
-3 the broker or the database is unavailable, or another operator is at work; 4 it stopped by itself,
-since something is wrong.
+3 the broker or the database is unavailable, or another operator holds the dead letters;
+4 `status` or `check` found something wrong, or a replay stopped by itself; 130 interrupted.
 """
 
+_COMMANDS = {
+    "demo": LazyCommand(
+        "console.demo.command",
+        "Show the whole relay at work, from the engagement index to the patient's phone.",
+        extra="sandbox",
+        needs="aiosmtpd",
+    ),
+    "run": LazyCommand(
+        "console.run",
+        "Run stages until SIGTERM: ingest, filter, fetcher, composer, notifier, or all.",
+    ),
+    "setup": LazyCommand(
+        "console.setup", "Migrate the database and declare the queues. Harmless to repeat."
+    ),
+    "settings": LazyCommand(
+        "console.settings_table",
+        "Every setting there is: its default, who reads it, and what it does.",
+    ),
+    "sandbox": LazyCommand(
+        "console.sandbox_command",
+        "Run booking systems, an engagement index, mail and SMS receivers on loopback.",
+        extra="sandbox",
+        needs="aiosmtpd",
+    ),
+    "status": LazyCommand(
+        "console.status", "Show the whole relay, what is wrong with it, and which command helps."
+    ),
+    "check": LazyCommand(
+        "console.check",
+        "Look, before a deploy, at settings, broker, database, certificates, logins and clock.",
+    ),
+    "source": LazyCommand("console.sources", "Activated booking systems."),
+    "contact": LazyCommand("console.contacts", "Where a patient wants notices."),
+    "inbox": LazyCommand("console.inbox", "The messages patients were given."),
+    "notices": LazyCommand(
+        "console.notices", "How many notices stand where; with --status, which ones."
+    ),
+    "queues": LazyCommand(
+        "console.queues",
+        "What waits in the queue of each stage, is in work, waits for a later time, or is dead.",
+    ),
+    "dead": LazyCommand("console.dead", "Dead letters: what the relay could not do."),
+    "actions": LazyCommand(
+        "console.actions",
+        "What operators did, the latest first. What takes time is there twice: begun, and done.",
+    ),
+    "preview": LazyCommand(
+        "console.preview",
+        "Show what patients read, in every situation that leads to a message of KIND.",
+    ),
+    "purge": LazyCommand(
+        "console.purge",
+        "Remove what the settings BUDKAVLE_RETAIN_… say has been kept long enough.",
+    ),
+}
+
+
+class _Commands(OperatorCommands):
+    known = _COMMANDS
+
+
 app = typer.Typer(
-    cls=OperatorCommands,
+    cls=_Commands,
     help=_HELP,
     no_args_is_help=True,
     # Tracebacks with local variables would show what must not be shown.
     pretty_exceptions_enable=False,
 )
-
-_COMMANDS = (
-    demo,
-    run,
-    setup,
-    settings_table,
-    sandbox_command,
-    sources,
-    contacts,
-    inbox,
-    notices,
-    queues,
-    dead,
-    actions,
-    preview,
-    purge,
-)
-for module in _COMMANDS:
-    module.register(app)
 
 
 def _print_version(wanted: bool) -> None:

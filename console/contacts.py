@@ -7,7 +7,8 @@ import typer
 from console.exits import nothing_found
 from console.opening import opened_database
 from console.output import AsJson, print_fields, print_json, say
-from console.persons import Person
+from console.persons import Person, is_genuine
+from shared.base.clock import utcnow
 from shared.booking.contact_points import normalize
 from shared.booking.notices import Channel
 from shared.store.contacts import ContactPreferences
@@ -25,8 +26,16 @@ def set_contact(
     *,
     sms: Annotated[str | None, typer.Option(metavar="NUMBER", help="A mobile number.")] = None,
     email: Annotated[str | None, typer.Option(metavar="ADDRESS", help="An address.")] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also a number without a right date and check digit.")
+    ] = False,
 ) -> None:
     """Send notices to this number or address, in the place of any earlier one."""
+    if not force and not is_genuine(person, utcnow().date()):
+        raise typer.BadParameter(
+            "this number has a wrong date or check digit; a reserve number wants --force",
+            param_hint="PERSON",
+        )
     wanted = {Channel.SMS: sms, Channel.EMAIL: email}
     addresses = {
         channel: _normal(channel, given) for channel, given in wanted.items() if given is not None

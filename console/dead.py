@@ -10,9 +10,10 @@ import typer
 from console.dead_acts import register_acts
 from console.dead_groups import Group, grouped
 from console.dead_letters import Letter, Selection, visible_message
-from console.dead_options import In, looker, selecting
+from console.dead_options import In, selecting
 from console.exits import ExitCode, Refused, nothing_found
 from console.opening import opened_broker
+from console.operators import looker
 from console.output import (
     AsJson,
     json_text,

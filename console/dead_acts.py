@@ -4,7 +4,7 @@ import math
 import re
 import signal
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event
 from typing import Annotated, Any
@@ -17,13 +17,12 @@ from console.dead_moves import Move, move
 from console.dead_options import Note, selecting_for_good
 from console.exits import ExitCode, Refused, nothing_found
 from console.opening import opened_broker, opened_database
+from console.operators import By
 from console.output import AsJson, print_json, say
 from console.replay import Plan, Progress, Stopped, replay
 from console.replay_bar import replay_bar
-from console.sources import By
 from shared.relay.broker import Broker
 from shared.relay.topology import DISCARDED_KEPT, Place
-from shared.store.actions import ActionLog
 
 _STOPPED = {
     Stopped.CANARY: "stopped: the first letters came back",
@@ -90,12 +89,8 @@ def replay_letters(
         _say_what_is_meant(selection, by, as_json=as_json)
         return
     with (
-        opened_database() as database,
+        _recorded("dead replay", selection, by=by, why=note) as (run, ended),
         opened_broker() as broker,
-        ActionLog(database).recorded("dead replay", by=by, subject=str(selection), why=note) as (
-            run,
-            ended,
-        ),
     ):
         plan = Plan(
             selection=selection,
@@ -179,13 +174,24 @@ def _interruptible() -> Iterator[Event]:
 
 
 def _moved(action: str, order: Move) -> Counter[str]:
-    with opened_database() as database, opened_broker() as broker:
-        log = ActionLog(database)
-        subject = str(order.selection)
-        with log.recorded(action, by=order.by, subject=subject, why=order.note) as (_, ended):
+    with _recorded(action, order.selection, by=order.by, why=order.note) as (_, ended):
+        with opened_broker() as broker:
             moved = move(broker, order)
-            ended(_letters(moved.total()))
+        ended(_letters(moved.total()))
     return moved
+
+
+@contextmanager
+def _recorded(
+    action: str, selection: Selection, *, by: str, why: str
+) -> Iterator[tuple[str, Callable[[str], None]]]:
+    """In the log of actions: that it begins, and how it ended, which is said by what is yielded."""
+    from shared.store.actions import ActionLog  # the database takes half a second to import
+
+    with opened_database() as database:
+        log = ActionLog(database)
+        with log.recorded(action, by=by, subject=str(selection), why=why) as recorded:
+            yield recorded
 
 
 def _confirmed(selection: Selection, place: Place, by: str) -> Selection:
@@ -254,7 +260,7 @@ def _why(progress: Progress) -> str:
 
 
 def _code(stopped: Stopped) -> ExitCode:
-    return ExitCode.INTERRUPTED if stopped is Stopped.INTERRUPTED else ExitCode.STOPPED
+    return ExitCode.INTERRUPTED if stopped is Stopped.INTERRUPTED else ExitCode.TROUBLE
 
 
 def _outcome(progress: Progress) -> str:

@@ -27,12 +27,13 @@ _VISIBLE = frozenset(
     {
         *("version", "notification_id", "correlation_id", "change_id", "message_id"),
         *("received_at", "fetched_at", "slot", "expires_at", "caller", "deleted"),
+        *("asked", "corrected", "moved_to", "of_another_patient"),
         *("service_domain", "categorization", "data_controller", "owner"),
         *("source_system", "logical_address", "booking_id", "is_call_letter", "unit", "problem"),
     }
 )
 #: Fields that hold other fields, which are judged one by one.
-_CONTAINERS = frozenset({"engagements", "refused", "booking", "replaces", "details"})
+_CONTAINERS = frozenset({"engagements", "refused", "booking", "same_request", "details"})
 #: Numbers, ids and digests in an error's text.
 _VARYING = re.compile(r"[0-9A-Fa-f-]*\d[0-9A-Fa-f-]*")
 

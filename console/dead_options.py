@@ -1,7 +1,6 @@
 """How commands about dead letters are told which letters are meant."""
 
 import functools
-import getpass
 import inspect
 import re
 from collections.abc import Callable
@@ -46,14 +45,6 @@ In = Annotated[
 ]
 All = Annotated[bool, typer.Option("--all", help="All of them, of all stages.")]
 Note = Annotated[str, typer.Option(metavar="TEXT", help="Why; it is kept in the log of actions.")]
-
-
-def looker() -> str:
-    """Who looks; "" where the user has no name, as in a container."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return ""
 
 
 def _filters(

@@ -1,18 +1,18 @@
 """Exit codes, and the one place where expected trouble becomes one line on standard error."""
 
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
 
-from shared.base.errors import CannotStart, WrongSettings
+from console.lazy import LazyGroup
+from shared.base.errors import CannotStart, Unavailable, WrongSettings
 from shared.base.redaction import redact
-from shared.relay.broker import BrokerError, DeadQueueBusy
-from shared.store.engine import DatabaseUnavailable
 
 
 class ExitCode(IntEnum):
@@ -22,7 +22,7 @@ class ExitCode(IntEnum):
     NOTHING_FOUND = 1
     USAGE = 2
     UNAVAILABLE = 3
-    STOPPED = 4  # it ended by itself, since something is wrong
+    TROUBLE = 4  # `status` and `check` found something wrong; a replay stopped by itself
     INTERRUPTED = 130
 
 
@@ -38,10 +38,7 @@ def nothing_found(text: str) -> Refused:
     return Refused(text, ExitCode.NOTHING_FOUND)
 
 
-_EXPECTED = (BrokerError, CannotStart, DatabaseUnavailable)
-
-
-class OperatorCommands(TyperGroup):
+class OperatorCommands(LazyGroup):
     """The command's root: every subcommand runs inside its `invoke`."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -50,27 +47,53 @@ class OperatorCommands(TyperGroup):
                 return super().invoke(ctx)
             except Refused as error:
                 _end(str(error), error.code)
-            except _EXPECTED as error:
-                _end(*_explained(error))
+            except Exception as error:
+                if explanation := _explained(error):
+                    _end(*explanation)
+                raise
 
 
-def _explained(error: Exception) -> tuple[str, ExitCode]:
+def _explained(error: Exception) -> tuple[str, ExitCode] | None:
+    """The line about expected trouble and its exit code. None: a bug, or the command line's own."""
     match error:
         case WrongSettings():
             return f"settings: {error}", ExitCode.USAGE
+        case CannotStart():
+            return str(error), ExitCode.UNAVAILABLE
+        case Unavailable(reason="database_unavailable"):
+            return f"the database is unavailable ({error.detail})", ExitCode.UNAVAILABLE
+    text = _trouble_of_the_broker(error)
+    return (text, ExitCode.UNAVAILABLE) if text else None
+
+
+def _trouble_of_the_broker(error: Exception) -> str:
+    """ "" when it is no trouble of the broker's."""
+    from shared.relay.broker import (  # pydantic too: a third of the start
+        BrokerError,
+        DeadQueueBusy,
+        NotDeclared,
+    )
+
+    match error:
+        case NotDeclared():
+            return "the broker lacks queues of this version; run `budkavle setup`"
         case DeadQueueBusy():
-            return str(error), ExitCode.UNAVAILABLE
+            return str(error)
         case BrokerError():
-            return f"the broker is unavailable ({error})", ExitCode.UNAVAILABLE
-        case DatabaseUnavailable():
-            return "the database is unavailable", ExitCode.UNAVAILABLE
-        case _:
-            return str(error), ExitCode.UNAVAILABLE
+            return f"the broker is unavailable ({error})"
+    return ""
 
 
 def _end(text: str, code: ExitCode) -> None:
-    print(f"budkavle: {redact(' '.join(text.split()))}", file=sys.stderr)  # noqa: T201
+    line = f"budkavle: {redact(' '.join(text.split()))}"
+    print(_wrapped(line) if sys.stderr.isatty() else line, file=sys.stderr)  # noqa: T201
     raise typer.Exit(code)
+
+
+def _wrapped(line: str) -> str:
+    """Broken between words, where a terminal would break within them."""
+    width = shutil.get_terminal_size().columns
+    return textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
 
 
 @contextmanager

@@ -1,15 +1,20 @@
-"""Opening what a command works on, as the settings say."""
+"""Opening what a command works on, as the settings say.
+
+A command that looks at the queues alone does not import the database, which takes half a second.
+"""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
 
 from console.exits import ExitCode, Refused
 from shared.base.logging import configure_logging
 from shared.relay import open_broker
 from shared.relay.broker import Broker
 from shared.stage.settings import CommonSettings
-from shared.store.engine import Database, open_database
-from shared.store.migrate import ensure_sqlite, is_current
+
+if TYPE_CHECKING:
+    from shared.store.engine import Database
 
 
 def load_settings() -> CommonSettings:
@@ -22,8 +27,11 @@ def load_settings() -> CommonSettings:
 
 
 @contextmanager
-def opened_database() -> Iterator[Database]:
+def opened_database() -> Iterator["Database"]:
     """The database, known to have the schema of this version."""
+    from shared.store.engine import open_database
+    from shared.store.migrate import ensure_sqlite, is_current
+
     url = load_settings().database_url.get_secret_value()
     ensure_sqlite(url)
     if not is_current(url):

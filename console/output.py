@@ -35,7 +35,8 @@ def console() -> Console:
 
 def say(text: str) -> None:
     """Plain text, whatever it holds."""
-    console().print(_plain_text(text), soft_wrap=True)
+    screen = console()
+    screen.print(_plain_text(text), soft_wrap=not screen.is_terminal)
 
 
 def print_document(text: str) -> None:
@@ -80,12 +81,20 @@ def _table(rows: Sequence[Row], numbers: frozenset[str]) -> Table:
         table.add_column(
             heading,
             justify="right" if heading in numbers else "left",
-            min_width=_NARROWEST_PROSE if _is_prose(longest) else cell_len(longest),
+            min_width=_narrowest(longest, texts, heading),
             overflow="fold",
         )
     for text in texts:
         table.add_row(*map(_plain_text, text.values()))
     return table
+
+
+def _narrowest(longest: str, texts: Sequence[Mapping[str, str]], heading: str) -> int:
+    """Prose is broken between its words, and nothing else is broken."""
+    if not _is_prose(longest):
+        return cell_len(longest)
+    words = [word for text in texts for word in text[heading].split()]
+    return max(_NARROWEST_PROSE, *map(cell_len, words))
 
 
 def _is_prose(text: str) -> bool:

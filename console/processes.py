@@ -12,6 +12,8 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+from shared.stage.parent import PARENT_ON_STDIN
+
 _GRACE_SECONDS = 10
 
 
@@ -23,7 +25,7 @@ class Child:
     """`python -m MODULE` with `environment` on top of ours.
 
     Its logs go to `log_file`, or to our own standard error. It leads a process group of its own,
-    so that Ctrl-C reaches it through us and in our order.
+    so that Ctrl-C reaches it through us and in our order. When we are killed, it drains and ends.
     """
 
     def __init__(
@@ -34,7 +36,8 @@ class Child:
         self._log = log_file.open("ab") if log_file else None
         self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own modules
             [sys.executable, "-m", *module.split()],
-            env={**os.environ, **environment},
+            env={**os.environ, **environment, PARENT_ON_STDIN: "1"},
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
             start_new_session=True,
@@ -67,8 +70,9 @@ class Child:
         except subprocess.TimeoutExpired:
             self.process.kill()
             code = self.process.wait()
-        if self._log:
-            self._log.close()
+        for file in (self.process.stdin, self._log):
+            if file:
+                file.close()
         return code
 
     def stop(self, timeout: float = _GRACE_SECONDS) -> int:

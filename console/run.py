@@ -4,6 +4,8 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterator
+from itertools import count, repeat
 from threading import Event
 from typing import Annotated, Any
 
@@ -14,6 +16,7 @@ from console.processes import Child, NotReady, stop_all
 from shared.base.addresses import split_bind
 from shared.base.logging import configure_logging
 from shared.relay.topology import STAGES
+from shared.stage.parent import end_with_parent
 from shared.stage.process import stop_signal
 from shared.stage.settings import CommonSettings
 
@@ -35,7 +38,9 @@ def run(
     """Run stages until SIGTERM: ingest, filter, fetcher, composer, notifier, or all.
 
     Prints one JSON line when every one of them is ready. Of several, one that dies is started
-    again; one that cannot start at all ends the command with exit code 1.
+    again; one that cannot start at all ends the command with exit code 1. All of them end with the
+    command, even when it is killed. BUDKAVLE_HEALTH_BIND is the address of the first; each of the
+    others has the next port.
     """
     chosen = list(STAGES) if stages == ["all"] else stages
     unknown = [stage for stage in chosen if stage not in STAGES]
@@ -43,9 +48,19 @@ def run(
         raise typer.BadParameter(f"no stage {unknown[0]!r}; there are {', '.join(STAGES)} and all")
     if len(chosen) == 1:
         os.execv(sys.executable, [sys.executable, "-m", chosen[0]])  # noqa: S606 - our own module
+    end_with_parent()
     settings = CommonSettings()
     configure_logging("run", settings)
     raise typer.Exit(_Family(chosen, settings).live(stop_signal()))
+
+
+def health_binds(bind: str) -> Iterator[str]:
+    """One address for each of several stages: the port that is set, and those that follow it.
+
+    Port 0 is any free one, for each.
+    """
+    host, port = split_bind(bind)
+    return (f"{host}:{each}" for each in (count(port) if port else repeat(0)))
 
 
 class _Family:
@@ -53,9 +68,7 @@ class _Family:
 
     def __init__(self, stages: list[str], settings: CommonSettings) -> None:
         self._drain_seconds = settings.drain_seconds
-        # A fixed port would be taken by the first child; each gets a free one instead.
-        host, _port = split_bind(settings.health_bind)
-        self._environment = {"BUDKAVLE_HEALTH_BIND": f"{host}:0"}
+        self._binds = dict(zip(stages, health_binds(settings.health_bind), strict=False))
         self._children = {stage: self._start(stage) for stage in stages}
 
     def live(self, stopping: Event) -> int:
@@ -72,7 +85,7 @@ class _Family:
         return max(codes, default=0)
 
     def _start(self, stage: str) -> Child:
-        return Child(stage, self._environment)
+        return Child(stage, {"BUDKAVLE_HEALTH_BIND": self._binds[stage]})
 
     def _announce(self, stopping: Event) -> None:
         deadline = time.monotonic() + _READY_SECONDS

@@ -49,7 +49,7 @@ def all_settings() -> list[Setting]:
     """First those of every process, then each stage's in the order of the stages."""
     found = {setting.name: setting for setting in _read_by(CommonSettings, _EVERYONE)}
     for process in (*STAGES, "console", "sandbox"):
-        for setting in _read_by(_settings_of(process), process):
+        for setting in _read_by(settings_of(process), process):
             known = found.setdefault(setting.name, setting)
             if not {_EVERYONE, process} & set(known.read_by):
                 found[setting.name] = replace(known, read_by=(*known.read_by, process))
@@ -66,7 +66,7 @@ def markdown() -> str:
     return "\n".join(lines)
 
 
-def _settings_of(process: str) -> type[Settings]:
+def settings_of(process: str) -> type[Settings]:
     """The one class of settings that the module `<process>.settings` defines."""
     module = import_module(f"{process}.settings")
     (found,) = (
@@ -82,12 +82,14 @@ def _settings_of(process: str) -> type[Settings]:
 def _read_by(model: type[Settings], process: str) -> Iterable[Setting]:
     for name, field in model.model_fields.items():
         default = (
-            None if field.is_required() else _shown(field.get_default(call_default_factory=True))
+            None
+            if field.is_required()
+            else shown_value(field.get_default(call_default_factory=True))
         )
         yield Setting(f"BUDKAVLE_{name.upper()}", default, (process,), field.description or "")
 
 
-def _shown(value: Any) -> str:
+def shown_value(value: Any) -> str:
     """`value` as it would be written into the environment."""
     match value:
         case None:
@@ -101,7 +103,7 @@ def _shown(value: Any) -> str:
         case float():
             return f"{value:g}"
         case tuple():
-            return " ".join(map(_shown, value))
+            return " ".join(map(shown_value, value))
         case _:
             return str(value)
 

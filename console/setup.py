@@ -4,6 +4,7 @@ import typer
 
 from console.opening import load_settings, opened_broker
 from console.output import say
+from shared.relay.topology import READING_STAGES, work_queue
 from shared.store.migrate import migrate
 
 
@@ -19,14 +20,11 @@ def setup() -> None:
         missing = broker.missing()
         broker.declare()
     say("Queues: declared.")
-    if missing:
-        say(_lost(missing))
+    if not _is_new(missing):
+        for queue in missing:
+            say(f"Queues: {queue} was missing. If it was there before, what waited in it is lost.")
 
 
-def _lost(queues: list[str]) -> str:
-    """A version that adds a queue, or another list of delays, misses it once."""
-    return (
-        f"Not there before: {', '.join(queues)}. Unless they are new in this version or in"
-        " BUDKAVLE_DELAY_STEPS, somebody deleted them, and what lay in them is lost. The broker"
-        " does not know how much that was; Prometheus may, by rabbitmq_queue_messages{queue=…}."
-    )
+def _is_new(missing: list[str]) -> bool:
+    """Whether nothing was there yet, which is no loss."""
+    return all(work_queue(stage) in missing for stage in READING_STAGES)

@@ -1,41 +1,33 @@
 """`budkavle source`: which booking systems are activated, and who did it."""
 
-import getpass
 import math
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from console.exits import nothing_found
-from console.opening import opened_database
+from console.opening import load_settings, opened_database
+from console.operators import By, text_of
 from console.output import AsJson, print_json, print_rows, say, shown
+from console.source_file import (
+    CALLS_IN_FLIGHT,
+    CALLS_PER_SECOND,
+    LEAST_RATE,
+    LONGEST_HSA_ID,
+    LONGEST_NAME,
+    MOST_IN_FLIGHT,
+    read_sources,
+)
+from console.state import ALIVE, breakers_of
 from shared.base.clock import utcnow
 from shared.booking.environment import Environment
+from shared.store.processes import StageProcesses
 from shared.store.sources import Registered, RegisterEntry, SourceRegister, SourceSystem
-
-#: What a booking system is asked of when nothing else was agreed; it has promised 1 call a second.
-_CALLS_PER_SECOND = 5.0
-_CALLS_IN_FLIGHT = 4
-_LEAST_RATE = 0.01  # one call in 100 s
-
-
-def _text_of(longest: int) -> Callable[[str], str]:
-    def take(text: str) -> str:
-        kept = text.strip()
-        if not 1 <= len(kept) <= longest:
-            raise typer.BadParameter(f"must have 1 to {longest} characters")
-        return kept
-
-    return take
-
-
-def _operator() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        raise typer.BadParameter("say who does this with --by") from None
+from shared.store.unknown_sources import UnknownSource, UnknownSources
 
 
 def _rate(text: str) -> float:
@@ -43,32 +35,26 @@ def _rate(text: str) -> float:
         rate = float(text)
     except ValueError:
         rate = math.nan
-    if not _LEAST_RATE <= rate < math.inf:
-        raise typer.BadParameter(f"must be a number from {_LEAST_RATE}")
+    if not LEAST_RATE <= rate < math.inf:
+        raise typer.BadParameter(f"must be a number from {LEAST_RATE}")
     return rate
 
 
 HsaId = Annotated[
     str,
     typer.Argument(
-        metavar="HSAID", parser=_text_of(64), help="What the booking system sends as sourceSystem."
+        metavar="HSAID",
+        parser=text_of(LONGEST_HSA_ID),
+        help="What it sends as sourceSystem.",
     ),
 ]
-Name = Annotated[str, typer.Option(metavar="NAME", parser=_text_of(200), help="The system's name.")]
+Name = Annotated[
+    str, typer.Option(metavar="NAME", parser=text_of(LONGEST_NAME), help="The system's name.")
+]
 Chosen = Annotated[Environment, typer.Option(help="Where it is activated; qa and prod never mix.")]
 Rate = Annotated[
     float,
     typer.Option(metavar="NUMBER", parser=_rate, help="Calls to it, over all fetchers together."),
-]
-By = Annotated[
-    str,
-    typer.Option(
-        metavar="NAME",
-        parser=_text_of(100),
-        default_factory=_operator,
-        show_default="you",
-        help="Who does this.",
-    ),
 ]
 
 commands = typer.Typer(no_args_is_help=True, help="Activated booking systems.")
@@ -84,10 +70,11 @@ def add(
     *,
     name: Name,
     environment: Chosen,
-    calls_per_second: Rate = _CALLS_PER_SECOND,
+    calls_per_second: Rate = CALLS_PER_SECOND,
     calls_in_flight: Annotated[
-        int, typer.Option(min=1, max=1000, help="Calls to it at the same time, from each fetcher.")
-    ] = _CALLS_IN_FLIGHT,
+        int,
+        typer.Option(min=1, max=MOST_IN_FLIGHT, help="Calls at the same time, from each fetcher."),
+    ] = CALLS_IN_FLIGHT,
     by: By,
 ) -> None:
     """Activate a booking system, or change one that is active. In force within 5 seconds."""
@@ -103,6 +90,9 @@ def add(
     with opened_database() as database:
         done = SourceRegister(database).add(source)
     say(_told(done, source))
+    own = load_settings().environment
+    if own != environment:
+        say(f"This installation handles {own} (BUDKAVLE_ENVIRONMENT): it ignores this system.")
 
 
 @commands.command()
@@ -115,20 +105,100 @@ def remove(hsa_id: HsaId, *, environment: Chosen, by: By) -> None:
     say(f"Removed {hsa_id} from {environment}.")
 
 
+@commands.command()
+def pause(hsa_id: HsaId, *, environment: Chosen, by: By) -> None:
+    """Ask nothing of a booking system until `resume`. Its changes wait, and spend no attempts."""
+    _set_pause(hsa_id, environment, by, paused=True)
+    say(f"Paused {hsa_id} in {environment}. Within 5 seconds nothing is asked of it any more.")
+
+
+@commands.command()
+def resume(hsa_id: HsaId, *, environment: Chosen, by: By) -> None:
+    """Ask a paused booking system again. What waits comes at its own rate, from a minute on."""
+    _set_pause(hsa_id, environment, by, paused=False)
+    say(f"Resumed {hsa_id} in {environment}.")
+
+
+def _set_pause(hsa_id: str, environment: Environment, by: str, *, paused: bool) -> None:
+    with opened_database() as database:
+        register = SourceRegister(database)
+        change = register.pause if paused else register.resume
+        done = change(hsa_id, environment, by=by, at=utcnow())
+    if not done:
+        former = "paused already" if paused else "not paused"
+        raise nothing_found(f"{hsa_id} is {former}, or not activated in {environment}")
+
+
+@commands.command("import")
+def import_sources(
+    file: Annotated[
+        Path,
+        typer.Argument(exists=True, dir_okay=False, help="A CSV file with a heading."),
+    ],
+    *,
+    environment: Chosen,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only read the file; nothing is changed.")
+    ] = False,
+    by: By,
+) -> None:
+    """Activate or change many booking systems, by a file: all of them, or none at a fault.
+
+    The heading names the columns hsa_id and name, and maybe calls_per_second and calls_in_flight.
+    They are separated by commas or semicolons, in UTF-8. A system that is not in the file stays.
+    """
+    sources = read_sources(file, environment, by)
+    if dry_run:
+        say(f"{len(sources)} booking systems could be read; nothing was changed.")
+        return
+    with opened_database() as database:
+        done = Counter(SourceRegister(database).add_all(sources))
+    say(", ".join(f"{done[kind]} {kind}" for kind in Registered) + ".")
+
+
+@commands.command()
+def unknown(
+    *,
+    environment: Annotated[
+        Environment | None, typer.Option(help="Of this one; default: this installation's.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Booking systems that send notifications and are not activated, the latest first."""
+    wanted = environment or load_settings().environment
+    with opened_database() as database:
+        found = UnknownSources(database).all(wanted)
+    if as_json:
+        print_json(found)
+        return
+    print_rows([_unknown_row(each) for each in found], empty="None.", numbers=("engagements",))
+
+
+def _unknown_row(source: UnknownSource) -> dict[str, object]:
+    return {
+        "HSA-id": source.hsa_key,
+        "engagements": source.engagements,
+        "first seen": source.first_seen,
+        "last seen": source.last_seen,
+    }
+
+
 @commands.command("list")
 def list_sources(
     *,
     environment: Annotated[Environment | None, typer.Option(help="Only this one.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """The activated booking systems."""
+    """The activated booking systems, and whether they are asked."""
     with opened_database() as database:
         sources = SourceRegister(database).list_all(environment)
+        processes = StageProcesses(database).all()
+    breakers = breakers_of([each for each in processes if utcnow() - each.beat_at < ALIVE])
     if as_json:
-        print_json([asdict(source) for source in sources])
+        print_json([{**asdict(each), "state": state_of(each, breakers)} for each in sources])
         return
     print_rows(
-        [_row(source) for source in sources],
+        [_row(source, breakers) for source in sources],
         empty="No booking system is activated.",
         numbers=("calls/s", "in flight"),
     )
@@ -162,9 +232,17 @@ def _log_row(entry: RegisterEntry) -> dict[str, object]:
     }
 
 
-def _row(source: SourceSystem) -> dict[str, object]:
+def state_of(source: SourceSystem, breakers: Mapping[str, Mapping[str, Any]]) -> str:
+    """`active`, `paused` or `breaker_open`."""
+    if source.paused:
+        return "paused"
+    return "breaker_open" if source.key in breakers else "active"
+
+
+def _row(source: SourceSystem, breakers: Mapping[str, Mapping[str, Any]]) -> dict[str, object]:
     return {
         "HSA-id": source.hsa_id,
+        "state": state_of(source, breakers),
         "name": source.name,
         "env": source.environment,
         "calls/s": source.calls_per_second,

@@ -8,18 +8,19 @@ from fetcher.bookings_client import BookingsClient
 from fetcher.breaker import BreakerPolicy
 from fetcher.crm_scheduling import SERVICE_DOMAIN, CrmScheduling
 from fetcher.handler import FetchHandler
-from fetcher.limits import SourceLimits
+from fetcher.limits import OpenBreaker, SourceLimits
 from fetcher.metrics import SourceWatch
 from fetcher.platform import Platform, TimeOuts
 from fetcher.settings import FetcherSettings
 from shared.base.certificates import PemFiles
-from shared.base.clock import utcnow
+from shared.base.clock import Clock
 from shared.base.settings import blaming
 from shared.stage.process import run_stage, start
+from shared.store.clock import DatabaseClock
 from shared.store.engine import Database, open_database
 from shared.store.migrate import ensure_sqlite
 from shared.store.slots import SourceSlots
-from shared.store.sources import CachedRegister, SourceRegister
+from shared.store.sources import CachedRegister, SourceRegister, SourceSystem
 
 #: Kept to the database. Slots of many sources end at once, each within its own second; with fewer,
 #: connections would be opened for every such moment, at ten times the cost of what they are for.
@@ -32,20 +33,40 @@ def run(settings: FetcherSettings) -> int:
     # Slots of the last second may be forgotten: then a source is asked twice as fast for a second.
     database = open_database(url, pool_size=_CONNECTIONS, durable=False)
     register = SourceRegister(database)
-    sources = CachedRegister(lambda: register.snapshot(settings.environment))
-    platform = _platform(settings)
     watch = SourceWatch()
-    contracts = {SERVICE_DOMAIN: CrmScheduling(_client(settings, platform))}
-    limits = _limits(settings, database, watch)
+    sources = CachedRegister(lambda: _snapshot(register, settings, watch))
+    platform = _platform(settings)
+    clock = DatabaseClock(database)
+    contracts = {SERVICE_DOMAIN: CrmScheduling(_client(settings, platform, clock))}
+    limits = _limits(settings, database, watch, clock)
     return run_stage(
         "fetcher",
-        FetchHandler(contracts, sources, limits, watch, utcnow, settings.patience),
+        FetchHandler(contracts, sources, limits, watch, clock),
         settings,
         concurrency=settings.fetcher_concurrency,
         prefetch=settings.fetcher_prefetch,
-        checks={"register": sources.ready},
+        report=lambda: {"breakers": [_plain(each) for each in limits.open_breakers()]},
+        checks={"register": sources.ready, "database": database.ready, "clock": clock.agrees},
         closers=[platform.close, database.close],
     )
+
+
+def _plain(breaker: OpenBreaker) -> dict[str, str]:
+    """As JSON can hold it."""
+    return {
+        "source": breaker.source,
+        "reason": breaker.reason,
+        "opened_at": breaker.opened_at.isoformat(),
+        "next_probe": breaker.next_probe.isoformat(),
+    }
+
+
+def _snapshot(
+    register: SourceRegister, settings: FetcherSettings, watch: SourceWatch
+) -> dict[str, SourceSystem]:
+    sources = register.snapshot(settings.environment)
+    watch.activated(sources.values())
+    return sources
 
 
 def _platform(settings: FetcherSettings) -> Platform:
@@ -64,17 +85,19 @@ def _platform(settings: FetcherSettings) -> Platform:
         )
 
 
-def _client(settings: FetcherSettings, platform: Platform) -> BookingsClient:
+def _client(settings: FetcherSettings, platform: Platform, clock: Clock) -> BookingsClient:
     return BookingsClient(
         platform,
         consumer=settings.logical_address,
         unknown_booking=re.compile(settings.fetcher_unknown_booking_fault),
         max_reply_bytes=settings.fetcher_max_reply_bytes,
-        clock=utcnow,
+        clock=clock,
     )
 
 
-def _limits(settings: FetcherSettings, database: Database, watch: SourceWatch) -> SourceLimits:
+def _limits(
+    settings: FetcherSettings, database: Database, watch: SourceWatch, clock: Clock
+) -> SourceLimits:
     first, longest = settings.breaker_waits
     policy = BreakerPolicy(
         settings.fetcher_breaker_failures,
@@ -86,7 +109,7 @@ def _limits(settings: FetcherSettings, database: Database, watch: SourceWatch) -
         SourceSlots(database),
         policy,
         most_in_flight=settings.most_in_flight,
-        clock=utcnow,
+        clock=clock,
         watch=watch,
     )
 

@@ -3,27 +3,24 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
-from fetcher.answers import Answer, CallFailed
+from fetcher.answers import Answer, CallFailed, Timeslot
 from fetcher.limits import Permit, Source, Wait, WaitReason
-from fetcher.verification import Mismatch, mismatch
-from shared.base.clock import Clock
-from shared.booking.identity import BookingKey
+from fetcher.verification import Mismatch, mismatch, same_person
+from shared.base.clock import Clock, is_of_the_future
+from shared.booking.identity import BookingKey, service_domain
 from shared.booking.messages import BookingChange, FetchedBooking
 from shared.relay.outcomes import DeadLetter, Drop, Outcome, Postpone, Publish, RetryLater
 
 _NO_TIME = timedelta(0)
-_FIRST_PATIENCE = timedelta(seconds=5)
+#: Why a source may not be asked for a long time, whatever the rate.
+_NOT_ASKED = {WaitReason.BREAKER_OPEN, WaitReason.SOURCE_PAUSED}
 
 
 class DropReason(StrEnum):
     SOURCE_NOT_ACTIVATED = "source_not_activated"  # removed from the register on the way here
     TIME_PASSED = "time_passed"  # the visit began before the source could be asked
-
-
-class PatienceReason(StrEnum):
-    NOT_THERE_YET = "not_there_yet"  # the source announced a booking that it does not show yet
 
 
 class DeadReason(StrEnum):
@@ -67,8 +64,8 @@ class FetchHandler:
     """Turns a change into what the source says of the booking.
 
     `contracts` are by service domain, in lower case and without `urn:`, which some senders write
-    before it. `patience` is how long a source may take to show a booking that it announced: some
-    update the index before their own store has it, and a call letter must not be lost by that.
+    before it. Whether the answer can be believed yet is judged by the composer, which may have it
+    asked again.
     """
 
     def __init__(
@@ -78,33 +75,33 @@ class FetchHandler:
         limits: Limits,
         alarm: Alarm,
         clock: Clock,
-        patience: timedelta,
     ) -> None:
         self._contracts = contracts
         self._register = register
         self._limits = limits
         self._alarm = alarm
         self._clock = clock
-        self._patience = patience
 
     def __call__(self, change: BookingChange) -> Outcome:
-        contract = self._contracts.get(change.service_domain.strip().lower().removeprefix("urn:"))
+        contract = self._contracts.get(service_domain(change.service_domain))
         if contract is None:
             return DeadLetter(DeadReason.UNKNOWN_SERVICE_DOMAIN)
         source = self._register.find(change.booking.source_system)
         if source is None:
             return Drop(DropReason.SOURCE_NOT_ACTIVATED)
-        admission = self._limits.admit(source, change.slot)
+        wrong = is_of_the_future(change.slot_given_at, self._clock())
+        admission = self._limits.admit(source, None if wrong else change.slot)
         if isinstance(admission, Wait):
             return self._wait(change, contract, admission)
         return self._fetch(change, contract, source, admission)
 
     def _wait(self, change: BookingChange, contract: Contract, wait: Wait) -> Outcome:
-        """Come back at `wait.until`, unless the source is closed and the visit has begun."""
-        if wait.reason is WaitReason.SOURCE_CLOSED and self._is_over(change, contract):
+        """Come back at `wait.until`, unless the source is not asked now and the visit has begun."""
+        if wait.reason in _NOT_ASKED and self._is_over(change, contract):
             return Drop(DropReason.TIME_PASSED)
-        delay = max(wait.until - self._clock(), _NO_TIME)
-        return Postpone(delay, wait.reason, change.model_copy(update={"slot": wait.slot}))
+        now = self._clock()
+        later = change.model_copy(update={"slot": wait.slot, "slot_given_at": now})
+        return Postpone(max(wait.until - now, _NO_TIME), wait.reason, later)
 
     def _fetch(
         self, change: BookingChange, contract: Contract, source: Source, permit: Permit
@@ -117,14 +114,13 @@ class FetchHandler:
                 return Drop(DropReason.TIME_PASSED)
             return RetryLater(trouble.reason, trouble)
         what = mismatch(change.booking, answer.timeslot)
-        if what is not None:
-            self._alarm.mismatch(source, what)
-            return DeadLetter(DeadReason.REPLY_MISMATCH, ReplyMismatch(what))
-        age = self._clock() - change.received_at
-        if answer.timeslot is None and not change.deleted and age < self._patience:
-            again = change.model_copy(update={"slot": None})
-            return Postpone(max(_FIRST_PATIENCE, age), PatienceReason.NOT_THERE_YET, again)
-        return Publish((_fetched(change, answer),))
+        if what is None:
+            details = answer.timeslot.details if answer.timeslot else None
+            return _publish(change, answer, details=details)
+        if elsewhere := _elsewhere(change, answer.timeslot, what):
+            return _publish(change, answer, details=None, **elsewhere)
+        self._alarm.mismatch(source, what)
+        return DeadLetter(DeadReason.REPLY_MISMATCH, ReplyMismatch(what))
 
     def _is_over(self, change: BookingChange, contract: Contract) -> bool:
         """Whether the visit was ahead when the notification came, and has begun since.
@@ -136,16 +132,23 @@ class FetchHandler:
         return starts is not None and change.received_at < starts <= self._clock()
 
 
-def _fetched(change: BookingChange, answer: Answer) -> FetchedBooking:
-    return FetchedBooking(
-        notification_id=change.notification_id,
-        correlation_id=change.correlation_id,
-        received_at=change.received_at,
-        change_id=change.change_id,
-        booking=change.booking,
-        deleted=change.deleted,
-        service_domain=change.service_domain,
-        replaces=change.replaces,
-        fetched_at=answer.asked_at,
-        details=answer.timeslot.details if answer.timeslot else None,
-    )
+def _publish(change: BookingChange, answer: Answer, **found: Any) -> Publish:
+    return Publish((FetchedBooking(**change.said, fetched_at=answer.asked_at, **found),))
+
+
+def _elsewhere(
+    change: BookingChange, timeslot: Timeslot | None, what: Mismatch
+) -> dict[str, Any] | None:
+    """What the reply says of where the booking went, if that explains how it differs.
+
+    None of its details are passed on. The composer knows whether it fits.
+    """
+    if timeslot is None or timeslot.booking_id != change.booking.booking_id.strip():
+        return None
+    if what is Mismatch.UNIT and change.deleted:
+        return {"moved_to": timeslot.details.unit}
+    if what is Mismatch.PATIENT and timeslot.patient and change.deleted:
+        return {"of_another_patient": True}
+    if change.renumbered and same_person(timeslot.patient, change.renumbered):
+        return {"of_another_patient": True}  # not shown under the new number yet
+    return None

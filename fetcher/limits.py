@@ -1,8 +1,8 @@
 """No neighbour harms another: rate, calls in flight and circuit breaker, per source system.
 
-A message that may not go now is told a slot in the source's line and comes back for it. However
-long the line, a source that is slow, saturated or closed therefore sees its messages return at its
-own rate and no faster: tens of re-reads a second for 25,000 waiting changes, not thousands.
+A message that may not go now gets a slot in the source's line and comes back for it. However long
+the line, messages of a source that is slow, saturated or behind an open breaker therefore return at
+its own rate and no faster: tens of re-reads a second for 25,000 waiting changes, not thousands.
 """
 
 from dataclasses import dataclass
@@ -18,11 +18,15 @@ from fetcher.slots import SECOND, TOLERANCE, Pace, SlotQueue, Slots
 from shared.base.clock import Clock
 from shared.booking.identity import hsa_key
 
+#: How long a message of a paused source waits before it asks again.
+_PAUSE = timedelta(minutes=1)
+
 
 class WaitReason(StrEnum):
-    SOURCE_CLOSED = "source_closed"  # the circuit breaker
+    BREAKER_OPEN = "breaker_open"
     SOURCE_SATURATED = "source_saturated"  # as many calls in flight as the source may have
     RATE_LIMITED = "rate_limited"
+    SOURCE_PAUSED = "source_paused"  # by an operator
 
 
 class Source(Protocol):
@@ -34,6 +38,8 @@ class Source(Protocol):
     def calls_per_second(self) -> float: ...
     @property
     def calls_in_flight(self) -> int: ...
+    @property
+    def paused(self) -> bool: ...
 
 
 class Watch(Protocol):
@@ -42,8 +48,8 @@ class Watch(Protocol):
     def call_ended(self, source: Source, result: str, seconds: float) -> None:
         """A call ended; `result` is "answered", a `RetryReason`, or "bug"."""
 
-    def source_closed(self, source: Source, *, closed: bool) -> None:
-        """The circuit breaker closed the source, or opened it again."""
+    def breaker_changed(self, source: Source, *, is_open: bool) -> None:
+        """The source's circuit breaker opened, or closed again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +67,23 @@ class _Obstacle:
     until: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class OpenBreaker:
+    """A source whose breaker is open or half-open, and by which failures."""
+
+    source: str
+    reason: str
+    opened_at: datetime
+    next_probe: datetime
+
+
 class _State:
     """Of one source in this process. `lock` is held for moments; `line_lock` during a reserve."""
 
-    def __init__(self, line: SlotQueue, breaker: Breaker) -> None:
+    def __init__(self, hsa_id: str, line: SlotQueue, breaker: Breaker) -> None:
+        self.hsa_id = hsa_id
+        self.last_failure = ""
+        self.opened_at: datetime | None = None
         self.lock = Lock()
         self.line_lock = Lock()
         self.line = line
@@ -98,17 +117,20 @@ class Permit:
         now = self._clock()
         with self._state.lock:
             self._state.in_flight -= 1
-            was_closed = self._state.breaker.closed
+            was_open = self._state.breaker.is_open
             self._judge(error, now)
-            closed = self._state.breaker.closed
-        if closed != was_closed:
-            self._watch.source_closed(self._source, closed=closed)
+            is_open = self._state.breaker.is_open
+            if is_open and not was_open:
+                self._state.opened_at = now
+        if is_open != was_open:
+            self._watch.breaker_changed(self._source, is_open=is_open)
         seconds = (now - self._started).total_seconds()
         self._watch.call_ended(self._source, _result(error), seconds)
 
     def _judge(self, error: BaseException | None, now: datetime) -> None:
         breaker = self._state.breaker
         if isinstance(error, CallFailed) and not error.source_works:
+            self._state.last_failure = error.reason
             breaker.failed(now, probe=self._probe)
         elif error is None or isinstance(error, CallFailed):
             breaker.succeeded()
@@ -157,17 +179,27 @@ class SourceLimits:
         started = self._start(source, state, now)
         return started if isinstance(started, Permit) else self._queue_up(source, state, started)
 
+    def open_breakers(self) -> list[OpenBreaker]:
+        """Of this process: each has its own."""
+        with self._lock:
+            states = [*self._states.values()]
+        return [found for found in map(_open_breaker, states) if found]
+
     def _state_of(self, source: Source) -> _State:
         key = hsa_key(source.hsa_id)
         with self._lock:
             if key not in self._states:
-                self._states[key] = _State(SlotQueue(key, self._slots), Breaker(self._policy))
+                self._states[key] = _State(
+                    source.hsa_id, SlotQueue(key, self._slots), Breaker(self._policy)
+                )
             return self._states[key]
 
     def _obstacle(self, source: Source, state: _State, now: datetime) -> _Obstacle | None:
+        if source.paused:
+            return _Obstacle(WaitReason.SOURCE_PAUSED, now + _PAUSE)
         next_try = state.breaker.next_try(now)
         if next_try is not None:
-            return _Obstacle(WaitReason.SOURCE_CLOSED, next_try)
+            return _Obstacle(WaitReason.BREAKER_OPEN, next_try)
         if state.in_flight >= min(source.calls_in_flight, self._most_in_flight):
             return _Obstacle(WaitReason.SOURCE_SATURATED, now + SECOND)
         if not state.pace.allows(now):
@@ -191,6 +223,14 @@ class SourceLimits:
     def _next_slot(self, source: Source, state: _State, *, not_before: datetime) -> datetime:
         with state.line_lock:
             return state.line.next(self._clock(), not_before=not_before, spacing=_spacing(source))
+
+
+def _open_breaker(state: _State) -> OpenBreaker | None:
+    with state.lock:
+        until, opened_at = state.breaker.open_until, state.opened_at
+        if until is None or opened_at is None:
+            return None
+        return OpenBreaker(state.hsa_id, state.last_failure, opened_at, until)
 
 
 def _spacing(source: Source) -> timedelta:

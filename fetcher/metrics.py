@@ -1,10 +1,15 @@
 """What the fetcher counts, beside the counts of every stage; and the lines it writes with them."""
 
+from collections.abc import Iterable
+
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
-from fetcher.limits import Source
+from fetcher.answers import RetryReason
+from fetcher.handler import DeadReason, DropReason
+from fetcher.limits import Source, WaitReason
 from fetcher.verification import Mismatch
+from shared.base.metrics import REPLY_MISMATCHES, declare_outcomes
 
 log = structlog.get_logger()
 
@@ -15,27 +20,43 @@ CALL_SECONDS = Histogram(
     ["source"],
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 20, 30, 60),
 )
-CLOSED = Gauge(
-    "budkavle_source_closed", "1 while the circuit breaker keeps a source closed.", ["source"]
+BREAKER_OPEN = Gauge(
+    "budkavle_breaker_open",
+    "1 while the circuit breaker of a source is open or half-open, 0 while it is closed.",
+    ["source"],
 )
-MISMATCHES = Counter(
-    "budkavle_reply_mismatches_total",
-    "Replies about another patient, unit or booking than asked for: a safety incident each.",
-    ["source", "differs"],
+
+
+declare_outcomes(
+    "fetcher",
+    {
+        "publish": [""],
+        "drop": DropReason,
+        "postpone": WaitReason,
+        "retry": RetryReason,
+        "dead": [*RetryReason, *DeadReason],
+    },
 )
 
 
 class SourceWatch:
     """Counts, for the limits and the handler."""
 
+    def activated(self, sources: Iterable[Source]) -> None:
+        """Give each source its series, at 0: a series that is born at 1 shows no rise."""
+        for source in sources:
+            BREAKER_OPEN.labels(source.hsa_id)
+            for what in Mismatch:
+                REPLY_MISMATCHES.labels(source.hsa_id, what)
+
     def call_ended(self, source: Source, result: str, seconds: float) -> None:
         CALLS.labels(source.hsa_id, result).inc()
         CALL_SECONDS.labels(source.hsa_id).observe(seconds)
 
-    def source_closed(self, source: Source, *, closed: bool) -> None:
-        CLOSED.labels(source.hsa_id).set(closed)
-        log.warning("source_closed" if closed else "source_opened", source=source.hsa_id)
+    def breaker_changed(self, source: Source, *, is_open: bool) -> None:
+        BREAKER_OPEN.labels(source.hsa_id).set(is_open)
+        log.warning("breaker_opened" if is_open else "breaker_closed", source=source.hsa_id)
 
     def mismatch(self, source: Source, what: Mismatch) -> None:
-        MISMATCHES.labels(source.hsa_id, what).inc()
+        REPLY_MISMATCHES.labels(source.hsa_id, what).inc()
         log.error("reply_mismatch", source=source.hsa_id, differs=what)

@@ -19,13 +19,13 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import ceil
-from pathlib import Path
 from typing import Any
 
 import pycurl
 
 from fetcher.answers import CallFailed, RetryReason, ShortTrouble
 from shared.base.certificates import PemFiles, Renewal
+from shared.base.curl import UNSENT_HEADERS, error_name, trust_options
 
 _CHARSET = re.compile(rb"charset=[\"']?([\w.:-]+)", re.IGNORECASE)
 #: How often certificate files are looked at for renewal, in seconds.
@@ -41,16 +41,12 @@ _SHORT_TROUBLES = {
     pycurl.E_SEND_ERROR,
     pycurl.E_RECV_ERROR,
 }
-#: Headers that libcurl would send of its own accord.
-_UNSENT = (b"Accept:", b"Expect:")
 #: What tells libcurl to give up a reply: as many bytes were never handed over.
 _STOP = -1
 Options = Mapping[int, Any]
 
 #: No certificate of ours; the machine's own authorities are trusted.
 _NO_FILES = PemFiles()
-
-_NAMES = {code: name for name, code in vars(pycurl).items() if name.startswith("E_")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +110,7 @@ class Platform:
             return len(piece) if len(content) <= self._max_bytes else _STOP
 
         lines = (f"{name}: {value}".encode("latin-1") for name, value in headers.items())
-        curl.setopt(pycurl.HTTPHEADER, [*_UNSENT, *lines])
+        curl.setopt(pycurl.HTTPHEADER, [*UNSENT_HEADERS, *lines])
         curl.setopt(pycurl.POSTFIELDS, body)
         curl.setopt(pycurl.WRITEFUNCTION, take)
         try:
@@ -191,27 +187,16 @@ def tls_options(files: PemFiles) -> Options:
     (`ssl.SSLError` is one) when a file is missing or not what it must be.
     """
     files.load_into(ssl.create_default_context())  # Python looks at files at once, libcurl later
-    options = _authorities(files.ca)
+    options: dict[int, Any] = trust_options(files.ca)
     if files.certificate:
         options[pycurl.SSLCERT_BLOB] = files.certificate.read_bytes()
         options[pycurl.SSLKEY_BLOB] = (files.key or files.certificate).read_bytes()
     return options
 
 
-def _authorities(ca: Path | None) -> dict[int, Any]:
-    if ca:
-        return {pycurl.CAINFO_BLOB: ca.read_bytes()}
-    own = ssl.get_default_verify_paths()
-    return {
-        option: path
-        for option, path in ((pycurl.CAINFO, own.cafile), (pycurl.CAPATH, own.capath))
-        if path
-    }
-
-
 def translated(code: int) -> CallFailed:
     """What an error of libcurl means to us, with its name and none of its text."""
-    name = _NAMES.get(code, f"E_{code}")
+    name = error_name(code)
     if code in _SHORT_TROUBLES:
         return ShortTrouble(RetryReason.UNREACHABLE, name)
     late = code == pycurl.E_OPERATION_TIMEDOUT

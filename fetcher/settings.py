@@ -63,30 +63,21 @@ class FetcherSettings(CommonSettings):
         None, description="PEM file of its key, unless it stands in the same file."
     )
     fetcher_breaker_failures: int = Field(
-        5, ge=1, description="After so many failures in a row a source is closed."
+        5, ge=1, description="After so many failures in a row a source's circuit breaker opens."
     )
     fetcher_breaker_first_seconds: float = Field(
-        5, gt=0, description="How long a source is closed at first; doubles with each failed probe."
+        5,
+        gt=0,
+        description="How long the breaker is open at first; doubles with each failed probe.",
     )
     fetcher_breaker_longest_seconds: float = Field(
-        120, gt=0, description="How long a source is closed at most before it is probed again."
+        120, gt=0, description="How long the breaker is open at most before the next probe."
     )
     fetcher_unknown_booking_fault: Annotated[str, AfterValidator(_is_pattern)] = Field(
         UNKNOWN_BOOKING_FAULT,
         description="Regular expression: a Fault whose text it matches says that the booking is"
         " not known. All other Faults are retried.",
     )
-
-    fetcher_patience_seconds: float = Field(
-        120,
-        ge=0,
-        description="How long a source may take to show a booking that it has announced. It is"
-        " asked again at doubling intervals; after that the booking counts as gone.",
-    )
-
-    @property
-    def patience(self) -> timedelta:
-        return timedelta(seconds=self.fetcher_patience_seconds)
 
     @property
     def most_in_flight(self) -> int:

@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from math import ceil
 from typing import Protocol
 
+from shared.base.clock import is_of_the_future
+
 SECOND = timedelta(seconds=1)
 
 #: How far ahead of its slot a call may go, and how long after it an unused slot is still good.
@@ -29,7 +31,9 @@ _BURST = 3 * SECOND
 class Slots(Protocol):
     """The line of slots that all processes share."""
 
-    def reserve(self, hsa_key: str, *, not_before: datetime, span: timedelta) -> datetime:
+    def reserve(
+        self, hsa_key: str, *, now: datetime, not_before: datetime, span: timedelta
+    ) -> datetime:
         """Take the next `span` of the line that begins at `not_before` or later; its beginning.
 
         Raises `Unavailable`.
@@ -43,22 +47,28 @@ class SlotQueue:
         self._hsa_key = hsa_key
         self._slots = slots
         self._block: deque[datetime] = deque()
+        self._reserved_at: datetime | None = None
         self._busy = False
 
     def next(self, now: datetime, *, not_before: datetime, spacing: timedelta) -> datetime:
         """A slot of this call's own, `not_before` or later. Raises `Unavailable`."""
+        if is_of_the_future(self._reserved_at, now):
+            self._block.clear()
         while self._block and self._block[0] < not_before - TOLERANCE:
             self._block.popleft()
         if not self._block:
-            self._take_block(not_before, spacing)
+            self._take_block(now, not_before, spacing)
         slot = self._block.popleft()
         self._busy = slot > now + TOLERANCE
         return slot
 
-    def _take_block(self, not_before: datetime, spacing: timedelta) -> None:
+    def _take_block(self, now: datetime, not_before: datetime, spacing: timedelta) -> None:
         wanted = ceil((_BUSY_BLOCK if self._busy else _FREE_BLOCK) / spacing)
         size = min(wanted, _LARGEST_BLOCK)
-        first = self._slots.reserve(self._hsa_key, not_before=not_before, span=size * spacing)
+        first = self._slots.reserve(
+            self._hsa_key, now=now, not_before=not_before, span=size * spacing
+        )
+        self._reserved_at = now
         self._block.extend(first + spacing * number for number in range(size))
 
 
@@ -71,9 +81,13 @@ class Pace:
 
     def __init__(self) -> None:
         self._paid_until: datetime | None = None
+        self._started_at: datetime | None = None
 
     def allows(self, now: datetime) -> bool:
+        if is_of_the_future(self._started_at, now):  # the clock went back
+            self._paid_until = None
         return self._paid_until is None or self._paid_until <= now + _BURST
 
     def start(self, now: datetime, spacing: timedelta) -> None:
         self._paid_until = max(self._paid_until or now, now) + spacing
+        self._started_at = now

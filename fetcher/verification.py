@@ -15,15 +15,20 @@ class Mismatch(StrEnum):
     BOOKING = "booking"
 
 
+def same_person(one: str, other: str) -> bool:
+    return one.upper() == other.upper()
+
+
 def mismatch(asked: BookingKey, timeslot: Timeslot | None) -> Mismatch | None:
     """What of `timeslot` differs from what was asked for; None when nothing does.
 
-    An identity that the source left out does not differ: the contract makes patient and booking
-    optional. HSA-ids compare without regard to case, and so do the letters in person numbers.
+    A unit or a booking that the source left out does not differ: the contract makes them optional.
+    A patient left out does: nothing shows whose booking it is. HSA-ids compare without regard to
+    case, and so do the letters in person numbers.
     """
     if timeslot is None:
         return None
-    if timeslot.patient and timeslot.patient.upper() != asked.patient.upper():
+    if not same_person(timeslot.patient, asked.patient):
         return Mismatch.PATIENT
     if timeslot.details.unit and not same_hsa_id(timeslot.details.unit, asked.logical_address):
         return Mismatch.UNIT

@@ -3,12 +3,15 @@
 import sys
 
 from filter.handler import Filter
-from filter.metrics import count_dropped, report_refused
+from filter.metrics import report_dropped, report_refused
 from filter.settings import FilterSettings
+from filter.unknown import UnknownReport
+from shared.base.clock import utcnow
 from shared.stage.process import run_stage, start
 from shared.store.engine import open_database
 from shared.store.migrate import ensure_sqlite
 from shared.store.sources import CachedRegister, SourceRegister
+from shared.store.unknown_sources import UnknownSources
 
 
 def run(settings: FilterSettings) -> int:
@@ -17,13 +20,16 @@ def run(settings: FilterSettings) -> int:
     database = open_database(url)
     register = SourceRegister(database)
     sources = CachedRegister(lambda: register.snapshot(settings.environment))
+    handler = Filter(sources, report_dropped, report_refused)
     return run_stage(
         "filter",
-        Filter(sources, count_dropped, report_refused),
+        handler,
         settings,
         concurrency=settings.filter_concurrency,
         prefetch=settings.filter_prefetch,
+        handle_batch=handler.handle_batch,
         checks={"register": sources.ready},
+        report=UnknownReport(UnknownSources(database), settings.environment, utcnow),
         closers=[database.close],
     )
 

@@ -1,38 +1,46 @@
 """The decision: which changes a notification holds for us."""
 
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from filter.refused import Verdict, by_system, explained, reread
 from filter.rules import (
     Change,
+    Dropped,
     DropReason,
     Event,
+    changes_of,
+    is_scheduling,
     one_per_booking,
-    pair,
     why_not_ours,
 )
 from shared.base.ids import spell
-from shared.booking.identity import SCHEDULING
-from shared.booking.messages import BookingChange, Notification
+from shared.booking.identity import SCHEDULING, hsa_key
+from shared.booking.messages import BookingChange, FetchedBooking, Notification
 from shared.relay.outcomes import DeadLetter, Drop, Outcome, Publish
 
 
 class ActivatedSources(Protocol):
-    """The register: `find` answers None for a system that is not activated here.
+    """The register of activated booking systems.
 
-    Raises `Unavailable` when that cannot be known; the notification then waits.
+    `find_all` answers which of `hsa_ids` are activated here, by `hsa_key`, as it stands after the
+    call began. Raises `Unavailable` when that cannot be known; the notifications then wait.
     """
 
-    def find(self, hsa_id: str) -> object | None: ...
+    def find_all(self, hsa_ids: Iterable[str]) -> Container[str]: ...
 
 
-class CountDropped(Protocol):
-    """Counts `number` engagements that went no further."""
+class ReportDropped(Protocol):
+    """Counts and logs the engagements of a notification that went no further for one `reason`.
 
-    def __call__(self, reason: DropReason, number: int) -> None: ...
+    `systems`: how many of each booking system (`hsa_key`).
+    """
+
+    def __call__(
+        self, notification: Notification, reason: DropReason, systems: Mapping[str, int]
+    ) -> None: ...
 
 
 class ReportRefused(Protocol):
@@ -57,69 +65,109 @@ class Filter:
     def __init__(
         self,
         sources: ActivatedSources,
-        count_dropped: CountDropped,
+        report_dropped: ReportDropped,
         report_refused: ReportRefused,
     ) -> None:
         self._sources = sources
-        self._count_dropped = count_dropped
+        self._report_dropped = report_dropped
         self._report_refused = report_refused
 
     def __call__(self, notification: Notification) -> Outcome:
-        if not notification.refused:
-            return self._passed_on(notification)
-        taken, odd = reread(notification.refused)
-        engagements = (*notification.engagements, *taken)
-        apart = tuple(by_system(notification, odd))
-        if len(apart) == 1 and not engagements:
-            return self._refused(odd)
-        if not engagements:
-            return Publish(apart)
-        outcome = self._passed_on(
-            notification.model_copy(update={"engagements": engagements, "refused": ()})
-        )
-        changes = outcome.messages if isinstance(outcome, Publish) else ()
-        return Publish((*changes, *apart)) if apart else outcome
+        [outcome] = self.handle_batch([notification])
+        return outcome
 
-    def _refused(self, odd: tuple[Verdict, ...]) -> Outcome:
+    def handle_batch(self, several: Sequence[Notification]) -> list[Outcome]:
+        """The outcome of each. All of them ask the register once: a flood of notifications of
+        systems that are not activated would read it as often otherwise."""
+        opened = [_opened(notification) for notification in several]
+        systems = {system for one in opened for system in one.systems()}
+        activated = self._sources.find_all(systems) if systems else ()
+        return [self._handle(one, activated) for one in opened]
+
+    def _handle(self, opened: "_Opened", activated: Container[str]) -> Outcome:
+        if opened.is_odd_alone:
+            return self._refused(opened, activated)
+        if not opened.notification.engagements:
+            return Publish(opened.apart)
+        outcome = self._passed_on(opened.notification, activated)
+        changes = outcome.messages if isinstance(outcome, Publish) else ()
+        return Publish((*changes, *opened.apart)) if opened.apart else outcome
+
+    def _refused(self, opened: "_Opened", activated: Container[str]) -> Outcome:
         """All of them are of one system. One that cannot be read may be activated."""
-        source = odd[0].source_system
-        activated = bool(source) and self._is_activated(source)
-        kept = activated or not source
-        self._report_refused(odd, activated=activated, kept=kept)
+        source = hsa_key(opened.odd[0].source_system)
+        is_activated = source in activated
+        kept = is_activated or not source
+        self._report_refused(opened.odd, activated=is_activated, kept=kept)
         if kept:
-            return DeadLetter(DeadReason.ENGAGEMENT_REFUSED, explained(odd))
-        self._count_dropped(DropReason.NOT_ACTIVATED, len(odd))
+            return DeadLetter(DeadReason.ENGAGEMENT_REFUSED, explained(opened.odd))
+        number = {source: len(opened.odd)}
+        self._report_dropped(opened.notification, DropReason.NOT_ACTIVATED, number)
         return Drop(DropReason.NOT_ACTIVATED)
 
-    def _passed_on(self, notification: Notification) -> Outcome:
-        ours, foreign = self._split(notification)
+    def _passed_on(self, notification: Notification, activated: Container[str]) -> Outcome:
+        ours, foreign = _split(notification, activated)
         events, needless = one_per_booking(ours)
         if foreign or needless:
-            dropped = Counter([*foreign, *needless])
-            for reason, number in dropped.items():
-                self._count_dropped(reason, number)
+            dropped = [*foreign, *needless]
+            self._report(notification, dropped)
             if not events:
-                return Drop(_common_reason(dropped))
-        return Publish(tuple(_message(notification, change) for change in pair(events)))
+                return Drop(_common_reason({reason for reason, _ in dropped}))
+        changes = [_message(notification, change) for change in changes_of(events)]
+        return Publish((*map(_removal_taken, _removals(changes)), *changes))
 
-    def _split(self, notification: Notification) -> tuple[list[Event], list[DropReason]]:
-        """The events that are ours, and the reasons why the others are not."""
-        ours: list[Event] = []
-        foreign: list[DropReason] = []
-        for position, engagement in enumerate(notification.engagements):
-            reason = why_not_ours(engagement, self._is_activated)
-            if reason is None:
-                ours.append(Event(position, engagement))
-            else:
-                foreign.append(reason)
-        return ours, foreign
-
-    def _is_activated(self, hsa_id: str) -> bool:
-        return self._sources.find(hsa_id) is not None
+    def _report(self, notification: Notification, dropped: Sequence[Dropped]) -> None:
+        systems: dict[DropReason, Counter[str]] = defaultdict(Counter)
+        for reason, engagement in dropped:
+            systems[reason][hsa_key(engagement.source_system)] += 1
+        for reason, numbers in systems.items():
+            self._report_dropped(notification, reason, numbers)
 
 
-def _common_reason(dropped: Mapping[DropReason, int]) -> DropReason:
-    return next(iter(dropped)) if len(dropped) == 1 else DropReason.NOTHING_OURS
+class _Opened(NamedTuple):
+    """A notification whose refused engagements have been read again."""
+
+    notification: Notification  # with all engagements that can be taken
+    odd: tuple[Verdict, ...]
+    apart: tuple[Notification, ...]  # the odd ones, a message for each system
+
+    @property
+    def is_odd_alone(self) -> bool:
+        return len(self.apart) == 1 and not self.notification.engagements
+
+    def systems(self) -> set[str]:
+        """The booking systems of which it must be known whether they are activated."""
+        if self.is_odd_alone:
+            return {self.odd[0].source_system} - {""}
+        return {one.source_system for one in self.notification.engagements if is_scheduling(one)}
+
+
+def _opened(notification: Notification) -> _Opened:
+    if not notification.refused:
+        return _Opened(notification, (), ())
+    taken, odd = reread(notification.refused)
+    engagements = (*notification.engagements, *taken)
+    sound = notification.model_copy(update={"engagements": engagements, "refused": ()})
+    return _Opened(sound, odd, tuple(by_system(notification, odd)))
+
+
+def _split(
+    notification: Notification, activated: Container[str]
+) -> tuple[list[Event], list[Dropped]]:
+    """The events that are ours, and the engagements that are not, with the reason."""
+    ours: list[Event] = []
+    foreign: list[Dropped] = []
+    for position, engagement in enumerate(notification.engagements):
+        reason = why_not_ours(engagement, activated)
+        if reason is None:
+            ours.append(Event(position, engagement))
+        else:
+            foreign.append(Dropped(reason, engagement))
+    return ours, foreign
+
+
+def _common_reason(reasons: Collection[DropReason]) -> DropReason:
+    return next(iter(reasons)) if len(reasons) == 1 else DropReason.NOTHING_OURS
 
 
 def _message(notification: Notification, change: Change) -> BookingChange:
@@ -135,5 +183,17 @@ def _message(notification: Notification, change: Change) -> BookingChange:
         deleted=engagement.deleted,
         service_domain=SCHEDULING,
         most_recent_content=engagement.most_recent_content,
-        replaces=change.replaces,
+        same_request=change.same_request,
+        corrected=change.event.corrects,
+        renumbered=change.renumbered,
     )
+
+
+def _removals(changes: Iterable[BookingChange]) -> Iterator[BookingChange]:
+    return (change for change in changes if change.deleted)
+
+
+def _removal_taken(change: BookingChange) -> FetchedBooking:
+    """Tells the composer of a removal before its source has answered, which may take a while."""
+    said = {**change.said, "change_id": f"{change.change_id}.taken"}
+    return FetchedBooking(**said, fetched_at=change.received_at, details=None, asked=False)

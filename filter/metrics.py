@@ -1,9 +1,11 @@
-"""How many engagements go no further, by reason.
+"""How many engagements go no further, by reason, and of which booking systems.
 
 `budkavle_outcomes_total` counts queue messages; one may hold many engagements.
 """
 
 from collections import Counter as Count
+from collections.abc import Mapping
+from itertools import islice
 from threading import Lock
 
 import structlog
@@ -11,17 +13,27 @@ from prometheus_client import Counter
 
 from filter.refused import Verdict
 from filter.rules import DropReason
+from shared.base.metrics import declare_outcomes
+from shared.base.redaction import redact
 from shared.booking.identity import hsa_key
+from shared.booking.messages import Notification
 
 log = structlog.get_logger()
 
 #: How many booking systems that are not activated have a label of their own.
 _MOST_STRANGERS = 100
+#: How many booking systems one log line names at most.
+_SYSTEMS_IN_A_LINE = 20
 
 ENGAGEMENTS_DROPPED = Counter(
     "budkavle_filter_engagements_dropped_total",
     "Engagements that the filter dropped, by reason.",
     ["reason"],
+)
+NOT_ACTIVATED = Counter(
+    "budkavle_filter_not_activated_total",
+    "Engagements of booking systems that are not activated; `other` beyond the first 100 systems.",
+    ["source"],
 )
 ENGAGEMENTS_REFUSED = Counter(
     "budkavle_filter_engagements_refused_total",
@@ -29,9 +41,9 @@ ENGAGEMENTS_REFUSED = Counter(
     ["source", "element", "flaw", "kept"],
 )
 
-
-def count_dropped(reason: DropReason, number: int) -> None:
-    ENGAGEMENTS_DROPPED.labels(reason).inc(number)
+declare_outcomes("filter", {"publish": [""], "drop": DropReason})
+for _reason in DropReason:
+    ENGAGEMENTS_DROPPED.labels(_reason)
 
 
 class SystemLabels:
@@ -49,7 +61,7 @@ class SystemLabels:
     def label(self, source_system: str, *, activated: bool) -> str:
         if not source_system:
             return "unreadable"
-        key = hsa_key(source_system)
+        key = redact(hsa_key(source_system))
         return key if activated or self._is_known(key) else "other"
 
     def _is_known(self, key: str) -> bool:
@@ -60,6 +72,23 @@ class SystemLabels:
 
 
 _systems = SystemLabels()
+
+
+def report_dropped(
+    notification: Notification, reason: DropReason, systems: Mapping[str, int]
+) -> None:
+    number = sum(systems.values())
+    ENGAGEMENTS_DROPPED.labels(reason).inc(number)
+    if reason is DropReason.NOT_ACTIVATED:
+        for system, engagements in systems.items():
+            NOT_ACTIVATED.labels(_systems.label(system, activated=False)).inc(engagements)
+    log.info(
+        "engagements_dropped",
+        reason=reason,
+        number=number,
+        sources=" ".join(islice(systems, _SYSTEMS_IN_A_LINE)),
+        **notification.log_context,
+    )
 
 
 def report_refused(odd: tuple[Verdict, ...], *, activated: bool, kept: bool) -> None:
@@ -76,3 +105,14 @@ def report_refused(odd: tuple[Verdict, ...], *, activated: bool, kept: bool) -> 
             number=number,
             kept=kept,
         )
+
+
+def not_activated() -> dict[str, int]:
+    """How many engagements were dropped of each system that has a label of its own."""
+    samples = (sample for family in NOT_ACTIVATED.collect() for sample in family.samples)
+    counted = {
+        sample.labels["source"]: int(sample.value)
+        for sample in samples
+        if sample.name.endswith("_total")
+    }
+    return {key: number for key, number in counted.items() if key not in {"other", "unreadable"}}

@@ -4,12 +4,16 @@ Sources: docs/domain.md, "ProcessNotification" and "What removal means".
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import NamedTuple
 
 from shared.booking.identity import SCHEDULING, BookingKey, hsa_key, service_domain
-from shared.booking.messages import Engagement
+from shared.booking.messages import Engagement, RequestMember
+
+#: Of more bookings of one patient in one request, only those with the same id are named together.
+_MOST_MEMBERS = 50
 
 
 class DropReason(StrEnum):
@@ -20,6 +24,13 @@ class DropReason(StrEnum):
     CORRECTED = "corrected"  # removed and created again at once: only attributes of it changed
     REPEATED = "repeated"  # the same booking stands in the request more than once
     NOTHING_OURS = "nothing_ours"  # of the whole request, for more than one of these reasons
+
+
+class Dropped(NamedTuple):
+    """An engagement that goes no further."""
+
+    reason: DropReason
+    engagement: Engagement
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,24 +53,29 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What happened to one booking. `replaces` is the one it took over from, on a rebooking."""
+    """What happened to one booking, and what else of the request may belong to it."""
 
     event: Event
-    replaces: BookingKey | None = None
+    same_request: tuple[RequestMember, ...] = ()
+    renumbered: str | None = None  # the other person number
 
 
-def why_not_ours(engagement: Engagement, is_activated: Callable[[str], bool]) -> DropReason | None:
-    """None when it is ours.
+def is_scheduling(engagement: Engagement) -> bool:
+    return service_domain(engagement.service_domain) == SCHEDULING
+
+
+def why_not_ours(engagement: Engagement, activated: Container[str]) -> DropReason | None:
+    """None when it is ours. `activated` holds the `hsa_key` of booking systems.
 
     The categorization is not judged: it is one of a few words today, and nothing we do follows
     from it. What the booking is, its booking system says.
     """
-    if service_domain(engagement.service_domain) != SCHEDULING:
+    if not is_scheduling(engagement):
         return DropReason.OTHER_DOMAIN
-    return None if is_activated(engagement.source_system) else DropReason.NOT_ACTIVATED
+    return None if hsa_key(engagement.source_system) in activated else DropReason.NOT_ACTIVATED
 
 
-def one_per_booking(events: Iterable[Event]) -> tuple[list[Event], list[DropReason]]:
+def one_per_booking(events: Iterable[Event]) -> tuple[list[Event], list[Dropped]]:
     """The one event of each booking that goes on, in their order, and why the others do not.
 
     Of a removal and a creation of one booking the creation goes on, in whichever order they
@@ -69,29 +85,35 @@ def one_per_booking(events: Iterable[Event]) -> tuple[list[Event], list[DropReas
     for event in events:
         of_booking[event.booking.digest].append(event)
     kept: list[Event] = []
-    dropped: list[DropReason] = []
+    dropped: list[Dropped] = []
     for same in of_booking.values():
         if len(same) == 1:  # as nearly always
             kept += same
             continue
         chosen = _telling(same)
         needless = [_why_needless(event, chosen) for event in same if event is not chosen]
-        kept.append(replace(chosen, corrects=DropReason.CORRECTED in needless))
+        corrects = any(reason is DropReason.CORRECTED for reason, _ in needless)
+        kept.append(replace(chosen, corrects=corrects))
         dropped.extend(needless)
     return sorted(kept, key=lambda event: event.position), dropped
 
 
-def pair(events: Sequence[Event]) -> list[Change]:
-    """Changes in the order of `events`, with a rebooking by remove-and-create as one change.
+def changes_of(events: Sequence[Event]) -> list[Change]:
+    """What happened to each booking: removals first, so that the source is asked about them first.
 
-    They are a pair when the patient has exactly one removal and exactly one new booking in that
-    booking system. Anything else is ambiguous and nothing is guessed.
+    Which creation takes the place of which removal is not decided here: that takes what the source
+    says of both.
     """
+    renumbered = _renumbered(events)
     groups: dict[tuple[str, str], list[Event]] = defaultdict(list)
     for event in events:
         groups[_patient_and_system(event)].append(event)
-    changes = (change for group in groups.values() for change in _changes(group))
-    return sorted(changes, key=lambda change: change.event.position)
+    changes = [
+        Change(event, members, renumbered.get(event.position))
+        for group in groups.values()
+        for event, members in _with_members(group)
+    ]
+    return sorted(changes, key=lambda change: (not change.event.deleted, change.event.position))
 
 
 def _telling(same: Sequence[Event]) -> Event:
@@ -99,19 +121,43 @@ def _telling(same: Sequence[Event]) -> Event:
     return max(same, key=lambda event: (not event.deleted, event.position))
 
 
-def _why_needless(event: Event, chosen: Event) -> DropReason:
-    return DropReason.REPEATED if event.deleted == chosen.deleted else DropReason.CORRECTED
+def _why_needless(event: Event, chosen: Event) -> Dropped:
+    repeated = event.deleted == chosen.deleted
+    return Dropped(DropReason.REPEATED if repeated else DropReason.CORRECTED, event.engagement)
 
 
 def _patient_and_system(event: Event) -> tuple[str, str]:
     return event.engagement.patient.upper(), hsa_key(event.engagement.source_system)
 
 
-def _changes(group: Sequence[Event]) -> list[Change]:
-    """What the events of one patient in one booking system amount to."""
-    removed = [event for event in group if event.deleted]
-    created = [event for event in group if not (event.deleted or event.corrects)]
-    if not len(removed) == len(created) == 1:
-        return [Change(event) for event in group]
-    others = [Change(event) for event in group if event not in (*removed, *created)]
-    return [Change(created[0], replaces=removed[0].booking), *others]
+def _with_members(group: Sequence[Event]) -> Iterator[tuple[Event, tuple[RequestMember, ...]]]:
+    """Each event of one patient in one booking system, with the others that may belong to it."""
+    new_or_gone = [event for event in group if not event.corrects]
+    if len({event.deleted for event in new_or_gone}) < 2:
+        yield from ((event, ()) for event in group)
+        return
+    for event in group:
+        others = [] if event.corrects else [one for one in new_or_gone if one is not event]
+        if len(others) > _MOST_MEMBERS:
+            booking_id = event.booking.booking_id
+            others = [one for one in others if one.booking.booking_id == booking_id]
+        yield event, tuple(RequestMember(booking=o.booking, deleted=o.deleted) for o in others)
+
+
+def _renumbered(events: Sequence[Event]) -> dict[int, str]:
+    """The other person number of bookings removed under one number and created under another.
+
+    By the event's place in the request.
+    """
+    same_booking: dict[tuple[str, str, str], list[Event]] = defaultdict(list)
+    for event in events:
+        booking = event.booking
+        unit = hsa_key(booking.logical_address)
+        same_booking[hsa_key(booking.source_system), unit, booking.booking_id].append(event)
+    other: dict[int, str] = {}
+    for same in same_booking.values():
+        if len(same) == 2 and same[0].deleted != same[1].deleted:
+            first, second = same
+            other[first.position] = second.booking.patient
+            other[second.position] = first.booking.patient
+    return other

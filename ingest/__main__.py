@@ -4,8 +4,9 @@ import asyncio
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from functools import partial
 from socket import socket
-from threading import Event, Thread
+from threading import Thread
 
 import structlog
 import uvicorn
@@ -20,17 +21,16 @@ from ingest.publisher import QueuePublisher
 from ingest.server import address_of, build_server, listen
 from ingest.settings import IngestSettings
 from ingest.tls import LiveTls
-from shared.base.clock import utcnow
+from shared.base.clock import SteadyClock, utcnow
 from shared.base.ids import new_id
 from shared.base.settings import blaming
 from shared.relay import open_broker
 from shared.relay.broker import Broker
 from shared.stage.health import HealthServer
-from shared.stage.process import announce_ready, start, stop_signal
+from shared.stage.heartbeat import Heartbeat
+from shared.stage.process import announce_when_ready, start, stop_signal
 
 log = structlog.get_logger()
-
-_READY_POLL_SECONDS = 0.05
 
 
 def build_endpoint(
@@ -53,7 +53,7 @@ def build_endpoint(
         publish,
         logical_address=settings.logical_address,
         max_body_bytes=settings.ingest_max_body_bytes,
-        clock=utcnow,
+        clock=SteadyClock(),
         name=new_id,
     )
     endpoint = SoapEndpoint(
@@ -90,15 +90,20 @@ def run(settings: IngestSettings) -> int:
         listener = listen(settings.ingest_bind)
     with blaming("BUDKAVLE_INGEST_TLS_CERTIFICATE, _KEY, _CLIENT_CA"):
         tls = LiveTls(settings.tls) if settings.tls else None
+    checks = {"broker": broker.ready}
+    heartbeat = Heartbeat("ingest", settings, checks)
     health.start()
+    heartbeat.start()
     url = f"{address_of(listener, tls=settings.tls is not None)}/ProcessNotification"
-    Thread(target=_announce, args=(broker, url, health.url, stopping), daemon=True).start()
+    ready = partial(announce_when_ready, url=url, health=health.url)
+    Thread(target=ready, args=("ingest", settings, checks, stopping), daemon=True).start()
     with ThreadPoolExecutor(settings.ingest_threads, "ingest") as threads:
         endpoint, wait = build_endpoint(settings, broker, threads)
         app = build_app(endpoint, {"broker": broker.ready})
         server = build_server(app, settings, tls.context if tls else None, wait.end_soon)
         drained = _serve(settings, server, tls, listener)
     stopping.set()
+    heartbeat.stop()
     broker.close()
     health.stop()
     log.info("stopped", drained=drained)
@@ -118,14 +123,6 @@ def _serve(
 
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         return runner.run(serve())
-
-
-def _announce(broker: Broker, url: str, health_url: str, stopping: Event) -> None:
-    while not broker.ready():
-        if stopping.wait(_READY_POLL_SECONDS):
-            return
-    announce_ready("ingest", url=url, health=health_url)
-    log.info("ready", url=url, health=health_url)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,15 @@ from shared.riv.xml import Element, parse_xml
 
 _PROCESS_NOTIFICATION = f"{{{PROCESS_NOTIFICATION}}}ProcessNotification"
 _PING = f"{{{PING}}}PingForConfiguration"
+_UNDERSTOOD = frozenset({LOGICAL_ADDRESS})
 
 
 class OtherContract(ValueError):
     """The element in the envelope's body belongs to no contract that is provided here."""
+
+
+class NotUnderstood(ValueError):
+    """A header block that must be understood is not: the call may not be carried out without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +48,14 @@ class NotificationRequest:
 
 
 def read_call(body: bytes, *, encoding: str | None, max_bytes: int) -> Ping | NotificationRequest:
-    """Raises `MalformedXml`, `NotSoap` or `OtherContract` when the bytes are no call of ours."""
+    """Raises `MalformedXml`, `NotSoap` or `OtherContract` when the bytes are no call of ours.
+
+    Raises `NotUnderstood` when a header demands what we cannot do.
+    """
     root = parse_xml(body, max_bytes=max_bytes, encoding=encoding)
     envelope = parse_envelope(root)
+    if envelope.demands_more_than(_UNDERSTOOD):
+        raise NotUnderstood("a header block with mustUnderstand is not understood here")
     match envelope.body.tag:
         case tag if tag == _PROCESS_NOTIFICATION:
             return _notification_request(envelope)

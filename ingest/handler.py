@@ -11,6 +11,7 @@ Hence:
 - *Fault, Client* for bytes in which no ProcessNotification can be recognised. The index does not
   write such, so they were spoilt on the way, in which case sending again cures, or are not the
   index's. An ERROR here could lose a sound notification.
+- *Fault, MustUnderstand* for a header block that must be understood and is not (SOAP 1.1).
 - *Fault, Client* for another's address: people must mend the routing and then send again.
 - *Fault, Server* for all trouble of ours that lasts.
 """
@@ -21,7 +22,14 @@ from enum import StrEnum
 from threading import Semaphore
 from typing import Protocol
 
-from ingest.calls import Call, NotificationRequest, OtherContract, Ping, read_call
+from ingest.calls import (
+    Call,
+    NotificationRequest,
+    NotUnderstood,
+    OtherContract,
+    Ping,
+    read_call,
+)
 from ingest.engagements import Judged, NoEngagements, Refusal
 from shared.base.clock import Clock
 from shared.base.errors import Unavailable
@@ -45,6 +53,7 @@ class FaultReason(StrEnum):
     MALFORMED_XML = "malformed_xml"
     NOT_SOAP = "not_soap"
     OTHER_CONTRACT = "other_contract"
+    NOT_UNDERSTOOD = "not_understood"  # a header block with mustUnderstand="1"
     WRONG_ADDRESS = "wrong_address"
     QUEUE_UNAVAILABLE = "queue_unavailable"
     BUG = "bug"
@@ -156,7 +165,7 @@ class NotificationHandler:
                 judged = request.engagements()
         except NoEngagements as error:
             return Refused(RefusalReason.INVALID, str(error))
-        except (MalformedXml, NotSoap, OtherContract) as error:
+        except (MalformedXml, NotSoap, NotUnderstood, OtherContract) as error:
             return _not_a_call(error)
         return self._store(call, judged, addressed=bool(request.logical_address))
 
@@ -203,7 +212,7 @@ def _wrong_address() -> Faulted:
     return Faulted(FaultReason.WRONG_ADDRESS, "Client", text)
 
 
-def _not_a_call(error: MalformedXml | NotSoap | OtherContract) -> Faulted:
+def _not_a_call(error: MalformedXml | NotSoap | NotUnderstood | OtherContract) -> Faulted:
     text = f"No call could be read: {error}."
     match error:
         case MalformedXml():
@@ -212,5 +221,7 @@ def _not_a_call(error: MalformedXml | NotSoap | OtherContract) -> Faulted:
             return Faulted(FaultReason.NOT_SOAP, "VersionMismatch", text)
         case NotSoap():
             return Faulted(FaultReason.NOT_SOAP, "Client", text)
+        case NotUnderstood():
+            return Faulted(FaultReason.NOT_UNDERSTOOD, "MustUnderstand", text)
         case OtherContract():
             return Faulted(FaultReason.OTHER_CONTRACT, "Client", text)

@@ -2,6 +2,9 @@
 
 from prometheus_client import Counter, Gauge
 
+from ingest.handler import FaultReason, RefusalReason
+from shared.base.metrics import declare_outcomes
+
 ENGAGEMENTS = Counter("budkavle_ingest_engagements_total", "Engagements in accepted requests.")
 REFUSED = Counter(
     "budkavle_ingest_engagements_refused_total",
@@ -13,3 +16,7 @@ IGNORED = Counter(
     "Engagements of other service domains that could not be read; all others the filter counts.",
 )
 HELD = Gauge("budkavle_ingest_held_requests", "Requests that wait for the broker to come back.")
+
+declare_outcomes(
+    "ingest", {"publish": [""], "ping": [""], "refuse": RefusalReason, "fault": FaultReason}
+)

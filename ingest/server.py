@@ -72,6 +72,29 @@ class DrainingServer(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+class EdgeConfig(uvicorn.Config):
+    """A TLS handshake, too, must be whole within `read_seconds`.
+
+    uvicorn leaves it asyncio's minute, and counts a connection only when it is over.
+    """
+
+    def __init__(self, app: Starlette, *, read_seconds: float, **named: Any) -> None:
+        super().__init__(app, **named)
+        self._read_seconds = read_seconds
+
+    def get_loop_factory(self) -> Callable[[], asyncio.AbstractEventLoop]:
+        make = super().get_loop_factory() or asyncio.new_event_loop
+
+        def new_loop() -> asyncio.AbstractEventLoop:
+            loop = make()
+            if self.is_ssl:
+                create = partial(loop.create_server, ssl_handshake_timeout=self._read_seconds)
+                loop.create_server = create  # type: ignore[method-assign]
+            return loop
+
+        return new_loop
+
+
 def build_server(
     app: Starlette,
     settings: IngestSettings,
@@ -84,9 +107,10 @@ def build_server(
         read_seconds=settings.ingest_read_seconds,
         max_connections=settings.ingest_max_connections,
     )
-    config = uvicorn.Config(
+    config = EdgeConfig(
         app,
-        http=protocol,  # type: ignore[arg-type]
+        read_seconds=settings.ingest_read_seconds,
+        http=protocol,
         ws="none",
         lifespan="off",
         log_config=None,

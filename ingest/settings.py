@@ -1,7 +1,7 @@
 """What the gateway can be told."""
 
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -13,6 +13,8 @@ _MIB = 1024 * 1024
 
 
 class IngestSettings(CommonSettings):
+    stores: ClassVar[tuple[str, ...]] = ("broker_url",)
+
     ingest_bind: Bind = Field(
         "127.0.0.1:8080",
         description="host:port of the SOAP endpoint; its path is `/ProcessNotification`. Port 0:"

@@ -4,40 +4,52 @@ import ssl
 import sys
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import partial
 
+import structlog
+
+from notifier.channels import OutgoingChannel
 from notifier.delivery_reports import DeliveryReports, report_url
 from notifier.email_smtp import SmtpSender
-from notifier.handler import Lane, Notifier
-from notifier.mail_server import MailServer
+from notifier.handler import Notifier
 from notifier.metrics import observe
-from notifier.pacing import Bulkhead, Pause, Slots
+from notifier.pacing import Bulkhead, CircuitBreaker, Slots
 from notifier.settings import NotifierSettings
 from notifier.sms_46elks import Account, Sms46elks
-from notifier.texts import Texts, UnfitText, load_texts
+from notifier.smtp_connections import SmtpServer
+from notifier.texts import Texts, load_texts
 from shared.base.clock import utcnow
 from shared.base.errors import WrongSettings
 from shared.base.settings import blaming
+from shared.base.text_folder import UnfitText
 from shared.booking.notices import Channel
 from shared.stage.process import run_stage, start
+from shared.store.clock import DatabaseClock
 from shared.store.contacts import ContactPreferences
 from shared.store.engine import open_database
 from shared.store.migrate import ensure_sqlite
 from shared.store.notices import NoticeStore
 
+log = structlog.get_logger()
+
+_PROVIDER_SETTINGS = {Channel.SMS: "BUDKAVLE_SMS_URL", Channel.EMAIL: "BUDKAVLE_SMTP_URL"}
+
 
 def run(settings: NotifierSettings) -> int:
-    lanes = build_lanes(settings, fit_texts(settings))
+    channels = outgoing_channels(settings, fit_texts(settings))
     url = settings.database_url.get_secret_value()
     ensure_sqlite(url)
     database = open_database(url, pool_size=settings.notifier_concurrency)
+    clock = DatabaseClock(database)
     notices = NoticeStore(database)
     notifier = Notifier(
         ContactPreferences(database),
         notices,
-        lanes,
+        channels,
         observe,
+        collecting=timedelta(seconds=settings.notifier_collect_seconds),
         sending_limit=timedelta(seconds=settings.notifier_sending_seconds),
-        clock=utcnow,
+        clock=clock,
     )
     return run_stage(
         "notifier",
@@ -45,7 +57,9 @@ def run(settings: NotifierSettings) -> int:
         settings,
         concurrency=settings.notifier_concurrency,
         prefetch=settings.notifier_prefetch,
-        checks={"database": database.ready},
+        checks={"database": database.ready, "clock": clock.agrees},
+        started=partial(log_missing_providers, channels),
+        report=lambda: {"channels_off": [each for each in Channel if each not in channels]},
         closers=[*start_reports(settings, notices), database.close],
     )
 
@@ -58,21 +72,32 @@ def fit_texts(settings: NotifierSettings) -> Texts:
         raise WrongSettings(f"BUDKAVLE_NOTIFIER_TEMPLATES: {error}") from error
 
 
-def build_lanes(settings: NotifierSettings, texts: Texts) -> Mapping[Channel, Lane]:
+def outgoing_channels(
+    settings: NotifierSettings, texts: Texts
+) -> Mapping[Channel, OutgoingChannel]:
     """The channels for which a provider is set. Here, and only here, providers are chosen."""
-    lanes = {}
+    channels = {}
     most = settings.sendings_of_one_channel
     if settings.sms_url:
-        lanes[Channel.SMS] = Lane(
+        channels[Channel.SMS] = OutgoingChannel(
             sms_provider(settings, texts),
-            Pause(),
+            CircuitBreaker(),
             settings.notifier_quiet_hours,
             Slots(settings.sms_per_minute),
             Bulkhead(most),
         )
     if settings.smtp_url:
-        lanes[Channel.EMAIL] = Lane(mail_sender(settings, texts), Pause(), bulkhead=Bulkhead(most))
-    return lanes
+        channels[Channel.EMAIL] = OutgoingChannel(
+            mail_sender(settings, texts), CircuitBreaker(), bulkhead=Bulkhead(most)
+        )
+    return channels
+
+
+def log_missing_providers(channels: Mapping[Channel, OutgoingChannel]) -> None:
+    """Orders for such a channel become dead letters (`channel_off`)."""
+    for channel, setting in _PROVIDER_SETTINGS.items():
+        if channel not in channels:
+            log.warning("no_provider", channel=channel, setting=setting)
 
 
 def sms_provider(settings: NotifierSettings, texts: Texts) -> Sms46elks:
@@ -90,7 +115,7 @@ def sms_provider(settings: NotifierSettings, texts: Texts) -> Sms46elks:
 
 def mail_sender(settings: NotifierSettings, texts: Texts) -> SmtpSender:
     encrypted = settings.smtp_starttls or settings.smtp_url.startswith("smtps:")
-    server = MailServer(
+    server = SmtpServer(
         settings.smtp_url,
         settings.smtp_username,
         settings.smtp_password.get_secret_value(),

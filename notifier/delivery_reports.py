@@ -35,12 +35,12 @@ _THREADS = 2
 
 _STATUSES = {"delivered": NoticeStatus.DELIVERED, "failed": NoticeStatus.FAILED}
 
-#: Writes a report down; whether it changed anything. As `NoticeStore.report`.
-Record = Callable[[str, NoticeStatus, str], bool]
+#: Writes a report down; how many notices it changed. As `NoticeStore.report`.
+Record = Callable[[str, NoticeStatus, str], int]
 
 
 def report_url(public_url: str, secret: str) -> str:
-    """Where the provider is told to send reports; the notice's id is still to be appended."""
+    """The address that the provider sends reports to; the notice's id is appended to it."""
     return f"{public_url.rstrip('/')}{_PATH}/{secret}"
 
 
@@ -81,7 +81,7 @@ class _Endpoint:
         )
 
     def _judge(self, notice_id: str, body: bytes) -> Response:
-        """2xx also for what is unknown, said before or says nothing new: a repeat tells no more."""
+        """2xx also for what is unknown, repeated or no news: sending it again would not help."""
         form = parse_qs(body.decode(errors="replace"))
         status = _STATUSES.get(form.get("status", [""])[0])
         if status is None:
@@ -91,7 +91,7 @@ class _Endpoint:
         except Unavailable as outage:
             log.warning("delivery_report_postponed", reason=outage.reason)
             return PlainTextResponse("try again\n", 503)
-        if changed:
+        for _ in range(changed):
             self._observe(Channel.SMS, status, "reported")
         return Response(status_code=204)
 

@@ -1,16 +1,17 @@
 """E-mail over SMTP, step by step, because what an answer means depends on the step.
 
-=======================  =========================  ==============================
-answer                   before the mail is sent    after its last dot
-=======================  =========================  ==============================
-as asked                 the next step              accepted (any 2xx)
-4xx, but 421             not taken now              not taken now
-5xx, but 530             never taken                never taken
-421, 530                 the server is away         the server is away
-anything else, or none   the server is away         uncertain: perhaps taken
-=======================  =========================  ==============================
+=======================  =======================  =============================
+answer                   before the mail is sent  after its last dot
+=======================  =======================  =============================
+as asked                 the next step            accepted (any 2xx)
+4xx, but 421             not taken now            not taken now
+5xx, but 530             never taken              never taken
+421, 530                 the server is down       the server is down
+anything else, or none   the server is down       uncertain: perhaps taken
+=======================  =======================  =============================
 
-The mail is sent after 354 to DATA. A refusal of the sender (MAIL) is a fault of ours: `Away`.
+The mail is sent after 354 to DATA. A refusal of the sender (MAIL) is a fault of ours, and counts as
+if the server were down.
 """
 
 import re
@@ -19,9 +20,10 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 
-from notifier.mail_server import TROUBLE, MailConnections, MailServer, is_positive
-from notifier.replies import Accepted, Away, Rejected, Reply, TryLater, Uncertain
+from notifier.results import Accepted, ProviderDown, Rejected, SendResult, TryLater, Uncertain
 from notifier.smtp_client import NO_CODE, SmtpClient
+from notifier.smtp_connections import TROUBLE, SmtpConnections, SmtpServer, is_positive
+from notifier.texts import Text
 from shared.base.clock import Clock
 from shared.base.deadline import Deadline
 
@@ -34,61 +36,53 @@ _ENHANCED_CODE = re.compile(rb"[245]\.\d{1,3}\.\d{1,3}")
 
 
 class SmtpSender:
-    """Sends every notice with the same `subject` and `body`, from `sender`.
+    """Sends every notice with the same `subject` and `body`, from `sender`; one about several
+    messages has its own.
 
     `seconds` bounds one sending as a whole, from connecting to the last answer.
     """
 
     def __init__(
         self,
-        server: MailServer,
+        server: SmtpServer,
         sender: str,
         *,
-        subject: str,
-        body: str,
+        subject: Text,
+        body: Text,
         clock: Clock,
         seconds: float = 15,
     ) -> None:
         self._envelope_sender = parseaddr(sender)[1]
         self._domain = self._envelope_sender.rpartition("@")[2]
-        self._connections = MailConnections(server, self._domain)
-        self._same_in_all = _same_in_all(sender, subject, body)
+        self._connections = SmtpConnections(server, self._domain)
+        self._same_in_all = {
+            several: _same_in_all(
+                sender, subject.about(several=several), body.about(several=several)
+            )
+            for several in (False, True)
+        }
         self._clock = clock
         self._seconds = seconds
 
-    def send(self, notice_id: str, address: str) -> Reply:
+    def send(self, notice_id: str, address: str, *, several: bool = False) -> SendResult:
         deadline = Deadline(self._seconds)
         try:
             client, code, text = self._connections.begin_mail(self._envelope_sender, deadline)
         except TROUBLE as error:
-            return Away(_describe(error))
-        reply = self._sender_refused(code, text) or self._hand_over(client, address, notice_id)
-        if isinstance(reply, Accepted):
+            return ProviderDown(_describe(error))
+        mail = self._message(notice_id, address, self._same_in_all[several])
+        result = self._sender_refused(code, text) or _hand_over(client, address, mail)
+        if isinstance(result, Accepted):
             self._connections.keep(client)
         else:
             self._connections.leave(client)
-        return reply
+        return result
 
-    def _sender_refused(self, code: int, text: bytes) -> Reply | None:
+    def _sender_refused(self, code: int, text: bytes) -> SendResult | None:
         """A sender nobody takes is our own fault."""
-        return None if is_positive(code) else Away(f"sender: {_code(code, text)}")
+        return None if is_positive(code) else ProviderDown(f"sender: {_code(code, text)}")
 
-    def _hand_over(self, client: SmtpClient, address: str, notice_id: str) -> Reply:
-        try:
-            if refusal := _not_begun(client, address):
-                return refusal
-        except TROUBLE as error:
-            return Away(_describe(error))
-        try:
-            client.send(self._message(notice_id, address))
-            code, text = client.getreply()
-        except TROUBLE as error:
-            return Uncertain(f"{_describe(error)} after DATA")
-        if is_positive(code):
-            return Accepted()
-        return _refusal(code, text) or Uncertain(f"{_code(code, text)} after DATA")
-
-    def _message(self, notice_id: str, address: str) -> bytes:
+    def _message(self, notice_id: str, address: str, same_in_all: bytes) -> bytes:
         """The same Message-ID on every attempt, so that nothing reads as two different mails.
 
         `address` needs no folding or encoding: RCPT, which comes first, takes plain ASCII only.
@@ -98,7 +92,7 @@ class SmtpSender:
             f"Date: {format_datetime(self._clock())}\r\n"
             f"Message-ID: <{notice_id}@{self._domain}>\r\n"
         )
-        return own.encode() + self._same_in_all
+        return own.encode() + same_in_all
 
 
 def _same_in_all(sender: str, subject: str, body: str) -> bytes:
@@ -110,12 +104,28 @@ def _same_in_all(sender: str, subject: str, body: str) -> bytes:
     message["From"] = sender
     message["Subject"] = subject
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(body, charset="utf-8", cte="quoted-printable")
+    message.set_content(f"{body}\n", charset="utf-8", cte="quoted-printable")
     message["Content-Language"] = "sv"  # set_content would take it away
     return _LEADING_DOT.sub(b"..", message.as_bytes()) + b".\r\n"
 
 
-def _not_begun(client: SmtpClient, address: str) -> Reply | None:
+def _hand_over(client: SmtpClient, address: str, mail: bytes) -> SendResult:
+    try:
+        if refusal := _not_begun(client, address):
+            return refusal
+    except TROUBLE as error:
+        return ProviderDown(_describe(error))
+    try:
+        client.send(mail)
+        code, text = client.getreply()
+    except TROUBLE as error:
+        return Uncertain(f"{_describe(error)} after DATA")
+    if is_positive(code):
+        return Accepted()
+    return _refusal(code, text) or Uncertain(f"{_code(code, text)} after DATA")
+
+
+def _not_begun(client: SmtpClient, address: str) -> SendResult | None:
     """Why the mail may not be sent now; None when the server waits for it."""
     code, text = client.rcpt(address)
     if is_positive(code):
@@ -123,17 +133,17 @@ def _not_begun(client: SmtpClient, address: str) -> Reply | None:
         if code == _GO_ON:
             client.require_nothing_unread()
             return None
-    return _refusal(code, text) or Away(_code(code, text))
+    return _refusal(code, text) or ProviderDown(_code(code, text))
 
 
-def _refusal(code: int, text: bytes) -> Reply | None:
+def _refusal(code: int, text: bytes) -> SendResult | None:
     """What 4xx and 5xx mean; None for any other code, which says nothing clear.
 
     4xx may change; 5xx will not, unless it is we who are not let in.
     """
     detail = _code(code, text)
     if code in {_CLOSING, _LOGIN_WANTED}:
-        return Away(detail)
+        return ProviderDown(detail)
     if 400 <= code < 500:
         return TryLater(detail)
     return Rejected(detail) if 500 <= code < 600 else None

@@ -2,54 +2,60 @@
 
 Never twice is the promise. What is known not to have been taken is tried again; what may have been
 taken is `uncertain`, which people see and no machine repeats.
+
+Messages to one patient that come within a few seconds, or in the same quiet hours, are announced in
+one SMS and one e-mail: each order registers its notice and waits; the first that may send claims
+all that wait. The other orders find their notices sent. So nothing depends on a single order.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from notifier.pacing import Bulkhead, Pause, QuietHours, Slots
-from notifier.replies import Accepted, Away, Rejected, Reply, TryLater, Uncertain
+from notifier.channels import OutgoingChannel, WaitReason
+from notifier.results import (
+    Accepted,
+    ProviderDown,
+    Rejected,
+    SendResult,
+    TryLater,
+    Uncertain,
+)
 from shared.base.clock import Clock
 from shared.booking.messages import NoticeOrder
 from shared.booking.notices import Channel, Claim, Notice, NoticeStatus
-from shared.relay.outcomes import Drop, Outcome, Postpone, Publish, RetryLater
+from shared.relay.outcomes import DeadLetter, Done, Drop, Outcome, Postpone, Publish, RetryLater
 
-#: A slot this near is used now: waiting for it would cost more than it protects.
-_NEAR = timedelta(seconds=1)
 #: How long a notice waits when its channel has as many under way as it may.
 _CROWDED_WAIT = timedelta(seconds=5)
-#: Sendings of one channel at once, where nothing else is said.
-_AT_ONCE = 6
+#: Who holds a claim for less than this is most likely at work, and soon done.
+_FRESH_CLAIM = timedelta(seconds=20)
+
+
+class DoneReason(StrEnum):
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    UNCERTAIN = "uncertain"
 
 
 class DropReason(StrEnum):
     EXPIRED = "expired"  # what the message announced has passed
     NOT_WANTED = "not_wanted"
-    CHANNEL_OFF = "channel_off"  # the patient chose it, but no provider is set
-    ALREADY_NOTIFIED = "already_notified"
-    REJECTED = "rejected"
-    UNCERTAIN = "uncertain"
-
-
-class WaitReason(StrEnum):
-    QUIET_HOURS = "quiet_hours"
-    RATE_LIMIT = "rate_limit"
-    PROVIDER_PAUSED = "provider_paused"
-    CHANNEL_BUSY = "channel_busy"  # its provider is slow; the other channel has threads left
-    BEING_SENT = "being_sent"  # by another worker, or by one that died a moment ago
+    ALREADY_NOTIFIED = "already_notified"  # also by one that was about several messages
+    WITHDRAWN = "withdrawn"  # it was not wanted, or of no use, before
 
 
 class RetryReason(StrEnum):
     NOT_TAKEN = "not_taken"
-    PROVIDER_AWAY = "provider_away"
+    PROVIDER_DOWN = "provider_down"
+
+
+class DeadReason(StrEnum):
+    CHANNEL_OFF = "channel_off"  # the patient chose it, but no provider is set: replay when it is
 
 
 class Note(StrEnum):
-    ACCEPTED = "accepted"
     ONE_EACH = "one_order_per_channel"
 
 
@@ -65,7 +71,8 @@ class Preferences(Protocol):
 class Notices(Protocol):
     """As `shared.store.notices.NoticeStore`."""
 
-    def claim(self, message_id: str, channel: Channel) -> Claim | Notice: ...
+    def register(self, message_id: str, channel: Channel, patient: str) -> None: ...
+    def claim(self, message_id: str, channel: Channel, patient: str) -> Claim | Notice: ...
     def settle(
         self,
         claim: Claim,
@@ -74,96 +81,58 @@ class Notices(Protocol):
         detail: str = "",
         provider_id: str | None = None,
     ) -> None: ...
-    def doubt(self, stale: Notice, detail: str) -> bool: ...
+    def doubt(self, stale: Notice, detail: str) -> int: ...
+    def withdraw(
+        self, message_id: str, channels: Collection[Channel], detail: str
+    ) -> Collection[Channel]: ...
 
 
-class Sender(Protocol):
-    """A provider of one channel. Another provider is another class with this method."""
-
-    def send(self, notice_id: str, address: str) -> Reply:
-        """Hand over the notice, once. Raises nothing of its library's."""
-
-
-#: Told of every status a notice reached here, with a detail for operators.
+#: Takes every status that a notice reached here, with a detail for operators.
 Observer = Callable[[Channel, NoticeStatus, str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """One channel: who sends, and when it may."""
-
-    sender: Sender
-    pause: Pause
-    quiet_hours: QuietHours | None = None
-    slots: Slots | None = None
-    bulkhead: Bulkhead = field(default_factory=lambda: Bulkhead(_AT_ONCE))
-
-    def wait(self, order: NoticeOrder, now: datetime) -> Postpone | None:
-        """Why and how long `order` waits; None when it may go."""
-        if self.quiet_hours and (morning := self.quiet_hours.end_after(now)):
-            return Postpone(morning - now, WaitReason.QUIET_HOURS)
-        if retry := self.pause.end_after(now):
-            return Postpone(retry - now, WaitReason.PROVIDER_PAUSED)
-        return self._wait_for_slot(order, now)
-
-    @contextmanager
-    def place(self) -> Iterator[bool]:
-        """A place to send from, for as long as that takes; whether there is one.
-
-        After a pause one notice at a time finds out whether the provider is back.
-        """
-        entered = self.bulkhead.enter(alone=self.pause.doubted)
-        try:
-            yield entered
-        finally:
-            if entered:
-                self.bulkhead.leave()
-
-    def _wait_for_slot(self, order: NoticeOrder, now: datetime) -> Postpone | None:
-        if self.slots is None:
-            return None
-        slot = self.slots.slot(order.slot, now)
-        if slot - now <= _NEAR:
-            return None
-        holder = order.model_copy(update={"slot": slot})
-        return Postpone(slot - now, WaitReason.RATE_LIMIT, instead=holder)
-
-
 class Notifier:
-    """`sending_limit`: no living worker takes longer than this to send one notice."""
+    """`collecting`: how long a notice waits for others to the same patient.
+
+    `sending_limit`: no living worker takes longer than this to send one notice.
+    """
 
     def __init__(
         self,
         preferences: Preferences,
         notices: Notices,
-        lanes: Mapping[Channel, Lane],
+        channels: Mapping[Channel, OutgoingChannel],
         observe: Observer,
         *,
+        collecting: timedelta,
         sending_limit: timedelta,
         clock: Clock,
     ) -> None:
         self._preferences = preferences
         self._notices = notices
-        self._lanes = lanes
+        self._channels = channels
         self._observe = observe
+        self._collecting = collecting
         self._sending_limit = sending_limit
         self._clock = clock
 
     def __call__(self, order: NoticeOrder) -> Outcome:
         now = self._clock()
         if order.expires_at is not None and order.expires_at <= now:
-            return Drop(DropReason.EXPIRED)
+            return self._drop(order, DropReason.EXPIRED)
         wanted = self._wanted(order)
         if not wanted:
-            return Drop(DropReason.NOT_WANTED)
-        offered = [channel for channel in wanted if channel in self._lanes]
-        match offered:
-            case []:
-                return Drop(DropReason.CHANNEL_OFF)
-            case [channel]:
-                return self._notify(order, channel, wanted[channel], now)
-            case channels:
-                return Publish(_one_each(order, channels), note=Note.ONE_EACH)
+            return self._drop(order, DropReason.NOT_WANTED)
+        offered = [channel for channel in wanted if channel in self._channels]
+        if len(wanted) == 1 and not offered:
+            return DeadLetter(DeadReason.CHANNEL_OFF)
+        if wait := self._wait_for_others(order, offered, now):
+            return wait
+        self._withdraw(order, DropReason.NOT_WANTED, but=wanted)
+        if len(wanted) > 1:
+            return Publish(_one_each(order, list(wanted)), note=Note.ONE_EACH)
+        [channel] = offered
+        return self._notify(order, channel, wanted[channel], now)
 
     def _wanted(self, order: NoticeOrder) -> dict[Channel, str]:
         chosen = self._preferences.of(order.patient)
@@ -173,59 +142,100 @@ class Notifier:
             if order.channel in (None, channel)
         }
 
+    def _drop(self, order: NoticeOrder, reason: DropReason) -> Outcome:
+        self._withdraw(order, reason)
+        return Drop(reason)
+
+    def _withdraw(self, order: NoticeOrder, reason: str, but: Collection[Channel] = ()) -> None:
+        """End the notices that would otherwise wait for ever, on all channels `but` these."""
+        channels = [channel for channel in self._may_wait_on(order) if channel not in but]
+        if not channels:
+            return
+        for channel in self._notices.withdraw(order.message_id, channels, reason):
+            self._observe(channel, NoticeStatus.WITHDRAWN, reason)
+
+    def _may_wait_on(self, order: NoticeOrder) -> Collection[Channel]:
+        """The channels on which a notice of this order may be registered."""
+        if order.channel is not None:
+            return (order.channel,)
+        if order.collected_at is None and not self._collecting:
+            return tuple(Channel)
+        return order.registered
+
+    def _wait_for_others(
+        self, order: NoticeOrder, offered: Collection[Channel], now: datetime
+    ) -> Postpone | None:
+        """Register the notices; how long they wait for others. None when they have waited."""
+        if order.collected_at is not None:
+            left = order.collected_at - now
+            return Postpone(left, WaitReason.COLLECTING) if left > timedelta(0) else None
+        for channel in offered:
+            self._notices.register(order.message_id, channel, order.patient)
+        if not self._collecting:
+            return None
+        update = {"collected_at": now + self._collecting, "registered": tuple(offered)}
+        waiting = order.model_copy(update=update)
+        return Postpone(self._collecting, WaitReason.COLLECTING, instead=waiting)
+
     def _notify(self, order: NoticeOrder, channel: Channel, address: str, now: datetime) -> Outcome:
-        lane = self._lanes[channel]
-        if wait := lane.wait(order, now):
+        outgoing = self._channels[channel]
+        if wait := outgoing.wait(order, now):
             return wait
-        with lane.place() as there_is_one:
+        with outgoing.place() as there_is_one:
             if not there_is_one:
                 return Postpone(_CROWDED_WAIT, WaitReason.CHANNEL_BUSY)
-            claim = self._notices.claim(order.message_id, channel)
+            claim = self._notices.claim(order.message_id, channel, order.patient)
             if isinstance(claim, Notice):
                 return self._leave(claim, now)
-            return self._conclude(channel, claim, lane.sender.send(claim.notice_id, address))
+            several = claim.count > 1
+            result = outgoing.sender.send(claim.notice_id, address, several=several)
+            return self._conclude(channel, claim, result)
 
     def _leave(self, notice: Notice, now: datetime) -> Outcome:
         """The notice is not ours to send: someone is at it, or was."""
+        if notice.status is NoticeStatus.WITHDRAWN:
+            return Drop(DropReason.WITHDRAWN)
         if notice.status is not NoticeStatus.SENDING:
             return Drop(DropReason.ALREADY_NOTIFIED)
         given_up = notice.since + self._sending_limit
         if now < given_up:
-            return Postpone(given_up - now, WaitReason.BEING_SENT)
+            fresh = now - notice.since < _FRESH_CLAIM
+            wait = min(given_up - now, _CROWDED_WAIT) if fresh else given_up - now
+            return Postpone(wait, WaitReason.BEING_SENT)
         detail = "its sender died"
-        if self._notices.doubt(notice, detail):
+        for _ in range(self._notices.doubt(notice, detail)):
             self._observe(notice.channel, NoticeStatus.UNCERTAIN, detail)
-        return Drop(DropReason.UNCERTAIN)
+        return Done(DoneReason.UNCERTAIN)
 
-    def _conclude(self, channel: Channel, claim: Claim, reply: Reply) -> Outcome:
-        self._pace(channel, reply)
-        match reply:
+    def _conclude(self, channel: Channel, claim: Claim, result: SendResult) -> Outcome:
+        self._heed(channel, result)
+        match result:
             case Accepted(provider_id):
                 self._settle(channel, claim, NoticeStatus.ACCEPTED, provider_id=provider_id)
-                return Publish((), note=Note.ACCEPTED)
+                return Done(DoneReason.ACCEPTED)
             case Rejected(detail):
                 self._settle(channel, claim, NoticeStatus.REJECTED, detail)
-                return Drop(DropReason.REJECTED)
+                return Done(DoneReason.REJECTED)
             case Uncertain(detail):
                 self._settle(channel, claim, NoticeStatus.UNCERTAIN, detail)
-                return Drop(DropReason.UNCERTAIN)
+                return Done(DoneReason.UNCERTAIN)
             case TryLater(detail):
                 self._settle(channel, claim, NoticeStatus.PENDING, detail)
                 return RetryLater(RetryReason.NOT_TAKEN, NotTaken(detail))
-            case Away(detail, wait):
+            case ProviderDown(detail, wait):
                 self._settle(channel, claim, NoticeStatus.PENDING, detail)
                 return _until_back(detail, wait)
 
-    def _pace(self, channel: Channel, reply: Reply) -> None:
-        """A provider that is away rests, and so does one whose answers do not come."""
-        pause = self._lanes[channel].pause
-        match reply:
-            case Away(_, wait):
-                pause.begin(self._clock(), wait)
+    def _heed(self, channel: Channel, result: SendResult) -> None:
+        """The breaker opens for a provider that is down, and for one whose answers do not come."""
+        breaker = self._channels[channel].breaker
+        match result:
+            case ProviderDown(_, wait):
+                breaker.open(self._clock(), wait)
             case Uncertain():
-                pause.begin(self._clock())
+                breaker.open(self._clock())
             case _:
-                pause.over()
+                breaker.close()
 
     def _settle(
         self,
@@ -236,7 +246,8 @@ class Notifier:
         provider_id: str | None = None,
     ) -> None:
         self._notices.settle(claim, status, detail=detail, provider_id=provider_id)
-        self._observe(channel, status, detail)
+        for _ in range(claim.count):
+            self._observe(channel, status, detail)
 
 
 def _one_each(order: NoticeOrder, channels: list[Channel]) -> tuple[NoticeOrder, ...]:
@@ -247,5 +258,5 @@ def _one_each(order: NoticeOrder, channels: list[Channel]) -> tuple[NoticeOrder,
 def _until_back(detail: str, wait: timedelta | None) -> Outcome:
     """Waiting for as long as we were asked to is no failed attempt."""
     if wait is not None:
-        return Postpone(wait, WaitReason.PROVIDER_PAUSED)
-    return RetryLater(RetryReason.PROVIDER_AWAY, NotTaken(detail))
+        return Postpone(wait, WaitReason.BREAKER_OPEN)
+    return RetryLater(RetryReason.PROVIDER_DOWN, NotTaken(detail))

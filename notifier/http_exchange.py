@@ -14,7 +14,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import pycurl
 
-from shared.base.curl import Options, error_name, trust_options
+from shared.base.curl import UNSENT_HEADERS, Options, error_name, trust_options
 
 #: A provider's reply is some hundred bytes; what is longer is cut off there.
 MAX_HEAD_BYTES = 16 * 1024
@@ -22,9 +22,7 @@ MAX_BODY_BYTES = 16 * 1024
 
 _STATUS_LINE = re.compile(rb"HTTP/[\d.]+ +(\d{3})\b")
 _HEADER = re.compile(rb"^([!-9;-~]+):[ \t]*(.*?)[ \t]*\r?$", re.MULTILINE)
-#: Headers that libcurl would send of its own accord.
-_UNSENT = (b"Accept:", b"Expect:")
-#: What tells libcurl to end the exchange: another number than that of the bytes handed over.
+#: A callback's answer that ends the exchange: any number but that of the bytes handed over.
 _STOP = -1
 
 
@@ -59,7 +57,7 @@ class HttpPoster:
         curl = self._take()
         traffic = _Traffic(body)
         lines = [f"{name}: {value}".encode("latin-1") for name, value in headers.items()]
-        curl.setopt(pycurl.HTTPHEADER, [*_UNSENT, *lines])
+        curl.setopt(pycurl.HTTPHEADER, [*UNSENT_HEADERS, *lines])
         curl.setopt(pycurl.POSTFIELDSIZE_LARGE, len(body))
         curl.setopt(pycurl.READFUNCTION, traffic.read)
         curl.setopt(pycurl.HEADERFUNCTION, traffic.take_header)

@@ -1,8 +1,11 @@
-"""How notices fare, for operators. No label and no line ever holds an address."""
+"""What becomes of notices, for operators. No label and no line ever holds an address."""
 
 import structlog
 from prometheus_client import Counter
 
+from notifier.channels import WaitReason
+from notifier.handler import DeadReason, DoneReason, DropReason, Note, RetryReason
+from shared.base.metrics import declare_outcomes
 from shared.booking.notices import Channel, NoticeStatus
 
 log = structlog.get_logger()
@@ -13,11 +16,26 @@ NOTICES = Counter(
     ["channel", "status"],
 )
 
+for _channel in Channel:  # a series that is born at 1 shows no rise
+    for _status in NoticeStatus:
+        NOTICES.labels(_channel, _status)
+declare_outcomes(
+    "notifier",
+    {
+        "publish": Note,
+        "done": DoneReason,
+        "drop": DropReason,
+        "postpone": WaitReason,
+        "retry": RetryReason,
+        "dead": [*RetryReason, *DeadReason],
+    },
+)
+
 _NOTEWORTHY = {NoticeStatus.UNCERTAIN, NoticeStatus.REJECTED, NoticeStatus.FAILED}
 
 
 def observe(channel: Channel, status: NoticeStatus, detail: str) -> None:
     """Count a status reached; write a line about it, a warning where people should look."""
     NOTICES.labels(channel, status).inc()
-    tell = log.warning if status in _NOTEWORTHY else log.info
-    tell("notice", channel=channel, status=status, detail=detail)
+    report = log.warning if status in _NOTEWORTHY else log.info
+    report("notice", channel=channel, status=status, detail=detail)

@@ -1,5 +1,5 @@
-"""When a channel may send: quiet hours, slots under a rate limit, pauses of a sick provider, and
-how many sendings at once.
+"""When a channel may send: quiet hours, slots under a rate limit, a circuit breaker for a provider
+in trouble, and how many sendings at once.
 """
 
 from dataclasses import dataclass
@@ -51,9 +51,9 @@ def _latest_instant(wall: datetime) -> datetime:
 
 
 class Slots:
-    """Evenly spaced slots of one process: what cannot go now is told when it can.
+    """A rate limit: reserves evenly spaced slots (GCRA) for what this process sends.
 
-    So a message over the limit waits once, for its slot, and is not read again and again.
+    A message over the limit waits once, for its slot, and is not read again and again.
     """
 
     def __init__(self, per_minute: int) -> None:
@@ -71,10 +71,12 @@ class Slots:
         return slot
 
 
-class Pause:
-    """Rest for a provider that is away: longer and longer, until it answers again.
+class CircuitBreaker:
+    """Opens when a provider is down, for longer and longer, until it answers again.
 
-    Without it every waiting message would run into the same time-out and spend its attempts there.
+    Open, it lets nothing through until the wait is over; then it is half-open, and the channel
+    sends one notice at a time. Without it every waiting message would run into the same time-out
+    and spend its attempts there. Thread-safe.
     """
 
     def __init__(
@@ -86,34 +88,35 @@ class Pause:
         self._longest = longest
         self._length = first
         self._until = datetime.min.replace(tzinfo=UTC)
-        self._doubted = False
+        self._closed = True
         self._lock = Lock()
 
     @property
-    def doubted(self) -> bool:
-        """Whether the provider has not answered since the last pause began: half-open."""
-        return self._doubted
+    def closed(self) -> bool:
+        """Whether the provider has answered since the breaker opened last."""
+        return self._closed
 
-    def end_after(self, now: datetime) -> datetime | None:
+    def open_until(self, now: datetime) -> datetime | None:
+        """None when it is closed or half-open."""
         return self._until if self._until > now else None
 
-    def begin(self, now: datetime, asked: timedelta | None = None) -> None:
-        """Rest from `now`, for as long as the provider `asked` if it did.
+    def open(self, now: datetime, asked: timedelta | None = None) -> None:
+        """From `now`, for as long as the provider `asked` if it did.
 
         Several messages that were under way together meet one outage: it lengthens once.
         """
         with self._lock:
-            self._doubted = True
+            self._closed = False
             if self._until <= now:
                 self._until = now + self._length
                 self._length = min(self._length * 2, self._longest)
             if asked is not None:
                 self._until = max(self._until, now + asked)
 
-    def over(self) -> None:
+    def close(self) -> None:
         """The provider answered."""
         with self._lock:
-            self._doubted = False
+            self._closed = True
             self._length = self._first
             self._until = datetime.min.replace(tzinfo=UTC)
 

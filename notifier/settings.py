@@ -66,10 +66,18 @@ class NotifierSettings(CommonSettings):
         description="Hours in which no SMS goes out, as `21:00-07:00`, Swedish time. Empty: none."
         " E-mail goes at once.",
     )
+    notifier_collect_seconds: float = Field(
+        5,
+        ge=0,
+        description="How long a notice waits for other messages to the same patient, so that one"
+        " SMS and one e-mail announce them. A length of BUDKAVLE_DELAY_STEPS costs least. 0: each"
+        " by itself, unless it waits for other reasons.",
+    )
     notifier_templates: Path | None = Field(
         None,
         description="Folder with texts of your own: `sms.txt`, `email_subject.txt`,"
-        " `email_body.txt`; ours for those it lacks.",
+        " `email_body.txt`, and with `_several` before `.txt` for several messages; ours for those"
+        " it lacks. A file of another name is refused.",
     )
     notifier_sending_seconds: float = Field(
         150,

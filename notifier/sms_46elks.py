@@ -14,7 +14,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from notifier.http_exchange import Exchange, HttpPoster
-from notifier.replies import Accepted, Away, Rejected, Reply, Uncertain
+from notifier.results import Accepted, ProviderDown, Rejected, SendResult, Uncertain
+from notifier.texts import Text
 from shared.base.clock import Clock
 from shared.booking.contact_points import mask
 
@@ -42,12 +43,12 @@ class Account:
 
 
 class Sms46elks:
-    """Sends every notice with the same `text`.
+    """Sends every notice with the same `text`; one about several messages has its own.
 
     `report_url`: where delivery reports are taken; the notice's id is appended to it.
     """
 
-    def __init__(self, account: Account, text: str, *, report_url: str = "", clock: Clock) -> None:
+    def __init__(self, account: Account, text: Text, *, report_url: str = "", clock: Clock) -> None:
         self._sender = account.sender
         self._text = text
         self._report_url = report_url
@@ -62,15 +63,15 @@ class Sms46elks:
             "Connection": "close",
         }
 
-    def send(self, notice_id: str, address: str) -> Reply:
-        form = urlencode(self._form(notice_id, address)).encode()
+    def send(self, notice_id: str, address: str, *, several: bool = False) -> SendResult:
+        form = urlencode(self._form(notice_id, address, self._text.about(several=several))).encode()
         return read_reply(self._http.post(form, self._headers), self._clock())
 
-    def _form(self, notice_id: str, address: str) -> dict[str, str]:
+    def _form(self, notice_id: str, address: str, text: str) -> dict[str, str]:
         form = {
             "from": self._sender,
             "to": address,
-            "message": self._text,
+            "message": text,
             "dontlog": "message",
         }
         if self._report_url:
@@ -78,11 +79,11 @@ class Sms46elks:
         return form
 
 
-def read_reply(exchange: Exchange, now: datetime) -> Reply:
+def read_reply(exchange: Exchange, now: datetime) -> SendResult:
     """What an exchange with the provider means. Raises nothing, whatever was answered."""
     if exchange.status is None:
         error = exchange.error or "no HTTP reply"
-        return Uncertain(error) if exchange.body_sent else Away(error)
+        return Uncertain(error) if exchange.body_sent else ProviderDown(error)
     detail = f"HTTP {exchange.status}"
     match exchange.status:
         case status if 200 <= status < 300:
@@ -90,18 +91,18 @@ def read_reply(exchange: Exchange, now: datetime) -> Reply:
         case HTTPStatus.CONFLICT:  # a duplicate: it is there already
             return Accepted()
         case HTTPStatus.TOO_MANY_REQUESTS:
-            return Away(detail, _retry_after(exchange, now) or _BUSY_WAIT)
+            return ProviderDown(detail, _retry_after(exchange, now) or _BUSY_WAIT)
         case HTTPStatus.SERVICE_UNAVAILABLE:
-            return Away(detail, _retry_after(exchange, now))
+            return ProviderDown(detail, _retry_after(exchange, now))
         case status if status in _OUR_FAULT or _out_of_credit(exchange):
-            return Away(detail)
+            return ProviderDown(detail)
         case status if 400 <= status < 500:
             return Rejected(_detail(exchange))
         case _:
             return Uncertain(detail)
 
 
-def _taken(exchange: Exchange) -> Reply:
+def _taken(exchange: Exchange) -> SendResult:
     if exchange.error:
         return Uncertain(f"HTTP {exchange.status}, {exchange.error}")
     match _json(exchange.body):

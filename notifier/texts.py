@@ -5,10 +5,12 @@ put anything in, and a file that looks as if it had one is refused at start.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from notifier.gsm import PART, foreign_characters, septets
+from shared.base.text_folder import TextFolder, UnfitText
+from shared.booking.gsm import PART, foreign_characters, septets
 
 _OURS = Path(__file__).parent / "templates"
 _SMS, _SUBJECT, _BODY = "sms.txt", "email_subject.txt", "email_body.txt"
@@ -24,57 +26,66 @@ _PERSONAL = {
 }
 
 
-class UnfitText(ValueError):
-    """A text of the notices cannot be sent as it is. Says which file, and why."""
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What one kind of notice says of one message, and of several."""
+
+    one: str
+    several: str
+
+    def about(self, *, several: bool) -> str:
+        return self.several if several else self.one
 
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    sms: str
-    email_subject: str
-    email_body: str
+    sms: Text
+    email_subject: Text
+    email_body: Text
 
 
 def load_texts(folder: Path | None = None) -> Texts:
     """The texts in `folder`; ours for those it does not have. Raises `UnfitText`."""
-    if folder is not None and not folder.is_dir():
-        raise UnfitText("the folder of texts does not exist")
-    sms, subject, body = (_read(name, folder) for name in (_SMS, _SUBJECT, _BODY))
-    _require_nothing_personal({_SMS: sms, _SUBJECT: subject, _BODY: body})
-    _require_one_part(sms)
-    _require_one_line(subject)
-    if len(body) > _LONGEST_BODY:
-        raise UnfitText(f"{_BODY} is longer than {_LONGEST_BODY} characters")
-    return Texts(sms, subject, body + "\n")
+    texts = TextFolder(_OURS, folder)
+    return Texts(
+        _both(texts, _SMS, _require_one_part),
+        _both(texts, _SUBJECT, _require_one_line),
+        _both(texts, _BODY, _require_not_long),
+    )
 
 
-def _read(name: str, folder: Path | None) -> str:
-    ours = _OURS / name
-    path = folder / name if folder else ours
-    try:
-        text = (path if path.exists() else ours).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeError) as error:
-        raise UnfitText(f"{name} cannot be read: {type(error).__name__}") from error
+def _both(texts: TextFolder, name: str, require: Callable[[str, str], None]) -> Text:
+    """A region that has its own text about one message and none about several says that of both."""
+    for_several = name.replace(".txt", "_several.txt")
+    if texts.replaces(name) and not texts.replaces(for_several):
+        for_several = name
+    return Text(_read(texts, name, require), _read(texts, for_several, require))
+
+
+def _read(texts: TextFolder, name: str, require: Callable[[str, str], None]) -> str:
+    text = texts.read(name).strip()
     if not text:
         raise UnfitText(f"{name} is empty")
+    for what, pattern in _PERSONAL.items():
+        if pattern.search(text):
+            raise UnfitText(f"{name} holds {what}; a notice holds nothing of the patient's")
+    require(name, text)
     return text
 
 
-def _require_nothing_personal(texts: dict[str, str]) -> None:
-    for name, text in texts.items():
-        for what, pattern in _PERSONAL.items():
-            if pattern.search(text):
-                raise UnfitText(f"{name} holds {what}; a notice holds nothing of the patient's")
-
-
-def _require_one_part(sms: str) -> None:
+def _require_one_part(name: str, sms: str) -> None:
     if foreign := foreign_characters(sms):
         named = ", ".join(f"{char!r} (U+{ord(char):04X})" for char in foreign)
-        raise UnfitText(f"{_SMS} holds characters outside GSM 03.38: {named}")
+        raise UnfitText(f"{name} holds characters outside GSM 03.38: {named}")
     if (length := septets(sms)) > PART:
-        raise UnfitText(f"{_SMS} takes {length} characters of GSM 03.38; one SMS part has {PART}")
+        raise UnfitText(f"{name} takes {length} characters of GSM 03.38; one SMS part has {PART}")
 
 
-def _require_one_line(subject: str) -> None:
+def _require_one_line(name: str, subject: str) -> None:
     if len(subject.splitlines()) > 1 or len(subject) > _LONGEST_SUBJECT:
-        raise UnfitText(f"{_SUBJECT} is not one line of at most {_LONGEST_SUBJECT} characters")
+        raise UnfitText(f"{name} is not one line of at most {_LONGEST_SUBJECT} characters")
+
+
+def _require_not_long(name: str, body: str) -> None:
+    if len(body) > _LONGEST_BODY:
+        raise UnfitText(f"{name} is longer than {_LONGEST_BODY} characters")

@@ -5,7 +5,7 @@ JSON in and out; what is wrong is answered 400 with an `error` that names it.
     PUT, GET, DELETE  /bookings/{logicalAddress}/{bookingId}    fields of TimeslotType
     PUT, GET, DELETE  /bookings                   a list of them, with logicalAddress and bookingId
     GET               /faults
-    POST, DELETE      /faults/{logicalAddress | sms | smtp}     kind, seconds, count …
+    POST, DELETE      /faults/{logicalAddress | sms | smtp | index}   kind, seconds, count …
     GET, DELETE       /calls                      ?times=yes
     POST              /updates                    a list of transactions, as Update carries them
     PUT               /subscriber                 {"url": …}
@@ -29,24 +29,27 @@ from sandbox.mail_server import Mail
 from sandbox.routing import Refused, Router, json_body
 from sandbox.sms_provider import TARGET as SMS_TARGET
 from sandbox.sms_provider import Sms
+from sandbox.subscriber import TARGET as INDEX_TARGET
 from sandbox.subscriber import Subscriber
 from sandbox.timeslots import BadField
 
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """The three books of faults, by whom they strike."""
+    """The books of faults, by whom they strike."""
 
     bookings: FaultBook
     sms: FaultBook
     smtp: FaultBook
+    index: FaultBook
 
     def of(self, target: str) -> FaultBook:
-        return {SMS_TARGET: self.sms, SMTP_TARGET: self.smtp}.get(target, self.bookings)
+        named = {SMS_TARGET: self.sms, SMTP_TARGET: self.smtp, INDEX_TARGET: self.index}
+        return named.get(target, self.bookings)
 
     @property
     def all(self) -> tuple[FaultBook, ...]:
-        return (self.bookings, self.sms, self.smtp)
+        return (self.bookings, self.sms, self.smtp, self.index)
 
 
 class BookingControl:
@@ -104,7 +107,7 @@ class BookingControl:
 
 
 class FaultControl:
-    """Faults of booking systems, of the SMS provider and of the mail server."""
+    """Faults of booking systems, of the SMS provider, of the mail server and of the index."""
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
@@ -152,8 +155,8 @@ class IndexControl:
             transactions = read_json(json_body(request))
         except UpdateRefused as refusal:
             raise Refused(str(refusal)) from None
-        sent = self._index.take(transactions, request.headers)
-        return {"changed": len(sent.transactions), "correlationId": sent.correlation_id}
+        taken = self._index.take(transactions, request.headers)
+        return {"changed": taken.changed, "correlationId": taken.correlation_id}
 
     def _subscribe(self, request: Request) -> object:
         said = json_body(request)
@@ -168,8 +171,10 @@ class IndexControl:
         return {
             "subscriber": self._subscriber.url,
             "entries": len(self._index.entries),
-            "pending": deliveries.pending,
+            "updates": self._index.updates,
+            "pending": self._index.pending,
             "dead": len(deliveries.listed_dead()),
+            "gone": deliveries.gone,
             "counts": dict(deliveries.counts),
         }
 

@@ -1,9 +1,9 @@
 """Getting notifications to the subscriber, with the patience and the limits of the real index.
 
-* It re-sends only when it got no answer: refused, timed out, or a Fault; 5 times, 1 s apart.
-  Then the notification is dead until people replay it.
-* What stands in an answer is of no matter to it: ERROR is as final as OK.
-* The same key is sent strictly one at a time, in order; other keys go side by side.
+* It re-sends only when it got no answer: refused, timed out, or a Fault. When its re-sends are used
+  up the notification is in its dead-letter queue until people replay it.
+* What stands in an answer is of no matter to it: ERROR is as final as OK. We count what is gone.
+* It sends one notification at a time; the next waits until this one is taken or dead.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from sandbox.http_client import NoAnswer
 _log = structlog.get_logger()
 
 _KEPT_ANSWERS = 10_000
+_TAKEN = frozenset({"OK", "INFO"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Notification:
 
     transactions: Sequence[Transaction]
     correlation_id: str
-    consumer: str  # HSA-id of the booking system that made the Update
+    consumer: str  # HSA-id of the booking system that made the (first) Update
 
     @property
     def keys(self) -> frozenset[Key]:
@@ -36,7 +37,7 @@ class Notification:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class SubscriberAnswer:
     """What the subscriber said."""
 
     result_code: str
@@ -44,7 +45,7 @@ class Answer:
 
 
 #: Sends once. Raises `NoAnswer` when the subscriber did not take it.
-Send = Callable[[Notification], Awaitable[Answer]]
+Send = Callable[[Notification], Awaitable[SubscriberAnswer]]
 
 
 class Deliveries:
@@ -60,16 +61,17 @@ class Deliveries:
         self._dead: list[tuple[Notification, str]] = []
         self._answers: deque[dict[str, object]] = deque(maxlen=_KEPT_ANSWERS)
         self.counts: Counter[str] = Counter()
+        self.gone = 0  # engagements of which the subscriber said that it did not take them
 
     @property
     def pending(self) -> int:
         return len(self._running)
 
     def deliver(self, notification: Notification) -> None:
-        """Send it in its turn: after all earlier ones that share a key with it."""
+        """Send it after all earlier ones that share a key with it."""
         keys = notification.keys
         earlier = {self._last_of_key[key] for key in keys if key in self._last_of_key}
-        task = asyncio.get_running_loop().create_task(self._in_turn(notification, earlier))
+        task = asyncio.get_running_loop().create_task(self._in_order(notification, earlier))
         self._running.add(task)
         self._last_of_key.update(dict.fromkeys(keys, task))
         task.add_done_callback(lambda done: self._forget(done, keys))
@@ -107,9 +109,13 @@ class Deliveries:
         if not done.cancelled() and (error := done.exception()):
             _log.error("notification_failed", exc_info=error)
 
-    async def _in_turn(self, notification: Notification, earlier: set[asyncio.Task[None]]) -> None:
+    async def _in_order(self, notification: Notification, earlier: set[asyncio.Task[None]]) -> None:
         if earlier:
             await asyncio.wait(earlier)
+        async with self._parallel:
+            await self._send_until_taken(notification)
+
+    async def _send_until_taken(self, notification: Notification) -> None:
         for attempt in range(1, self._resends + 2):
             error = await self._attempt(notification, attempt)
             if not error:
@@ -125,12 +131,13 @@ class Deliveries:
         started = time.monotonic()
         self.counts["sent"] += 1
         try:
-            async with self._parallel:
-                answer = await self._send(notification)
+            answer = await self._send(notification)
         except NoAnswer as error:
             self.counts["unanswered"] += 1
             return str(error)
         self.counts[answer.result_code] += 1
+        if answer.result_code not in _TAKEN:
+            self.gone += len(notification.transactions)
         self._answers.append(
             {
                 "correlationId": notification.correlation_id,

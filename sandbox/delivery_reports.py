@@ -1,4 +1,4 @@
-"""What became of an SMS, told to the address its sender asked to be told at.
+"""Delivery reports, sent to the address that the sender of the SMS asked for.
 
 First "sent", then "delivered" or "failed", each repeated until it is answered 2xx.
 """
@@ -52,11 +52,11 @@ class DeliveryReports:
                 await self._report(sms)
 
     async def _report(self, sms: Followed) -> None:
-        told = {"id": sms.id, "status": sms.status}
+        form = {"id": sms.id, "status": sms.status}
         if sms.status == "delivered":
-            told["delivered"] = datetime.now(UTC).isoformat(timespec="microseconds")
+            form["delivered"] = datetime.now(UTC).isoformat(timespec="microseconds")
         for _ in range(_ATTEMPTS):
-            if await _taken(sms.whendelivered, urlencode(told).encode()):
+            if await _taken(sms.whendelivered, urlencode(form).encode()):
                 return
             await asyncio.sleep(self._pause_seconds)
         _log.warning("delivery_report_given_up", sms_id=sms.id)

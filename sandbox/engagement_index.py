@@ -1,10 +1,13 @@
-"""A small engagement index: takes `Update`, keeps what it says, tells the subscriber what changed.
+"""The engagement index: takes `Update`, keeps what it says, notifies the subscriber of changes.
 
-An update it cannot take is answered with a Fault that names the element, whole: nothing of it is
-kept. The answer does not wait for the subscriber.
+It behaves as the running national index (3.7): an Update of one engagement waits in a window and
+is merged with others, one of several goes out by itself and so may overtake it. An update it cannot
+take is answered with a Fault that names the element, whole: nothing of it is kept. The answer does
+not wait for the subscriber.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
 from lxml import etree
@@ -14,6 +17,7 @@ from sandbox.engagements import Transaction, UpdateRefused, read_update
 from sandbox.http_server import Reply
 from sandbox.http_wire import Request
 from sandbox.index_entries import IndexEntries
+from sandbox.merging import MergeWindow
 from sandbox.soap_service import XML_TYPE, SoapRefusal, read_call
 from shared.riv.namespaces import (
     CORRELATION_ID_HEADER,
@@ -25,12 +29,34 @@ from shared.riv.namespaces import (
 from shared.riv.soap import Envelope, build_envelope
 
 
+@dataclass(frozen=True, slots=True)
+class Merging:
+    """Which Updates are merged, and for how long; see `sandbox.merging`."""
+
+    quiet_seconds: float
+    most_calls: int
+    most_engagements: int  # of an Update that is merged
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of an Update. `changed`: how many of its engagements will be notified."""
+
+    changed: int
+    correlation_id: str
+
+
 class EngagementIndex:
     """The index as a SOAP service (calling it), and as a plain object (`take`)."""
 
-    def __init__(self, entries: IndexEntries, deliveries: Deliveries) -> None:
+    def __init__(self, entries: IndexEntries, deliveries: Deliveries, merging: Merging) -> None:
         self.entries = entries
         self.deliveries = deliveries
+        self.updates = 0  # taken so far
+        self._most_engagements = merging.most_engagements
+        self._window = MergeWindow(
+            self._process, quiet_seconds=merging.quiet_seconds, most_calls=merging.most_calls
+        )
 
     def __call__(self, request: Request) -> Reply:
         try:
@@ -39,16 +65,34 @@ class EngagementIndex:
             return refusal.reply()
         return Reply(200, _OK, XML_TYPE)
 
-    def take(self, transactions: Sequence[Transaction], headers: dict[str, str]) -> Notification:
+    @property
+    def pending(self) -> int:
+        """Updates in the window and notifications under way."""
+        return self._window.waiting + self.deliveries.pending
+
+    def take(self, transactions: Sequence[Transaction], headers: dict[str, str]) -> Taken:
         """Keep them and send on what they changed, if anything. `headers`: of the platform."""
-        notification = Notification(
-            transactions=self.entries.apply(transactions),
+        self.updates += 1
+        update = Notification(
+            transactions=[self.entries.owned(one) for one in transactions],
             correlation_id=headers.get(CORRELATION_ID_HEADER) or str(uuid4()),
             consumer=headers.get(ORIGINAL_CONSUMER_HEADER) or transactions[0].source_system,
         )
-        if notification.transactions:
-            self.deliveries.deliver(notification)
-        return notification
+        changing = {one.key for one in update.transactions if self.entries.changes(one)}
+        if len(transactions) > self._most_engagements:
+            self._process(update)
+            return Taken(len(changing), update.correlation_id)
+        kept = self._window.add(update)
+        return Taken(sum(one.key in changing for one in kept), update.correlation_id)
+
+    async def stop(self) -> None:
+        self._window.cancel()
+        await self.deliveries.stop()
+
+    def _process(self, update: Notification) -> None:
+        changed = self.entries.apply(update.transactions)
+        if changed:
+            self.deliveries.deliver(replace(update, transactions=changed))
 
 
 def _read(envelope: Envelope) -> list[Transaction]:

@@ -1,8 +1,12 @@
 """What an `Update` carries: transactions, checked as the national index checks them.
 
-The same checks hold for both doors, SOAP and JSON; the names are those of the official schema.
+The running index is more lenient than the contract (docs/domain.md, "The running index"): it takes
+person numbers of any form, ids of blanks alone and times of 13 digits, and passes them on. The
+same checks hold for both doors, SOAP and JSON; the names are those of the official schema.
 """
 
+import re
+from datetime import datetime
 from typing import Annotated
 
 from lxml import etree
@@ -10,12 +14,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic.alias_generators import to_camel
 
 from sandbox.faults import said_wrong
-from shared.base.ids import PERSON_NUMBER_PATTERN
-from shared.booking.times import parse_wall
 from shared.riv.namespaces import ENGAGEMENT_INDEX, UPDATE
 
-#: docs/domain.md, "ProcessNotification": more in one request is refused, by the index and by us.
+#: The index refuses an Update of more; merged ones may become a larger ProcessNotification.
 MAX_TRANSACTIONS = 1000
+
+#: The index parses `yyyyMMddHHmmss`, where the last field takes one digit or two.
+_TIME = re.compile(r"(\d{12})(\d{1,2})", re.ASCII)
 
 _OWN = f"{{{ENGAGEMENT_INDEX}}}"
 
@@ -38,13 +43,24 @@ class UpdateRefused(ValueError):
 
 
 def _wall(text: str) -> str:
-    parse_wall(text)
+    match = _TIME.fullmatch(text)
+    if match is None:
+        raise ValueError("not a time of the form YYYYMMDDhhmmss")
+    datetime.strptime(f"{match[1]}{match[2]:0>2}", "%Y%m%d%H%M%S")  # noqa: DTZ007 - wall time
     return text
 
 
-Upto64 = Annotated[str, Field(min_length=1, max_length=64)]
-Upto128 = Annotated[str, Field(min_length=1, max_length=128)]
-Upto255 = Annotated[str, Field(min_length=1, max_length=255)]
+def _trimmed(text: str) -> str:
+    if text.strip() not in ("", text):
+        raise ValueError("white space at its beginning or end")
+    return text
+
+
+Trimmed = AfterValidator(_trimmed)
+Upto32 = Annotated[str, Field(min_length=1, max_length=32), Trimmed]
+Upto64 = Annotated[str, Field(min_length=1, max_length=64), Trimmed]
+Upto128 = Annotated[str, Field(min_length=1, max_length=128), Trimmed]
+Upto255 = Annotated[str, Field(min_length=1, max_length=255), Trimmed]
 WallTime = Annotated[str, AfterValidator(_wall)]
 
 #: Which engagement it is (docs/domain.md, "An engagement"): the nine fields, `owner` last.
@@ -62,7 +78,7 @@ class Transaction(BaseModel):
     )
 
     delete_flag: bool = False
-    registered_resident_identification: str = Field(pattern=f"^{PERSON_NUMBER_PATTERN}$")
+    registered_resident_identification: Upto32
     service_domain: Upto255 = "riv:crm:scheduling"
     categorization: Upto255 = "NA"
     logical_address: Upto64
@@ -75,7 +91,7 @@ class Transaction(BaseModel):
     data_controller: Upto64 = "SE0000000000"
     owner: Upto64 | None = None
 
-    @field_validator("owner", "most_recent_content", mode="before")
+    @field_validator("owner", "most_recent_content", "creation_time", "update_time", mode="before")
     @classmethod
     def _empty_is_absent(cls, text: object) -> object:
         return text or None
@@ -95,7 +111,10 @@ class Transaction(BaseModel):
         )
 
     def element(self, namespace: str) -> etree._Element:
-        """As an engagementTransaction of `namespace`'s request, in the order of the schema."""
+        """As an engagementTransaction of `namespace`'s request.
+
+        In the order of the schema, whatever order the Update had: as the index does it.
+        """
         transaction = etree.Element(f"{{{namespace}}}engagementTransaction")
         flag = etree.SubElement(transaction, f"{_OWN}deleteFlag")
         flag.text = str(self.delete_flag).lower()
@@ -128,7 +147,7 @@ def _flat(transaction: etree._Element) -> dict[str, object]:
     flag, engagement = transaction.find(f"{_OWN}deleteFlag"), transaction.find(f"{_OWN}engagement")
     if flag is None or engagement is None:
         raise UpdateRefused(f"{'deleteFlag' if flag is None else 'engagement'}: missing")
-    told = {_local(child): (child.text or "").strip() for child in engagement if _is_own(child)}
+    told = {_local(child): child.text or "" for child in engagement if _is_own(child)}
     if missing := [name for name in _REQUIRED_IN_SOAP if name not in told]:
         raise UpdateRefused(f"{missing[0]}: missing")
     return {**told, "deleteFlag": (flag.text or "").strip()}

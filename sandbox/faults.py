@@ -71,6 +71,12 @@ class SmtpFault(StrEnum):
     SLOW_DRIP = "slow-drip"  # the same a byte at a time, twenty over drip_seconds
 
 
+class IndexFault(StrEnum):
+    """What can be wrong between the index and its subscriber."""
+
+    ANSWER_LOST = "answer-lost"  # an answer, no Fault, does not arrive: sent again though taken
+
+
 class BadFault(ValueError):
     """There is no such fault, or no such thing to say of one. The text names it."""
 
@@ -141,7 +147,7 @@ class Fault:
 
 
 class FaultBook:
-    """The faults of several targets (HSA-ids in any case, or `sms` and `smtp`)."""
+    """The faults of several targets (HSA-ids in any case, or `sms`, `smtp` and `index`)."""
 
     def __init__(self, kinds: type[StrEnum], clock: Clock = time.monotonic) -> None:
         self._kinds = kinds

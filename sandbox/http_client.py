@@ -11,16 +11,26 @@ from urllib.parse import urlsplit
 
 from sandbox.http_wire import BadMessage, parse_response
 
+_CHUNK = 4096
+
 
 class NoAnswer(Exception):
     """The other side refused, cut or never answered. The text says which."""
 
 
 async def post(
-    url: str, body: bytes, headers: Mapping[str, str], timeout_seconds: float
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    timeout_seconds: float,
+    *,
+    chunked: bool = False,
 ) -> tuple[int, bytes]:
-    """`call` with POST."""
-    return await call("POST", url, body, headers, timeout_seconds)
+    """`call` with POST; `chunked`: without a Content-Length, in chunks."""
+    if not chunked:
+        return await call("POST", url, body, headers, timeout_seconds)
+    in_chunks = {"Transfer-Encoding": "chunked", **headers}
+    return await call("POST", url, _chunks(body), in_chunks, timeout_seconds)
 
 
 async def call(
@@ -36,13 +46,19 @@ async def call(
         raise NoAnswer(f"{type(error).__name__}: {error}") from None
 
 
+def _chunks(body: bytes) -> bytes:
+    pieces = (body[start : start + _CHUNK] for start in range(0, len(body), _CHUNK))
+    return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+
+
 def _request(method: str, url: str, body: bytes, headers: Mapping[str, str]) -> bytes:
     parts = urlsplit(url)
     path = parts.path or "/"
     target = f"{path}?{parts.query}" if parts.query else path
+    length = {} if "Transfer-Encoding" in headers else {"Content-Length": str(len(body))}
     all_headers = {
         "Host": parts.netloc.rpartition("@")[2],
-        "Content-Length": str(len(body)),
+        **length,
         "Connection": "close",
         **headers,
     }

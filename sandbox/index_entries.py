@@ -1,36 +1,59 @@
 """The entries of the engagement index: what is kept, and which transactions change something."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from datetime import datetime
 
 from sandbox.engagements import Key, Transaction
+from shared.base.clock import utcnow
+from shared.booking.times import wall_text
 
 
 class IndexEntries:
     """Entries by their key. `owner` is the index's own HSA-id, part of every key."""
 
-    def __init__(self, owner: str) -> None:
+    def __init__(self, owner: str, clock: Callable[[], datetime] = utcnow) -> None:
         self._owner = owner
+        self._clock = clock
         self._entries: dict[Key, Transaction] = {}
 
+    def owned(self, transaction: Transaction) -> Transaction:
+        """The index is the owner of whatever it is told of."""
+        return transaction.model_copy(update={"owner": self._owner})
+
     def apply(self, transactions: Iterable[Transaction]) -> list[Transaction]:
-        """Keep or remove, and answer those that changed something, as subscribers hear of them.
+        """Keep or remove, and answer those that are passed on to subscribers, as they get them.
 
-        An entry that is there already, the same, is silence; so is the removal of one that is not.
+        An entry that is there already with the same `mostRecentContent` is passed over; a removal
+        never is, not even of an entry that is not there.
         """
-        return [one for one in map(self._owned, transactions) if self._changes(one)]
+        dated = [self._dated(self.owned(one)) for one in transactions]
+        changed = [one for one in dated if self.changes(one)]
+        for one in dated:
+            self._keep(one)
+        return changed
 
-    def _owned(self, transaction: Transaction) -> Transaction:
-        changes: dict[str, str | None] = {"owner": self._owner}
-        if transaction.delete_flag:  # docs/domain.md, "An engagement"
-            changes["most_recent_content"] = None
-        return transaction.model_copy(update=changes)
-
-    def _changes(self, transaction: Transaction) -> bool:
+    def changes(self, transaction: Transaction) -> bool:
+        """Whether subscribers would hear of `transaction`, whose owner is set."""
         known = self._entries.get(transaction.key)
+        return (
+            transaction.delete_flag
+            or known is None
+            or known.most_recent_content != transaction.most_recent_content
+        )
+
+    def _dated(self, transaction: Transaction) -> Transaction:
+        """With the times that the index sets, whatever its sender said of them."""
+        now = wall_text(self._clock())
+        known = self._entries.get(transaction.key)
+        created = known.creation_time if known else None
+        times = {"creation_time": created or now, "update_time": now if created else None}
+        return transaction.model_copy(update=times)
+
+    def _keep(self, transaction: Transaction) -> None:
         if transaction.delete_flag:
-            return self._entries.pop(transaction.key, None) is not None
-        self._entries[transaction.key] = transaction
-        return known is None or known.most_recent_content != transaction.most_recent_content
+            self._entries.pop(transaction.key, None)
+        else:
+            self._entries[transaction.key] = transaction
 
     def clear(self) -> int:
         count = len(self._entries)

@@ -1,6 +1,6 @@
 """Settings of the sandbox."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, SecretStr
 
@@ -12,6 +12,8 @@ _BIND = "host:port of the sandbox's {}; port 0: any free one, told in the ready 
 
 class SandboxSettings(CommonSettings):
     """What `budkavle sandbox` reads. Whoever has none of it gets free ports on loopback."""
+
+    stores: ClassVar[tuple[str, ...]] = ()
 
     sandbox_platform_bind: Bind = Field("127.0.0.1:0", description=_BIND.format("booking systems"))
     sandbox_index_bind: Bind = Field("127.0.0.1:0", description=_BIND.format("engagement index"))
@@ -30,20 +32,39 @@ class SandboxSettings(CommonSettings):
     sandbox_index_owner: str = Field(
         "SE0000000000-INDEX", description="HSA-id of the sandbox's index: `owner` of its entries."
     )
+    sandbox_index_merge_seconds: float = Field(
+        5.0,
+        ge=0,
+        description="Single Updates are merged into one notification until no other has come for"
+        " so long. 0: none are.",
+    )
+    sandbox_index_merge_calls: int = Field(
+        1000, gt=0, description="... or until there are so many Updates in it."
+    )
+    sandbox_index_merge_engagements: int = Field(
+        1,
+        ge=0,
+        description="Updates of more engagements than this are not merged. From 2 on, one"
+        " notification may hold more than 1,000.",
+    )
     sandbox_index_resends: int = Field(
-        5, ge=0, description="How often the index re-sends what got no answer; then it is dead."
+        2,
+        ge=0,
+        description="How often the index re-sends what got a Fault, a refused connection or no"
+        " answer; then it is dead. As it is packaged: 2 times after 5 s, 5 after 1 s or 5 after"
+        " 60 s.",
     )
     sandbox_index_resend_seconds: float = Field(
-        1.0, ge=0, description="How long the index waits before each re-send."
+        5.0, ge=0, description="How long the index waits before each re-send."
     )
     sandbox_index_patience_seconds: float = Field(
-        5.0,
-        gt=0,
-        description="The least time the index waits for an answer. The official 150 ms and 30 ms"
-        " per engagement hold where they are longer: a busy test machine is not a late answer.",
+        60.0, gt=0, description="How long the index waits for an answer."
     )
     sandbox_index_parallel: int = Field(
-        10, gt=0, description="How many notifications the index sends side by side."
+        1,
+        gt=0,
+        description="How many notifications the index sends side by side. The real one sends one"
+        " at a time to each subscriber; more only loads the relay harder.",
     )
     sandbox_unknown_booking: Literal["empty", "fault"] = Field(
         "empty", description="How booking systems answer about a booking they do not have."

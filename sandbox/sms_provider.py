@@ -13,10 +13,10 @@ from urllib.parse import parse_qs
 
 from sandbox.delivery_reports import DeliveryReports
 from sandbox.faults import Fault, FaultBook, SmsFault
-from sandbox.gsm import sms_parts
 from sandbox.http_server import Delivery, Reply
 from sandbox.http_wire import Request
 from sandbox.routing import json_reply
+from shared.booking import gsm
 
 PATH = "/a1/sms"
 TARGET = "sms"  # the name of the provider in the control API
@@ -52,13 +52,13 @@ class Sms:
 
     def answer(self) -> dict[str, object]:
         cost = self.parts * _COST_OF_A_PART
-        told = {"status": self.status, "from": self.sender, "to": self.to, "parts": self.parts}
+        common = {"status": self.status, "from": self.sender, "to": self.to, "parts": self.parts}
         if self.dryrun:
-            return {**told, "estimated_cost": cost}
+            return {**common, "estimated_cost": cost}
         text = {} if self.dontlog == "message" else {"message": self.message}
         return {
             "id": self.id, "direction": "outgoing", "created": self.created, "cost": cost,
-            **told, **text,
+            **common, **text,
         }  # fmt: skip
 
 
@@ -118,7 +118,7 @@ class SmsProvider:
             sender=form["from"],
             to=form["to"],
             message=form["message"],
-            parts=sms_parts(form["message"]),
+            parts=gsm.parts(form["message"]),
             created=datetime.now(UTC).isoformat(timespec="microseconds"),
             whendelivered=form.get("whendelivered", ""),
             dryrun=form.get("dryrun") == "yes",

@@ -1,8 +1,12 @@
 """The subscriber as the index sees it: an address to which `ProcessNotification` is posted."""
 
+import time
+from uuid import uuid4
+
 from lxml import etree
 
-from sandbox.deliveries import Answer, Notification
+from sandbox.deliveries import Notification, SubscriberAnswer
+from sandbox.faults import FaultBook, IndexFault
 from sandbox.http_client import NoAnswer, post
 from shared.riv.namespaces import (
     CORRELATION_ID_HEADER,
@@ -18,53 +22,69 @@ from shared.riv.xml import MalformedXml, parse_xml
 
 _RESPONSE = f"{{{PROCESS_NOTIFICATION}}}ProcessNotificationResponse"
 _MAX_BYTES = 1024 * 1024
+#: Bytes from which on Apache CXF sends its body in chunks.
+_CHUNKED_ABOVE = 4096
 
-
-def answer_budget(engagements: int) -> float:
-    """Seconds the index waits for an answer: the official time and half of it again.
-
-    See docs/domain.md, "Answers and re-sends".
-    """
-    return (0.1 + 0.02 * engagements) * 1.5
+#: Whom faults between the index and its subscriber are named after.
+TARGET = "index"
 
 
 class Subscriber:
-    """Posts to `url`, which scripts may change while it runs.
+    """Posts to `url`, which scripts may change while it runs; an answer has `patience_seconds`."""
 
-    `floor_seconds` is the least time an answer is waited for. The official time is in the order
-    of 180 ms: on a machine that shares its processors with all else it would call healthy answers
-    late and so send again for nothing.
-    """
-
-    def __init__(self, url: str, logical_address: str, floor_seconds: float) -> None:
+    def __init__(
+        self, url: str, logical_address: str, patience_seconds: float, faults: FaultBook
+    ) -> None:
         self.url = url
         self._logical_address = logical_address
-        self._floor_seconds = floor_seconds
+        self._patience_seconds = patience_seconds
+        self._faults = faults
 
-    async def send(self, notification: Notification) -> Answer:
+    async def send(self, notification: Notification) -> SubscriberAnswer:
         """Send once. Raises `NoAnswer` when it was not taken, be it by a Fault."""
         headers = {
-            "Content-Type": "text/xml; charset=utf-8",
+            "Content-Type": "text/xml; charset=UTF-8",
             "SOAPAction": f'"{PROCESS_NOTIFICATION_ACTION}"',
             CORRELATION_ID_HEADER: notification.correlation_id,
             ORIGINAL_CONSUMER_HEADER: notification.consumer,
+            **self._queue_headers(),
         }
-        patience = max(self._floor_seconds, answer_budget(len(notification.transactions)))
         request = build_request(notification, self._logical_address)
-        status, body = await post(self.url, request, headers, patience)
-        return read_answer(status, body)
+        chunked = len(request) > _CHUNKED_ABOVE
+        status, body = await post(
+            self.url, request, headers, self._patience_seconds, chunked=chunked
+        )
+        answer = read_answer(status, body)
+        if IndexFault.ANSWER_LOST in self._faults.strike(TARGET):
+            raise NoAnswer("the answer was lost, by a fault of the sandbox")
+        return answer
+
+    def _queue_headers(self) -> dict[str, str]:
+        """The headers of its queue, which the index passes on as they are."""
+        queue = f"EI.NOTIFICATION.{self._logical_address}"
+        return {
+            "JMSDeliveryMode": "2",
+            "JMSDestination": f"queue://{queue}",
+            "JMSExpiration": "0",
+            "JMSMessageID": f"ID:sandbox-{uuid4()}",
+            "JMSPriority": "4",
+            "JMSRedelivered": "false",
+            "JMSTimestamp": str(time.time_ns() // 1_000_000),
+            "NotificationQueueName": queue,
+        }
 
 
 def build_request(notification: Notification, logical_address: str) -> bytes:
-    header = etree.Element(LOGICAL_ADDRESS, nsmap={"itr": REGISTRY})
+    """With the default namespace on the engagement's elements, as the index writes it."""
+    header = etree.Element(LOGICAL_ADDRESS, nsmap={"ns3": REGISTRY})
     header.text = logical_address
-    names = {"pn": PROCESS_NOTIFICATION, "ei": ENGAGEMENT_INDEX}
-    body = etree.Element(f"{{{PROCESS_NOTIFICATION}}}ProcessNotification", nsmap=names)
+    names = {None: ENGAGEMENT_INDEX, "ns2": PROCESS_NOTIFICATION, "ns3": REGISTRY}
+    body = etree.Element(f"{{{PROCESS_NOTIFICATION}}}ProcessNotification", nsmap=names)  # type: ignore[arg-type]
     body.extend(one.element(PROCESS_NOTIFICATION) for one in notification.transactions)
     return build_envelope(body, [header])
 
 
-def read_answer(status: int, body: bytes) -> Answer:
+def read_answer(status: int, body: bytes) -> SubscriberAnswer:
     """Raises `NoAnswer` for a Fault and for anything that is no answer of the contract."""
     try:
         answer = parse_envelope(parse_xml(body, max_bytes=_MAX_BYTES)).body
@@ -74,7 +94,7 @@ def read_answer(status: int, body: bytes) -> Answer:
         raise NoAnswer(f"HTTP {status}: Fault {fault.code}: {fault.text}")
     if status != 200 or answer.tag != _RESPONSE:
         raise NoAnswer(f"HTTP {status}: not a ProcessNotificationResponse")
-    return Answer(_text(answer, "ResultCode"), _text(answer, "comment"))
+    return SubscriberAnswer(_text(answer, "ResultCode"), _text(answer, "comment"))
 
 
 def _text(answer: etree._Element, name: str) -> str:

@@ -10,8 +10,8 @@ from sandbox.calls import Calls
 from sandbox.control import BookingControl, CatchControl, FaultControl, Faults, IndexControl
 from sandbox.deliveries import Deliveries
 from sandbox.delivery_reports import DeliveryReports
-from sandbox.engagement_index import EngagementIndex
-from sandbox.faults import BookingFault, FaultBook, SmsFault, SmtpFault
+from sandbox.engagement_index import EngagementIndex, Merging
+from sandbox.faults import BookingFault, FaultBook, IndexFault, SmsFault, SmtpFault
 from sandbox.http_server import HttpServer
 from sandbox.index_entries import IndexEntries
 from sandbox.mail_server import MailServer
@@ -37,12 +37,18 @@ class World:
     """Booking systems, index, mail and SMS. Build and use it within one loop."""
 
     def __init__(self, settings: SandboxSettings) -> None:
-        self._faults = Faults(FaultBook(BookingFault), FaultBook(SmsFault), FaultBook(SmtpFault))
+        self._faults = Faults(
+            FaultBook(BookingFault),
+            FaultBook(SmsFault),
+            FaultBook(SmtpFault),
+            FaultBook(IndexFault),
+        )
         self._bookings, self._calls = Bookings(), Calls()
         self._subscriber = Subscriber(
             settings.subscriber_url,
             settings.subscriber_address,
             settings.sandbox_index_patience_seconds,
+            self._faults.index,
         )
         self._index = _build_index(settings, self._subscriber)
         self._reports = DeliveryReports(settings.sandbox_sms_report_seconds)
@@ -85,7 +91,7 @@ class World:
         """Let go of everybody who hangs, and close."""
         for book in self._faults.all:
             book.end_all()
-        await asyncio.gather(self._index.deliveries.stop(), self._reports.stop())
+        await asyncio.gather(self._index.stop(), self._reports.stop())
         for server in self._servers:
             await server.stop()
 
@@ -110,7 +116,12 @@ def _build_index(settings: SandboxSettings, subscriber: Subscriber) -> Engagemen
         pause_seconds=settings.sandbox_index_resend_seconds,
         parallel=settings.sandbox_index_parallel,
     )
-    return EngagementIndex(IndexEntries(settings.sandbox_index_owner), deliveries)
+    merging = Merging(
+        settings.sandbox_index_merge_seconds,
+        settings.sandbox_index_merge_calls,
+        settings.sandbox_index_merge_engagements,
+    )
+    return EngagementIndex(IndexEntries(settings.sandbox_index_owner), deliveries, merging)
 
 
 def _tls_context(certificate: str) -> ssl.SSLContext | None:

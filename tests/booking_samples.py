@@ -21,6 +21,7 @@ class SampleSource:
     hsa_id: str = BOOKING.source_system
     calls_per_second: float = 5
     calls_in_flight: int = 5
+    paused: bool = False
 
 
 class HandClock:
@@ -43,7 +44,14 @@ class LineInMemory:
         self.reserved: list[tuple[datetime, timedelta]] = []
         self._ends: dict[str, datetime] = {}
 
-    def reserve(self, hsa_key: str, *, not_before: datetime, span: timedelta) -> datetime:
+    def reserve(
+        self,
+        hsa_key: str,
+        *,
+        now: datetime,
+        not_before: datetime,
+        span: timedelta,
+    ) -> datetime:
         first = max(self._ends.get(hsa_key, not_before), not_before)
         self._ends[hsa_key] = first + span
         self.reserved.append((first, span))

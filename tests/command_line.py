@@ -37,3 +37,7 @@ class CommandLine:
 
     def json(self, *arguments: str) -> Any:
         return json.loads(self.out(*arguments, "--json"))
+
+    def json_of_any(self, *arguments: str) -> Any:
+        """The same of a command whose exit code is a finding."""
+        return json.loads(self.run(*arguments, "--json").stdout)

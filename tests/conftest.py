@@ -8,8 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.services import PostgreSQL, RabbitMQ
+
+#: For `make quick`; every other run draws as many examples as Hypothesis does by default.
+settings.register_profile("quick", max_examples=20)
 
 
 @pytest.fixture(scope="session")

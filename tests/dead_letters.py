@@ -11,6 +11,7 @@ from shared.booking.messages import (
     Message,
     NoticeOrder,
     Notification,
+    RequestMember,
 )
 from shared.relay.broker import Broker, Envelope, Failure, Outgoing
 from shared.relay.topology import dead_key
@@ -50,7 +51,11 @@ def change() -> BookingChange:
         received_at=NOON,
         change_id="notificationaaaaaaaa-a",
         booking=BOOKING,
-        replaces=BOOKING.model_copy(update={"booking_id": f"of {TOLVAN}"}),
+        same_request=(
+            RequestMember(
+                booking=BOOKING.model_copy(update={"booking_id": f"of {TOLVAN}"}), deleted=True
+            ),
+        ),
         deleted=False,
         service_domain="riv:crm:scheduling",
     )

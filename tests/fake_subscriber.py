@@ -78,13 +78,29 @@ def fake_subscriber() -> Iterator[FakeSubscriber]:
 
     class Requests(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            body = self._chunks() if self.chunked else self._whole()
             headers = {name.lower(): text for name, text in self.headers.items()}
             status, answer = subscriber.answer(Received(self.path, headers, body))
             self.send_response(status)
+            self.send_header("Content-Type", "text/xml; charset=utf-8")
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
             self.wfile.write(answer)
+
+        @property
+        def chunked(self) -> bool:
+            return self.headers.get("Transfer-Encoding") == "chunked"
+
+        def _whole(self) -> bytes:
+            return self.rfile.read(int(self.headers["Content-Length"]))
+
+        def _chunks(self) -> bytes:
+            body = b""
+            while size := int(self.rfile.readline(), 16):
+                body += self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
+            return body
 
         def log_message(self, *_: object) -> None:
             """Nothing: the test looks at what was received."""

@@ -13,6 +13,9 @@ from sandbox.loop import new_loop
 from sandbox.settings import SandboxSettings
 from sandbox.world import Addresses, World
 
+#: The index's waits, short enough for tests.
+_SHORT = {"sandbox_index_merge_seconds": 0.02, "sandbox_index_resend_seconds": 0.05}
+
 SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
 
 
@@ -40,7 +43,7 @@ def running_world(**settings: Any) -> Iterator[RunningWorld]:
     thread.start()
 
     async def start() -> World:
-        world = World(SandboxSettings(**settings))
+        world = World(SandboxSettings(**_SHORT | settings))
         await world.start()
         return world
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from console.demo.relay import OutcomeCounts, Relay, outcome_counts
 from console.demo.scene import NotTrue, Scene
 from console.demo.story import Story, set_the_scene
-from console.demo.world import World
+from console.demo.world import ForeignIndex, World
 from console.processes import NotReady
 from console.stack import IMPATIENT, Stack
 from shared.base.redaction import redact, redact_value
@@ -35,6 +35,17 @@ def demo(
             envvar="BUDKAVLE_DEMO_DATABASE", help="... and this database: postgresql+psycopg://…"
         ),
     ] = None,
+    index: Annotated[
+        str | None,
+        typer.Option(help="Tell it to this engagement index: where it takes Update, http://…"),
+    ] = None,
+    index_hsa_id: Annotated[str, typer.Option(help="The HSA-id of that index.")] = "",
+    ingest: Annotated[
+        str, typer.Option(help="host:port to which that index's notifications come.")
+    ] = "127.0.0.1:8080",
+    logical_address: Annotated[
+        str, typer.Option(help="The LogicalAddress that they carry.")
+    ] = "SE165565594230-1000",
     keep: Annotated[bool, typer.Option("--keep", help="Leave it running; Ctrl-C ends it.")] = False,
 ) -> None:
     """Show the whole relay at work, from the engagement index to the patient's phone.
@@ -46,10 +57,14 @@ def demo(
     """
     console = Console(highlight=False)
     scene = Scene(console)
+    settings = {**IMPATIENT, "BUDKAVLE_LOGICAL_ADDRESS": logical_address}
+    if index:
+        settings["BUDKAVLE_INGEST_BIND"] = ingest
+    foreign = ForeignIndex(index, index_hsa_id) if index else None
     with tempfile.TemporaryDirectory(prefix="budkavle-demo-") as folder:
-        stack = Stack(Path(folder), broker_url=broker, database_url=database, settings=IMPATIENT)
+        stack = Stack(Path(folder), broker_url=broker, database_url=database, settings=settings)
         try:
-            _perform(stack, scene, keep=keep)
+            _perform(stack, scene, foreign, keep=keep)
         except (NotTrue, NotReady) as error:
             console.print(f"\n[red bold]The story broke:[/red bold] {error}")
             _show_last_lines(stack, console)
@@ -57,14 +72,14 @@ def demo(
     console.print(f"\n[green bold]All {scene.claims} claims came true.[/green bold]")
 
 
-def _perform(stack: Stack, scene: Scene, *, keep: bool) -> None:
+def _perform(stack: Stack, scene: Scene, index: ForeignIndex | None, *, keep: bool) -> None:
     relay = Relay(stack.environment)
     try:
         relay.set_up()
         set_the_scene(scene, relay)
         scene.tell("\nStarting the sandbox and five stages, each its own process …")
         with stack:
-            world = World(stack.sandbox["control"])
+            world = World(stack.sandbox["control"], index)
             story = Story(scene, world, relay, lambda: outcome_counts(stack.stages))
             story.tell()
             _close(stack, scene, story)
@@ -76,7 +91,8 @@ def _perform(stack: Stack, scene: Scene, *, keep: bool) -> None:
 
 def _close(stack: Stack, scene: Scene, story: Story) -> None:
     scene.chapter("What is left when the dust has settled")
-    scene.expect("The index gave nothing up", lambda: not story.world.notifications_lost())
+    if story.world.has_own_index:
+        scene.expect("The index gave nothing up", lambda: not story.world.notifications_lost())
     scene.console.print(_count_table(story.counts()))
     scene.expect("No log line shows a person number", lambda: not _lines_with_persons(stack))
 

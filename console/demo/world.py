@@ -5,6 +5,10 @@ from typing import Any
 
 import requests
 
+from sandbox.engagements import read_json
+from sandbox.updates import build_update, update_headers
+from shared.base.ids import new_id
+
 _TIMEOUT = 10
 
 
@@ -45,12 +49,26 @@ class Booking:
         return told
 
 
-class World:
-    """The sandbox, over its control addresses."""
+@dataclass(frozen=True)
+class ForeignIndex:
+    """An engagement index that is not the sandbox's: where it takes Update, and its HSA-id."""
 
-    def __init__(self, control: str) -> None:
+    url: str
+    hsa_id: str
+
+
+class World:
+    """The sandbox, over its control addresses; `index`: told instead of the sandbox's."""
+
+    def __init__(self, control: str, index: ForeignIndex | None = None) -> None:
         self._control = control
+        self._index = index
         self._session = requests.Session()
+
+    @property
+    def has_own_index(self) -> bool:
+        """Whether the sandbox's index is told, whose queues can be looked at."""
+        return self._index is None
 
     def book(self, booking: Booking) -> None:
         """The clinic books, or changes what it booked, and updates the index."""
@@ -73,7 +91,13 @@ class World:
         self._call("PUT", booking.path, json=details)
 
     def tell_index(self, *transactions: dict[str, Any]) -> None:
-        self._call("POST", "/updates", json=list(transactions))
+        if self._index is None:
+            self._call("POST", "/updates", json=list(transactions))
+            return
+        update = build_update(read_json(list(transactions)), self._index.hsa_id)
+        headers = update_headers(f"demo-{new_id()}", transactions[0]["sourceSystem"])
+        answer = self._session.post(self._index.url, update, headers=headers, timeout=_TIMEOUT)
+        answer.raise_for_status()
 
     def break_source(self, clinic: Clinic, kind: str, **how: Any) -> None:
         self._call("POST", f"/faults/{clinic.unit}", json={"kind": kind, **how})
@@ -87,9 +111,10 @@ class World:
     def mail_to(self, address: str) -> list[dict[str, Any]]:
         return [mail for mail in self._call("GET", "/mail") if address in mail["envelope"]["to"]]
 
-    def notifications_lost(self) -> list[Any]:
-        """What the index gave up on: its own dead letters."""
-        return list(self._call("GET", "/index/dead"))
+    def notifications_lost(self) -> int:
+        """What the index gave up on, and what it was told that we do not take."""
+        summary = self._call("GET", "/index")
+        return int(summary["dead"]) + int(summary["gone"])
 
     def _call(self, method: str, path: str, **arguments: Any) -> Any:
         answer = self._session.request(method, self._control + path, timeout=_TIMEOUT, **arguments)

@@ -1,5 +1,7 @@
 """Addresses as settings write them."""
 
+from urllib.parse import parse_qs, urlsplit
+
 _HIGHEST_PORT = 65_535
 
 
@@ -9,3 +11,19 @@ def split_bind(bind: str) -> tuple[str, int]:
     if not colon or not host or not port.isdecimal() or int(port) > _HIGHEST_PORT:
         raise ValueError("is not host:port")
     return host.strip("[]"), int(port)
+
+
+def place_of(url: str) -> str:
+    """Where a broker or database stands, for people: host and port, or a file.
+
+    Never a user, a password or an option. "?" for what cannot be read.
+    """
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "?"
+    if parts.scheme == "sqlite":
+        return parts.path.removeprefix("/") or "?"
+    host = parts.hostname or ",".join(parse_qs(parts.query).get("host", ["localhost"]))
+    return f"{host}{port}"

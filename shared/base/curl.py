@@ -1,8 +1,12 @@
-"""What every use of libcurl needs: whom TLS trusts, and names of errors."""
+"""What every use of libcurl needs: headers to leave out, whom TLS trusts, names of errors."""
 
 import ssl
+from pathlib import Path
 
 import pycurl
+
+#: Headers that libcurl would send of its own accord, and shall not.
+UNSENT_HEADERS = (b"Accept:", b"Expect:")
 
 #: Without those of other calls than `perform`, which have the same numbers.
 _NAMES: dict[int, str] = {
@@ -14,8 +18,13 @@ _NAMES: dict[int, str] = {
 Options = dict[int, object]
 
 
-def trust_options() -> Options:
-    """Trust the machine's own certificate authorities; libcurl may be built to look elsewhere."""
+def trust_options(ca: Path | None = None) -> Options:
+    """Trust the authorities in `ca` (PEM), else the machine's own.
+
+    libcurl may be built to look for those elsewhere. Raises OSError when `ca` cannot be read.
+    """
+    if ca:
+        return {pycurl.CAINFO_BLOB: ca.read_bytes()}
     own = ssl.get_default_verify_paths()
     options = ((pycurl.CAINFO, own.cafile), (pycurl.CAPATH, own.capath))
     return {option: path for option, path in options if path}

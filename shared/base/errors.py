@@ -4,12 +4,14 @@
 class Unavailable(Exception):
     """Something a handler leans on is away (database, register). The message waits for it.
 
-    `reason` is a short snake_case word that is counted. The text never holds a value of a row.
+    `reason` is a short snake_case word that is counted; `detail` tells an operator more. The text
+    never holds a value of a row.
     """
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
+        self.detail = detail
 
 
 class CannotStart(Exception):

@@ -3,6 +3,7 @@
 No label ever holds anything of a patient; `reason` comes from the stages' enumerations.
 """
 
+from collections.abc import Iterable, Mapping
 from functools import cache
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -25,6 +26,22 @@ AGE_SECONDS = Histogram(
     ["stage"],
     buckets=_LONG,
 )
+#: Counted by the fetcher, and by the composer where only that can know.
+REPLY_MISMATCHES = Counter(
+    "budkavle_reply_mismatches_total",
+    "Replies about another patient, unit or booking than asked for: a safety incident each.",
+    ["source", "differs"],
+)
+
+
+def declare_outcomes(stage: str, reasons: Mapping[str, Iterable[str]]) -> None:
+    """Give each reason of each outcome its series, at 0, when the process starts.
+
+    A series that is born at 1 shows no rise to Prometheus: the first event would alert nobody.
+    """
+    for outcome, words in reasons.items():
+        for reason in words:
+            outcome_counter(stage, outcome, str(reason))
 
 
 @cache

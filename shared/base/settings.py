@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, Settin
 
 from shared.base.addresses import split_bind
 from shared.base.errors import WrongSettings
+from shared.base.misspelt import misspelt
 
 
 @contextmanager
@@ -96,7 +97,9 @@ class Settings(BaseSettings):
 
     def __init__(self, **values: object) -> None:
         """Raises `WrongSettings`."""
-        values.setdefault("_secrets_dir", _secrets_folder())
+        folder = _secrets_folder()
+        _refuse_misspelt(folder)
+        values.setdefault("_secrets_dir", folder)
         try:
             super().__init__(**values)  # type: ignore[arg-type]
         except ValidationError as error:
@@ -111,6 +114,22 @@ def _secrets_folder() -> Path | None:
     if folder and not Path(folder).is_dir():
         raise WrongSettings(f"{_SECRETS_DIR}: there is no such folder")
     return Path(folder) if folder else None
+
+
+def _refuse_misspelt(folder: Path | None) -> None:
+    """A name that is no setting, anywhere, is one that was misspelt. Raises `WrongSettings`."""
+    files = [path.name for path in folder.iterdir()] if folder else []
+    faults = [_no_setting(name, nearest) for name, nearest in misspelt(os.environ).items()]
+    faults += [
+        f"{_SECRETS_DIR}: the file {_no_setting(name, nearest.lower())}"
+        for name, nearest in misspelt(files).items()
+    ]
+    if faults:
+        raise WrongSettings("; ".join(faults))
+
+
+def _no_setting(name: str, nearest: str) -> str:
+    return f"{name} is no setting" + (f"; did you mean {nearest}?" if nearest else "")
 
 
 def _faults_of(error: ValidationError) -> str:

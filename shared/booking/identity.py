@@ -51,6 +51,11 @@ class BookingKey(BaseModel):
     booking_id: str = Field(min_length=1, max_length=128)
     patient: PersonNumber
 
+    def replaced(self, **values: str) -> "BookingKey":
+        """The same with other `values`. A copy by `model_copy` would keep this one's digest."""
+        fields = {name: getattr(self, name) for name in BookingKey.model_fields}
+        return BookingKey(**{**fields, **values})
+
     @cached_property
     def digest(self) -> str:
         """64 hexadecimal characters, equal for keys that differ only in the case of HSA-ids."""

@@ -26,10 +26,10 @@ class MessageKind(StrEnum):
 
 
 class Awaiting(StrEnum):
-    """Why a booking that was judged is not announced yet."""
+    """What of a booking is not decided yet."""
 
-    REMOVAL = "removal"  # it is gone; a booking that takes its place may come
-    CREATION = "creation"  # it is new; it may take the place of one whose removal is awaited
+    REMOVAL = "removal"  # it was removed: is it gone, and which booking takes its place?
+    CREATION = "creation"  # it was created: is it there, and whose place does it take?
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,29 +83,52 @@ class Watermark:
 
     booking: str  # BookingKey.digest
     patient_bookings: str  # patient_bookings_key
+    same_id: str  # same_id_key
     fetched_at: datetime  # of the newest judged fetch
     gone: bool  # the source had no such booking then
-    received_at: datetime  # when ingest took the newest judged change
+    received_at: datetime  # when ingest took the newest judged change, or what is awaited
+    notification_id: str  # of that request
+    first_seen_at: datetime | None = None  # when ingest first took a creation of it
     awaiting: Awaiting | None = None
     awaiting_since: datetime | None = None
     successor: str | None = None  # digest of the booking that took this one's place
+    held: BookingDetails | None = None  # what of a booking not announced yet is compared
 
 
 @dataclass(frozen=True)
 class HistoryWindow:
-    """What matters to one judgement, all of it one patient's bookings at one source: everything
-    about `bookings` (one or two), everything that is awaited, and everything about notifications
-    that ingest took since `since`.
+    """What matters to the judgement of `booking`: of the same patient and source everything about
+    it and about `others`, everything that is awaited, and everything about notifications that
+    ingest took since `since`; and whatever has the same id at the source, also of other patients.
     """
 
-    bookings: tuple[BookingKey, ...]
+    booking: BookingKey
+    others: tuple[BookingKey, ...]
     since: datetime
 
     @cached_property
     def patient_bookings(self) -> str:
-        return patient_bookings_key(self.bookings[0])
+        return patient_bookings_key(self.booking)
+
+    @cached_property
+    def same_id(self) -> str:
+        return same_id_key(self.booking)
+
+    @cached_property
+    def digests(self) -> frozenset[str]:
+        return frozenset(key.digest for key in (self.booking, *self.others))
 
 
 def patient_bookings_key(key: BookingKey) -> str:
     """64 hexadecimal characters, equal for all bookings of one patient in one booking system."""
-    return sha256(f"{hsa_key(key.source_system)}\x1f{key.patient.upper()}".encode()).hexdigest()
+    return _digest(key.source_system, key.patient.upper())
+
+
+def same_id_key(key: BookingKey) -> str:
+    """64 hexadecimal characters, equal for what has one booking id in one booking system: also at
+    another unit, and under another person number."""
+    return _digest(key.source_system, key.booking_id)
+
+
+def _digest(source_system: str, of: str) -> str:
+    return sha256(f"{hsa_key(source_system)}\x1f{of}".encode()).hexdigest()

@@ -4,8 +4,8 @@
 message            written by                  read by
 =================  ==========================  ================
 `Notification`     ingest                      filter
-`BookingChange`    filter                      fetcher
-`FetchedBooking`   fetcher                     composer
+`BookingChange`    filter, composer            fetcher
+`FetchedBooking`   fetcher, filter             composer
 `NoticeOrder`      composer                    notifier
 =================  ==========================  ================
 
@@ -13,11 +13,12 @@ A field may be added to a version as long as it has a default: readers ignore wh
 know, so stages can be upgraded one at a time. Anything else is a new version.
 """
 
-from typing import ClassVar, Literal, Self, cast
+from typing import Any, ClassVar, Literal, Self, cast
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from shared.base.errors import UndecodableMessage
+from shared.base.ids import PERSON_NUMBER_PATTERN
 from shared.booking.identity import BookingKey, PersonNumber
 from shared.booking.notices import Channel
 
@@ -128,19 +129,43 @@ class _ChangeMessage(Message):
         return {**super().log_context, "change_id": self.change_id}
 
 
-class BookingChange(_ChangeMessage):
-    """Something happened to one booking of an activated booking system."""
+class RequestMember(Part):
+    """Another booking of the same patient and source that the same request is about."""
 
-    queue: ClassVar[str] = "fetcher"
+    booking: BookingKey
+    deleted: bool
+
+
+class _BookingMessage(_ChangeMessage):
+    """What the notification says of one booking of an activated booking system."""
 
     booking: BookingKey
     deleted: bool
     service_domain: str
     most_recent_content: str = ""
-    #: The booking this one takes the place of, when the same request removed it (rebooking).
-    replaces: BookingKey | None = None
+    #: What else the request removed and created, if it did both: one may have replaced another.
+    same_request: tuple[RequestMember, ...] = ()
+    #: The request removed and created this very booking: only attributes of its key changed.
+    corrected: bool = False
+    #: The other person number, when the request removed the booking under one number and created
+    #: it under another.
+    renumbered: str | None = Field(None, pattern=f"^{PERSON_NUMBER_PATTERN}$", repr=False)
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """All of this by name: what a change and what was fetched about it have in common."""
+        return {name: getattr(self, name) for name in _BookingMessage.model_fields}
+
+
+class BookingChange(_BookingMessage):
+    """Something happened to a booking: its source is to be asked."""
+
+    queue: ClassVar[str] = "fetcher"
+
     #: When this change may be fetched, once the source's rate limit has given it a slot.
     slot: AwareDatetime | None = None
+    #: When it was given that slot. In the future: by a process whose clock was wrong.
+    slot_given_at: AwareDatetime | None = None
 
 
 class BookingDetails(Part):
@@ -156,7 +181,9 @@ class BookingDetails(Part):
     performer: str = ""
     performer_name: str = ""
     resource_name: str = ""
+    time_type_id: str = ""
     time_type_name: str = ""
+    care_type_id: str = ""
     care_type_name: str = ""
     purpose: str = ""  # plain text or DocBook 5, as received
     reason: str = ""
@@ -166,17 +193,20 @@ class BookingDetails(Part):
     is_call_letter: bool = False  # isInvitation
 
 
-class FetchedBooking(_ChangeMessage):
+class FetchedBooking(_BookingMessage):
     """A change, and the state of its booking at the source when we asked."""
 
     queue: ClassVar[str] = "composer"
 
-    booking: BookingKey
-    deleted: bool
-    service_domain: str
-    replaces: BookingKey | None = None
     fetched_at: AwareDatetime  # when the call was sent: states are ordered by it
     details: BookingDetails | None  # None: the source has no such booking
+    #: False: the source has not answered yet. The filter says so of each removal, so that a booking
+    #: that takes its place is not announced as new meanwhile.
+    asked: bool = True
+    #: Of a removed booking: the source has it under this other unit (an HSA-id).
+    moved_to: str = ""
+    #: Of a removed booking: the source says that it is another person's.
+    of_another_patient: bool = False
 
 
 class NoticeOrder(_ChangeMessage):
@@ -188,6 +218,10 @@ class NoticeOrder(_ChangeMessage):
     patient: PersonNumber
     #: After this moment the notice has no use: the announced time has passed.
     expires_at: AwareDatetime | None = None
+    #: Until when it waits for other messages to the same patient. None: it has not begun to.
+    collected_at: AwareDatetime | None = None
+    #: The channels on which its notices were registered when it began to.
+    registered: tuple[Channel, ...] = ()
     #: The only channel this order is for. None: all that the patient has chosen.
     channel: Channel | None = None
     #: When it may be sent, once the channel's rate limit has given it a slot.

@@ -19,8 +19,9 @@ class NoticeStatus(StrEnum):
 
     ```
     pending ─► sending ─► accepted ──► delivered | failed    (by the provider's report)
-       ▲          │ │ └─► rejected                           (it will never be taken)
-       └──────────┘ └───► uncertain ─► delivered | failed    (perhaps sent: never sent again)
+     │ ▲          │ │ └─► rejected                           (it will never be taken)
+     │ └──────────┘ └───► uncertain ─► delivered | failed    (perhaps sent: never sent again)
+     └──► withdrawn                    (no longer wanted, or of no use any more)
     ```
     """
 
@@ -28,6 +29,7 @@ class NoticeStatus(StrEnum):
     SENDING = "sending"
     ACCEPTED = "accepted"
     REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
     UNCERTAIN = "uncertain"
     DELIVERED = "delivered"
     FAILED = "failed"
@@ -44,11 +46,16 @@ class Notice:
     since: datetime
     detail: str = ""
     provider_id: str | None = None  # the provider's own id of it
+    claim_id: str | None = None  # of its latest claim; the same in all that were sent as one
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to send one notice, now, once. `at` tells this claim from any later one."""
+    """The right to send one SMS or e-mail, now, once, for all notices that waited to go to one
+    patient on one channel: `count` of them. It goes out in the name of `notice_id`.
+    """
 
+    id: str
     notice_id: str
     at: datetime
+    count: int = 1

@@ -6,6 +6,13 @@ from shared.relay.broker import Broker, UnknownBroker
 from shared.relay.topology import Topology
 
 
+def kind_of(url: str) -> str:
+    """`embedded` or `rabbitmq`; "" for a URL that names no broker we have."""
+    return {"sqlite": "embedded", "amqp": "rabbitmq", "amqps": "rabbitmq"}.get(
+        urlsplit(url).scheme, ""
+    )
+
+
 def open_broker(url: str, topology: Topology | None = None, *, management_url: str = "") -> Broker:
     """`sqlite:///path` is the embedded broker, `amqp://` and `amqps://` are RabbitMQ.
 
@@ -13,14 +20,31 @@ def open_broker(url: str, topology: Topology | None = None, *, management_url: s
     yet. Raises `UnknownBroker`.
     """
     topology = topology or Topology()
-    match urlsplit(url).scheme:
-        case "sqlite":
+    match kind_of(url):
+        case "embedded":
             from shared.relay.embedded.broker import EmbeddedBroker
 
             return EmbeddedBroker(url, topology)
-        case "amqp" | "amqps":
+        case "rabbitmq":
             from shared.relay.rabbitmq.broker import RabbitMQBroker
 
             return RabbitMQBroker(url, topology, management_url=management_url)
         case _:
             raise UnknownBroker("BUDKAVLE_BROKER_URL: is neither sqlite:/// nor amqp://")
+
+
+def broker_faults(url: str, topology: Topology) -> list[str]:
+    """What of the topology is missing, differs, or may not be used. Raises `BrokerError`.
+
+    The embedded broker makes what it lacks; it has faults only when its file cannot be used.
+    """
+    if kind_of(url) == "rabbitmq":
+        from shared.relay.rabbitmq.inspection import faults_of
+
+        return faults_of(url, topology)
+    broker = open_broker(url, topology)
+    try:
+        broker.states()
+    finally:
+        broker.close()
+    return []

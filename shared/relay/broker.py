@@ -5,6 +5,7 @@ Errors, drawn as a tree; each library's own errors are translated to these once,
 ```
 BrokerError
 ├── BrokerUnavailable   no connection, or it went before the confirm: nothing is known to be safe
+│   └── NotDeclared     it answers, and lacks a queue of ours
 ├── PublishRefused      the broker took it back: unroutable, nacked, or the queue is full
 ├── DeadQueueBusy       another operator holds the dead letters of that stage
 └── UnknownBroker       BUDKAVLE_BROKER_URL names no broker we have
@@ -34,6 +35,10 @@ class BrokerError(Exception):
 
 class BrokerUnavailable(BrokerError):
     """The broker cannot be reached, or went away before it confirmed."""
+
+
+class NotDeclared(BrokerUnavailable):
+    """The broker answers, and lacks a queue of ours: `budkavle setup` makes it."""
 
 
 class PublishRefused(BrokerError):
@@ -100,6 +105,7 @@ class Envelope(NamedTuple):
     body: bytes
     attempt: int = 1  # the attempt that is to be made now
     not_before: datetime | None = None  # a longer wait is walked in several delay steps
+    delayed_at: datetime | None = None  # when that wait began, by the clock of who set it
     history: tuple[Failure, ...] = ()  # the first and the latest failures
     dead_reason: str = ""  # set on dead letters only
     dead_since: datetime | None = None
@@ -127,6 +133,7 @@ class Envelope(NamedTuple):
         return self._replace(
             attempt=1,
             not_before=None,
+            delayed_at=None,
             dead_reason="",
             dead_since=None,
             replays=self.replays + 1,
@@ -244,9 +251,9 @@ class Broker(Protocol):
         """
 
     def missing(self) -> list[str]:
-        """Queues that are not there, though others are: what lay in them is lost.
+        """The queues of the topology that are not there: what waited in them is lost.
 
-        Nothing is missing in a broker that nothing was declared in yet. Raises `BrokerUnavailable`.
+        Raises `BrokerUnavailable`.
         """
 
     def publish(self, messages: Sequence[Outgoing], *, timeout: float = 10) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
+from shared.base.clock import is_of_the_future
 from shared.base.redaction import redact
 from shared.relay.broker import Envelope, Failure, Outgoing
 from shared.relay.message import Message
@@ -66,8 +67,13 @@ class StageDelivery(NamedTuple):
 
     @property
     def is_waiting(self) -> bool:
-        """Whether the message came back from one delay step but its wait is not over."""
-        return self.envelope.not_before is not None and self.now < self.envelope.not_before
+        """Whether the message came back from one delay step but its wait is not over.
+
+        A wait that began later than now was set by a wrong clock: the delay step was the wait.
+        """
+        if self.envelope.not_before is None or is_of_the_future(self.envelope.delayed_at, self.now):
+            return False
+        return self.now < self.envelope.not_before
 
     def next_delay(self) -> Disposition:
         """The next step of a wait that is longer than any delay queue."""
@@ -96,6 +102,7 @@ class StageDelivery(NamedTuple):
         letter = failed._replace(
             attempt=self.envelope.attempt,
             not_before=None,
+            delayed_at=None,
             dead_reason=reason,
             dead_since=self.now,
             origin=self.stage,
@@ -104,7 +111,8 @@ class StageDelivery(NamedTuple):
 
     def _delayed(self, envelope: Envelope, until: datetime) -> Outgoing:
         step = self.topology.step_for(until - self.now)
-        return Outgoing(self.stage, envelope._replace(not_before=until), delay=step)
+        waiting = envelope._replace(not_before=until, delayed_at=self.now)
+        return Outgoing(self.stage, waiting, delay=step)
 
     def _failure(self, reason: str, error: Exception | None) -> Failure:
         return Failure(

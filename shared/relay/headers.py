@@ -5,7 +5,7 @@ are plain text or whole numbers, which every broker keeps as they are. What cann
 message that came from elsewhere, counts as absent: the body decides whether it is one of ours.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ DELIVERY_LIMIT_REASON = "delivery_limit"
 
 ATTEMPT = "budkavle-attempt"
 NOT_BEFORE = "budkavle-not-before"
+DELAYED_AT = "budkavle-delayed-at"
 HISTORY = "budkavle-history"
 DEAD_REASON = "budkavle-dead-reason"
 DEAD_SINCE = "budkavle-dead-since"
@@ -39,14 +40,13 @@ def to_headers(envelope: Envelope) -> dict[str, str | int]:
     headers: dict[str, str | int] = {}
     if envelope.attempt != 1:
         headers[ATTEMPT] = envelope.attempt
-    if envelope.not_before is not None:
-        headers[NOT_BEFORE] = envelope.not_before.isoformat()
+    for name, instant in _instants_of(envelope):
+        if instant is not None:
+            headers[name] = instant.isoformat()
     if envelope.history:
         headers[HISTORY] = _history.dump_json(envelope.history, exclude_defaults=True).decode()
     if envelope.dead_reason:
         headers[DEAD_REASON] = envelope.dead_reason
-    if envelope.dead_since is not None:
-        headers[DEAD_SINCE] = envelope.dead_since.isoformat()
     if envelope.origin or envelope.replays or envelope.aside:
         headers |= _of_its_deaths(envelope)
     return headers
@@ -65,6 +65,12 @@ def _of_its_deaths(envelope: Envelope) -> dict[str, str | int]:
     return headers
 
 
+def _instants_of(envelope: Envelope) -> Iterable[tuple[str, datetime | None]]:
+    yield NOT_BEFORE, envelope.not_before
+    yield DELAYED_AT, envelope.delayed_at
+    yield DEAD_SINCE, envelope.dead_since
+
+
 def from_headers(message_id: str, headers: Headers | None, body: bytes) -> Envelope:
     """The envelope of a queue message. Never fails."""
     if not headers:
@@ -74,6 +80,7 @@ def from_headers(message_id: str, headers: Headers | None, body: bytes) -> Envel
         body=body,
         attempt=_count(headers, ATTEMPT, absent=1),
         not_before=_read(headers, NOT_BEFORE, _instant_of, None),
+        delayed_at=_read(headers, DELAYED_AT, _instant_of, None),
         history=_read(headers, HISTORY, _history.validate_json, ()),
         dead_reason=_text(headers, DEAD_REASON),
         dead_since=_read(headers, DEAD_SINCE, _instant_of, None),

@@ -17,7 +17,13 @@ import structlog
 from shared.base.clock import Clock, utcnow
 from shared.base.errors import Unavailable, UndecodableMessage
 from shared.base.logging import bound_to_lines
-from shared.base.metrics import AGE_SECONDS, HANDLER_SECONDS, IN_FLIGHT, outcome_counter
+from shared.base.metrics import (
+    AGE_SECONDS,
+    HANDLER_SECONDS,
+    IN_FLIGHT,
+    declare_outcomes,
+    outcome_counter,
+)
 from shared.relay.broker import Broker, Consumer, Delivery
 from shared.relay.disposition import Disposition, RunnerReason, StageDelivery
 from shared.relay.message import Message
@@ -35,6 +41,13 @@ Handler = Callable[[Any], Outcome]
 #: Takes several messages at once and tells the outcome of each. When it raises, what it did of
 #: them must bear being done again, as after any redelivery.
 BatchHandler = Callable[[Sequence[Any]], Sequence[Outcome]]
+
+#: What the runner itself makes of messages.
+_RUNNER_OUTCOMES = {
+    "retry": [RunnerReason.BUG],
+    "dead": [RunnerReason.BUG, RunnerReason.UNDECODABLE],
+    "postpone": [RunnerReason.NOT_YET],
+}
 
 #: How many messages at most are handled together.
 _AT_ONCE = 20
@@ -93,6 +106,11 @@ class Worker:
 
     def connected(self) -> bool:
         return self._consumer is not None and self._consumer.connected
+
+    def take_oldest(self) -> float | None:
+        """The age of the oldest message handled since this was last asked, in seconds."""
+        oldest, self._meters.oldest = self._meters.oldest, None
+        return oldest
 
     def stop(self, timeout: float) -> bool:
         """Finish what was begun within `timeout` seconds; whether all of it was acknowledged.
@@ -219,10 +237,15 @@ class _Meters:
         self.in_flight = IN_FLIGHT.labels(stage)
         self._handler_seconds = HANDLER_SECONDS.labels(stage)
         self._age = AGE_SECONDS.labels(stage)
+        self.oldest: float | None = None
+        declare_outcomes(stage, _RUNNER_OUTCOMES)
 
     def handled(self, seconds_taken: float, *, age: timedelta) -> None:
         self._handler_seconds.observe(seconds_taken)
-        self._age.observe(age.total_seconds())
+        age_seconds = age.total_seconds()
+        self._age.observe(age_seconds)
+        if self.oldest is None or age_seconds > self.oldest:
+            self.oldest = age_seconds
 
     def count(self, disposition: Disposition) -> None:
         outcome_counter(self._stage, disposition.outcome, disposition.reason).inc()

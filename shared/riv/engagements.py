@@ -84,9 +84,9 @@ _RULES = {
         "patient", 32, is_person_number, "a person number of 12 characters"
     ),
     "serviceDomain": _Rule("service_domain", 255),
-    "logicalAddress": _Rule("logical_address", 64),
+    "logicalAddress": _Rule("logical_address", 64, str.isprintable, "an HSA-id"),
     "businessObjectInstanceIdentifier": _Rule("booking_id", 128),
-    "sourceSystem": _Rule("source_system", 64),
+    "sourceSystem": _Rule("source_system", 64, str.isprintable, "an HSA-id"),
 }
 _RULE_ITEMS = tuple(_RULES.items())
 _MOST_RECENT_CONTENT = f"{_INDEX}mostRecentContent"

@@ -1,6 +1,6 @@
 """SOAP 1.1 envelopes, document/literal, as RIV-TA basic profile 2.1 uses them."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,12 +9,16 @@ from lxml import etree
 from shared.riv.namespaces import SOAP_12_ENVELOPE, SOAP_ENVELOPE
 from shared.riv.xml import Element
 
-FaultCode = Literal["Client", "Server", "VersionMismatch"]
+FaultCode = Literal["Client", "Server", "VersionMismatch", "MustUnderstand"]
 
 _ENVELOPE = f"{{{SOAP_ENVELOPE}}}Envelope"
 _HEADER = f"{{{SOAP_ENVELOPE}}}Header"
 _BODY = f"{{{SOAP_ENVELOPE}}}Body"
 _FAULT = f"{{{SOAP_ENVELOPE}}}Fault"
+_MUST_UNDERSTAND = f"{{{SOAP_ENVELOPE}}}mustUnderstand"
+_ACTOR = f"{{{SOAP_ENVELOPE}}}actor"
+#: Whom a header block without an actor, or with this one, is addressed to: whoever receives it.
+_RECEIVER = ("", "http://schemas.xmlsoap.org/soap/actor/next")
 
 
 class NotSoap(ValueError):
@@ -36,6 +40,19 @@ class Envelope:
         """The trimmed text of the header element `name` (`{namespace}local`), "" without one."""
         texts = ((header.text or "").strip() for header in self.headers if header.tag == name)
         return next(texts, "")
+
+    def demands_more_than(self, understood: Container[str]) -> bool:
+        """Whether a header block must be understood by us and is none of `understood`.
+
+        Blocks for another actor on the way are not ours to understand (SOAP 1.1, sections 4.2.2
+        and 4.2.3).
+        """
+        return any(
+            header.get(_MUST_UNDERSTAND, "").strip() in ("1", "true")
+            and header.get(_ACTOR, "").strip() in _RECEIVER
+            and header.tag not in understood
+            for header in self.headers
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from threading import Event
 from typing import Any, TypeVar
@@ -18,13 +19,17 @@ from shared.booking.messages import READS
 from shared.relay import open_broker
 from shared.relay.broker import BrokerError
 from shared.relay.worker import BatchHandler, Handler, Worker
-from shared.stage.health import Checks, HealthServer
+from shared.stage.health import Checks, HealthServer, readiness
+from shared.stage.heartbeat import Heartbeat, Report
+from shared.stage.parent import end_with_parent
 from shared.stage.settings import CommonSettings
 
 log = structlog.get_logger()
 
 #: How often a stage that has just started is asked whether it is ready yet, in seconds.
 _READY_POLL = 0.05
+#: After how many seconds a stage logs what it still waits for, and how often after that.
+_PATIENCE, _REMIND_EVERY = 3.0, 30.0
 
 
 #: Exit codes of a process that cannot start; `budkavle` has the same (`console.exits`).
@@ -40,6 +45,7 @@ def start(process: str, settings_of: type[S], run: Callable[[S], int]) -> int:
     A process that cannot start as it is set, or without what is away, says so in one line on
     standard error: an operator reads it, and no traceback shows what stood in a secret.
     """
+    end_with_parent()
     try:
         settings = settings_of()
         configure_logging(process, settings)
@@ -55,9 +61,28 @@ def _told(process: str, text: str, code: int) -> int:
     return code
 
 
-def announce_ready(stage: str, **addresses: Any) -> None:
+def announce_ready(stage: str, **facts: Any) -> None:
     """Print the one line that says this process does its work now; scripts wait for it."""
-    print(json.dumps({"ready": stage, **addresses, "pid": os.getpid()}), flush=True)  # noqa: T201
+    print(json.dumps({"ready": stage, **facts, "pid": os.getpid()}), flush=True)  # noqa: T201
+
+
+def announce_when_ready(
+    stage: str, settings: CommonSettings, checks: Checks, stopping: Event, **addresses: str
+) -> None:
+    """A process that starts before its broker or database waits for them, unannounced.
+
+    It logs every half a minute which of them it waits for.
+    """
+    next_line = time.monotonic() + _PATIENCE
+    while not (state := readiness(checks))[0]:
+        if time.monotonic() >= next_line:
+            missing = [name for name, passes in state[1].items() if not passes]
+            log.warning("not_ready", waits_for=missing, **settings.places)
+            next_line = time.monotonic() + _REMIND_EVERY
+        if stopping.wait(_READY_POLL):
+            return
+    announce_ready(stage, **addresses, **settings.places)
+    log.info("ready", **addresses, **settings.places)
 
 
 def stop_signal() -> Event:
@@ -77,12 +102,15 @@ def run_stage(
     prefetch: int,
     handle_batch: BatchHandler | None = None,
     checks: Checks | None = None,
+    started: Callable[[], None] | None = None,
+    report: Report | None = None,
     closers: Sequence[Callable[[], None]] = (),
 ) -> int:
     """Run `handle` on `stage`'s queue until SIGTERM; the process's exit code.
 
     0: all that was begun was finished. 1: it took longer than `settings.drain_seconds`, and what
-    was left is handed out again by the broker. `closers` are called last.
+    was left is handed out again by the broker. `started` is called once at the start, `closers`
+    at the end; what `report` says stands in `budkavle status`.
     """
     stopping = stop_signal()
     broker = open_broker(settings.broker_url.get_secret_value(), settings.topology)
@@ -99,11 +127,16 @@ def run_stage(
     all_checks = {"broker": worker.connected, **(checks or {})}
     with blaming("BUDKAVLE_HEALTH_BIND"):
         health = HealthServer(settings.health_bind, all_checks)
+    heartbeat = Heartbeat(stage, settings, all_checks, report, take_oldest=worker.take_oldest)
     health.start()
     worker.start()
-    _announce_when_ready(stage, health, all_checks, stopping)
+    heartbeat.start()
+    if started:
+        started()
+    announce_when_ready(stage, settings, all_checks, stopping, health=health.url)
     stopping.wait()
     log.info("draining", seconds=settings.drain_seconds)
+    heartbeat.stop()
     drained = worker.stop(settings.drain_seconds)
     broker.close()
     health.stop()
@@ -111,12 +144,3 @@ def run_stage(
         close()
     log.info("stopped", drained=drained)
     return 0 if drained else 1
-
-
-def _announce_when_ready(stage: str, health: HealthServer, checks: Checks, stopping: Event) -> None:
-    """A process that starts before its broker or database waits for them, unannounced."""
-    while not all(check() for check in checks.values()):
-        if stopping.wait(_READY_POLL):
-            return
-    announce_ready(stage, health=health.url)
-    log.info("ready", health=health.url)

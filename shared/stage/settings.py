@@ -1,11 +1,14 @@
 """Settings that every stage and the console read. Each stage's own stand in its `settings.py`."""
 
 from datetime import timedelta
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import NoDecode
 
+from shared.base.addresses import place_of
 from shared.base.settings import Bind, Settings, words_of
 from shared.booking.environment import Environment
 from shared.relay.topology import DELAY_STEPS, RETRY_DELAYS, Topology
@@ -24,8 +27,14 @@ def split_seconds(text: object) -> object:
 Seconds = Annotated[tuple[timedelta, ...], NoDecode, BeforeValidator(split_seconds)]
 
 
+_KINDS = {"amqp": "rabbitmq", "amqps": "rabbitmq"}
+
+
 class CommonSettings(Settings):
     """What all stages and the console need."""
+
+    #: The settings without which this process loses data in production, unnoticed.
+    stores: ClassVar[tuple[str, ...]] = ("broker_url", "database_url")
 
     broker_url: SecretStr = Field(
         SecretStr("sqlite:///budkavle-queues.sqlite3"),
@@ -67,6 +76,36 @@ class CommonSettings(Settings):
     retry_delays: Seconds = Field(
         RETRY_DELAYS, description="Waits after failed attempts, in seconds; then a dead letter."
     )
+
+    @model_validator(mode="after")
+    def _stores_are_named_in_production(self) -> Self:
+        """A setting that did not arrive would have patients' messages stored in a local file."""
+        unnamed = [name for name in self.stores if name not in self.model_fields_set]
+        if self.environment == "prod" and unnamed:
+            names = " and ".join(f"BUDKAVLE_{name.upper()}" for name in unnamed)
+            raise ValueError(f"{names}: to be set in environment prod, also when it is sqlite:///…")
+        return self
+
+    @property
+    def shows_itself(self) -> bool:
+        """Whether a process writes into the database that it lives.
+
+        Not into a database that nobody named in production, and not into an SQLite file that no
+        stage has made yet.
+        """
+        url = self.database_url.get_secret_value()
+        named = self.environment != "prod" or "database_url" in self.model_fields_set
+        return named and (not url.startswith("sqlite:") or Path(place_of(url)).exists())
+
+    @property
+    def places(self) -> dict[str, str]:
+        """Kind and place of broker and database, for the ready line; no user, no password."""
+        found = {}
+        for name in self.stores:
+            url = getattr(self, name).get_secret_value()
+            kind = urlsplit(url).scheme.partition("+")[0]
+            found[name.removesuffix("_url")] = f"{_KINDS.get(kind, kind)} {place_of(url)}"
+        return found
 
     @property
     def topology(self) -> Topology:

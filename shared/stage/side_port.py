@@ -6,6 +6,7 @@ connections but one that turns away whoever comes when it is reached.
 
 import asyncio
 import socket
+import time
 from collections.abc import Callable
 from functools import partial
 from threading import Thread
@@ -39,7 +40,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._patience: asyncio.TimerHandle | None = None
         self._in_head = False
         self._head_bytes = 0
-        self.idle_since = self.loop.time()
+        self.idle_since = time.monotonic()  # uvloop's own clock stands still within a batch
 
     @property
     def idle(self) -> bool:
@@ -48,7 +49,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.idle_since = self.loop.time()
+        self.idle_since = time.monotonic()
         self._make_room()
         self._wait_for_request()
 
@@ -75,7 +76,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._stop_waiting()
 
     def on_response_complete(self) -> None:
-        self.idle_since = self.loop.time()
+        self.idle_since = time.monotonic()
         super().on_response_complete()
 
     def _make_room(self) -> None:

@@ -23,6 +23,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from shared.base.errors import Unavailable, WrongSettings
 from shared.base.sqlite import BUSY_SECONDS, keep_private, use_write_ahead_log
+from shared.store.causes import cause_of
 
 _CONNECT_SECONDS = 5
 #: libpq's own: a peer that vanished without a word (a machine that died, a cable that was pulled)
@@ -64,6 +65,11 @@ class Database:
         self.engine = engine
         self._single = single
 
+    @property
+    def has_clock(self) -> bool:
+        """Whether it is a server of its own, whose clock all its clients can go by."""
+        return self.engine.dialect.name == "postgresql"
+
     def begin(self) -> AbstractContextManager[Connection]:
         """One transaction: committed at the end, rolled back on any error.
 
@@ -85,11 +91,17 @@ class Database:
             with opened() as connection:
                 yield connection
         except (OperationalError, InterfaceError, DisconnectionError, PoolTimeout) as error:
-            raise DatabaseUnavailable(type(error.__cause__ or error).__name__) from error
+            raise DatabaseUnavailable(cause_of(error.__cause__ or error)) from error
         except DBAPIError as error:
             if error.connection_invalidated or isinstance(error.orig, _PASSING):
-                raise DatabaseUnavailable(type(error.orig).__name__) from error
+                self._forget_connections(error.orig)
+                raise DatabaseUnavailable(cause_of(error.orig or error)) from error
             raise
+
+    def _forget_connections(self, error: BaseException | None) -> None:
+        """Those to a server that became read-only: others lead to the one that takes writes."""
+        if isinstance(error, ReadOnlySqlTransaction):
+            self.close()
 
     def ready(self) -> bool:
         """Whether it can be reached, and has been set up."""
@@ -130,6 +142,9 @@ def open_database(
 ) -> Database:
     """What `url` names; it connects on first use. Raises `UnknownDatabase`.
 
+    Several servers, of which the one that takes writes is used, as SQLAlchemy has them:
+    `postgresql+psycopg://user@/name?host=a:5432&host=b:5432&target_session_attrs=read-write`.
+
     `lock_wait`: who waits longer for another's lock (PostgreSQL) finds the database unavailable.
     Not `durable`: what is written is not waited for on the disk, and a crash of PostgreSQL may take
     back the last second of it.
@@ -156,7 +171,7 @@ def _postgresql(url: URL, pool_size: int, session: Mapping[str, object], **mode:
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_timeout=_CONNECT_SECONDS,
-        connect_args={**_NETWORK, **url.query},
+        connect_args={name: value for name, value in _NETWORK.items() if name not in url.query},
         hide_parameters=True,
         **mode,
     )

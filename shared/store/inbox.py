@@ -6,7 +6,7 @@ advisory locks see to it: one statement, and no row needed. On SQLite every tran
 anyway.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -15,6 +15,7 @@ from sqlalchemy import (
     Connection,
     RowMapping,
     Select,
+    and_,
     bindparam,
     insert,
     or_,
@@ -82,7 +83,7 @@ class Inbox:
         What is written is stored at the end of the context; an error leaves nothing of it.
         """
         with self._database.begin() as connection:
-            _lock(connection, {window.patient_bookings for window in windows})
+            _lock(connection, windows)
             several = _read(connection, windows)
             yield several
             _store(connection, several)
@@ -116,8 +117,8 @@ class StoredBookings:
 
     def __init__(self, window: HistoryWindow) -> None:
         self.window = window
-        self.bookings = {booking.digest for booking in window.bookings}
         self.watermarks: list[Watermark] = []
+        self.same_id_elsewhere: list[Watermark] = []
         self.announcements: list[Announcement] = []
         self.written: list[InboxMessage] = []
         self.carried_over: list[tuple[Announcement, BookingKey]] = []
@@ -135,16 +136,19 @@ class StoredBookings:
         self.changed.append(watermark)
 
     def take_watermark(self, watermark: Watermark) -> None:
-        """Know `watermark`, which is of the same patient and source, if it is within the window."""
+        """Know `watermark`, if it is within the window."""
+        same_id = watermark.same_id == self.window.same_id
+        if watermark.patient_bookings != self.window.patient_bookings:
+            self.same_id_elsewhere += [watermark] if same_id else []
+            return
         is_late = watermark.received_at >= self.window.since
-        if is_late or watermark.awaiting or watermark.booking in self.bookings:
+        if is_late or same_id or watermark.awaiting or watermark.booking in self.window.digests:
             self.watermarks.append(watermark)
 
     def take_announcement(self, announcement: Announcement, watermarked: set[str]) -> None:
         """Know `announcement`, if it is within the window or about a booking `watermarked`."""
-        about = announcement.booking
         is_late = announcement.received_at >= self.window.since
-        if is_late or about in watermarked or about in self.bookings:
+        if is_late or announcement.booking in {*watermarked, *self.window.digests}:
             self.announcements.append(announcement)
 
 
@@ -152,9 +156,11 @@ class StoredBookings:
 _Several = Mapping[str, StoredBookings]
 
 
-def _lock(connection: Connection, keys: Iterable[str]) -> None:
-    """In one order everywhere, so that no two transactions wait for each other."""
+def _lock(connection: Connection, windows: Sequence[HistoryWindow]) -> None:
+    """Each patient's bookings, and each id: it may stand under two person numbers. In one order
+    everywhere, so that no two transactions wait for each other."""
     if connection.dialect.name == "postgresql":
+        keys = {key for window in windows for key in (window.patient_bookings, window.same_id)}
         numbers = [int.from_bytes(bytes.fromhex(key)[:8], signed=True) for key in keys]
         connection.execute(_LOCK, {"numbers": sorted(numbers)})
 
@@ -163,11 +169,14 @@ def _read(connection: Connection, windows: Sequence[HistoryWindow]) -> list[Stor
     several = {window.patient_bookings: StoredBookings(window) for window in windows}
     values: dict[str, Any] = {
         "patient_bookings": list(several),
-        "bookings": [booking for each in several.values() for booking in each.bookings],
+        "same_ids": [window.same_id for window in windows],
+        "bookings": [booking for window in windows for booking in window.digests],
         "since": min(window.since for window in windows),
     }
     for row in connection.execute(_watermarks_query(), values).mappings():
-        several[row["patient_bookings"]].take_watermark(_watermark(row))
+        watermark = _watermark(row)
+        for each in several.values():
+            each.take_watermark(watermark)
     # Of what was announced there is always a watermark, so without one there is nothing to read.
     watermarked = {mark.booking for each in several.values() for mark in each.watermarks}
     if watermarked:
@@ -179,7 +188,7 @@ def _read(connection: Connection, windows: Sequence[HistoryWindow]) -> list[Stor
 def _read_announcements(
     connection: Connection, several: _Several, values: Mapping[str, Any], watermarked: set[str]
 ) -> None:
-    keys = [each.window.bookings[0] for each in several.values()]
+    keys = [each.window.booking for each in several.values()]
     whose = {
         "patients": list({key.patient.upper() for key in keys}),
         "source_systems": list({hsa_key(key.source_system) for key in keys}),
@@ -210,7 +219,8 @@ def _watermarks_query() -> Select[Any]:
         column.received_at >= bindparam("since"),
     )
     of_patients = column.patient_bookings.in_(bindparam("patient_bookings", expanding=True))
-    return select(watermarks).where(of_patients, matters)
+    same_ids = column.same_id.in_(bindparam("same_ids", expanding=True))
+    return select(watermarks).where(or_(and_(of_patients, matters), same_ids))
 
 
 @cache
@@ -238,11 +248,14 @@ def _set_watermark(dialect: str) -> Any:
 def _watermark(row: RowMapping) -> Watermark:
     values: dict[str, Any] = dict(row)
     values["awaiting"] = Awaiting(row["awaiting"]) if row["awaiting"] else None
+    values["held"] = BookingDetails(**row["held"]) if row["held"] else None
     return Watermark(**values)
 
 
 def _watermark_values(watermark: Watermark) -> dict[str, Any]:
-    return {column.name: getattr(watermark, column.name) for column in watermarks.c}
+    held = watermark.held.model_dump(exclude_defaults=True) if watermark.held else None
+    values = {column.name: getattr(watermark, column.name) for column in watermarks.c}
+    return {**values, "held": held}
 
 
 def _announcement_values(row: RowMapping) -> dict[str, Any]:

@@ -2,16 +2,17 @@
 
 A notice is sent by whoever holds its claim. A claim is taken in one atomic statement that is
 committed before anything is sent, so of several workers one sends; and what is found claimed is
-never claimed again, so a crash in the midst of sending sends nothing twice.
+never claimed again, so a crash in the midst of sending sends nothing twice. One claim takes all
+notices that wait to go to one patient on one channel: they go out as one.
 """
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    Connection,
     Row,
     Update,
     and_,
@@ -37,11 +38,45 @@ _PROVIDER_ID_LENGTH = 100
 #: What a provider's report may still change: it knows more than any of these.
 _REPORTABLE = (NoticeStatus.SENDING, NoticeStatus.ACCEPTED, NoticeStatus.UNCERTAIN)
 
-#: A notice whose claim nobody has taken over. Built once: that costs more than running it.
-_CLAIMED = and_(_table.status == NoticeStatus.SENDING, _table.updated_at == bindparam("claimed_at"))
-_THIS = _table.id == bindparam("notice_id")
-_GIVE_BACK = update(notice).where(_THIS, _CLAIMED)
-_CONCLUDE = update(notice).where(_THIS, or_(_CLAIMED, _table.status == NoticeStatus.UNCERTAIN))
+
+def _waits(row: Any) -> ColumnElement[bool]:
+    """Whether a notice is pending, said so that no database looks for it by its status.
+
+    PostgreSQL did: then a claim after quiet hours reads everything that waits, of all patients.
+    """
+    return func.lower(row.status) == NoticeStatus.PENDING
+
+
+# Statements are built once: that costs more than running them.
+_THIS_CLAIM = _table.claim_id == bindparam("this_claim")
+_IS_SENDING = _table.status == NoticeStatus.SENDING
+_GIVE_BACK = update(notice).where(_THIS_CLAIM, _IS_SENDING)
+_CONCLUDE = update(notice).where(
+    _THIS_CLAIM, or_(_IS_SENDING, _table.status == NoticeStatus.UNCERTAIN)
+)
+_own = notice.alias()
+_OWN_WAITS = (
+    select(_own.c.id)
+    .where(
+        _own.c.message_id == bindparam("of_message"),
+        _own.c.channel == bindparam("on_channel"),
+        _waits(_own.c),
+    )
+    .exists()
+)
+_CLAIM_ALL = (
+    update(notice)
+    .where(
+        _table.recipient == bindparam("to_recipient"),
+        _table.channel == bindparam("on_channel"),
+        _waits(_table),
+        _OWN_WAITS,
+    )
+    .returning(_table.message_id, _table.id)
+)
+_STANDING = select(notice).where(
+    _table.message_id == bindparam("of_message"), _table.channel == bindparam("on_channel")
+)
 
 
 class NoticeStore:
@@ -63,12 +98,36 @@ class NoticeStore:
             reraise=True,
         )
 
-    def claim(self, message_id: str, channel: Channel) -> Claim | Notice:
-        """The right to send this notice; or how it stands, when it is not to be sent (again)."""
+    def register(self, message_id: str, channel: Channel, patient: str) -> None:
+        """Write down that this notice is to be sent, unless it is known already."""
         now = self._clock()
+        row = {
+            "id": new_id(),
+            "message_id": message_id,
+            "channel": channel,
+            "recipient": _recipient(patient),
+            "status": NoticeStatus.PENDING,
+            "claim_id": None,
+            "detail": "",
+            "created_at": now,
+            "updated_at": now,
+        }
         with self._database.single() as connection:
-            first = _claim_first(connection, message_id, channel, now)
-        return first or self._claim_again(message_id, channel, now)
+            insert_if_absent(connection, notice, row)
+
+    def claim(self, message_id: str, channel: Channel, patient: str) -> Claim | Notice:
+        """The right to send this notice, and all others that wait to go to `patient` on `channel`.
+
+        Or how it stands, when it is not to be sent (again). One that was never registered is now.
+        """
+        claimed = self._claim(message_id, channel, patient)
+        if claimed is not None:
+            return claimed
+        standing = self._standing(message_id, channel)
+        if standing is not None:
+            return standing
+        self.register(message_id, channel, patient)
+        return self.claim(message_id, channel, patient)
 
     def settle(
         self,
@@ -82,12 +141,11 @@ class NoticeStore:
 
         Does nothing when the claim has passed on. A notice that was taken for uncertain meanwhile,
         because its sender was so slow, takes the sender's word, but is not given back: whoever
-        found it uncertain has told so and let it be.
+        found it uncertain has reported it.
         """
         change = _GIVE_BACK if status is NoticeStatus.PENDING else _CONCLUDE
         values = {
-            "notice_id": claim.notice_id,
-            "claimed_at": claim.at,
+            "this_claim": claim.id,
             "status": status,
             "detail": detail[:_DETAIL_LENGTH],
             "provider_id": _kept_id(provider_id),
@@ -95,36 +153,46 @@ class NoticeStore:
         }
         self._patiently(self._write, change, values)
 
-    def doubt(self, stale: Notice, detail: str) -> bool:
-        """Take a notice `sending` for too long for uncertain; whether it still was `sending`."""
-        still = and_(
-            _table.id == stale.id,
-            _table.status == NoticeStatus.SENDING,
-            _table.updated_at == stale.since,
-        )
+    def doubt(self, stale: Notice, detail: str) -> int:
+        """Take the notices of a claim that is `sending` for too long for uncertain; how many."""
         values = {"status": NoticeStatus.UNCERTAIN, "detail": detail, "updated_at": self._clock()}
+        still = and_(_table.claim_id == stale.claim_id, _IS_SENDING)
         with self._database.begin() as connection:
-            return connection.execute(update(notice).where(still).values(values)).rowcount == 1
+            return connection.execute(update(notice).where(still).values(values)).rowcount
 
-    def report(self, notice_id: str, status: NoticeStatus, provider_id: str) -> bool:
-        """Write down a provider's delivery report; whether it changed anything.
+    def withdraw(
+        self, message_id: str, channels: Collection[Channel], detail: str
+    ) -> Collection[Channel]:
+        """End the notices about a message that wait, on these channels; on which there was one."""
+        waiting = and_(
+            _table.message_id == message_id,
+            _table.channel.in_(channels),
+            _waits(_table),
+        )
+        values = {"status": NoticeStatus.WITHDRAWN, "detail": detail, "updated_at": self._clock()}
+        change = update(notice).where(waiting).values(values).returning(_table.channel)
+        with self._database.begin() as connection:
+            return [Channel(row.channel) for row in connection.execute(change)]
 
-        It changes the SMS notice of that id only if it names the provider's id of it. Where that
-        never came to be known, because the provider's answer was lost, the named one is kept;
-        unless it is another notice's.
+    def report(self, notice_id: str, status: NoticeStatus, provider_id: str) -> int:
+        """Write down a provider's delivery report; how many notices it changed.
+
+        It changes the SMS notices that were sent as one with that one, and only if it names the
+        provider's id of the SMS. Where that never came to be known, because the provider's answer
+        was lost, the named one is kept; unless it is another SMS's.
         """
         named = _kept_id(provider_id)
         if named is None or named == notice_id:
-            return False
+            return 0
         reported = and_(
-            _table.id == notice_id,
+            _table.claim_id == _claim_of(notice_id),
             _table.channel == Channel.SMS,
             _table.status.in_(_REPORTABLE),
             or_(_table.provider_id == named, and_(_table.provider_id.is_(None), ~_taken(named))),
         )
         values = {"status": status, "provider_id": named, "updated_at": self._clock()}
         with self._database.begin() as connection:
-            return connection.execute(update(notice).where(reported).values(values)).rowcount == 1
+            return connection.execute(update(notice).where(reported).values(values)).rowcount
 
     def of_message(self, message_id: str) -> list[Notice]:
         """The notices about one inbox message."""
@@ -152,43 +220,52 @@ class NoticeStore:
                 for channel, status, count in connection.execute(counted)
             }
 
+    def _claim(self, message_id: str, channel: Channel, patient: str) -> Claim | None:
+        claim_id, now = new_id(), self._clock()
+        values = {
+            "of_message": message_id,
+            "on_channel": channel,
+            "to_recipient": _recipient(patient),
+            "status": NoticeStatus.SENDING,
+            "claim_id": claim_id,
+            "provider_id": None,
+            "updated_at": now,
+        }
+        with self._database.single() as connection:
+            ids = {row.message_id: row.id for row in connection.execute(_CLAIM_ALL, values)}
+        if message_id in ids:
+            return Claim(claim_id, ids[message_id], now, len(ids))
+        if ids:  # another took ours in the same moment; these have orders of their own
+            self._give_back(claim_id, now)
+        return None
+
+    def _give_back(self, claim_id: str, now: datetime) -> None:
+        values = {"this_claim": claim_id, "status": NoticeStatus.PENDING, "updated_at": now}
+        self._patiently(self._write, _GIVE_BACK, values)
+
+    def _standing(self, message_id: str, channel: Channel) -> Notice | None:
+        values = {"of_message": message_id, "on_channel": channel}
+        with self._database.begin() as connection:
+            row = connection.execute(_STANDING, values).one_or_none()
+        return _notice(row) if row else None
+
     def _write(self, change: Update, values: Mapping[str, Any]) -> None:
         with self._database.single() as connection:
             connection.execute(change, values)
 
-    def _claim_again(self, message_id: str, channel: Channel, now: datetime) -> Claim | Notice:
-        """The claim of a notice that was given back; or how it stands."""
-        this = and_(_table.message_id == message_id, _table.channel == channel)
-        pending = update(notice).where(this, _table.status == NoticeStatus.PENDING)
-        with self._database.begin() as connection:
-            claimed = connection.execute(
-                pending.values(status=NoticeStatus.SENDING, updated_at=now)
-            )
-            standing = _notice(connection.execute(select(notice).where(this)).one())
-        return Claim(standing.id, now) if claimed.rowcount else standing
+
+def _recipient(patient: str) -> str:
+    """The patient, as the table has it: nobody reads a person number there."""
+    return hashlib.sha256(patient.encode()).hexdigest()
 
 
-def _claim_first(
-    connection: Connection, message_id: str, channel: Channel, now: datetime
-) -> Claim | None:
-    """The claim of a notice nobody has tried to send yet."""
-    notice_id = new_id()
-    row = {
-        "id": notice_id,
-        "message_id": message_id,
-        "channel": channel,
-        "status": NoticeStatus.SENDING,
-        "detail": "",
-        "created_at": now,
-        "updated_at": now,
-    }
-    return Claim(notice_id, now) if insert_if_absent(connection, notice, row) else None
+def _claim_of(notice_id: str) -> ColumnElement[Any]:
+    return select(_own.c.claim_id).where(_own.c.id == notice_id).scalar_subquery()
 
 
 def _taken(provider_id: str) -> ColumnElement[bool]:
     """Whether some notice has this id of the provider's."""
-    other = notice.alias()
-    return select(other.c.id).where(other.c.provider_id == provider_id).exists()
+    return select(_own.c.id).where(_own.c.provider_id == provider_id).exists()
 
 
 def _kept_id(provider_id: str | None) -> str | None:
@@ -206,4 +283,5 @@ def _notice(row: Row[Any]) -> Notice:
         since=row.updated_at,
         detail=row.detail,
         provider_id=row.provider_id,
+        claim_id=row.claim_id,
     )

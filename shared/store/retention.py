@@ -4,7 +4,7 @@
 table                  a row is expired when, counted from its own moment
 =====================  ======================================================================
 `inbox_message`        no message about its booking was written, or announces a time, lately
-`notice`               it is settled, and its message is gone or about a time that has passed
+`notice`               it is not being sent, and no order for it could be obeyed any more
 `booking_watermark`    nothing is awaited, and no message about its booking is left
 `source_system_log`    it is old
 `source_slot`          the slot is a day past: it says nothing any more
@@ -49,7 +49,6 @@ from shared.store.tables import (
 )
 
 _SLOT_KEPT = timedelta(days=1)
-_UNSETTLED = (NoticeStatus.PENDING, NoticeStatus.SENDING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +143,7 @@ def _notices(kept: timedelta, inbox: timedelta | None, now: datetime) -> Expired
         or_(message.c.starts == "", message.c.starts >= wall_text(now - kept)),
         _messages_stay(message.c.booking, inbox, now),
     )
-    old = and_(notice.c.updated_at < now - kept, notice.c.status.not_in(_UNSETTLED))
+    old = and_(notice.c.updated_at < now - kept, notice.c.status != NoticeStatus.SENDING)
     return Expired(notice, notice.c.id, and_(old, ~may_be_ordered_again), kept)
 
 

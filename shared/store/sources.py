@@ -4,7 +4,7 @@ docs/domain.md, "Activation": only what an activated system of our environment s
 HSA-ids are kept as given and matched in upper case.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -21,11 +21,12 @@ from shared.store.engine import Database
 from shared.store.statements import insert_if_absent
 from shared.store.tables import source_system, source_system_log
 
-#: An activation takes effect within 5 s: it is seen after this long, and then the copy loads.
+#: A change takes effect within 5 s: a copy older than `MAX_AGE` is loaded anew while others use it,
+#: and nobody uses one older than `ACTIVE_AGE`.
 MAX_AGE = timedelta(seconds=2)
-#: How old the copy may be that says of a system that it is not active.
-MISS_AGE = timedelta(seconds=0.25)
+ACTIVE_AGE = timedelta(seconds=5)
 
+_PAUSE = ("paused_by", "paused_at")
 #: Columns that adding a system again may change, in the order they are told.
 _CHANGEABLE = ("hsa_id", "name", "calls_per_second", "calls_in_flight")
 
@@ -41,6 +42,12 @@ class SourceSystem:
     calls_in_flight: int  # in each fetcher process
     activated_by: str
     activated_at: datetime
+    paused_by: str | None = None  # nothing is asked of it, and its changes wait
+    paused_at: datetime | None = None
+
+    @property
+    def paused(self) -> bool:
+        return self.paused_at is not None
 
     @property
     def key(self) -> str:
@@ -57,7 +64,7 @@ class Registered(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RegisterEntry:
-    """Who did what to the register: `added`, `changed` or `removed`."""
+    """Who did what to the register: `added`, `changed`, `removed`, `paused` or `resumed`."""
 
     at: datetime
     by: str
@@ -82,12 +89,20 @@ class SourceRegister:
         `activated_by` and `activated_at` are who does it now; of a system that is active the
         first activation stays in the register, and the change is in the log.
         """
+        (done,) = self.add_all([source])
+        return done
+
+    def add_all(self, sources: Iterable[SourceSystem]) -> list[Registered]:
+        """As `add`, all of them or none."""
         with self._database.begin() as connection:
-            row = _row_of(source)
-            if insert_if_absent(connection, source_system, row):
-                _log(connection, source, Registered.ADDED, _changeable(row))
-                return Registered.ADDED
-            return self._change(connection, source, row)
+            return [self._add(connection, source) for source in sources]
+
+    def _add(self, connection: Connection, source: SourceSystem) -> Registered:
+        row = _row_of(source)
+        if insert_if_absent(connection, source_system, row):
+            _log(connection, source, Registered.ADDED, _changeable(row))
+            return Registered.ADDED
+        return self._change(connection, source, row)
 
     def remove(self, hsa_id: str, environment: Environment, *, by: str, at: datetime) -> bool:
         """Deactivate a system; False when it was not active there."""
@@ -103,12 +118,34 @@ class SourceRegister:
                 _log(connection, source, "removed", _changeable(row))
             return row is not None
 
+    def pause(self, hsa_id: str, environment: Environment, *, by: str, at: datetime) -> bool:
+        """Ask nothing of a system until `resume`; False when it is not active, or paused."""
+        return self._set_pause(hsa_id, environment, by=by, at=at, paused=True)
+
+    def resume(self, hsa_id: str, environment: Environment, *, by: str, at: datetime) -> bool:
+        """Ask a paused system again; False when it is not active, or not paused."""
+        return self._set_pause(hsa_id, environment, by=by, at=at, paused=False)
+
+    def _set_pause(
+        self, hsa_id: str, environment: Environment, *, by: str, at: datetime, paused: bool
+    ) -> bool:
+        pause = {"paused_by": by, "paused_at": at} if paused else dict.fromkeys(_PAUSE)
+        otherwise = source_system.c.paused_at.is_(None) == paused
+        this = and_(_is_system(hsa_key(hsa_id), environment), otherwise)
+        changing = update(source_system).where(this).values(pause).returning(*source_system.c)
+        with self._database.begin() as connection:
+            row = connection.execute(changing).mappings().one_or_none()
+            if row is not None:
+                source = replace(_source_of(row), activated_by=by, activated_at=at)
+                _log(connection, source, "paused" if paused else "resumed", {})
+            return row is not None
+
     def list_all(self, environment: Environment | None = None) -> list[SourceSystem]:
         """Active systems, of one environment or of both, by name."""
         wanted = select(source_system).order_by(source_system.c.name, source_system.c.hsa_key)
         if environment:
             wanted = wanted.where(source_system.c.environment == environment)
-        with self._database.begin() as connection:
+        with self._database.single() as connection:
             return [_source_of(row) for row in connection.execute(wanted).mappings()]
 
     def snapshot(self, environment: Environment) -> dict[str, SourceSystem]:
@@ -139,10 +176,17 @@ class SourceRegister:
 
 
 class CachedRegister:
-    """A copy of one environment's register, so that no message waits for the database.
+    """A copy of one environment's register, so that few messages wait for the database.
 
-    Thread-safe. While one thread loads, and while the database is away, the others go on with the
-    copy they have: whoever cannot reach the database cannot activate a system either.
+    A notification of a system that is not active is lost, so "not active" is answered only from a
+    copy whose load began after the question was asked. The order is that of a counter of loads,
+    within this process: no two clocks are compared. "Active" may come from the copy at hand, which
+    is loaded anew after `max_age` and is never older than `ACTIVE_AGE`, unless the database is
+    unavailable: then from the last copy, since a system whose patients wait is worth more than a
+    deactivation that nobody could have written.
+
+    Thread-safe. One thread loads at a time. Those that need a newer copy than it will bring wait
+    for the next load and share that, or its failure.
     """
 
     def __init__(
@@ -155,53 +199,78 @@ class CachedRegister:
         self._max_age = max_age
         self._clock = clock
         self._loading = Lock()
-        self._tried_at: datetime | None = None
+        self._begun = 0  # loads begun so far
         self._copy: Mapping[str, SourceSystem] | None = None
+        self._copy_number = 0  # which load brought the copy
+        self._tried_at = clock()
+        self._outage = ""  # why the last load that failed did
 
     def find(self, hsa_id: str) -> SourceSystem | None:
-        """The active system of that HSA-id, whatever its case.
+        """The active system of that HSA-id, whatever its case; as `find_all`."""
+        return self.find_all([hsa_id]).get(hsa_key(hsa_id))
 
-        Who is not in the copy is looked for in a newer one, since a notification that is ignored
-        is lost: one that comes right after its system's activation is not.
+    def find_all(self, hsa_ids: Iterable[str]) -> dict[str, SourceSystem]:
+        """Those of `hsa_ids` that are active, by `hsa_key`: one load at most for all of them.
 
-        Raises `Unavailable` ("register_unavailable") as long as no copy was ever loaded.
+        Raises `Unavailable` ("register_unavailable") when one is in no copy and the database
+        cannot be asked now, and as long as no copy was ever loaded.
         """
-        key = hsa_key(hsa_id)
-        return self._current(self._max_age).get(key) or self._current(MISS_AGE).get(key)
+        keys = {hsa_key(hsa_id) for hsa_id in hsa_ids}
+        asked_after = self._begun
+        copy = self._recent()
+        if not keys <= copy.keys():
+            copy = self._newer_than(asked_after)
+        return {key: copy[key] for key in keys & copy.keys()}
 
     def ready(self) -> bool:
-        """Whether `find` can answer now."""
+        """Whether systems that are active are found now."""
         try:
-            self._current(self._max_age)
+            self._recent()
         except Unavailable:
             return False
         return True
 
-    def _current(self, max_age: timedelta) -> Mapping[str, SourceSystem]:
-        if self._is_old(max_age) and self._loading.acquire(blocking=self._copy is None):
-            try:
-                if self._is_old(max_age):
-                    self._refresh()
-            finally:
-                self._loading.release()
+    def _recent(self) -> Mapping[str, SourceSystem]:
+        """A copy to find active systems in."""
         if self._copy is None:
-            raise Unavailable("register_unavailable")
+            return self._newer_than(self._begun)
+        if self._is_older_than(self._max_age):
+            must_wait = self._is_older_than(ACTIVE_AGE)
+            if self._loading.acquire(blocking=must_wait):
+                try:
+                    if self._is_older_than(self._max_age):
+                        self._refresh()
+                finally:
+                    self._loading.release()
         return self._copy
 
-    def _is_old(self, max_age: timedelta) -> bool:
-        """Also when the machine's clock was set back: age is then unknown."""
-        if self._tried_at is None or self._copy is None:
-            return True
-        return not timedelta(0) <= self._clock() - self._tried_at < max_age
+    def _newer_than(self, number: int) -> Mapping[str, SourceSystem]:
+        """A copy whose load began after the first `number` loads."""
+        with self._loading:
+            if self._begun <= number:
+                self._refresh()
+            if self._copy is None or self._copy_number <= number:
+                raise Unavailable("register_unavailable", self._outage)
+            return self._copy
+
+    def _is_older_than(self, age: timedelta) -> bool:
+        """Also when the machine's clock was set back: the age of the copy is then unknown."""
+        return not timedelta(0) <= self._clock() - self._tried_at < age
 
     def _refresh(self) -> None:
+        """Load, while holding the lock. A failure leaves the copy as it is.
+
+        A copy is as old as the beginning of its load. After a failure the wait counts from its
+        end, or a database that lets us wait would be asked without a pause.
+        """
+        self._begun += 1
+        number, began_at = self._begun, self._clock()
         try:
             self._copy = self._load()
         except Unavailable as outage:
-            if self._copy is None:
-                raise Unavailable("register_unavailable", str(outage)) from outage
-        finally:
-            self._tried_at = self._clock()
+            self._outage, self._tried_at = str(outage), self._clock()
+        else:
+            self._copy_number, self._tried_at = number, began_at
 
 
 def _is_system(key: str, environment: Environment) -> ColumnElement[bool]:

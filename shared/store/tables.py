@@ -64,6 +64,8 @@ source_system = Table(
     Column("calls_in_flight", Integer, nullable=False),
     Column("activated_by", String(100), nullable=False),
     Column("activated_at", Instant, nullable=False),
+    Column("paused_by", String(100)),  # while nothing is asked of it; its changes wait
+    Column("paused_at", Instant),
 )
 
 source_system_log = Table(
@@ -85,6 +87,7 @@ source_slot = Table(
     metadata,
     Column("hsa_key", String(64), primary_key=True),
     Column("next_slot", Instant, nullable=False),
+    Column("reserved_at", Instant, nullable=False),  # in the future: written by a wrong clock
 )
 
 inbox_message = Table(
@@ -126,11 +129,15 @@ booking_watermark = Table(
     Column(
         "patient_bookings", String(64), nullable=False, index=True
     ),  # digest of patient and source
+    Column("same_id", String(64), nullable=False, index=True),  # of source and booking id
     Column("fetched_at", Instant, nullable=False, index=True),
     Column("gone", Boolean, nullable=False),
     Column("awaiting", String(8)),  # shared.booking.inbox.Awaiting: a removal or a creation on hold
     Column("awaiting_since", Instant),
     Column("received_at", Instant, nullable=False),  # when ingest took the newest judged change
+    Column("notification_id", String(40), nullable=False),  # of that request
+    Column("first_seen_at", Instant),  # when ingest first took a creation of it
+    Column("held", JSON(none_as_null=True)),  # while a creation is awaited: what is compared
     Column("successor", String(64)),  # digest of the booking that took this one's place
 )
 
@@ -149,12 +156,42 @@ notice = Table(
     Column("id", String(40), primary_key=True),
     Column("message_id", String(40), nullable=False),
     Column("channel", String(5), nullable=False),
-    Column("status", String(10), nullable=False, index=True),  # notifier.handler.NoticeStatus
+    Column("recipient", String(64), nullable=False),  # digest of the patient
+    Column("status", String(10), nullable=False, index=True),  # shared.booking.notices.NoticeStatus
+    Column("claim_id", String(40), index=True),  # the same in all notices sent as one
     Column("provider_id", String(100), index=True),  # the SMS provider's id, for its reports
     Column("detail", String(200), nullable=False, default=""),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     UniqueConstraint("message_id", "channel"),
+    Index("ix_notice_recipient_channel", "recipient", "channel"),
+)
+
+# Each process of a stage, as it last showed itself; `budkavle status` reads it. A process that ends
+# removes its row.
+stage_process = Table(
+    "stage_process",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("stage", String(10), nullable=False),
+    Column("host", String(255), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("version", String(20), nullable=False),
+    Column("environment", String(4), nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("beat_at", Instant, nullable=False),
+    Column("report", JSON, nullable=False),  # rates of the last minute, open circuit breakers
+)
+
+# Booking systems that send and are not activated: how much, and how lately.
+unknown_source = Table(
+    "unknown_source",
+    metadata,
+    Column("hsa_key", String(64), primary_key=True),
+    Column("environment", String(4), primary_key=True),
+    Column("engagements", Integer, nullable=False),
+    Column("first_seen", Instant, nullable=False),
+    Column("last_seen", Instant, nullable=False),
 )
 
 # What operators did: who, when, what, to which, why, and what came of it. Rows are only appended;

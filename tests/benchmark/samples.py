@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from shared.booking.identity import BookingKey
-from shared.booking.messages import BookingChange, BookingDetails, FetchedBooking
+from shared.booking.messages import BookingChange, BookingDetails, FetchedBooking, RequestMember
 
 _RECEIVED = datetime(2027, 11, 1, 12, 0, tzinfo=UTC)
 _STARTS = "20271203090000"
@@ -31,7 +31,7 @@ def change(number: int) -> BookingChange:
         deleted=False,
         service_domain="riv:crm:scheduling",
         most_recent_content=_STARTS,
-        replaces=_booking(f"the-one-before-{number}"),
+        same_request=(RequestMember(booking=_booking(f"the-one-before-{number}"), deleted=True),),
     )
 
 

@@ -2,7 +2,8 @@
 
 ```
 plan, stories   what happens in the booking systems, from a seed, and what must be told of it
-load            booking systems and index act it out: what got no OK is sent until it is taken
+load            booking systems act it out and tell the index, which merges and notifies
+indexes         the index: the sandbox's, as unforgiving as the real one, or one of somebody's
 stage           servers, proxies, sandbox and several processes of every stage
 havoc           kills, restarts, cuts and sickens all of them while it happens
 ledger          what stands in the end: inboxes, notices, phones, dead letters

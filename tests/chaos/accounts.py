@@ -1,6 +1,7 @@
 """Holds what stands against what must be."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,9 @@ from tests.chaos.ledger import Circle, Message, NoticeRow
 from tests.chaos.stories import Case
 from tests.chaos.telling import Line, Telling
 
+#: The stages that may find an engagement unreadable.
+_JUDGES_OF_ENGAGEMENTS = ("ingest", "filter")
+_BOOKING_ID = re.compile(rb"\bB\d+-\d+\b")
 _SENT = frozenset({NoticeStatus.ACCEPTED, NoticeStatus.DELIVERED})
 
 
@@ -90,14 +94,19 @@ def account_notices(
     rows: Iterable[NoticeRow],
     caught: Counter[str],
 ) -> NoticeAccount:
-    """Each message, one notice on each channel its patient chose. `caught`: by the notice's id."""
+    """Each message, one notice on each channel its patient chose. `caught`: by the notice's id.
+
+    Notices of one claim went out as one, in the name of one of them.
+    """
     standing = {(row.message_id, row.channel): row for row in rows}
     account = NoticeAccount(twice=sum(times - 1 for times in caught.values() if times > 1))
-    known = {row.id for row in standing.values()}
-    account.twice += sum(1 for notice_id in caught if notice_id not in known)
+    claims = {row.id: row.claim_id or row.id for row in standing.values()}
+    account.twice += sum(1 for notice_id in caught if notice_id not in claims)
+    received = Counter(claims[notice_id] for notice_id in caught if notice_id in claims)
+    account.twice += sum(times - 1 for times in received.values() if times > 1)
     for message in messages:
         for channel in choices.get(message.circle[0], ()):
-            _account_one(account, message, channel, standing.get((message.id, channel)), caught)
+            _account_one(account, message, channel, standing.get((message.id, channel)), received)
     return account
 
 
@@ -106,14 +115,15 @@ def _account_one(
     message: Message,
     channel: Channel,
     row: NoticeRow | None,
-    caught: Counter[str],
+    received: Counter[str],
 ) -> None:
     account.due += 1
     status = row.status if row else None
+    got = received[row.claim_id or row.id] if row else 0
     if row and status is NoticeStatus.UNCERTAIN:
         account.uncertain += 1
-        account.uncertain_received += caught[row.id]
-    elif row and status in _SENT and caught[row.id]:
+        account.uncertain_received += got
+    elif row and status in _SENT and got:
         account.sent += 1
     else:
         account.missing.append(f"{channel} about message {message.id}: {status}")
@@ -129,31 +139,43 @@ class DeadAccount:
 
 
 def account_dead(letters: Iterable[Envelope], cases: Iterable[Case]) -> DeadAccount:
-    """Only a reply about another patient explains a dead letter: all else passes and is retried."""
+    """What explains a dead letter: a reply about another patient, or an unreadable engagement.
+
+    All else passes and is retried.
+    """
     account = DeadAccount()
-    mixed_up = {case.moments[0][0].booking.booking_id for case in cases if case.mixed_up}
+    dying = {case.moments[0][0].booking.booking_id: case for case in cases if case.dies}
     found: set[str] = set()
     for letter in letters:
-        booking_id = _booking_of(letter)
-        found.add(booking_id)
-        if letter.dead_reason == "reply_mismatch" and booking_id in mixed_up:
+        bookings = _bookings_of(letter)
+        found |= bookings
+        if bookings and all(_explains(dying.get(one), letter) for one in bookings):
             account.explained[letter.dead_reason] += 1
         else:
-            account.unexplained.append(_described(letter, booking_id))
-    account.missing = sorted(mixed_up - found)
+            account.unexplained.append(_described(letter, bookings))
+    account.missing = sorted(dying.keys() - found)
     return account
 
 
-def _booking_of(letter: Envelope) -> str:
+def _explains(case: Case | None, letter: Envelope) -> bool:
+    if case is None:
+        return False
+    if case.mixed_up:
+        return letter.dead_reason == "reply_mismatch"
+    return letter.origin in _JUDGES_OF_ENGAGEMENTS and letter.dead_reason != "bug"
+
+
+def _bookings_of(letter: Envelope) -> set[str]:
+    """The booking of a message between stages; of what no stage could read, all that it names."""
     try:
-        return str(json.loads(letter.body)["booking"]["booking_id"])
+        return {str(json.loads(letter.body)["booking"]["booking_id"])}
     except (ValueError, KeyError, TypeError):
-        return ""
+        return {found.decode() for found in _BOOKING_ID.findall(letter.body)}
 
 
-def _described(letter: Envelope, booking_id: str) -> str:
+def _described(letter: Envelope, bookings: set[str]) -> str:
     last = f"{letter.history[-1].error}: {letter.history[-1].text}" if letter.history else ""
-    return f"{letter.origin} {letter.dead_reason} {letter.message_id} {booking_id} {last}"
+    return f"{letter.origin} {letter.dead_reason} {letter.message_id} {sorted(bookings)} {last}"
 
 
 def strangers(told: Mapping[Circle, Sequence[Message]], cases: Iterable[Case]) -> Iterator[Message]:

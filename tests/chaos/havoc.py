@@ -40,11 +40,17 @@ _SOURCE_FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "latency", "latency_seconds": 1.5},
     {"kind": "slow-drip", "drip_seconds": 3},
 )
-#: Of the SMS provider and the mail server: a few calls each, for each makes an uncertain notice.
+#: How long the index goes on sending a notification that gets no answer, and a little more.
+_INDEX_ATTEMPTS_SECONDS = 15.0
+#: How long the broker is away now and then, in seconds, and in one of how many of its falls.
+_OUTAGE_SECONDS, _OUTAGE_ONE_OF = 10.0, 3
+#: Of the SMS provider, the mail server and the index: a few calls each, since an uncertain notice
+#: may come of each.
 _PROVIDER_FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("sms", {"kind": "hang-up", "count": 1}),
     ("sms", {"kind": "latency", "count": 20, "latency_seconds": 1}),
     ("sms", {"kind": "timeout-after-accept", "count": 1, "seconds": 3}),
+    ("index", {"kind": "answer-lost", "count": 1}),
     ("smtp", {"kind": "fault", "count": 3}),
     ("smtp", {"kind": "hang-up", "count": 1}),
     ("smtp", {"kind": "latency", "count": 20, "latency_seconds": 1}),
@@ -60,6 +66,8 @@ class Havoc:
         self._units = units
         self._seed = seed
         self._calm_from = time.monotonic() + _HASTY_SECONDS
+        self._ingest_rests_until = 0.0
+        self._falls_in_calm = 0
         self._enough = asyncio.Event()
         self._diary = stage.folder / "havoc.log"
         self.counts: Counter[str] = Counter()
@@ -84,7 +92,7 @@ class Havoc:
         """Everything runs again. Booking systems recover by themselves: their faults are short."""
         await asyncio.to_thread(self._stage.broker.start)
         await asyncio.to_thread(self._stage.database.start)
-        for target in ("sms", "smtp"):
+        for target in ("sms", "smtp", "index"):
             await self._heal(target)
         await asyncio.to_thread(self._stage.fleet.start)
 
@@ -94,7 +102,7 @@ class Havoc:
         """Mostly one is killed; now and then all of a stage; now and then one ends in order."""
         stages = _in_rounds(rng, STAGES)
         async for number in self._troubles(rng, 2, 8, at_least=len(STAGES)):
-            members = self._stage.fleet.of(next(stages))
+            members = self._stage.fleet.of(self._may_end(stages))
             match number % 7:
                 case 3:
                     await self._kill(members, rng.uniform(0, 2))
@@ -102,6 +110,19 @@ class Havoc:
                     await self._retire(rng.choice(members))
                 case _:
                     await self._kill([rng.choice(members)], rng.uniform(0, 2))
+
+    def _may_end(self, stages: Iterator[str]) -> str:
+        """The next stage; not ingest so soon again that the index would use up its attempts.
+
+        There is one ingest here. Of the two that there should be, one is always up.
+        """
+        for stage in stages:
+            if stage != "ingest":
+                return stage
+            if time.monotonic() >= self._ingest_rests_until:
+                self._ingest_rests_until = time.monotonic() + _INDEX_ATTEMPTS_SECONDS
+                return stage
+        raise AssertionError("there is no end of rounds")
 
     async def _kill(self, victims: Sequence[Member], dead_seconds: float) -> None:
         for victim in victims:
@@ -122,8 +143,20 @@ class Havoc:
         broker = _in_rounds(rng, (self._restart_broker, self._kill_broker))
         database = _in_rounds(rng, (self._restart_database, self._kill_database))
         async for number in self._troubles(rng, 8, 30, at_least=2):
-            way = next(database if number % 2 else broker)
-            await way(rng.uniform(0, 3))
+            if number % 2:
+                await next(database)(rng.uniform(0, 3))
+            else:
+                await next(broker)(self._away_seconds(rng))
+
+    def _away_seconds(self, rng: random.Random) -> float:
+        """The broker's first fall in calm is a long one, and then each third."""
+        if time.monotonic() < self._calm_from:
+            return rng.uniform(0, 3)
+        self._falls_in_calm += 1
+        if self._falls_in_calm % _OUTAGE_ONE_OF != 1:
+            return rng.uniform(0, 3)
+        self.counts["broker_outages"] += 1
+        return _OUTAGE_SECONDS
 
     async def _restart_broker(self, down_seconds: float) -> None:
         await self._fell("broker_restarts", self._stage.broker, "stop", down_seconds)

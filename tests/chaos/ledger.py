@@ -44,6 +44,7 @@ class NoticeRow:
     message_id: str
     channel: Channel
     status: NoticeStatus
+    claim_id: str | None = None  # the same in all notices that went out as one
 
 
 class Ledger:
@@ -83,7 +84,13 @@ class Ledger:
     def notices(self) -> list[NoticeRow]:
         with self._database.begin() as connection:
             return [
-                NoticeRow(row.id, row.message_id, Channel(row.channel), NoticeStatus(row.status))
+                NoticeRow(
+                    row.id,
+                    row.message_id,
+                    Channel(row.channel),
+                    NoticeStatus(row.status),
+                    row.claim_id,
+                )
                 for row in connection.execute(select(notice))
             ]
 

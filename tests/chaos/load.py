@@ -1,16 +1,15 @@
-"""Booking systems and the index: act the plan out, and send what was not taken until it is."""
+"""Booking systems act the plan out and tell the index of it, over SOAP, as real ones do."""
 
 import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from itertools import count
 from urllib.parse import quote
 
-from sandbox.deliveries import Answer, Deliveries, Notification
-from sandbox.http_client import NoAnswer, call
-from sandbox.subscriber import Subscriber
+from sandbox.http_client import NoAnswer, call, post
+from sandbox.updates import build_update, update_headers
 from tests.chaos.accounts import circle_of
 from tests.chaos.ledger import Circle
 from tests.chaos.plan import Beginning, Plan, Repetition
@@ -19,65 +18,44 @@ from tests.chaos.telling import Booking, State
 
 _CONTROL_SECONDS = 30
 _PUT_AT_ONCE = 1000
-#: As the index has them: the least time it waits for an answer, and the pause before a re-send.
-_ANSWER_SECONDS = 5.0
+_UPDATE_SECONDS = 30
 _RESEND_SECONDS = 1.0
-_AT_ONCE = 20
-_CROWD = 60
-#: The index gives up after five re-sends and people replay; here they do so without end.
-_ENDLESS = 1_000_000_000
 #: How long a history waits for its messages before it is given up as stuck.
 _STUCK_SECONDS = 600
 _LOOK_SECONDS = 0.2
+_PERSON_NUMBER = 12
 
 
 class Index:
-    """Sends requests one after another for each key, until each is taken."""
+    """An engagement index as booking systems see it. `owner` is its HSA-id."""
 
-    def __init__(self, url: str, address: str) -> None:
-        self._subscriber = Subscriber(url, address, _ANSWER_SECONDS)
-        self._deliveries = Deliveries(
-            self._send, resends=_ENDLESS, pause_seconds=_RESEND_SECONDS, parallel=_AT_ONCE
-        )
+    def __init__(self, url: str, owner: str) -> None:
+        self._url = url
+        self._owner = owner
         self._numbers = count()
-        self._waiting: dict[str, asyncio.Future[None]] = {}
-        self._room = asyncio.Event()
-        self._room.set()
-        self.counts: Counter[str] = Counter()  # accepted, refused, sent_again
+        self.accepted = 0  # Updates that it took
+        self.odd = 0  # ... about somebody whom nobody can name, of which ERROR is the right answer
 
-    async def room(self) -> None:
-        """Return when so few wait to be taken that more would not get in their way."""
-        await self._room.wait()
+    async def update(self, step: Step, source: Source) -> None:
+        """Return when it has taken the Update; what refuses it is an error of ours."""
+        headers = update_headers(f"chaos-{next(self._numbers)}", source.hsa_id)
+        body = build_update(step.transactions, self._owner)
+        while True:
+            try:
+                status, answer = await post(self._url, body, headers, _UPDATE_SECONDS)
+            except NoAnswer:
+                await asyncio.sleep(_RESEND_SECONDS)
+                continue
+            assert status == 200, answer
+            self.accepted += 1
+            self.odd += is_odd(step)
+            return
 
-    async def deliver(self, step: Step, source: Source) -> None:
-        """Return when the request is taken."""
-        correlation_id = f"chaos-{next(self._numbers)}"
-        taken = asyncio.get_running_loop().create_future()
-        self._waiting[correlation_id] = taken
-        notification = Notification(step.transactions, correlation_id, source.hsa_id)
-        self._deliveries.deliver(notification)
-        self._make_room()
-        await taken
 
-    async def stop(self) -> None:
-        await self._deliveries.stop()
-
-    async def _send(self, notification: Notification) -> Answer:
-        try:
-            answer = await self._subscriber.send(notification)
-        except NoAnswer:
-            self.counts["sent_again"] += 1
-            raise
-        self.counts["accepted" if answer.result_code == "OK" else "refused"] += 1
-        self._waiting.pop(notification.correlation_id).set_result(None)
-        self._make_room()
-        return answer
-
-    def _make_room(self) -> None:
-        if len(self._waiting) < _CROWD:
-            self._room.set()
-        else:
-            self._room.clear()
+def is_odd(step: Step) -> bool:
+    return any(
+        len(one.registered_resident_identification) != _PERSON_NUMBER for one in step.transactions
+    )
 
 
 class BookingSystems:
@@ -142,6 +120,7 @@ def _path(booking: Booking) -> str:
 class Load:
     """Acts out a plan. `told` says how many messages a patient has from a booking system.
 
+    `activate` orders the activation of a booking system and returns when it has taken effect.
     `steps_done` holds how far each history came; `stuck` the histories that waited in vain.
     """
 
@@ -150,15 +129,19 @@ class Load:
         plan: Plan,
         index: Index,
         systems: BookingSystems,
+        *,
         told: Callable[[Circle], int],
+        activate: Callable[[Source], Awaitable[None]],
         seconds: float,
     ) -> None:
         self._plan = plan
         self._index = index
         self._systems = systems
         self._told = told
+        self._activate = activate
         self._bound = seconds
         self._started = 0.0
+        self._active = {source: asyncio.Event() for source in plan.late_sources}
         self._repetitions: dict[tuple[int, int], list[Repetition]] = {}
         for repetition in plan.repetitions:
             key = id(repetition.history), repetition.step
@@ -166,16 +149,30 @@ class Load:
         self.steps_done: Counter[int] = Counter()  # by id(history)
         self.stuck: list[History] = []
 
+    @property
+    def activated(self) -> int:
+        """How many booking systems were activated so far, while it ran."""
+        return sum(event.is_set() for event in self._active.values())
+
     async def act(self) -> None:
         """Return when everything that began before the bound has been taken."""
         self._started = time.monotonic()
         async with asyncio.TaskGroup() as acting:
+            for source in self._active:
+                acting.create_task(self._activate_late(source))
             for beginning in self._plan.beginnings:
-                await asyncio.sleep(max(0.0, beginning.at - self._elapsed))
-                await self._index.room()
+                await self._until(beginning.at)
                 if self._is_over:
                     break
                 acting.create_task(self._act(beginning))
+
+    async def _activate_late(self, source: Source) -> None:
+        await self._until(source.activates_at)
+        await self._activate(source)
+        self._active[source].set()
+
+    async def _until(self, moment: float) -> None:
+        await asyncio.sleep(max(0.0, moment - self._elapsed))
 
     @property
     def _elapsed(self) -> float:
@@ -187,15 +184,19 @@ class Load:
 
     async def _act(self, beginning: Beginning) -> None:
         history = beginning.history
-        async with asyncio.TaskGroup() as delivering:
+        case = history.cases[0]
+        if case.source in self._active and not case.early:
+            await self._active[case.source].wait()
+        async with asyncio.TaskGroup() as repeating:
             for number, step in enumerate(history.steps):
                 await asyncio.sleep(step.pause)
                 if not step.at_once and not await self._may_begin(step, history):
                     break
                 if number:
-                    await self._systems.change(step, history.cases[0])
+                    await self._systems.change(step, case)
                 self.steps_done[id(history)] += 1
-                delivering.create_task(self._tell(history, number))
+                await self._index.update(step, case.source)
+                repeating.create_task(self._tell_again(history, number))
 
     async def _may_begin(self, step: Step, history: History) -> bool:
         give_up = time.monotonic() + _STUCK_SECONDS
@@ -208,10 +209,9 @@ class Load:
             await asyncio.sleep(_LOOK_SECONDS)
         return False
 
-    async def _tell(self, history: History, number: int) -> None:
-        """Tell of a step, and again as often as the plan says."""
+    async def _tell_again(self, history: History, number: int) -> None:
+        """Repeat the Update of a step as often as the plan says."""
         step, source = history.steps[number], history.cases[0].source
-        await self._index.deliver(step, source)
         for repetition in self._repetitions.get((id(history), number), ()):
             await asyncio.sleep(repetition.after)
-            await self._index.deliver(step, source)
+            await self._index.update(step, source)

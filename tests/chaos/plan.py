@@ -22,6 +22,12 @@ _CHOICES: dict[tuple[Channel, ...], int] = {
     (Channel.EMAIL, Channel.SMS): 20,
     (): 15,
 }
+#: Of so many booking systems one is activated late: after this share of the load's time.
+_LATE_ONE_OF = 4
+_LATE_SHARES = (0.15, 0.5)
+#: How many patients come to it too early, and how many of a hundred just when it is activated.
+_TOO_EARLY = 2
+_AT_ACTIVATION_PER_HUNDRED = 40
 #: A bookings' system takes a second or more to be asked again after long histories.
 _HEAD_START = 0.6
 
@@ -72,13 +78,18 @@ class Plan:
     choices: dict[str, tuple[Channel, ...]]  # by patient
 
     @property
+    def late_sources(self) -> tuple[Source, ...]:
+        """Those that are activated while the load runs."""
+        return tuple(source for source in self.sources if source.activates_at)
+
+    @property
     def cases(self) -> Iterator[Case]:
         return (case for beginning in self.beginnings for case in beginning.history.cases)
 
 
 def make_plan(options: Options) -> Plan:
     rng = random.Random(options.seed)
-    sources = _sources(rng, options.sources)
+    sources = _sources(rng, options.sources, options.load_seconds)
     repeated = round(options.count * options.duplicates)
     histories = list(_histories(rng, sources, options.count - repeated))
     beginnings = [_beginning(rng, history, options.load_seconds) for history in histories]
@@ -90,23 +101,31 @@ def make_plan(options: Options) -> Plan:
     )
 
 
-def _sources(rng: random.Random, number: int) -> tuple[Source, ...]:
-    """The last one is not activated."""
+def _sources(rng: random.Random, number: int, seconds: float) -> tuple[Source, ...]:
+    """The last one is never activated, some others are while the load of `seconds` runs."""
     return tuple(
         Source(
             f"SE2321000016-SYS{name}",
             tuple(f"SE2321000016-{name}U{unit}" for unit in range(rng.randint(1, 3))),
             activated=name < number,
+            activates_at=_activates_at(rng, name, seconds) if name < number else 0,
         )
         for name in range(number + 1)
     )
+
+
+def _activates_at(rng: random.Random, name: int, seconds: float) -> float:
+    share = rng.uniform(*_LATE_SHARES)
+    return share * seconds if name % _LATE_ONE_OF == 1 else 0
 
 
 def _histories(rng: random.Random, sources: tuple[Source, ...], steps: int) -> Iterator[History]:
     """Histories of `steps` steps together."""
     names = (f"B{number}" for number in count(1))
     waiting_room = _WaitingRoom(rng)
-    left = steps
+    early = list(_too_early(rng, sources, waiting_room, names))[:steps]
+    yield from early
+    left = steps - len(early)
     while left > 0:
         kind = rng.uniform(0, 100)
         if kind < _BATCHES_PER_HUNDRED:
@@ -161,6 +180,19 @@ def _single(
             return history
 
 
+def _too_early(
+    rng: random.Random,
+    sources: tuple[Source, ...],
+    waiting_room: _WaitingRoom,
+    names: Iterator[str],
+) -> Iterator[History]:
+    """What booking systems tell before they are activated."""
+    for source in [source for source in sources if source.activates_at] * _TOO_EARLY:
+        clinic = Clinic(rng, source, waiting_room.next(source), next(names))
+        clinic.books()
+        yield clinic.history("too_early")
+
+
 def _batch(
     rng: random.Random, source: Source, waiting_room: _WaitingRoom, names: Iterator[str]
 ) -> History:
@@ -198,7 +230,14 @@ def _patients() -> Iterator[str]:
 def _beginning(rng: random.Random, history: History, seconds: float) -> Beginning:
     """Long histories begin early, since each of their steps takes its time."""
     share = _HEAD_START if len(history.steps) > 1 else 1
-    return Beginning(rng.uniform(0, seconds * share), history)
+    activated = history.cases[0].source.activates_at
+    if history.cases[0].early:
+        return Beginning(rng.uniform(0, activated), history)
+    at = rng.uniform(0, seconds * share)
+    if at < activated:
+        at_once = rng.uniform(0, 100) < _AT_ACTIVATION_PER_HUNDRED
+        at = activated if at_once else rng.uniform(activated, seconds * share)
+    return Beginning(at, history)
 
 
 def _repetitions(rng: random.Random, histories: list[History], number: int) -> Iterator[Repetition]:

@@ -2,18 +2,22 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from console.stack import free_port
 from shared.base.errors import Unavailable
 from tests.chaos.accounts import account_dead, account_notices, circle_of, judge, strangers
 from tests.chaos.havoc import Havoc
+from tests.chaos.indexes import RunningIndex
 from tests.chaos.ledger import Ledger, caught, dead_letters
 from tests.chaos.load import BookingSystems, Index, Load
 from tests.chaos.plan import Options, Plan, make_plan
 from tests.chaos.report import Report
-from tests.chaos.stage import ADDRESS, Stage, set_up
+from tests.chaos.stage import Stage, activate, set_up
+from tests.chaos.stories import Source
 from tests.services import PostgreSQL, RabbitMQ
 
 #: How often the inboxes are looked at, as the waiting histories do.
@@ -26,13 +30,24 @@ Say = Callable[[str], None]
 
 
 async def play(
-    options: Options, broker: RabbitMQ, database: PostgreSQL, folder: Path, say: Say
+    options: Options,
+    broker: RabbitMQ,
+    database: PostgreSQL,
+    folder: Path,
+    say: Say,
+    *,
+    index: RunningIndex | None = None,
+    ingest_bind: str = "",
 ) -> Report:
-    """Plan, stage, havoc, drain, accounts. Logs go to `folder`."""
+    """Plan, stage, havoc, drain, accounts. Logs go to `folder`.
+
+    `index`: one that runs already and notifies `ingest_bind`; None: the sandbox's.
+    """
     started = time.monotonic()
     plan = make_plan(options)
     say(f"seed {options.seed}: {options.count} notifications, {options.sources} booking systems")
-    async with set_up(broker, database, plan, folder) as stage:
+    bind = ingest_bind or f"127.0.0.1:{free_port()}"
+    async with set_up(broker, database, plan, folder, index, bind) as stage:
         ledger = Ledger(stage.database_url)
         try:
             performance = _Performance(options, plan, stage, ledger, say)
@@ -53,10 +68,17 @@ class _Performance:
         self._stage = stage
         self._ledger = ledger
         self._say = say
-        self._index = Index(stage.ingest_url, ADDRESS)
+        self._index = Index(stage.index.url, stage.index.owner)
         self._systems = BookingSystems(stage.sandbox["control"])
         bound = options.seconds or float("inf")
-        self._load = Load(plan, self._index, self._systems, self._told, bound)
+        self._load = Load(
+            plan,
+            self._index,
+            self._systems,
+            told=self._told,
+            activate=self._activate,
+            seconds=bound,
+        )
         units = [unit for source in plan.sources if source.activated for unit in source.units]
         self._havoc = Havoc(stage, units, options.seed)
         self._undrained: dict[str, int] = {}
@@ -69,7 +91,6 @@ class _Performance:
             self._undrained = await self._drain()
         finally:
             looking.cancel()
-            await self._index.stop()
 
     async def _disturbed_load(self) -> None:
         """Havoc rages until all is told or the time is over; what is left is told in peace."""
@@ -85,6 +106,14 @@ class _Performance:
             await load
             telling.cancel()
 
+    async def _activate(self, source: Source) -> None:
+        """Order it until the database takes it; then it has taken effect."""
+        while True:
+            with suppress(Unavailable):
+                await asyncio.to_thread(activate, self._stage.database_url, source)
+                return
+            await asyncio.sleep(_LOOK_SECONDS)
+
     def _told(self, circle: tuple[str, str]) -> int:
         return len(self._ledger.told.get(circle, ()))
 
@@ -99,7 +128,7 @@ class _Performance:
             await asyncio.sleep(10)
             inboxes = sum(map(len, self._ledger.told.values()))
             self._say(
-                f"  {self._index.counts['accepted']} accepted, {inboxes} in inboxes,"
+                f"  {self._index.accepted} accepted, {inboxes} in inboxes,"
                 f" {self._havoc.counts['kills']} kills,"
                 f" {self._havoc.counts['broker_restarts']} broker and"
                 f" {self._havoc.counts['database_restarts']} database restarts"
@@ -111,11 +140,15 @@ class _Performance:
         quiet = 0
         while True:
             await asyncio.sleep(_COUNT_SECONDS)
-            left = await asyncio.to_thread(self._stage.under_way)
+            left = await asyncio.to_thread(self._under_way)
             quiet = 0 if left else quiet + 1
             if quiet == 2 or time.monotonic() > deadline:
                 return left
             self._say(f"  under way: {left or 'nothing'}")
+
+    def _under_way(self) -> dict[str, int]:
+        pending = self._stage.index.pending()
+        return self._stage.under_way() | ({"index": pending} if pending else {})
 
     async def report(self, seconds: float) -> Report:
         told = await asyncio.to_thread(self._ledger.all_told)
@@ -139,7 +172,7 @@ class _Performance:
             strangers=list(strangers(told, cases)),
             notices=notices,
             dead=account_dead(letters, cases),
-            load=self._index.counts,
+            load=await self._load_figures(),
             stuck=[history.cases[0] for history in self._load.stuck],
             havoc=self._havoc.counts,
             kills=self._stage.fleet.kills,
@@ -148,3 +181,8 @@ class _Performance:
             bugs=self._stage.bugs(),
             leaks=self._stage.leaks(),
         )
+
+    async def _load_figures(self) -> Counter[str]:
+        figures = await asyncio.to_thread(self._stage.index.figures)
+        figures["refused"] = max(0, figures["refused"] - self._index.odd)
+        return Counter(figures, accepted=self._index.accepted, activated=self._load.activated)

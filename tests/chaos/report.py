@@ -20,7 +20,7 @@ _SHOWN = 10
 #: What must be nothing.
 _ZERO = (
     "lost", "duplicated", "false_kinds", "notices_twice", "notices_missing", "dead_unexplained",
-    "dead_missing", "refused", "stuck", "undrained", "crashed", "bugs", "leaks",
+    "dead_missing", "refused", "index_dead", "stuck", "undrained", "crashed", "bugs", "leaks",
 )  # fmt: skip
 
 
@@ -71,7 +71,10 @@ class Report:
             "inbox": sum(len(one.told) for one in self.judged) + len(self.strangers),
             "only_one_telling": sum(1 for one in self.judged if one.only),
             "cases": len(self.judged),
+            "requests": self.load["requests"],
             "sent_again": self.load["sent_again"],
+            "index_dead": self.load["index_dead"],
+            "activated": self.load["activated"],
             "refused": self.load["refused"],
             "stuck": len(self.stuck),
             "notices_due": self.notices.due,
@@ -83,6 +86,7 @@ class Report:
             "kills_of": dict(self.kills),
             "orderly_ends": self.havoc["orderly_ends"],
             "broker_kills": self.havoc["broker_kills"],
+            "broker_outages": self.havoc["broker_outages"],
             "database_kills": self.havoc["database_kills"],
             "cut_connections": self.havoc["cut_connections"],
             "silences": self.havoc["silences"],

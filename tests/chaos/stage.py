@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 from sqlalchemy import insert
 
 from console.processes import Child
-from console.stack import free_port
 from shared.base.clock import utcnow
 from shared.booking.contact_points import normalize
 from shared.booking.notices import Channel
@@ -22,13 +21,15 @@ from shared.store.migrate import migrate
 from shared.store.sources import SourceRegister, SourceSystem
 from shared.store.tables import contact_preference
 from tests.chaos.fleet import Fleet
+from tests.chaos.indexes import OWNER, RunningIndex, SandboxIndex
 from tests.chaos.network import Network
 from tests.chaos.plan import Plan
+from tests.chaos.stories import Source
 from tests.services import PostgreSQL, RabbitMQ
 
 ADDRESS = "SE165565594230-1000"
 _SANDBOX_SECONDS = 60
-_PATIENT = re.compile(r"20121212[A-Z]{4}")
+_PATIENT = re.compile(r"121212[A-Z]{4}")
 #: Post- och telestyrelsen keeps these for fiction: 070-174 06 05 to 99.
 _FICTIONAL_NUMBERS = [f"07017406{last:02}" for last in range(5, 100)]
 
@@ -44,6 +45,7 @@ IMPATIENT = {
     "BUDKAVLE_FETCHER_BREAKER_LONGEST_SECONDS": "4",
     "BUDKAVLE_FETCHER_PATIENCE_SECONDS": "2",
     "BUDKAVLE_COMPOSER_PAIRING_SECONDS": "4",
+    "BUDKAVLE_NOTIFIER_COLLECT_SECONDS": "1",
     "BUDKAVLE_NOTIFIER_SENDING_SECONDS": "30",
     "BUDKAVLE_SMS_PER_MINUTE": "60000",
     # So that each SMS names its notice. The sandbox sends no report before we are gone.
@@ -51,6 +53,10 @@ IMPATIENT = {
     "BUDKAVLE_NOTIFIER_REPORT_URL": "http://127.0.0.1:9",
     "BUDKAVLE_NOTIFIER_REPORT_SECRET": "nobody-is-going-to-report",
     "BUDKAVLE_SANDBOX_SMS_REPORT_SECONDS": "86400",
+    # The index merges less than the real one, which waits 5 s; it re-sends as that does.
+    "BUDKAVLE_SANDBOX_INDEX_OWNER": OWNER,
+    "BUDKAVLE_SANDBOX_INDEX_MERGE_SECONDS": "0.1",
+    "BUDKAVLE_SANDBOX_INDEX_MERGE_CALLS": "40",
     "BUDKAVLE_LOG_FORMAT": "json",
 }
 
@@ -66,7 +72,7 @@ class Stage:
     broker_network: Network
     database_network: Network
     sandbox: dict[str, str]
-    ingest_url: str
+    index: RunningIndex
     fleet: Fleet
     folder: Path
 
@@ -99,17 +105,24 @@ class Stage:
 
 @asynccontextmanager
 async def set_up(
-    broker: RabbitMQ, database: PostgreSQL, plan: Plan, folder: Path
+    broker: RabbitMQ,
+    database: PostgreSQL,
+    plan: Plan,
+    folder: Path,
+    index: RunningIndex | None,
+    ingest_bind: str,
 ) -> AsyncIterator[Stage]:
-    """Everything runs and is ready; all of it is stopped in the end, whatever happened."""
+    """Everything runs and is ready; all of it is stopped in the end, whatever happened.
+
+    `index`: one that runs already and notifies `ingest_bind`; None: the sandbox's.
+    """
     broker_url, database_url = broker.fresh_vhost(), database.fresh_database()
     networks = Network(broker.port), Network(database.port)
-    bind = f"127.0.0.1:{free_port()}"
     environment = {
         **IMPATIENT,
         "BUDKAVLE_BROKER_URL": _through(broker_url, networks[0]),
         "BUDKAVLE_DATABASE_URL": _through(database_url, networks[1]),
-        "BUDKAVLE_INGEST_BIND": bind,
+        "BUDKAVLE_INGEST_BIND": ingest_bind,
         "BUDKAVLE_ENVIRONMENT": "qa",
         "BUDKAVLE_LOGICAL_ADDRESS": ADDRESS,
     }
@@ -121,7 +134,6 @@ async def set_up(
         for setting in ("platform", "smtp", "sms"):
             environment[f"BUDKAVLE_{setting.upper()}_URL"] = addresses[setting]
         await asyncio.to_thread(fleet.start)
-        ingest_url = f"http://{bind}/ProcessNotification"
         yield Stage(
             broker,
             database,
@@ -129,7 +141,7 @@ async def set_up(
             database_url,
             *networks,
             addresses,
-            ingest_url,
+            index or SandboxIndex(addresses),
             fleet,
             folder,
         )
@@ -154,10 +166,19 @@ def _prepare(broker_url: str, database_url: str, plan: Plan) -> None:
     try:
         register = SourceRegister(database)
         for source in plan.sources:
-            if source.activated:
+            if source.activated and not source.activates_at:
                 register.add(_activated(source.hsa_id))
         with database.begin() as connection:
             connection.execute(insert(contact_preference), list(_choices(plan)))
+    finally:
+        database.close()
+
+
+def activate(database_url: str, source: Source) -> None:
+    """As `budkavle source add` does it. Raises `Unavailable` while the database is away."""
+    database = open_database(database_url, pool_size=1)
+    try:
+        SourceRegister(database).add(_activated(source.hsa_id))
     finally:
         database.close()
 

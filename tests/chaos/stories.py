@@ -13,11 +13,15 @@ _PERFORMERS = ("Alva Testlund", "Björn Prov", "Cecilia Exempel", "David Påhitt
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A booking system and the units that use it. All are HSA-ids."""
+    """A booking system and the units that use it. All are HSA-ids.
+
+    `activates_at`: seconds from the start until it is activated; 0: it is from the start.
+    """
 
     hsa_id: str
     units: tuple[str, ...]
     activated: bool = True
+    activates_at: float = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,8 @@ class Case:
     moments: tuple[tuple[Moment, ...], ...]  # what is known to be true after 1, 2, … steps
     silent: bool = False  # whatever happens, nothing is to be told
     mixed_up: bool = False  # the booking system answers about another patient
+    unreadable: bool = False  # nobody can say whom its engagement is about
+    early: bool = False  # told before its booking system was activated: it may be ignored
 
     @property
     def bookings(self) -> frozenset[str]:
@@ -55,7 +61,13 @@ class Case:
     def tellings(self, steps: int) -> frozenset[Telling]:
         """What may be told when only the first `steps` came to pass."""
         silent = self.silent or steps == 0
-        return tellings(() if silent else self.moments[steps - 1])
+        told = tellings(() if silent else self.moments[steps - 1])
+        return told | {()} if self.early else told
+
+    @property
+    def dies(self) -> bool:
+        """Whether it must end as a dead letter."""
+        return self.mixed_up or self.unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +85,7 @@ class Clinic:
     """
 
     def __init__(self, rng: random.Random, source: Source, patient: str, name: str) -> None:
-        self._rng = rng
+        self.rng = rng
         self._source = source
         self._patient = patient
         self._name = name
@@ -88,8 +100,16 @@ class Clinic:
     # --- what clinics do ---
 
     def books(self) -> None:
-        self._step([self._told(self.booking)], puts=[(self.booking, self.state)])
-        self._is_so()
+        self._books_as()
+
+    def books_oddly(self) -> None:
+        """With values that the contract forbids, the index lets through and nobody needs."""
+        without_last_digit = self.state.starts[:-1]
+        self._books_as(clinicalProcessInterestId=" ", mostRecentContent=without_last_digit)
+
+    def books_for_odd_person(self) -> None:
+        """With a person number of ten characters, which the index lets through."""
+        self._books_as(registeredResidentIdentification=self._patient[2:])
 
     def calls(self) -> None:
         self.state = replace(self.state, is_call=True)
@@ -105,8 +125,10 @@ class Clinic:
 
     def changes_performer(self) -> None:
         others = [name for name in _PERFORMERS if name != self.state.performer]
-        self.state = replace(self.state, performer=self._rng.choice(others))
-        self.books()
+        self.state = replace(self.state, performer=self.rng.choice(others))
+        # The index passes on only what has another mostRecentContent.
+        changed_at = f"{self.state.starts[:-2]}01"
+        self._books_as(mostRecentContent=changed_at)
 
     def call_is_answered(self) -> None:
         """The patient books a time: the call letter turns into a booking."""
@@ -121,15 +143,15 @@ class Clinic:
     def corrects(self) -> None:
         """Takes the entry out of the index, or puts another in its place; the booking stays."""
         removed = self._told(self.booking, removed=True)
-        corrected = self._told(self.booking, data_controller="SE0000000001")
-        self._step([removed, corrected] if self._rng.random() < 0.5 else [removed])
+        corrected = self._told(self.booking, dataController="SE0000000001")
+        self._step([removed, corrected] if self.rng.random() < 0.5 else [removed])
         self._is_so()
 
     def rebooks(self) -> None:
         """By removing and creating, in one request."""
         old = self._replace_booking()
         told = [self._told(old, removed=True), self._told(self.booking)]
-        self._rng.shuffle(told)
+        self.rng.shuffle(told)
         self._step(told, puts=[(self.booking, self.state)], removes=[old])
         self._is_so()
 
@@ -138,7 +160,7 @@ class Clinic:
         old = self._replace_booking()
         before = self._moments[-1]
         doings = [self._removes_apart, self._creates_apart]
-        self._rng.shuffle(doings)
+        self.rng.shuffle(doings)
         doings[0](old, at_once=False)
         doings[1](old, at_once=True)
         self._moments += [before, (*before, Moment(self.booking, self.state, apart=True))]
@@ -159,7 +181,16 @@ class Clinic:
         silent = story in SILENT or not self._source.activated
         mixed_up = story == "mixed_up"
         moments = tuple(self._moments)
-        return Case(story, self._patient, self._source, moments, silent, mixed_up)
+        return Case(
+            story,
+            self._patient,
+            self._source,
+            moments,
+            silent,
+            mixed_up,
+            unreadable=story == "odd_person",
+            early=story == "too_early",
+        )
 
     @property
     def first_step(self) -> Step:
@@ -168,6 +199,10 @@ class Clinic:
     def books_in_the_past(self) -> None:
         self.state = replace(self.state, starts="20200203100000")
         self.books()
+
+    def _books_as(self, **odd: str) -> None:
+        self._step([self._told(self.booking, **odd)], puts=[(self.booking, self.state)])
+        self._is_so()
 
     def _step(
         self,
@@ -188,8 +223,8 @@ class Clinic:
     def _pause(self, *, at_once: bool) -> float:
         if not self._steps:
             return 0
-        longest = 0.5 if at_once else self._rng.choice((0, 0.3, 3))
-        return self._rng.uniform(0, longest)
+        longest = 0.5 if at_once else self.rng.choice((0, 0.3, 3))
+        return self.rng.uniform(0, longest)
 
     def _is_so(self) -> None:
         self._then(Moment(self.booking, self.state))
@@ -199,29 +234,35 @@ class Clinic:
         self._moments.append((*before, replace(moment, seen_for_sure=self.waits)))
 
     def _replace_booking(self) -> Booking:
-        old, self.booking = self.booking, self._another_booking()
+        """By one with its id at another unit, or with another id at its unit."""
+        old = self.booking
+        elsewhere = [unit for unit in self._source.units if unit != old.unit]
+        if elsewhere and self.rng.random() < 0.5:
+            self.booking = replace(old, unit=self.rng.choice(elsewhere))
+        else:
+            self.booking = self._another_booking(old.unit)
         self.state = replace(self.state, starts=next(self._times))
         return old
 
-    def _another_booking(self) -> Booking:
+    def _another_booking(self, unit: str = "") -> Booking:
         self._bookings += 1
-        unit = self._rng.choice(self._source.units)
+        unit = unit or self.rng.choice(self._source.units)
         return Booking(unit, f"{self._name}-{self._bookings}")
 
     def _some_state(self) -> State:
-        return State(next(self._times), self._rng.choice(_PERFORMERS))
+        return State(next(self._times), self.rng.choice(_PERFORMERS))
 
     def _told(self, booking: Booking, *, removed: bool = False, **other: str) -> Transaction:
-        starts = None if removed else self.state.starts or None
-        return Transaction(
-            deleteFlag=removed,
-            registeredResidentIdentification=self._patient,
-            logicalAddress=booking.unit,
-            businessObjectInstanceIdentifier=booking.booking_id,
-            sourceSystem=self._source.hsa_id,
-            mostRecentContent=starts,
-            dataController=other.get("data_controller", "SE0000000000"),
-        )
+        said = {
+            "deleteFlag": removed,
+            "registeredResidentIdentification": self._patient,
+            "logicalAddress": booking.unit,
+            "businessObjectInstanceIdentifier": booking.booking_id,
+            "sourceSystem": self._source.hsa_id,
+            "mostRecentContent": None if removed else self.state.starts or None,
+            **other,
+        }
+        return Transaction.model_validate(said)
 
 
 def _times(rng: random.Random) -> list[str]:
@@ -237,7 +278,7 @@ def _times(rng: random.Random) -> list[str]:
 Story = Callable[[Clinic], None]
 
 #: Of these nothing may ever be told.
-SILENT = frozenset({"passed", "mixed_up", "not_activated"})
+SILENT = frozenset({"passed", "mixed_up", "not_activated", "odd_person"})
 
 
 def _recreated(clinic: Clinic) -> None:
@@ -252,7 +293,12 @@ def _rebooked_apart(clinic: Clinic) -> None:
     clinic.rebooks_apart()
 
 
-def _in_turn(*doings: Story) -> Story:
+def _not_activated(clinic: Clinic) -> None:
+    """Some of it odd: what a system that is not activated sends is nobody's dead letter."""
+    clinic.rng.choice((Clinic.books, Clinic.books_for_odd_person))(clinic)
+
+
+def _in_order(*doings: Story) -> Story:
     def story(clinic: Clinic) -> None:
         for doing in doings:
             doing(clinic)
@@ -262,23 +308,25 @@ def _in_turn(*doings: Story) -> Story:
 
 #: Each story, and how often it is told among a hundred.
 STORIES: dict[str, tuple[int, Story]] = {
-    "booked": (20, Clinic.books),
+    "booked": (17, Clinic.books),
     "called": (6, Clinic.calls),
     "called_openly": (5, Clinic.calls_openly),
-    "moved": (12, _in_turn(Clinic.books, Clinic.moves)),
-    "moved_twice": (4, _in_turn(Clinic.books, Clinic.moves, Clinic.moves)),
-    "changed": (5, _in_turn(Clinic.books, Clinic.changes_performer)),
-    "call_moved": (3, _in_turn(Clinic.calls, Clinic.moves)),
-    "call_answered": (5, _in_turn(Clinic.calls_openly, Clinic.call_is_answered)),
-    "call_expired": (2, _in_turn(Clinic.calls_openly, Clinic.cancels)),
-    "cancelled": (11, _in_turn(Clinic.books, Clinic.cancels)),
+    "moved": (12, _in_order(Clinic.books, Clinic.moves)),
+    "moved_twice": (4, _in_order(Clinic.books, Clinic.moves, Clinic.moves)),
+    "changed": (5, _in_order(Clinic.books, Clinic.changes_performer)),
+    "call_moved": (3, _in_order(Clinic.calls, Clinic.moves)),
+    "call_answered": (5, _in_order(Clinic.calls_openly, Clinic.call_is_answered)),
+    "call_expired": (2, _in_order(Clinic.calls_openly, Clinic.cancels)),
+    "cancelled": (11, _in_order(Clinic.books, Clinic.cancels)),
     "recreated": (3, _recreated),
-    "corrected": (5, _in_turn(Clinic.books, Clinic.corrects)),
-    "corrected_and_cancelled": (2, _in_turn(Clinic.books, Clinic.corrects, Clinic.cancels)),
-    "rebooked": (7, _in_turn(Clinic.books, Clinic.rebooks)),
-    "rebooked_and_cancelled": (3, _in_turn(Clinic.books, Clinic.rebooks, Clinic.cancels)),
+    "corrected": (5, _in_order(Clinic.books, Clinic.corrects)),
+    "corrected_and_cancelled": (2, _in_order(Clinic.books, Clinic.corrects, Clinic.cancels)),
+    "rebooked": (7, _in_order(Clinic.books, Clinic.rebooks)),
+    "rebooked_and_cancelled": (3, _in_order(Clinic.books, Clinic.rebooks, Clinic.cancels)),
     "rebooked_apart": (4, _rebooked_apart),
     "passed": (1, Clinic.books_in_the_past),
-    "not_activated": (1, Clinic.books),
+    "not_activated": (1, _not_activated),
+    "odd_elements": (2, Clinic.books_oddly),
+    "odd_person": (1, Clinic.books_for_odd_person),
     "mixed_up": (1, Clinic.books),
 }

@@ -95,8 +95,7 @@ def _told(belief: Belief, moment: Moment) -> Iterator[tuple[Telling, Belief]]:
 
 
 def _gone(belief: Belief) -> tuple[Telling, Belief]:
-    """Of an open call that is gone nothing is told: it has expired, or was booked."""
-    if belief is None or not belief[1].starts:
+    if belief is None:
         return (), belief
     return (_line("cancellation", belief),), None
 

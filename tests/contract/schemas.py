@@ -1,7 +1,8 @@
 """Validating what goes over the wire: against our own schema files and the official ones.
 
 The official files are no part of this repository. They are found in `../shared/contracts` beside
-it, or in the folder that BUDKAVLE_CONTRACTS names; where they are not, only ours are used.
+it, or in the folder that BUDKAVLE_CONTRACTS names; where they are not (BUDKAVLE_CONTRACTS=none),
+only ours are used, and tests of the official files themselves are skipped.
 """
 
 import os
@@ -11,6 +12,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+import pytest
 from lxml import etree
 
 from shared.riv.contracts import schema_path
@@ -44,6 +46,18 @@ OFFICIAL = (
 def official_folder() -> Path | None:
     folder = Path(os.environ.get("BUDKAVLE_CONTRACTS") or _BESIDE)
     return folder if folder.is_dir() else None
+
+
+#: Marks a test of the official files themselves.
+about_official_files = pytest.mark.skipif(
+    official_folder() is None, reason="the official contract files are not here"
+)
+
+
+def official_file(name: str) -> Path:
+    folder = official_folder()
+    assert folder is not None
+    return next(folder.rglob(name))
 
 
 @cache
@@ -86,6 +100,20 @@ def assert_conforms(envelope: bytes, *, official: bool = True) -> None:
     for schemas in families:
         for element in (*_bodies(told), *told.headers):
             _assert_one_takes(schemas, element)
+
+
+def assert_lacks_timeslot(reply: bytes) -> None:
+    """A reply without `timeslotDetail`, as real producers send for a booking they do not have.
+
+    The official schema refuses it. Ours takes it, since we must read it.
+    """
+    assert_conforms(reply, official=False)
+    body = parse_envelope(parse_xml(reply, max_bytes=_MAX_BYTES)).body
+    assert etree.QName(body).localname == "GetBookingDetailsResponse"
+    assert body.find("{*}timeslotDetail") is None
+    if official_folder():
+        with pytest.raises(AssertionError, match="timeslotDetail"):
+            assert_conforms(reply)
 
 
 def _bodies(told: Envelope) -> tuple[etree._Element, ...]:

@@ -6,7 +6,7 @@ import pytest
 from lxml import etree
 
 from shared.riv.contracts import schema_path
-from tests.contract.schemas import official_folder
+from tests.contract.schemas import about_official_files, official_file
 
 CONTRACTS = {
     "ProcessNotification": "ProcessNotificationInteraction_1.0_RIVTABP21.wsdl",
@@ -31,13 +31,6 @@ TYPES = {
 }
 
 
-def official(name: str) -> Path:
-    folder = official_folder()
-    if folder is None:
-        pytest.skip("the official contracts are not at hand")
-    return next(folder.rglob(name))
-
-
 def wire_facts(wsdl: Path) -> dict[str, list[str]]:
     """What a caller takes from a WSDL: names, actions, and where the headers go."""
     root = etree.parse(wsdl).getroot()
@@ -55,9 +48,10 @@ def wire_facts(wsdl: Path) -> dict[str, list[str]]:
     }
 
 
+@about_official_files
 @pytest.mark.parametrize("name", CONTRACTS)
 def test_our_wsdl_says_what_the_official_one_says(name: str) -> None:
-    assert wire_facts(schema_path(f"{name}.wsdl")) == wire_facts(official(CONTRACTS[name]))
+    assert wire_facts(schema_path(f"{name}.wsdl")) == wire_facts(official_file(CONTRACTS[name]))
 
 
 def declared(path: Path, type_name: str) -> list[tuple[str, bool]]:
@@ -69,10 +63,11 @@ def declared(path: Path, type_name: str) -> list[tuple[str, bool]]:
     ]
 
 
+@about_official_files
 @pytest.mark.parametrize("ours", TYPES)
 def test_our_types_have_the_official_elements_in_their_order(ours: str) -> None:
     theirs, type_name = TYPES[ours]
-    assert declared(schema_path(ours), type_name) == declared(official(theirs), type_name)
+    assert declared(schema_path(ours), type_name) == declared(official_file(theirs), type_name)
     assert declared(schema_path(ours), type_name)
 
 

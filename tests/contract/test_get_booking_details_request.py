@@ -1,6 +1,6 @@
 """The GetBookingDetails we send is what the schemas say: ours, and the official ones if present."""
 
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from lxml import etree
@@ -9,17 +9,17 @@ from fetcher.bookings_client import GetBookingDetailsMessages
 from shared.riv.contracts import schema_path
 from shared.riv.soap import Envelope, parse_envelope
 from tests.booking_samples import BOOKING
+from tests.contract.schemas import about_official_files, official_file
 
-_OFFICIAL = Path(__file__).parents[2].parent / "shared/contracts/crm_scheduling_1.1"
 _OFFICIAL_FILES = {
-    "registry.xsd": "core_components/itintegration_registry_1.0.xsd",
-    "headers.xsd": "core_components/interoperability_headers_1.0.xsd",
-    "GetBookingDetails.xsd": (
-        "interactions/GetBookingDetailsInteraction/GetBookingDetailsResponder_1.1.xsd"
-    ),
+    "registry.xsd": "itintegration_registry_1.0.xsd",
+    "headers.xsd": "interoperability_headers_1.0.xsd",
+    "GetBookingDetails.xsd": "GetBookingDetailsResponder_1.1.xsd",
 }
 
 PERSONS = ["191212121212", "19900101T123", "20121212A123"]
+
+Schema = Callable[[str], etree.XMLSchema]
 
 
 def ours(name: str) -> etree.XMLSchema:
@@ -27,15 +27,12 @@ def ours(name: str) -> etree.XMLSchema:
 
 
 def official(name: str) -> etree.XMLSchema:
-    path = _OFFICIAL / _OFFICIAL_FILES[name]
-    if not path.exists():
-        pytest.skip("the official schemas are not at hand")
-    return etree.XMLSchema(file=str(path))
+    return etree.XMLSchema(file=str(official_file(_OFFICIAL_FILES[name])))
 
 
-@pytest.mark.parametrize("schema", [ours, official])
+@pytest.mark.parametrize("schema", [ours, pytest.param(official, marks=about_official_files)])
 @pytest.mark.parametrize("patient", PERSONS)
-def test_headers_and_body_are_valid(schema, patient: str) -> None:  # type: ignore[no-untyped-def]
+def test_headers_and_body_are_valid(schema: Schema, patient: str) -> None:
     sent = envelope(patient)
     address, actor = sent.headers
     schema("registry.xsd").assertValid(detached(address))

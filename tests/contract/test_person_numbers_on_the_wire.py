@@ -13,7 +13,7 @@ from fetcher.replies import open_reply
 from ingest.calls import NotificationRequest, read_call
 from shared.riv.contracts import schema_path
 from tests.booking_samples import PATIENT, TIMESLOT, reply
-from tests.contract.schemas import official_folder, official_schema
+from tests.contract.schemas import about_official_files, official_file, official_schema
 from tests.notifications import engagement, envelope, transaction
 
 OLD_FORM = {
@@ -63,20 +63,15 @@ def test_ours_take_nothing_else(number: str) -> None:
         assert not etree.XMLSchema(etree.parse(schema_path(name))).validate(body(document))
 
 
-official = pytest.mark.skipif(official_folder() is None, reason="the official schemas are away")
-
-
-@official
+@about_official_files
 @pytest.mark.parametrize("number", NUMBERS)
 def test_the_official_reply_as_it_stands_refuses_every_number(number: str) -> None:
-    folder = official_folder()
-    assert folder is not None
-    schema = etree.XMLSchema(etree.parse(next(folder.rglob(RESPONSE[1]))))
+    schema = etree.XMLSchema(etree.parse(official_file(RESPONSE[1])))
     assert not schema.validate(body(response(number)))
     assert "pattern" in str(schema.error_log)
 
 
-@official
+@about_official_files
 @pytest.mark.parametrize("number", NUMBERS)
 def test_the_official_ones_mended_take_all_but_reserve_numbers(number: str) -> None:
     for document, (_, name) in ((notification(number), NOTIFICATION), (response(number), RESPONSE)):

@@ -56,6 +56,7 @@ def test_an_envelope_survives_the_round_trip(broker: Broker) -> None:
         body="kallelse åäö".encode(),
         attempt=4,
         not_before=instant,
+        delayed_at=instant,
         history=(failure, failure),
         origin="fetcher",
         replays=2,

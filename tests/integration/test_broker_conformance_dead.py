@@ -136,6 +136,10 @@ def test_nothing_need_be_declared_before_use(broker_url: str) -> None:
         Reader(broker).wait_for(2)
 
 
+def test_nothing_is_missing_that_was_declared(broker: Broker) -> None:
+    assert broker.missing() == []
+
+
 def test_declaring_again_changes_nothing(broker: Broker) -> None:
     broker.publish([message("a")])
     broker.declare()

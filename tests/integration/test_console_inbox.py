@@ -48,7 +48,7 @@ def budkavle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
     command_line = CommandLine(tmp_path, monkeypatch)
     migrate(command_line.database_url)
     database = open_database(command_line.database_url)
-    with Inbox(database).locked([HistoryWindow((BOOKING,), NOON)]) as [bookings]:
+    with Inbox(database).locked([HistoryWindow(BOOKING, (), NOON)]) as [bookings]:
         bookings.write(message("aa", 1, MessageKind.TIMED_CALL, "Kallelse", CALENDAR))
         bookings.write(message("bb", 2, MessageKind.CANCELLATION, "Avbokad tid", None))
     database.close()

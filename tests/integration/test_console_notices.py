@@ -34,7 +34,7 @@ def database(budkavle: CommandLine) -> Iterator[Database]:
 def settle(database: Database, message: str, channel: Channel, status: NoticeStatus) -> str:
     """The id of a notice that came to stand there."""
     store = NoticeStore(database)
-    claim = store.claim(message, channel)
+    claim = store.claim(message, channel, PATIENT)
     assert isinstance(claim, Claim)
     store.settle(claim, status, detail="ReadTimeout", provider_id="s70df59406a")
     return claim.notice_id

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pika
 import pytest
 from sqlalchemy import text
 
@@ -13,6 +14,7 @@ from shared import __version__
 from shared.store.engine import open_database
 from shared.store.migrate import is_current, migrate
 from tests.command_line import CommandLine
+from tests.services.ports import free_port
 
 TOLVAN = "191212121212"
 STRANGER = "201212121212"
@@ -37,10 +39,21 @@ def test_setup_makes_postgresql_and_rabbitmq_ready(
     before = budkavle.run("source", "list")
     assert before.exit_code == 3
     assert "budkavle setup" in before.stderr
-    budkavle.out("setup")
-    budkavle.out("setup")
+    assert "missing" not in budkavle.out("setup")
+    assert "missing" not in budkavle.out("setup")
     assert budkavle.json("source", "list") == []
     assert [state["consumers"] for state in budkavle.json("queues")] == [0, 0, 0, 0]
+
+
+def test_setup_names_a_queue_that_somebody_deleted(
+    budkavle: CommandLine, rabbitmq_url: str
+) -> None:
+    budkavle.set("BROKER_URL", rabbitmq_url)
+    budkavle.out("setup")
+    with pika.BlockingConnection(pika.URLParameters(rabbitmq_url)) as connection:
+        connection.channel().queue_delete("budkavle.delay.2m")
+    assert "budkavle.delay.2m was missing" in budkavle.out("setup")
+    assert "missing" not in budkavle.out("setup")
 
 
 def test_version(budkavle: CommandLine) -> None:
@@ -65,6 +78,9 @@ def test_an_added_source_is_listed(budkavle: CommandLine) -> None:
         "calls_per_second": 5.0,
         "calls_in_flight": 4,
         "activated_by": "anna",
+        "paused_by": None,
+        "paused_at": None,
+        "state": "active",
     }
     assert "Tidbok [prov]" in budkavle.out("source", "list")
 
@@ -215,7 +231,39 @@ def test_a_broker_that_was_not_set_up_is_told(budkavle: CommandLine, rabbitmq_ur
     budkavle.set("BROKER_URL", rabbitmq_url)
     result = budkavle.run("queues")
     assert result.exit_code == 3
-    assert result.stderr.count("\n") == 1
+    assert result.stderr == (
+        "budkavle: the broker lacks queues of this version; run `budkavle setup`\n"
+    )
+
+
+def test_failures_of_a_database_are_told_apart(budkavle: CommandLine, postgres_url: str) -> None:
+    closed_port = free_port()
+    for wrong, cause in (
+        (f"{postgres_url}nowhere", "no such database"),
+        (f"postgresql+psycopg://x@127.0.0.1:{closed_port}/x", "connection refused"),
+        ("postgresql+psycopg://x@no-such-host.invalid/x", "no such host"),
+    ):
+        budkavle.set("DATABASE_URL", wrong)
+        result = budkavle.run("source", "list")
+        assert (result.exit_code, result.stderr) == (
+            3,
+            f"budkavle: the database is unavailable ({cause})\n",
+        )
+
+
+def test_activating_for_the_other_environment_is_pointed_out(budkavle: CommandLine) -> None:
+    done = budkavle.out(
+        "source", "add", "SE-a", "--name", "A", "--environment", "prod", "--by", "x"
+    )
+    assert "This installation handles qa" in done
+
+
+def test_a_number_that_nobody_has_needs_force(budkavle: CommandLine) -> None:
+    for wrong in ("191212121213", "19121212T212"):
+        refused = budkavle.run("contact", "set", wrong, "--sms", "0701740605")
+        assert refused.exit_code == 2
+        assert wrong not in refused.stderr
+        budkavle.out("contact", "set", wrong, "--sms", "0701740605", "--force")
 
 
 def test_a_database_of_a_later_version_is_told(budkavle: CommandLine) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from shared.base.clock import utcnow
 from shared.booking.identity import BookingKey
-from shared.booking.inbox import Scope
+from shared.booking.inbox import HistoryWindow
 from shared.store.engine import Database, DatabaseUnavailable, open_database
 from shared.store.inbox import Inbox
 from shared.store.migrate import migrate
@@ -26,7 +26,7 @@ BOOKING = BookingKey(
     patient="191212121212",
 )
 
-SCOPE = Scope((BOOKING,), utcnow())
+HISTORY_WINDOW = HistoryWindow(BOOKING, (), utcnow())
 
 
 @pytest.fixture
@@ -41,13 +41,13 @@ def test_who_waits_for_the_lock_of_a_worker_that_stands_still_gives_up(
     database: Database, postgres_url: str
 ) -> None:
     other = open_database(postgres_url)
-    with Inbox(other).locked([SCOPE]):
+    with Inbox(other).locked([HISTORY_WINDOW]):
         started = time.monotonic()
-        with pytest.raises(DatabaseUnavailable), Inbox(database).locked([SCOPE]):
+        with pytest.raises(DatabaseUnavailable), Inbox(database).locked([HISTORY_WINDOW]):
             pass
         assert time.monotonic() - started < 5
     other.close()
-    with Inbox(database).locked([SCOPE]):
+    with Inbox(database).locked([HISTORY_WINDOW]):
         pass
 
 

@@ -22,11 +22,11 @@ class Ledger:
     observed: list[tuple[Channel, NoticeStatus, str]] = field(default_factory=list)
     away: bool = False
 
-    def record(self, notice_id: str, status: NoticeStatus, provider_id: str) -> bool:
+    def record(self, notice_id: str, status: NoticeStatus, provider_id: str) -> int:
         if self.away:
             raise Unavailable("database_unavailable")
         self.recorded.append((notice_id, status, provider_id))
-        return notice_id == "known" and len(self.recorded) == 1
+        return int(notice_id == "known" and len(self.recorded) == 1)
 
     def observe(self, channel: Channel, status: NoticeStatus, detail: str) -> None:
         self.observed.append((channel, status, detail))

@@ -17,14 +17,16 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope
 
 from notifier.email_smtp import SmtpSender
-from notifier.mail_server import MailConnections, MailServer
-from notifier.replies import Accepted, Away, Rejected, Reply, TryLater, Uncertain
+from notifier.results import Accepted, ProviderDown, Rejected, SendResult, TryLater, Uncertain
+from notifier.smtp_connections import SmtpConnections, SmtpServer
+from notifier.texts import Text
 from shared.base.deadline import Deadline
 from tests.services.ports import free_port
 
 NOW = datetime(2026, 12, 3, 11, 0, tzinfo=UTC)
 TO = "tolvan@example.net"
-BODY = "Hej!\n\nDu har fått ett nytt meddelande. " + "Logga in. " * 20 + "\n.\n.slut\n"
+ONE = Text("x", "y")
+BODY = "Hej!\n\nDu har fått ett nytt meddelande. " + "Logga in. " * 20 + "\n.\n.slut"
 
 
 @dataclass
@@ -90,16 +92,16 @@ def mailbox() -> Iterator[Mailbox]:
 
 def sender(port: int, seconds: float = 2, **server: Any) -> SmtpSender:
     return SmtpSender(
-        MailServer(f"smtp://127.0.0.1:{port}", **server),
+        SmtpServer(f"smtp://127.0.0.1:{port}", **server),
         "Inkorgen på 1177 <no-reply@example.org>",
-        subject="Du har fått ett nytt meddelande",
-        body=BODY,
+        subject=Text("Du har fått ett nytt meddelande", "Du har fått nya meddelanden"),
+        body=Text(BODY, "Logga in för att läsa dem."),
         clock=lambda: NOW,
         seconds=seconds,
     )
 
 
-def send(port: int, seconds: float = 2, **server: Any) -> Reply:
+def send(port: int, seconds: float = 2, **server: Any) -> SendResult:
     return sender(port, seconds, **server).send("abcdefghij", TO)
 
 
@@ -116,11 +118,18 @@ def test_the_mail_says_what_it_is(mailbox: Mailbox) -> None:
     assert mail["Content-Transfer-Encoding"] == "quoted-printable"
     assert mail.get_content_type() == "text/plain"
     assert mail.get_content_charset() == "utf-8"
-    assert mail.get_content().replace("\r\n", "\n") == BODY
+    assert mail.get_content().replace("\r\n", "\n") == BODY + "\n"
     assert (mailbox.envelopes[0].mail_from, mailbox.envelopes[0].rcpt_tos) == (
         "no-reply@example.org",
         [TO],
     )
+
+
+def test_a_mail_about_several_messages_says_so(mailbox: Mailbox) -> None:
+    assert sender(mailbox.port).send("abcdefghij", TO, several=True) == Accepted()
+    mail = the_mail(mailbox)
+    assert mail["Subject"] == "Du har fått nya meddelanden"
+    assert mail.get_content().strip() == "Logga in för att läsa dem."
 
 
 def test_the_wire_is_plain_ascii_of_short_lines(mailbox: Mailbox) -> None:
@@ -134,19 +143,19 @@ def test_the_wire_is_plain_ascii_of_short_lines(mailbox: Mailbox) -> None:
 @pytest.mark.parametrize(
     ("command", "answer", "reply"),
     [
-        ("MAIL", "550 5.7.1 go away", Away("sender: SMTP 550 5.7.1")),
-        ("MAIL", "451 later", Away("sender: SMTP 451")),
+        ("MAIL", "550 5.7.1 go away", ProviderDown("sender: SMTP 550 5.7.1")),
+        ("MAIL", "451 later", ProviderDown("sender: SMTP 451")),
         ("RCPT", "550 5.1.1 <tolvan@example.net> unknown", Rejected("SMTP 550 5.1.1")),
         ("RCPT", "450 4.2.1 greylisted", TryLater("SMTP 450 4.2.1")),
-        ("RCPT", "421 4.3.2 closing", Away("SMTP 421 4.3.2")),
-        ("RCPT", "530 5.7.0 login first", Away("SMTP 530 5.7.0")),
+        ("RCPT", "421 4.3.2 closing", ProviderDown("SMTP 421 4.3.2")),
+        ("RCPT", "530 5.7.0 login first", ProviderDown("SMTP 530 5.7.0")),
         ("RCPT", "251 will forward", Accepted()),
         ("DATA", "452 4.3.1 disk full", TryLater("SMTP 452 4.3.1")),
         ("DATA", "554 5.6.0 not wanted", Rejected("SMTP 554 5.6.0")),
-        ("DATA", "421 4.3.2 closing", Away("SMTP 421 4.3.2")),
+        ("DATA", "421 4.3.2 closing", ProviderDown("SMTP 421 4.3.2")),
     ],
 )
-def test_replies(mailbox: Mailbox, command: str, answer: str, reply: Reply) -> None:
+def test_replies(mailbox: Mailbox, command: str, answer: str, reply: SendResult) -> None:
     mailbox.replies[command] = answer
     assert send(mailbox.port) == reply
 
@@ -154,7 +163,7 @@ def test_replies(mailbox: Mailbox, command: str, answer: str, reply: Reply) -> N
 @pytest.mark.parametrize("command", ["MAIL", "RCPT"])
 def test_a_connection_lost_before_data_sent_nothing(mailbox: Mailbox, command: str) -> None:
     mailbox.replies[command] = hang_up
-    assert send(mailbox.port) == Away("SMTPServerDisconnected")
+    assert send(mailbox.port) == ProviderDown("SMTPServerDisconnected")
 
 
 def test_a_connection_lost_after_data_is_uncertain(mailbox: Mailbox) -> None:
@@ -196,8 +205,8 @@ class TestKeptConnections:
 
     def test_one_that_has_been_idle_for_long_is_left(self, mailbox: Mailbox) -> None:
         times = iter([0.0, 1000.0])
-        server = MailServer(f"smtp://127.0.0.1:{mailbox.port}")
-        connections = MailConnections(server, "example.org", lambda: next(times))
+        server = SmtpServer(f"smtp://127.0.0.1:{mailbox.port}")
+        connections = SmtpConnections(server, "example.org", lambda: next(times))
         first, *_ = connections.begin_mail("a@example.org", Deadline(2))
         connections.keep(first)
         second, *_ = connections.begin_mail("a@example.org", Deadline(2))
@@ -233,10 +242,10 @@ class TestAServerOfFewWords:
             open_socket.close()
 
     def test_no_greeting(self, talk: Callable[[list[bytes]], int]) -> None:
-        assert send(talk([]), seconds=0.3) == Away("TimeoutError")
+        assert send(talk([]), seconds=0.3) == ProviderDown("TimeoutError")
 
     def test_an_unkind_greeting(self, talk: Callable[[list[bytes]], int]) -> None:
-        assert send(talk([b"554 5.3.2 no service"])) == Away("SMTP 554 5.3.2")
+        assert send(talk([b"554 5.3.2 no service"])) == ProviderDown("SMTP 554 5.3.2")
 
     def test_data_refused(self, talk: Callable[[list[bytes]], int]) -> None:
         lines = [b"220 hi", b"250 hi", b"250 ok", b"250 ok", b"451 4.3.0 not now", b"221 bye"]
@@ -248,14 +257,14 @@ class TestAServerOfFewWords:
 
 
 def test_nobody_there_sent_nothing() -> None:
-    assert send(free_port()) == Away("ConnectionRefusedError")
+    assert send(free_port()) == ProviderDown("ConnectionRefusedError")
 
 
 def test_an_unknown_host_sent_nothing() -> None:
     lost = SmtpSender(
-        MailServer("smtp://nowhere.invalid"), "a@b.se", subject="s", body="b", clock=lambda: NOW
+        SmtpServer("smtp://nowhere.invalid"), "a@b.se", subject=ONE, body=ONE, clock=lambda: NOW
     )
-    assert lost.send("n", TO) == Away("gaierror")
+    assert lost.send("n", TO) == ProviderDown("gaierror")
 
 
 @pytest.fixture(scope="module")
@@ -303,25 +312,37 @@ class TestEncryption:
         self, guarded: Mailbox, trusting: ssl.SSLContext
     ) -> None:
         login = {"username": "us", "password": "wrong", "tls": trusting}
-        assert send(guarded.port, **login) == Away("SMTP 535 5.7.8")
+        assert send(guarded.port, **login) == ProviderDown("SMTP 535 5.7.8")
 
     def test_a_server_we_do_not_trust_gets_nothing(self, guarded: Mailbox) -> None:
         reply = send(guarded.port, tls=ssl.create_default_context())
-        assert reply == Away("SSLCertVerificationError")
+        assert reply == ProviderDown("SSLCertVerificationError")
         assert guarded.envelopes == []
 
     def test_starttls_that_is_not_offered_is_not_done_without(
         self, mailbox: Mailbox, trusting: ssl.SSLContext
     ) -> None:
-        assert send(mailbox.port, tls=trusting) == Away("SMTPNotSupportedError")
+        assert send(mailbox.port, tls=trusting) == ProviderDown("SMTPNotSupportedError")
         assert mailbox.envelopes == []
+
+    def test_a_handshake_that_never_ends_sent_nothing(self, trusting: ssl.SSLContext) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as mute:
+            sender = SmtpSender(
+                SmtpServer(f"smtps://127.0.0.1:{mute.getsockname()[1]}", tls=trusting),
+                "a@b.se",
+                subject=ONE,
+                body=ONE,
+                clock=lambda: NOW,
+                seconds=0.3,
+            )
+            assert sender.send("n", TO) == ProviderDown("TimeoutError")
 
     def test_smtps(self, server_context: ssl.SSLContext, trusting: ssl.SSLContext) -> None:
         box = Mailbox()
         controller = start(box, ssl_context=server_context)
         url = f"smtps://127.0.0.1:{box.port}"
         reply = SmtpSender(
-            MailServer(url, tls=trusting), "a@b.se", subject="s", body="b", clock=lambda: NOW
+            SmtpServer(url, tls=trusting), "a@b.se", subject=ONE, body=ONE, clock=lambda: NOW
         ).send("n", TO)
         controller.stop()
         assert reply == Accepted()

@@ -97,7 +97,7 @@ def test_the_fetcher_as_a_process(urls: tuple[str, str], tmp_path: Path, stack: 
     fetched = [FetchedBooking.decode(found.envelope.body) for found in reader.deliveries]
     assert {booking.change_id for booking in fetched} == {f"well-{n}" for n in range(30)}
     assert all(booking.details and booking.details.is_call_letter for booking in fetched)
-    eventually(lambda: '"source_closed"' in log.read_text(), timeout=30)
+    eventually(lambda: '"breaker_opened"' in log.read_text(), timeout=30)
 
     child.stop()
     assert child.process.returncode == 0

@@ -80,6 +80,7 @@ def test_an_activation_takes_effect_within_five_seconds_without_a_restart(
     send(broker, "SE-tidbok")
     dropped = 'budkavle_filter_engagements_dropped_total{reason="not_activated"} 1.0'
     eventually(lambda: dropped in metrics(metrics_url))
+    assert 'budkavle_filter_not_activated_total{source="SE-TIDBOK"} 1.0' in metrics(metrics_url)
     budkavle.out("source", "add", "se-TIDBOK", "--name", "Tidbok", "--environment", "qa")
 
     def passed_on() -> bool:
@@ -88,6 +89,20 @@ def test_an_activation_takes_effect_within_five_seconds_without_a_restart(
 
     eventually(passed_on, timeout=IN_FORCE_SECONDS, every=0.25)
     assert changes.names[0] == "notificationaaaaaaaa-a"
+
+
+def test_nothing_is_lost_that_comes_right_after_an_activation(
+    budkavle: CommandLine, broker: Broker, metrics_url: str
+) -> None:
+    """Several at once: while one thread reads the register anew, no other believes its old copy."""
+    changes = Reader(broker, "fetcher", prefetch=200)
+    for number in range(1, 6):
+        source = f"SE-new-{number}"
+        budkavle.out("source", "add", source, "--name", "New", "--environment", "qa")
+        message = notification(source).encode()
+        broker.publish([Outgoing("filter", Envelope(f"{source}-{n}", message)) for n in range(24)])
+        eventually(lambda number=number: len(changes.names) == 24 * number)  # type: ignore[misc]
+    assert 'reason="not_activated"' not in metrics(metrics_url)
 
 
 def test_one_odd_engagement_among_twenty_is_a_dead_letter_and_the_others_go_on(

@@ -53,6 +53,7 @@ class Scene:
                 "BUDKAVLE_SMS_URL": self._world.addresses.sms,
                 "BUDKAVLE_SMTP_URL": self._world.addresses.smtp,
                 "BUDKAVLE_NOTIFIER_DEADLINE_SECONDS": "1",
+                "BUDKAVLE_NOTIFIER_COLLECT_SECONDS": "0",
                 "BUDKAVLE_DELAY_STEPS": "60",
                 "BUDKAVLE_RETRY_DELAYS": "60",
                 **settings,
@@ -65,6 +66,13 @@ class Scene:
         code = self.child.stop(30)
         self._database.close()
         return code
+
+    def patients(self, count: int) -> list[str]:
+        """So many others who want SMS."""
+        patients = [f"20121212A{number:03d}" for number in range(count)]
+        for patient in patients:
+            ContactPreferences(self._database).set(patient, Channel.SMS, "+46701740605")
+        return patients
 
     def fault(self, provider: str, kind: str, **terms: object) -> None:
         self._world.control("POST", f"/faults/{provider}", {"kind": kind, **terms})
@@ -178,7 +186,8 @@ def test_a_provider_that_drips_stops_neither_the_other_channel_nor_the_process(
 ) -> None:
     scene.fault("sms", "slow-drip", drip_seconds=300)
     scene.start(BUDKAVLE_NOTIFIER_DEADLINE_SECONDS="10", BUDKAVLE_SMS_PER_MINUTE="100000")
-    scene.order(ANNA, *(f"sms-{number}" for number in range(12)))
+    for number, patient in enumerate(scene.patients(12)):
+        scene.order(patient, f"sms-{number}")
     scene.comes_to("sms-0", NoticeStatus.SENDING)
     started = time.monotonic()
     mails = [f"mail-{number}" for number in range(5)]

@@ -20,8 +20,10 @@ from shared.store.migrate import migrate
 from tests.unit.composer_world import (
     CALL,
     LATER,
+    LIMITS,
     MEMORY,
     NOW,
+    OTHER_UNIT,
     PATIENT,
     VISIT,
     WINDOW,
@@ -57,7 +59,14 @@ def world(inbox: Inbox) -> World:
 
 def composer(inbox: Inbox, world: World) -> Composer:
     return Composer(
-        inbox, WORDING, window=WINDOW, memory=MEMORY, clock=lambda: world.now, new_id=new_id
+        inbox,
+        world.register,
+        WORDING,
+        world.mismatches.append,
+        limits=LIMITS,
+        memory=MEMORY,
+        clock=lambda: world.now,
+        new_id=new_id,
     )
 
 
@@ -102,7 +111,7 @@ def test_a_patient_sees_only_the_own_messages_newest_first(inbox: Inbox, world: 
 
 def test_a_story_of_rebookings(inbox: Inbox, world: World) -> None:
     world.create(A, VISIT)
-    world.create(B, LATER, replaces=A)
+    world.rebook(A, B, LATER)
     world.remove(A)
     world.pass_time()
     world.remove(B)
@@ -121,7 +130,7 @@ def test_a_story_of_rebookings(inbox: Inbox, world: World) -> None:
 
 def test_what_was_told_is_carried_over_to_a_new_id(inbox: Inbox, world: World) -> None:
     world.create(A, VISIT)
-    world.create(B, VISIT, replaces=A)
+    world.rebook(A, B, VISIT)
     (message,) = inbox.list_for(PATIENT)
     assert message.booking_id == "B"
     world.create(B, LATER)
@@ -153,19 +162,21 @@ def test_handed_out_again_after_a_crash_the_same_order_comes_out(
 
 def test_an_error_undoes_all_of_a_judgement(inbox: Inbox, world: World) -> None:
     world.source[A.digest] = VISIT
-    change = world.fetch(A)
+    change = world.ask_about(A)
 
     class Mistake(Exception):
         pass
 
     class BrokenWriter:
-        def render(self, *_: object) -> None:
+        def render(self, *_: object, **__: object) -> None:
             raise Mistake
 
     broken = Composer(
         inbox,
+        world.register,
         BrokenWriter(),  # type: ignore[arg-type]
-        window=WINDOW,
+        world.mismatches.append,
+        limits=LIMITS,
         memory=MEMORY,
         clock=lambda: world.now,
         new_id=new_id,
@@ -177,7 +188,7 @@ def test_an_error_undoes_all_of_a_judgement(inbox: Inbox, world: World) -> None:
 
 def test_the_same_change_many_times_at_once_is_told_once(inbox: Inbox, world: World) -> None:
     world.source[A.digest] = VISIT
-    change = world.fetch(A)
+    change = world.ask_about(A)
     outcomes = all_at_once(inbox, world, [change] * 8)
     assert kinds(inbox) == ["booking_confirmation"]
     assert len({order.message_id for order in orders(outcomes)}) == 1
@@ -186,10 +197,10 @@ def test_the_same_change_many_times_at_once_is_told_once(inbox: Inbox, world: Wo
 
 def test_duplicates_of_a_notification_at_once_are_told_once(inbox: Inbox, world: World) -> None:
     world.source[A.digest] = VISIT
-    outcomes = all_at_once(inbox, world, [world.fetch(A) for _ in range(8)])
+    outcomes = all_at_once(inbox, world, [world.ask_about(A) for _ in range(8)])
     assert kinds(inbox) == ["booking_confirmation"]
     assert len(orders(outcomes)) == 1
-    assert sum(isinstance(outcome, Drop) for outcome in outcomes) == 7
+    assert sum(isinstance(outcome, Postpone | Drop) for outcome in outcomes) == 7
 
 
 def test_two_changes_at_once_end_with_the_newer(inbox: Inbox, world: World) -> None:
@@ -197,7 +208,7 @@ def test_two_changes_at_once_end_with_the_newer(inbox: Inbox, world: World) -> N
     changes = []
     for minute in range(10, 18):
         world.source[A.digest] = but(VISIT, starts=f"20261203{minute}0000", ends="")
-        changes.append(world.fetch(A))
+        changes.append(world.ask_about(A))
     all_at_once(inbox, world, changes)
     messages = inbox.list_for(PATIENT)
     assert max(messages, key=lambda message: message.revision).starts == "20261203170000"
@@ -209,7 +220,7 @@ def test_a_removal_and_its_replacement_at_once_are_one_message(inbox: Inbox, wor
     world.pass_time(timedelta(days=1))
     world.source.pop(A.digest)
     world.source[B.digest] = LATER
-    changes = [world.fetch(A, deleted=True), world.fetch(B)]
+    changes = [world.ask_about(A, deleted=True), world.ask_about(B)]
     all_at_once(inbox, world, changes)
     world.waiting = [(world.now + WINDOW, change) for change in changes]
     world.pass_time()
@@ -236,11 +247,11 @@ def test_changes_of_several_patients_are_judged_together(inbox: Inbox, world: Wo
     others = key("A", patient="201212121212")
     for booking in (A, B, others):
         world.source[booking.digest] = VISIT
-    world.hand_batch([world.fetch(booking) for booking in (A, B, others)])
+    world.hand_batch([world.ask_about(booking) for booking in (A, B, others)])
     world.source[others.digest] = LATER
     world.source[C.digest] = world.source.pop(B.digest)
-    moved = world.fetch(C, replaces=B)
-    world.hand_batch([moved, world.fetch(others), world.fetch(A)])
+    moved = [world.fetch(message) for message in world.take((B, True), (C, False))]
+    world.hand_batch([*moved, world.ask_about(others), world.ask_about(A)])
     assert kinds(inbox) == ["booking_confirmation", "booking_confirmation"]
     assert {message.booking_id for message in inbox.list_for(PATIENT)} == {"A", "C"}
     assert [told.kind for told in inbox.list_for("201212121212")] == [
@@ -255,7 +266,7 @@ def test_those_who_judge_the_same_patients_together_do_not_block_each_other(
     patients = [key("A", patient=f"1912121212{number:02d}") for number in range(12)]
     for booking in patients:
         world.source[booking.digest] = VISIT
-    changes = [world.fetch(booking) for booking in patients]
+    changes = [world.ask_about(booking) for booking in patients]
     start = Barrier(4)
 
     def judge(number: int) -> list[Outcome]:
@@ -274,15 +285,15 @@ def test_patients_do_not_wait_for_each_other(postgres_url: str) -> None:
     inbox, entered, leave = Inbox(database), Event(), Event()
 
     def hold() -> None:
-        with inbox.locked([HistoryWindow((A,), NOW)]):
+        with inbox.locked([HistoryWindow(A, (), NOW)]):
             entered.set()
             leave.wait(20)
 
     with ThreadPoolExecutor(1) as pool:
         held = pool.submit(hold)
         assert entered.wait(20)
-        other = key("A", patient="201212121212")
-        with inbox.locked([HistoryWindow((other,), NOW)]) as [bookings]:
+        other = key("B", patient="201212121212")
+        with inbox.locked([HistoryWindow(other, (), NOW)]) as [bookings]:
             assert list(bookings.announcements) == []
         assert not held.done()
         leave.set()
@@ -292,7 +303,7 @@ def test_patients_do_not_wait_for_each_other(postgres_url: str) -> None:
 def test_a_revision_is_written_once(inbox: Inbox, world: World) -> None:
     world.create(A, VISIT)
     (message,) = inbox.list_for(PATIENT)
-    with pytest.raises(IntegrityError), inbox.locked([HistoryWindow((A,), NOW)]) as [bookings]:
+    with pytest.raises(IntegrityError), inbox.locked([HistoryWindow(A, (), NOW)]) as [bookings]:
         bookings.write(message)
 
 
@@ -313,3 +324,36 @@ def test_a_wait_outlives_the_composer(inbox: Inbox, world: World) -> None:
     outcome = world.hand(removal)
     assert isinstance(outcome, Postpone)
     assert outcome.delay < timedelta(seconds=31)
+
+
+def test_of_a_new_person_number_nothing_is_cancelled(inbox: Inbox, world: World) -> None:
+    new_number = "201212121212"
+    world.create(A, VISIT)
+    world.pass_time(timedelta(days=1))
+    world.source = {key("A", patient=new_number).digest: VISIT}
+    world.remove(A)
+    world.hear(key("A", patient=new_number))
+    world.pass_time()
+    assert kinds(inbox) == kinds(inbox, new_number) == ["booking_confirmation"]
+
+
+def test_a_clinic_that_moves_is_known_by_its_ids_however_long_ago(
+    inbox: Inbox, world: World
+) -> None:
+    world.create(A, VISIT)
+    world.pass_time(timedelta(days=1))
+    moved = but(VISIT, unit=OTHER_UNIT, unit_name="Bergby")
+    world.source = {key("A", OTHER_UNIT).digest: moved}
+    world.hear(key("A", OTHER_UNIT))
+    world.pass_time()
+    assert kinds(inbox) == ["booking_confirmation", "changed"]
+
+
+def test_what_is_held_back_is_compared_with_what_comes_after_it(inbox: Inbox, world: World) -> None:
+    world.create(A, VISIT)
+    world.pass_time(timedelta(days=1))
+    world.remove(A)
+    world.create(B, LATER)
+    world.create(C, but(LATER, starts="20261215100000", ends=""))
+    world.pass_time()
+    assert sorted(kinds(inbox)) == [*["booking_confirmation"] * 3, "cancellation"]

@@ -255,7 +255,7 @@ def test_endless_headers_are_cut_off(gateway: Gateway) -> None:
 
 
 def test_of_connections_beyond_the_limit_the_longest_idle_is_closed() -> None:
-    with running_gateway(ingest_max_connections=2, ingest_read_seconds=60) as gateway:
+    with running_gateway(ingest_max_connections=2) as gateway:
         with connect(gateway) as first, connect(gateway), connect(gateway) as third:
             assert closed(first)
             third.sendall(head(5) + b"hello")

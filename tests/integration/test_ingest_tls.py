@@ -2,10 +2,12 @@
 
 import asyncio
 import shutil
+import socket
 import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -73,6 +75,15 @@ def test_the_index_is_let_in_by_its_certificate(gateway: Gateway, index: request
     assert gateway.url.startswith("https://")
     assert post(index, gateway).status_code == 200
     assert len(gateway.broker.published) == 1
+
+
+def test_who_connects_and_begins_no_handshake_is_left(settings: dict[str, object]) -> None:
+    with running_gateway(**settings, ingest_read_seconds=0.5) as gateway:
+        address = urlsplit(gateway.url)
+        with socket.create_connection((address.hostname, address.port), timeout=20) as mute:
+            started = time.monotonic()
+            assert mute.recv(1) == b""
+            assert 0.4 < time.monotonic() - started < 10
 
 
 def test_a_stranger_with_a_good_certificate_is_refused(

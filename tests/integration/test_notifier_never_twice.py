@@ -7,13 +7,14 @@ from threading import Barrier, Event
 
 import pytest
 
-from notifier.handler import DropReason, Lane, Note, Notifier, WaitReason
-from notifier.pacing import Pause
-from notifier.replies import Accepted, Reply
+from notifier.channels import OutgoingChannel, WaitReason
+from notifier.handler import DoneReason, DropReason, Notifier
+from notifier.pacing import CircuitBreaker
+from notifier.results import Accepted, SendResult
 from shared.base.clock import utcnow
 from shared.booking.messages import NoticeOrder
 from shared.booking.notices import Channel, NoticeStatus
-from shared.relay.outcomes import Drop, Outcome, Postpone, Publish
+from shared.relay.outcomes import Done, Drop, Outcome, Postpone
 from shared.store.contacts import ContactPreferences
 from shared.store.engine import Database, open_database
 from shared.store.migrate import migrate
@@ -43,7 +44,7 @@ class SlowSender:
         self.may_finish = Event()
         self.killed_by: BaseException | None = None
 
-    def send(self, notice_id: str, address: str) -> Reply:
+    def send(self, notice_id: str, address: str, *, several: bool = False) -> SendResult:
         self.sent.append(address)
         self.at_it.set()
         assert self.may_finish.wait(10)
@@ -71,8 +72,9 @@ def worker(database: Database, sender: SlowSender, later: timedelta = timedelta(
     return Notifier(
         ContactPreferences(database),
         NoticeStore(database),
-        {Channel.SMS: Lane(sender, Pause())},
+        {Channel.SMS: OutgoingChannel(sender, CircuitBreaker())},
         lambda *_: None,
+        collecting=timedelta(0),
         sending_limit=LIMIT,
         clock=lambda: utcnow() + later,
     )
@@ -94,8 +96,8 @@ def test_of_rival_workers_one_sends(database: Database, sender: SlowSender) -> N
     with ThreadPoolExecutor(6) as pool:
         outcomes = list(pool.map(handle, [worker(database, sender) for _ in range(6)]))
     assert sender.sent == ["+46701740605"]
-    assert outcomes.count(Publish((), note=Note.ACCEPTED)) == 1
-    others = [outcome for outcome in outcomes if not isinstance(outcome, Publish)]
+    assert outcomes.count(Done(DoneReason.ACCEPTED)) == 1
+    others = [outcome for outcome in outcomes if not isinstance(outcome, Done)]
     assert all(
         outcome == Drop(DropReason.ALREADY_NOTIFIED)
         or (isinstance(outcome, Postpone) and outcome.reason is WaitReason.BEING_SENT)
@@ -109,7 +111,7 @@ def test_a_rival_waits_while_another_is_at_it(database: Database, sender: SlowSe
         assert sender.at_it.wait(10)
         waiting = worker(database, sender)(ORDER)
         sender.may_finish.set()
-        assert first.result() == Publish((), note=Note.ACCEPTED)
+        assert first.result() == Done(DoneReason.ACCEPTED)
     assert isinstance(waiting, Postpone)
     assert waiting.reason is WaitReason.BEING_SENT
     assert timedelta(0) < waiting.delay <= LIMIT
@@ -124,7 +126,7 @@ def test_death_in_the_midst_of_sending_is_uncertain(database: Database, sender: 
         worker(database, sender)(ORDER)
     assert status(database) is NoticeStatus.SENDING
     assert isinstance(worker(database, sender)(ORDER), Postpone)
-    assert worker(database, sender, later=LIMIT)(ORDER) == Drop(DropReason.UNCERTAIN)
+    assert worker(database, sender, later=LIMIT)(ORDER) == Done(DoneReason.UNCERTAIN)
     assert status(database) is NoticeStatus.UNCERTAIN
     assert worker(database, sender, later=LIMIT)(ORDER) == Drop(DropReason.ALREADY_NOTIFIED)
     assert len(sender.sent) == 1
@@ -134,8 +136,8 @@ def test_one_given_up_too_early_is_still_sent_once(database: Database, sender: S
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(worker(database, sender), ORDER)
         assert sender.at_it.wait(10)
-        assert worker(database, sender, later=2 * LIMIT)(ORDER) == Drop(DropReason.UNCERTAIN)
+        assert worker(database, sender, later=2 * LIMIT)(ORDER) == Done(DoneReason.UNCERTAIN)
         sender.may_finish.set()
-        assert slow.result() == Publish((), note=Note.ACCEPTED)
+        assert slow.result() == Done(DoneReason.ACCEPTED)
     assert status(database) is NoticeStatus.ACCEPTED
     assert len(sender.sent) == 1

@@ -2,19 +2,27 @@
 
 import contextlib
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import trustme
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from shared.relay import open_broker
 from shared.relay.broker import Broker, BrokerUnavailable
+from shared.relay.rabbitmq import link
 from shared.relay.topology import Topology
 from tests.brokers import Reader, message, opened
 from tests.polling import eventually
 from tests.proxy import Proxy
 from tests.services import RabbitMQ
 
+#: Class 20, method 10.
+_CHANNEL_OPEN = b"\x00\x14\x00\x0a"
 #: Handshake and watchdog have their say within this (seconds).
 LONG = 60
 
@@ -39,6 +47,17 @@ class Mute:
         self._listener.close()
         for connection in self.taken:
             connection.close()
+
+
+class Unhelpful(Proxy):
+    """Shakes hands and passes no channel on, as a node that cannot reach its cluster."""
+
+    def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while (data := source.recv(65536)) and _CHANNEL_OPEN not in data:
+                sink.sendall(data)
+            while data:
+                data = source.recv(65536)
 
 
 @pytest.fixture
@@ -76,6 +95,47 @@ def test_a_broker_that_accepts_and_never_answers_is_reported(mute: Mute) -> None
     with pytest.raises(BrokerUnavailable, match="no answer to the handshake"):
         broker.states()
     broker.close()
+
+
+def test_a_stage_names_the_node_that_never_answers(mute: Mute) -> None:
+    with capture_logs() as lines, opened(f"amqp://guest:guest@127.0.0.1:{mute.port}/") as broker:
+        broker.ready()
+        line = eventually(lambda: _of(lines, "disconnected"), timeout=LONG)
+    assert line["reason"] == "no answer to the handshake"
+    assert line["node"] == f"127.0.0.1:{mute.port}"
+
+
+def test_a_node_that_opens_no_channel_is_left(
+    rabbitmq: RabbitMQ, rabbitmq_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "_OPEN_SECONDS", 2)
+    with Unhelpful(rabbitmq.port) as one, capture_logs() as lines:
+        url = with_hosts(rabbitmq_url, rabbitmq.port, one.port) + "?heartbeat=0"
+        with opened(url) as broker:
+            assert not broker.ready()
+            line = eventually(lambda: _of(lines, "node_stalled"), timeout=LONG)
+    assert line["why"] == "not_open"
+
+
+def test_with_tls_each_host_is_checked_by_its_name(
+    rabbitmq: RabbitMQ, rabbitmq_url: str, mute: Mute, tmp_path: Path
+) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(context)
+    with Proxy(rabbitmq.port, tls=context) as proxy:
+        url = with_hosts(rabbitmq_url, rabbitmq.port, mute.port, proxy.port)
+        url = url.replace("amqp:", "amqps:") + f"?cafile={tmp_path}/ca.pem"
+        with opened(url.replace("127.0.0.1", "localhost")) as broker:
+            eventually(broker.ready, timeout=LONG)
+            broker.publish([message("a")])
+        with opened(url.replace(f"127.0.0.1:{mute.port},", "")) as wrong_name:
+            assert not wrong_name.ready()
+
+
+def _of(lines: list[EventDict], event: str) -> EventDict | None:
+    return next((line for line in lines if line["event"] == event), None)
 
 
 def test_a_node_that_freezes_is_left_by_publisher_and_idle_consumer(

@@ -4,12 +4,14 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pika
 import pytest
 import trustme
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from shared.relay import open_broker
 from shared.relay.broker import Broker, BrokerUnavailable, Delivery, Outgoing, PublishRefused
@@ -255,6 +257,25 @@ def test_a_delay_that_vanished_is_put_back(broker: Broker, rabbitmq_url: str) ->
     time.sleep(2.1)  # unroutable messages have it declared again, at most every two seconds
     reader = Reader(broker, answer=lambda delivery: answers[delivery.envelope.message_id])
     eventually(lambda: "delayed" in reader.names, timeout=LONG)
+
+
+def test_a_vanished_queue_is_named(broker: Broker, rabbitmq_url: str) -> None:
+    broker.declare()
+    assert broker.missing() == []
+    with capture_logs() as lines:
+        for gone in ("budkavle.delay.200ms", work_queue("fetcher")):
+            _delete_queue(rabbitmq_url, gone)
+        assert set(broker.missing()) == {"budkavle.delay.200ms", work_queue("fetcher")}
+        eventually(lambda: _refused_by_a_missing_queue(broker, lines), timeout=LONG)
+    eventually(lambda: broker.missing() == [], timeout=LONG)
+    line = next(line for line in lines if line["event"] == "queue_missing")
+    assert (line["exchange"], line["key"]) == ("budkavle", "fetcher")
+
+
+def _refused_by_a_missing_queue(broker: Broker, lines: list[EventDict]) -> bool:
+    with suppress(PublishRefused):
+        broker.publish([message("a", "fetcher")])
+    return any(line["event"] == "queue_missing" for line in lines)
 
 
 def test_an_exchange_that_vanished_is_put_back(broker: Broker, rabbitmq_url: str) -> None:

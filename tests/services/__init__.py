@@ -13,7 +13,7 @@ what to install: a missing service fails a test, it never skips one.
 """
 
 from tests.services.hosts import NoService
-from tests.services.postgresql import PostgreSQL
+from tests.services.postgresql import PostgreSQL, Standby
 from tests.services.rabbitmq import RabbitMQ
 
-__all__ = ["NoService", "PostgreSQL", "RabbitMQ"]
+__all__ = ["NoService", "PostgreSQL", "RabbitMQ", "Standby"]

@@ -42,18 +42,22 @@ DURABLE = ("max_connections=200",)
 class PostgreSQL:
     """A PostgreSQL server. `start`, `stop`, `kill` and `restart` keep its port and its data.
 
-    `options` are settings of the server, as `name=value`.
+    `options` are settings of the server, as `name=value`. `local`: never in a container.
     """
 
-    def __init__(self, options: Sequence[str] = QUICK) -> None:
-        self._host: Host = choose_host(
-            container=lambda: ContainerHost(
-                _IMAGE,
-                inner_port=5432,
-                environment={"POSTGRES_USER": _USER, "POSTGRES_HOST_AUTH_METHOD": "trust"},
-                command=["postgres", *_as_arguments(options)],
-            ),
-            local=lambda: _LocalPostgreSQL(options),
+    def __init__(self, options: Sequence[str] = QUICK, *, local: bool = False) -> None:
+        self._host: Host = (
+            _LocalPostgreSQL(options)
+            if local
+            else choose_host(
+                container=lambda: ContainerHost(
+                    _IMAGE,
+                    inner_port=5432,
+                    environment={"POSTGRES_USER": _USER, "POSTGRES_HOST_AUTH_METHOD": "trust"},
+                    command=["postgres", *_as_arguments(options)],
+                ),
+                local=lambda: _LocalPostgreSQL(options),
+            )
         )
         atexit.register(self.close)
 
@@ -101,7 +105,33 @@ class PostgreSQL:
         name = sql.Identifier(url.rpartition("/")[2])
         self._execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
 
-    def _execute(self, statement: sql.Composed) -> None:
+    def wait_for_standby(self, name: str) -> None:
+        """Confirm no commit before the standby `name` has it, from now on. "": wait for none."""
+        self.set("synchronous_standby_names", name)
+
+    def set(self, setting: str, value: str) -> None:
+        """Change a setting of the running server, for good."""
+        change = sql.SQL("ALTER SYSTEM SET {} = {}")
+        self._execute(change.format(sql.Identifier(setting), sql.Literal(value)))
+        self._execute(sql.SQL("SELECT pg_reload_conf()"))
+
+    def make_role(self, name: str) -> None:
+        """One that may log in and nothing else."""
+        self._execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(name)))
+
+    def pause(self) -> None:
+        """SIGSTOP for the whole server: it keeps its connections and answers nobody."""
+        self._local.signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._local.signal(signal.SIGCONT)
+
+    @property
+    def _local(self) -> "_LocalPostgreSQL":
+        assert isinstance(self._host, _LocalPostgreSQL)
+        return self._host
+
+    def _execute(self, statement: sql.Composable) -> None:
         with self._connect() as connection:
             connection.execute(statement)
 
@@ -130,12 +160,29 @@ class PostgreSQL:
         self.close()
 
 
+class Standby(PostgreSQL):
+    """A hot standby that follows the primary at `primary_port` of this machine.
+
+    Its `name` is what the primary knows it by.
+    """
+
+    def __init__(self, primary_port: int, name: str, options: Sequence[str] = QUICK) -> None:
+        self._host = _LocalPostgreSQL((*options, f"cluster_name={name}"), primary_port)
+        atexit.register(self.close)
+
+    def promote(self) -> None:
+        """Return when it takes writes."""
+        self._execute(sql.SQL("SELECT pg_promote(true, 60)"))
+
+
 class _LocalPostgreSQL:
     """The installed server programs, over a data folder of our own."""
 
-    def __init__(self, options: Sequence[str]) -> None:
+    def __init__(self, options: Sequence[str], copied_from: int = 0) -> None:
         self._options = options
-        self._programs = find_programs("postgresql", _BIN, ("initdb", "postgres"))
+        self._copied_from = copied_from  # the port of a primary
+        programs = ("initdb", "postgres", "pg_basebackup")
+        self._programs = find_programs("postgresql", _BIN, programs)
         self.port = free_port()
         self._folder = temporary_folder("postgresql")
         self._log = self._folder / "server.log"
@@ -157,10 +204,7 @@ class _LocalPostgreSQL:
             return
         self.kill()
         if not self._data.exists():
-            self.run(
-                "initdb", "--no-sync", f"--pgdata={self._data}", f"--username={_USER}",
-                "--auth=trust", "--encoding=UTF8", "--no-locale",
-            )  # fmt: skip
+            self._make_data()
         options = (*self._options, f"unix_socket_directories={self._folder}")
         self._server = ServerProcess(
             [
@@ -172,6 +216,24 @@ class _LocalPostgreSQL:
             user=self._user,
             group=self._user_group,
         )  # fmt: skip
+
+    def _make_data(self) -> None:
+        if self._copied_from:
+            self.run(
+                "pg_basebackup", f"--pgdata={self._data}", "--no-sync", "--checkpoint=fast",
+                "--write-recovery-conf", "--wal-method=stream", "--host=127.0.0.1",
+                f"--port={self._copied_from}", f"--username={_USER}",
+            )  # fmt: skip
+        else:
+            self.run(
+                "initdb", "--no-sync", f"--pgdata={self._data}", f"--username={_USER}",
+                "--auth=trust", "--encoding=UTF8", "--no-locale",
+            )  # fmt: skip
+
+    def signal(self, number: signal.Signals) -> None:
+        """To the server and all its children."""
+        assert self._server is not None
+        self._server.signal_group(number)
 
     def check(self) -> None:
         if self._server is None or self._server.running:

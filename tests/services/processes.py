@@ -66,6 +66,10 @@ class ServerProcess:
             self._process.wait(_STOP_SECONDS)
         self.kill()
 
+    def signal_group(self, number: signal.Signals) -> None:
+        """Send it to every process that still is of this server's group."""
+        os.killpg(self.pid, number)
+
     def kill(self) -> None:
         """SIGKILL for the whole group, then for the guard. Harmless when they are gone."""
         with contextlib.suppress(ProcessLookupError):

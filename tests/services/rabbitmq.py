@@ -36,7 +36,8 @@ _CONFIG = """\
   {{loopback_users, []}},
   {{disk_free_limit, 50000000}},
   {{log, [{{file, [{{file, "-"}}, {{level, warning}}]}}]}}
-]}}].
+]}},
+{{rabbitmq_prometheus, [{{tcp_config, [{{ip, "127.0.0.1"}}, {{port, {metrics_port}}}]}}]}}].
 """
 #: One start of rabbitmqctl costs about a second of CPU, so it makes many virtual hosts at once,
 #: and removes those that earlier tests are done with.
@@ -51,11 +52,18 @@ end, [{fresh}]).
 
 
 class RabbitMQ:
-    """A RabbitMQ server. `start`, `stop`, `kill` and `restart` keep its port and its queues."""
+    """A RabbitMQ server. `start`, `stop`, `kill` and `restart` keep its port and its queues.
 
-    def __init__(self) -> None:
-        self._host: Host = choose_host(
-            container=lambda: ContainerHost(_IMAGE, inner_port=5672), local=_LocalRabbitMQ
+    With a `metrics_port` it runs on this machine, and shows its metrics to Prometheus there.
+    """
+
+    def __init__(self, *, metrics_port: int | None = None) -> None:
+        self._host: Host = (
+            _LocalRabbitMQ(metrics_port)
+            if metrics_port
+            else choose_host(
+                container=lambda: ContainerHost(_IMAGE, inner_port=5672), local=_LocalRabbitMQ
+            )
         )
         self._fresh: list[str] = []
         self._used: list[str] = []
@@ -125,7 +133,8 @@ class _LocalRabbitMQ:
     """The installed rabbitmq-server, run from its own scripts: Debian's wrapper in /usr/sbin would
     change to the user rabbitmq and to the machine's own broker."""
 
-    def __init__(self) -> None:
+    def __init__(self, metrics_port: int = 0) -> None:
+        self._metrics_port = metrics_port
         self._programs = find_programs(
             "rabbitmq-server", _SBIN, ("rabbitmq-server", "rabbitmqctl", "epmd")
         )
@@ -141,8 +150,9 @@ class _LocalRabbitMQ:
         cookie.write_text(secrets.token_hex(16))
         cookie.chmod(0o400)
         config = self._folder / "advanced.config"
-        config.write_text(_CONFIG.format(port=self.port))
-        (self._folder / "plugins").write_text("[].\n")
+        config.write_text(_CONFIG.format(port=self.port, metrics_port=self._metrics_port))
+        plugins = "rabbitmq_prometheus" if self._metrics_port else ""
+        (self._folder / "plugins").write_text(f"[{plugins}].\n")
         tools_port = str(free_port())
         return {
             "PATH": os.environ.get("PATH", os.defpath),

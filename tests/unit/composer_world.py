@@ -1,17 +1,21 @@
 """A small world for the composer's tests: a booking system, an inbox in memory, and a clock."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count
 from typing import Any
 
+from composer.candidates import Limits
 from composer.handler import Composer
 from composer.history import History
 from composer.message_text import Writer
 from composer.wording import Wording
-from shared.booking.identity import BookingKey
+from filter.handler import Filter
+from shared.base.ids import spell
+from shared.booking.identity import BookingKey, hsa_key
 from shared.booking.inbox import (
     Announcement,
     HistoryWindow,
@@ -19,7 +23,14 @@ from shared.booking.inbox import (
     Watermark,
     patient_bookings_key,
 )
-from shared.booking.messages import BookingChange, BookingDetails, FetchedBooking, NoticeOrder
+from shared.booking.messages import (
+    BookingChange,
+    BookingDetails,
+    Engagement,
+    FetchedBooking,
+    NoticeOrder,
+    Notification,
+)
 from shared.relay.outcomes import Outcome, Postpone, Publish
 
 PATIENT = "191212121212"
@@ -28,10 +39,16 @@ UNIT = "SE2321000016-1HZ5"
 OTHER_UNIT = "SE2321000016-2ABC"
 NOW = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 WINDOW = timedelta(seconds=90)
+PATIENCE = timedelta(seconds=120)
+LIMITS = Limits(WINDOW, PATIENCE)
 MEMORY = timedelta(days=30)
 MOMENT = timedelta(milliseconds=1)
 
 WORDING = Wording()
+
+#: A booking, and whether it was removed.
+Said = tuple[BookingKey, bool]
+FromFilter = BookingChange | FetchedBooking
 
 VISIT = BookingDetails(
     starts="20261203090000",
@@ -68,6 +85,7 @@ class MemoryBookings:
 
     announcements: list[Announcement]
     watermarks: list[Watermark]
+    same_id_elsewhere: list[Watermark]
     written: list[InboxMessage] = field(default_factory=list)
     carried_over: dict[str, BookingKey] = field(default_factory=dict)
     changed: list[Watermark] = field(default_factory=list)
@@ -99,21 +117,30 @@ class MemoryInbox:
             self._store(seen)
 
     def _within(self, window: HistoryWindow) -> MemoryBookings:
-        digests = {booking.digest for booking in window.bookings}
         watermarks = [
             each
             for each in self.watermarks.values()
             if each.patient_bookings == window.patient_bookings
-            and (each.booking in digests or each.awaiting or each.received_at >= window.since)
+            and (
+                each.booking in window.digests
+                or each.same_id == window.same_id
+                or each.awaiting
+                or each.received_at >= window.since
+            )
         ]
-        digests |= {watermark.booking for watermark in watermarks}
+        elsewhere = [
+            each
+            for each in self.watermarks.values()
+            if each.same_id == window.same_id and each.patient_bookings != window.patient_bookings
+        ]
+        digests = window.digests | {watermark.booking for watermark in watermarks}
         announcements: list[Announcement] = [
             message
             for message in self.messages
             if patient_bookings_key(message.key) == window.patient_bookings
             and (message.booking in digests or message.received_at >= window.since)
         ]
-        return MemoryBookings(announcements, watermarks)
+        return MemoryBookings(announcements, watermarks, elsewhere)
 
     def _store(self, seen: MemoryBookings) -> None:
         for watermark in seen.changed:
@@ -126,26 +153,55 @@ class MemoryInbox:
         assert len(set(revisions)) == len(revisions), "unique (booking, revision)"
 
 
-class World:
-    """Hands changes to a composer and keeps what comes of them.
+class Activated:
+    """The register; `removed` are those that are not in it."""
 
-    `outcomes` are the reasons and notes in their order; `pass_time` brings back what was postponed.
+    def __init__(self) -> None:
+        self.removed: set[str] = set()
+
+    def find(self, hsa_id: str) -> object | None:
+        return None if hsa_id in self.removed else hsa_id
+
+    def find_all(self, hsa_ids: Iterable[str]) -> set[str]:
+        return {hsa_key(hsa_id) for hsa_id in hsa_ids if hsa_id not in self.removed}
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """What a source answers that has the booking at another unit, or for another patient."""
+
+    moved_to: str = ""
+    of_another_patient: bool = False
+
+
+class World:
+    """A booking system, whose notifications go through the filter and the composer.
+
+    `outcomes` are the reasons of the composer in their order, except where it looks again;
+    `pass_time` brings back what was postponed, and lets the source be asked what the composer wants
+    to know.
     """
 
-    def __init__(self, writer: Writer = WORDING) -> None:
+    def __init__(self, writer: Writer = WORDING, limits: Limits = LIMITS) -> None:
         self.now = NOW
-        self.source: dict[str, BookingDetails] = {}  # by digest of the booking's key
+        self.source: dict[str, BookingDetails | Elsewhere] = {}  # by digest of the booking's key
+        self.register = Activated()
         self.inbox = MemoryInbox()
         self.outcomes: list[str] = []
         self.orders: list[NoticeOrder] = []
         self.asked: list[BookingChange] = []
         self.waiting: list[tuple[datetime, FetchedBooking]] = []
+        self.agenda: list[tuple[datetime, int, Callable[[], object]]] = []  # what else comes when
+        self.mismatches: list[str] = []  # by source
         self.about: dict[str, str] = {}  # which booking each change was about
         self._numbers = count(1)
+        self._filter = Filter(self.register, _ignore, _ignore)
         self.composer = Composer(
             self.inbox,
+            self.register,
             writer,
-            window=WINDOW,
+            self.mismatches.append,
+            limits=limits,
             memory=MEMORY,
             clock=lambda: self.now,
             new_id=lambda: f"message{next(self._numbers)}",
@@ -166,57 +222,70 @@ class World:
         standing = everything.standing(booking.digest)
         return standing.state if standing else None
 
-    def create(
-        self, booking: BookingKey, details: BookingDetails, *, replaces: BookingKey | None = None
-    ) -> FetchedBooking:
-        """The source creates or changes the booking; the composer hears of it at once."""
+    # --- what happens at the source, and the index says of it at once ---
+
+    def create(self, booking: BookingKey, details: BookingDetails) -> FetchedBooking:
         self.source[booking.digest] = details
-        if replaces:
-            self.source.pop(replaces.digest, None)
-        return self.hear(booking, replaces=replaces)
+        return self.hear(booking)
 
     def remove(self, booking: BookingKey) -> FetchedBooking:
         self.source.pop(booking.digest, None)
         return self.hear(booking, deleted=True)
 
-    def hear(
-        self,
-        booking: BookingKey,
-        *,
-        deleted: bool = False,
-        replaces: BookingKey | None = None,
-    ) -> FetchedBooking:
+    def rebook(self, old: BookingKey, new: BookingKey, details: BookingDetails) -> FetchedBooking:
+        """In one request; the creation is what is returned."""
+        self.source.pop(old.digest, None)
+        self.source[new.digest] = details
+        return self.notify((old, True), (new, False))[-1]
+
+    def hear(self, booking: BookingKey, *, deleted: bool = False) -> FetchedBooking:
         """A notification about the booking, fetched as the source has it now."""
-        fetched = self.fetch(booking, deleted=deleted, replaces=replaces)
-        self.hand(fetched)
+        return self.notify((booking, deleted))[-1]
+
+    def notify(self, *said: Said) -> list[FetchedBooking]:
+        """One request that says of each booking whether it was removed; all of it is fetched and
+        judged in the order in which the filter puts it."""
+        fetched = [self.fetch(message) for message in self.take(*said)]
+        for each in fetched:
+            self.hand(each)
+        self.ask()
         return fetched
 
-    def fetch(
-        self,
-        booking: BookingKey,
-        *,
-        deleted: bool = False,
-        replaces: BookingKey | None = None,
-        received_at: datetime | None = None,
-    ) -> FetchedBooking:
+    # --- the same, one step at a time ---
+
+    def take(self, *said: Said, received_at: datetime | None = None) -> list[FromFilter]:
+        """What the filter makes of one request."""
         self.now += MOMENT
-        number = next(self._numbers)
-        return FetchedBooking(
-            notification_id=f"notification{number}",
-            change_id=f"change{number}",
+        notification = Notification(
+            notification_id=f"notification{spell(next(self._numbers))}",
             received_at=received_at or self.now,
-            booking=booking,
-            deleted=deleted,
-            service_domain="riv:crm:scheduling",
-            replaces=replaces,
-            fetched_at=self.now,
-            details=self.source.get(booking.digest),
+            engagements=tuple(engagement(booking, deleted=deleted) for booking, deleted in said),
         )
+        outcome = self._filter(notification)
+        assert isinstance(outcome, Publish)
+        return [m for m in outcome.messages if isinstance(m, BookingChange | FetchedBooking)]
+
+    def fetch(self, message: FromFilter) -> FetchedBooking:
+        """The source's answer; a message that asks nothing goes on as it is."""
+        self.about[message.change_id] = message.booking.digest
+        if isinstance(message, FetchedBooking):
+            return message
+        self.now += MOMENT
+        found = self.source.get(message.booking.digest)
+        answer: dict[str, Any] = {"details": found}
+        if isinstance(found, Elsewhere):
+            answer = {"details": None, **vars(found)}
+        return FetchedBooking(**message.said, fetched_at=self.now, **answer)
+
+    def ask_about(
+        self, booking: BookingKey, *, deleted: bool = False, received_at: datetime | None = None
+    ) -> FetchedBooking:
+        """Notified and fetched, not handed to the composer."""
+        return self.fetch(self.take((booking, deleted), received_at=received_at)[-1])
 
     def hand(self, fetched: FetchedBooking) -> Outcome:
         """What the runner does: decoded from its bytes, judged, and the outcome carried out."""
         self.now += MOMENT
-        self.about[fetched.change_id] = fetched.booking.digest
         outcome = self.composer(FetchedBooking.decode(fetched.encode()))
         self._carry_out(outcome, fetched)
         return outcome
@@ -234,7 +303,9 @@ class World:
         if isinstance(outcome, Publish):
             for message in outcome.messages:
                 self._take(message)
-        self.outcomes.append(str(outcome.note if isinstance(outcome, Publish) else outcome.reason))
+        reason = str(outcome.note if isinstance(outcome, Publish) else outcome.reason)
+        if fetched.asked and reason != "not_shown_yet":
+            self.outcomes.append(reason)
 
     def _take(self, message: Any) -> None:
         if isinstance(message, NoticeOrder):
@@ -245,19 +316,39 @@ class World:
     def ask(self) -> None:
         """What the fetcher does with the questions of the composer."""
         while self.asked:
-            question = self.asked.pop(0)
-            fetched = self.fetch(
-                question.booking, deleted=question.deleted, received_at=question.received_at
-            )
-            ids = question.model_dump(include={"notification_id", "change_id"})
-            self.hand(fetched.model_copy(update=ids))
+            self.hand(self.fetch(self.asked.pop(0)))
 
-    def pass_time(self, passed: timedelta = 3 * WINDOW) -> None:
+    def at(self, when: datetime, happens: Callable[[], object]) -> None:
+        """Let `happens` be called when the time has passed until `when`."""
+        self.agenda.append((when, next(self._numbers), happens))
+
+    def pass_time(self, passed: timedelta = 4 * WINDOW) -> None:
         end = self.now + passed
-        while self.waiting and min(due for due, _ in self.waiting) <= end:
-            self.waiting.sort(key=lambda entry: entry[0])
-            due, fetched = self.waiting.pop(0)
+        self.ask()
+        while True:
+            for due, fetched in self.waiting:
+                self.at(due, partial(self.hand, fetched))
+            self.waiting.clear()
+            self.agenda.sort(key=lambda entry: entry[:2], reverse=True)
+            if not self.agenda or self.agenda[-1][0] > end:
+                break
+            due, _, happens = self.agenda.pop()
             self.now = max(self.now, due)
-            self.hand(fetched)
+            happens()
             self.ask()
         self.now = max(self.now, end)
+
+
+def _ignore(*_: object, **__: object) -> None:
+    """What the filter counts and reports."""
+
+
+def engagement(booking: BookingKey, *, deleted: bool) -> Engagement:
+    return Engagement(
+        deleted=deleted,
+        service_domain="riv:crm:scheduling",
+        categorization="NA",
+        clinical_process_interest_id="NA",
+        data_controller="5560000000",
+        **dict(booking),
+    )

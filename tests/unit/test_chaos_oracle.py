@@ -10,8 +10,9 @@ from shared.booking.notices import Channel, NoticeStatus
 from shared.relay.broker import Envelope
 from tests.chaos.accounts import Judged, account_dead, account_notices, judge
 from tests.chaos.ledger import Message, NoticeRow
+from tests.chaos.load import is_odd
 from tests.chaos.plan import Options, make_plan
-from tests.chaos.stories import STORIES, Case, Clinic, Source
+from tests.chaos.stories import STORIES, Case, Clinic, History, Source
 from tests.chaos.telling import Line
 
 SOURCE = Source("SE2321000016-SYS1", ("SE2321000016-U1", "SE2321000016-U2"))
@@ -20,10 +21,14 @@ NOW = datetime(2026, 11, 2, 8, tzinfo=UTC)
 
 
 def case_of(story: str, *, waits: bool = True) -> Case:
+    return history_of(story, waits=waits).cases[0]
+
+
+def history_of(story: str, *, waits: bool = True) -> History:
     clinic = Clinic(random.Random(7), SOURCE, PATIENT, "B1")
     clinic.waits = waits
     STORIES[story][1](clinic)
-    return clinic.history(story).cases[0]
+    return clinic.history(story)
 
 
 def messages_of(lines: tuple[Line, ...]) -> list[Message]:
@@ -52,13 +57,15 @@ def only_telling(case: Case) -> tuple[Line, ...]:
         ("booked", ["booking_confirmation"]),
         ("called", ["timed_call"]),
         ("call_answered", ["open_call", "booking_confirmation"]),
-        ("call_expired", ["open_call"]),
+        ("call_expired", ["open_call", "cancellation"]),
         ("call_moved", ["timed_call", "changed_time"]),
         ("changed", ["booking_confirmation", "changed"]),
         ("corrected_and_cancelled", ["booking_confirmation", "cancellation"]),
         ("rebooked", ["booking_confirmation", "changed_time"]),
         ("recreated", ["booking_confirmation", "cancellation", "booking_confirmation"]),
         ("passed", []),
+        ("odd_elements", ["booking_confirmation"]),
+        ("odd_person", []),
     ],
 )
 def test_who_sees_every_moment_is_told_all_of_it(story: str, told: list[str]) -> None:
@@ -83,6 +90,13 @@ def test_a_rebooking_in_two_requests_may_be_told_as_one_or_as_two() -> None:
         ("booking_confirmation", "cancellation", "booking_confirmation"),
         ("booking_confirmation", "booking_confirmation", "cancellation"),
     }
+
+
+def test_what_came_before_the_activation_may_be_ignored() -> None:
+    clinic = Clinic(random.Random(7), SOURCE, PATIENT, "B1")
+    clinic.books()
+    (case,) = clinic.history("too_early").cases
+    assert kinds(case) == {(), ("booking_confirmation",)}
 
 
 def test_a_history_cut_short_is_judged_by_what_came_to_pass() -> None:
@@ -146,11 +160,36 @@ def test_notices_are_due_for_each_message_on_each_chosen_channel() -> None:
     assert account.missing == ["sms about message m1: None"]
 
 
+def test_notices_of_one_claim_are_received_with_the_one_that_was_sent() -> None:
+    messages = messages_of(only_telling(case_of("moved")))
+    rows = [
+        NoticeRow("n1", "m0", Channel.SMS, NoticeStatus.ACCEPTED, "claim"),
+        NoticeRow("n2", "m1", Channel.SMS, NoticeStatus.ACCEPTED, "claim"),
+    ]
+    choices = {PATIENT: (Channel.SMS,)}
+    account = account_notices(messages, choices, rows, Counter({"n2": 1}))
+    assert (account.due, account.sent, account.twice, account.missing) == (2, 2, 0, [])
+    assert account_notices(messages, choices, rows, Counter({"n1": 1, "n2": 1})).twice == 1
+    assert len(account_notices(messages, choices, rows, Counter()).missing) == 2
+
+
 def test_an_accepted_notice_that_nobody_got_is_missing() -> None:
     messages = messages_of(only_telling(case_of("booked")))
     rows = [NoticeRow("n1", "m0", Channel.SMS, NoticeStatus.ACCEPTED)]
     account = account_notices(messages, {PATIENT: (Channel.SMS,)}, rows, Counter())
     assert account.missing == ["sms about message m0: accepted"]
+
+
+def test_unreadable_engagements_of_one_request_may_share_a_dead_letter() -> None:
+    case = case_of("odd_person")
+    alone = Envelope("one", b'["<id>B1-1</id>"]', dead_reason="odd", origin="filter")
+    account = account_dead([alone], [case])
+    assert (account.explained, account.missing) == (Counter({"odd": 1}), [])
+    with_sound = Envelope("two", b'["B1-1", "B2-1"]', dead_reason="odd", origin="filter")
+    assert len(account_dead([with_sound], [case]).unexplained) == 1
+    elsewhere = Envelope("three", b'["B1-1"]', dead_reason="odd", origin="composer")
+    assert len(account_dead([elsewhere], [case]).unexplained) == 1
+    assert account_dead([], [case]).missing == ["B1-1"]
 
 
 def test_only_a_mixed_up_reply_explains_a_dead_letter() -> None:
@@ -176,3 +215,22 @@ def test_a_plan_has_as_many_notifications_as_wanted_and_is_the_same_again() -> N
     assert make_plan(options) == plan
     assert make_plan(Options(count=1000, sources=5, duplicates=0.1, seed=4)) != plan
     assert {case.story for case in plan.cases} >= set(STORIES)
+
+
+def test_booking_systems_that_are_activated_late_are_told_of_from_then_on() -> None:
+    plan = make_plan(Options(count=1000, sources=9, seed=3))
+    assert len(plan.late_sources) == 2
+    at_once = 0
+    for beginning in plan.beginnings:
+        case = beginning.history.cases[0]
+        activated = case.source.activates_at
+        assert case.early == (beginning.at < activated)
+        at_once += bool(activated) and beginning.at == activated
+    assert sum(case.early for case in plan.cases) == 4
+    assert at_once > 10
+
+
+def test_an_update_about_nobody_who_can_be_named_is_odd() -> None:
+    odd = history_of("odd_person")
+    assert [is_odd(step) for step in odd.steps] == [True]
+    assert not any(is_odd(step) for step in history_of("odd_elements").steps)

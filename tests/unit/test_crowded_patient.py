@@ -2,6 +2,8 @@
 
 from time import process_time
 
+import pytest
+
 from composer.history import History
 from composer.judgement import judge
 from shared.booking.identity import BookingKey
@@ -11,9 +13,10 @@ from shared.booking.inbox import (
     MessageKind,
     Watermark,
     patient_bookings_key,
+    same_id_key,
 )
 from shared.booking.messages import FetchedBooking
-from tests.unit.composer_world import NOW, VISIT, WINDOW, key
+from tests.unit.composer_world import LIMITS, NOW, VISIT, WINDOW, key
 
 BOOKINGS = [key(f"booking {number}") for number in range(1000)]
 
@@ -38,6 +41,9 @@ def watermark(booking: BookingKey, *, removed: bool) -> Watermark:
     return Watermark(
         booking=booking.digest,
         patient_bookings=patient_bookings_key(booking),
+        same_id=same_id_key(booking),
+        notification_id="crowd",
+        first_seen_at=NOW,
         fetched_at=NOW,
         gone=removed,
         received_at=NOW,
@@ -46,20 +52,22 @@ def watermark(booking: BookingKey, *, removed: bool) -> Watermark:
     )
 
 
-def test_a_removal_that_came_due_is_judged_at_once() -> None:
-    removed = BOOKINGS[0]
-    watermarks = tuple(watermark(booking, removed=booking is removed) for booking in BOOKINGS)
+@pytest.mark.parametrize("removals", [1, 1000])
+def test_a_removal_that_came_due_is_judged_at_once(removals: int) -> None:
+    watermarks = tuple(
+        watermark(booking, removed=number < removals) for number, booking in enumerate(BOOKINGS)
+    )
     history = History(tuple(map(announced, BOOKINGS)), watermarks)
     fetched = FetchedBooking(
         notification_id="crowd",
         received_at=NOW,
         change_id="removal",
-        booking=removed,
+        booking=BOOKINGS[0],
         deleted=True,
         service_domain="riv:crm:scheduling",
         fetched_at=NOW,
         details=None,
     )
     started = process_time()
-    judge(fetched, history, NOW + WINDOW, WINDOW)
+    judge(fetched, history, NOW + WINDOW, LIMITS, activated=True)
     assert process_time() - started < 0.5

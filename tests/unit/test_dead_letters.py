@@ -48,13 +48,13 @@ def test_what_helps_to_find_the_fault_is_visible() -> None:
         "patient": HIDDEN,
     }
     assert shown["details"]["unit"] == "SE-unit"
-    assert shown["replaces"] is None
+    assert shown["same_request"] == []
 
 
 def test_a_person_number_inside_a_visible_field_is_masked() -> None:
-    assert visible_message("fetcher", letter("x", change()))["replaces"]["booking_id"] == (
-        "of [person]"
-    )
+    [removed] = visible_message("fetcher", letter("x", change()))["same_request"]
+    assert removed["booking"]["booking_id"] == "of [person]"
+    assert removed["booking"]["patient"] == HIDDEN
 
 
 def test_a_source_without_the_booking_is_told_apart() -> None:

@@ -41,7 +41,8 @@ def load_all(name: str) -> list[Yaml]:
 
 COMPOSE = load("compose.yaml")
 SERVICES: Yaml = COMPOSE["services"]
-OURS = {name: service for name, service in SERVICES.items() if service["image"] == "budkavle"}
+OUR_IMAGES = {"budkavle", "budkavle-sandbox"}
+OURS = {name: service for name, service in SERVICES.items() if service["image"] in OUR_IMAGES}
 DEPLOYMENTS = {document["metadata"]["name"]: document for document in load_all(
     "kubernetes/stages.yaml")}  # fmt: skip
 EVERY_STAGE: Yaml = load("kubernetes/every-stage.yaml")["spec"]["template"]["spec"]
@@ -213,16 +214,26 @@ def test_kubernetes_names_the_files_that_are_there() -> None:
 
 def test_the_image_holds_every_package_and_installs_what_is_locked() -> None:
     kept = re.findall(r"^!(\S+)", (DEPLOY / "Dockerfile.dockerignore").read_text(), re.MULTILINE)
-    assert set(kept) == {*STAGES, "shared", "console", "sandbox", "deploy/requirements.lock"}
+    locks = {"deploy/requirements.lock", "deploy/requirements-sandbox.lock"}
+    assert set(kept) == {*STAGES, "shared", "console", "sandbox", *locks}
     assert "--require-hashes" in DOCKERFILE
     assert re.search(r"^USER 10001$", DOCKERFILE, re.MULTILINE)
     assert EVERY_STAGE["securityContext"]["runAsUser"] == 10001
 
 
+def test_only_the_sandbox_brings_the_packages_to_play_the_outside_world() -> None:
+    assert re.search(r"^ARG LOCK=requirements\.lock$", DOCKERFILE, re.MULTILINE)
+    other = {name for name, service in OURS.items() if service["build"].get("args")}
+    assert other == {"sandbox"}
+    assert SERVICES["sandbox"]["build"]["args"] == {"LOCK": "requirements-sandbox.lock"}
+    assert SERVICES["sandbox"]["image"] == "budkavle-sandbox"
+
+
 def our_metrics() -> set[str]:
     for stage in STAGES:
         importlib.import_module(f"{stage}.metrics" if stage != "composer" else stage)
-    importlib.import_module("shared.base.metrics")
+    for module in ("shared.base.metrics", "shared.stage.heartbeat"):
+        importlib.import_module(module)
     return {sample for family in REGISTRY.collect() for sample in series(family)}
 
 
@@ -231,7 +242,7 @@ def series(family: Any) -> set[str]:
         case "counter":
             return {f"{family.name}_total"}
         case "histogram":
-            return {f"{family.name}_bucket"}
+            return {f"{family.name}_bucket", f"{family.name}_count"}
         case _:
             return {family.name}
 
@@ -268,4 +279,4 @@ def test_prometheus_asks_every_stage_at_its_health_port() -> None:
     assert tuple(found["names"]) == STAGES
     assert found["port"] == HEALTH_PORT
     for stage in STAGES:
-        assert f'absent(up{{process="{stage}"}})' in watching()
+        assert f'absent(budkavle_process_info{{stage="{stage}"}})' in watching()

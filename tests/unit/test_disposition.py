@@ -124,6 +124,20 @@ def test_a_wait_that_is_over_is_over(late: timedelta) -> None:
     assert not hop(Envelope("m", b"body", not_before=NOW - late)).is_waiting
 
 
+def test_a_wait_that_a_clock_six_hours_ahead_began_ends_with_its_delay_step() -> None:
+    ahead = hop()._replace(now=NOW + timedelta(hours=6))
+    disposition = ahead.disposition(Postpone(timedelta(seconds=5), Why.SOURCE_DOWN))
+    (out,) = disposition.publish
+    assert not hop(out.envelope).is_waiting
+
+
+def test_a_wait_that_began_by_a_clock_a_second_ahead_goes_on() -> None:
+    ahead = hop()._replace(now=NOW + timedelta(seconds=1))
+    disposition = ahead.disposition(Postpone(timedelta(hours=10), Why.SOURCE_DOWN))
+    (out,) = disposition.publish
+    assert hop(out.envelope).is_waiting
+
+
 def test_history_keeps_the_first_failure_and_the_latest() -> None:
     envelope = Envelope("m", b"body")
     for number in range(30):

@@ -13,7 +13,7 @@ from fetcher.limits import Source, SourceLimits, WaitReason
 from fetcher.verification import Mismatch
 from shared.base.errors import Unavailable
 from shared.booking.identity import BookingKey
-from shared.booking.messages import BookingChange, BookingDetails, FetchedBooking
+from shared.booking.messages import BookingChange, BookingDetails, FetchedBooking, RequestMember
 from shared.relay.outcomes import DeadLetter, Drop, Outcome, Postpone, Publish, RetryLater
 from tests.booking_samples import (
     BOOKING,
@@ -58,7 +58,7 @@ class Watch:
     def __init__(self) -> None:
         self.mismatches: list[Mismatch] = []
         self.results: list[str] = []
-        self.closings: list[bool] = []
+        self.openings: list[bool] = []
 
     def mismatch(self, source: Source, what: Mismatch) -> None:
         self.mismatches.append(what)
@@ -66,8 +66,8 @@ class Watch:
     def call_ended(self, source: Source, result: str, seconds: float) -> None:
         self.results.append(result)
 
-    def source_closed(self, source: Source, *, closed: bool) -> None:
-        self.closings.append(closed)
+    def breaker_changed(self, source: Source, *, is_open: bool) -> None:
+        self.openings.append(is_open)
 
 
 class World:
@@ -77,7 +77,6 @@ class World:
         self,
         says: Timeslot | Exception | None = None,
         source: Source | Exception | None = SampleSource(),  # noqa: B008 - frozen
-        patience: timedelta = timedelta(0),
     ) -> None:
         self.clock = HandClock()
         self.client = Client(says)
@@ -89,7 +88,7 @@ class World:
         )
         contracts = {"riv:crm:scheduling": CrmScheduling(self.client)}  # type: ignore[arg-type]
         self.handle: Callable[[BookingChange], Outcome] = FetchHandler(
-            contracts, Register(source), limits, self.watch, self.clock, patience
+            contracts, Register(source), limits, self.watch, self.clock
         )
 
 
@@ -101,9 +100,10 @@ def published(outcome: Outcome) -> FetchedBooking:
 
 
 def test_what_the_source_says_goes_on_with_the_change_it_belongs_to() -> None:
-    replaced = BOOKING.model_copy(update={"booking_id": "B-0"})
+    other = BOOKING.model_copy(update={"booking_id": "B-0"})
+    members = (RequestMember(booking=other, deleted=True),)
     world = World(Timeslot(DETAILS, PATIENT, "B-1"))
-    message = published(world.handle(a_change(replaces=replaced)))
+    message = published(world.handle(a_change(same_request=members)))
     assert message == FetchedBooking(
         notification_id="n",
         correlation_id="corr-1",
@@ -112,7 +112,8 @@ def test_what_the_source_says_goes_on_with_the_change_it_belongs_to() -> None:
         booking=BOOKING,
         deleted=False,
         service_domain="riv:crm:scheduling",
-        replaces=replaced,
+        most_recent_content="20261203090000",
+        same_request=members,
         fetched_at=ASKED,
         details=DETAILS,
     )
@@ -123,28 +124,8 @@ def test_a_booking_the_source_does_not_have_goes_on_without_details() -> None:
     assert published(World(None).handle(a_change())).details is None
 
 
-def test_a_source_may_take_a_while_to_show_what_it_announced() -> None:
-    world = World(None, patience=timedelta(seconds=60))
-    world.clock.forward(1)
-    outcome = world.handle(a_change(slot=NOON))
-    assert isinstance(outcome, Postpone)
-    assert (outcome.delay, outcome.reason) == (timedelta(seconds=5), "not_there_yet")
-    assert outcome.instead == a_change(slot=None)  # each look takes its own slot
-    world.clock.forward(29)
-    later = world.handle(a_change())
-    assert isinstance(later, Postpone)
-    assert later.delay == timedelta(seconds=30)
-    world.clock.forward(30)
-    assert published(world.handle(a_change())).details is None
-
-
-def test_of_a_removed_booking_nothing_is_waited_for() -> None:
-    world = World(None, patience=timedelta(seconds=60))
-    assert published(world.handle(a_change(deleted=True))).details is None
-
-
 def test_of_a_removed_booking_the_source_is_asked_too() -> None:
-    world = World(Timeslot(DETAILS))
+    world = World(Timeslot(DETAILS, PATIENT))
     message = published(world.handle(a_change(deleted=True, most_recent_content="")))
     assert message.deleted
     assert message.details == DETAILS
@@ -191,6 +172,7 @@ OTHER_UNIT = BookingDetails(unit="SE2321000016-OTHER")
         (Timeslot(OTHER_UNIT, PATIENT, "B-1"), Mismatch.UNIT),
         (Timeslot(DETAILS, PATIENT, "B-2"), Mismatch.BOOKING),
         (Timeslot(DETAILS, PATIENT, "b-1"), Mismatch.BOOKING),
+        (Timeslot(DETAILS, "", "B-1"), Mismatch.PATIENT),
     ],
 )
 def test_a_reply_about_something_else_is_an_incident(timeslot: Timeslot, what: Mismatch) -> None:
@@ -207,7 +189,6 @@ def test_a_reply_about_something_else_is_an_incident(timeslot: Timeslot, what: M
     [
         Timeslot(BookingDetails(unit=BOOKING.logical_address.upper()), PATIENT, "B-1"),
         Timeslot(BookingDetails(unit=BOOKING.logical_address.lower()), PATIENT, "B-1"),
-        Timeslot(DETAILS, "", "B-1"),
         Timeslot(DETAILS, PATIENT, ""),
         Timeslot(BookingDetails(), PATIENT, "B-1"),
     ],
@@ -250,12 +231,12 @@ class TestRetriesEndWhenTheVisitHasBegun:
         assert isinstance(self.failing(content, 90_000), RetryLater)
 
     def test_an_answer_goes_on_whatever_the_time(self) -> None:
-        world = World(Timeslot(DETAILS))
+        world = World(Timeslot(DETAILS, PATIENT))
         world.clock.forward(90_000)
         outcome = world.handle(a_change(most_recent_content="20261201140000"))
         assert isinstance(outcome, Publish)
 
-    def test_a_closed_source_does_not_keep_it_for_ever(self) -> None:
+    def test_an_open_breaker_does_not_keep_it_for_ever(self) -> None:
         world = World(TIMED_OUT)
         for _ in range(3):
             world.handle(a_change())
@@ -267,30 +248,30 @@ class TestRetriesEndWhenTheVisitHasBegun:
         assert outcome == Drop(DropReason.TIME_PASSED)
 
 
-def test_a_closed_source_postpones_without_spending_attempts_and_opens_after_a_probe() -> None:
+def test_an_open_breaker_postpones_without_spending_attempts_and_closes_after_a_probe() -> None:
     world = World(TIMED_OUT)
     for _ in range(3):
         assert isinstance(world.handle(a_change()), RetryLater)
     waiting = world.handle(a_change())
     assert isinstance(waiting, Postpone)
-    assert waiting.reason is WaitReason.SOURCE_CLOSED
+    assert waiting.reason is WaitReason.BREAKER_OPEN
     assert waiting.delay >= timedelta(seconds=5)
     assert len(world.client.asked) == 3
 
     world.clock.forward(waiting.delay.total_seconds())
-    world.client.says = Timeslot(DETAILS)
+    world.client.says = Timeslot(DETAILS, PATIENT)
     assert isinstance(waiting.instead, BookingChange)
     assert isinstance(world.handle(waiting.instead), Publish)
     assert isinstance(world.handle(a_change()), Publish)
-    assert world.watch.closings == [True, False]
+    assert world.watch.openings == [True, False]
 
 
-def test_a_fault_in_the_request_itself_does_not_close_the_source() -> None:
+def test_a_fault_in_the_request_itself_does_not_open_the_breaker() -> None:
     world = World(CallFailed(RetryReason.FAULT, "Fault Client", source_works=True))
     for _ in range(10):
         world.clock.forward(1)
         assert isinstance(world.handle(a_change()), RetryLater)
-    assert world.watch.closings == []
+    assert world.watch.openings == []
 
 
 def test_a_bug_in_the_call_is_no_verdict_on_the_source() -> None:
@@ -299,7 +280,7 @@ def test_a_bug_in_the_call_is_no_verdict_on_the_source() -> None:
         world.clock.forward(1)
         with pytest.raises(ValueError, match="bug"):
             world.handle(a_change())
-    assert world.watch.closings == []
+    assert world.watch.openings == []
     assert set(world.watch.results) == {"bug"}
 
 
@@ -319,6 +300,13 @@ def test_a_change_beyond_the_rate_comes_back_at_its_turn_and_goes_then() -> None
     world.clock.forward(last.delay.total_seconds())
     assert isinstance(world.handle(last.instead), Publish)
     assert len(world.line.reserved) == reservations
+
+
+def test_a_slot_given_by_a_clock_six_hours_ahead_is_not_kept() -> None:
+    ahead = NOON + timedelta(hours=6)
+    world = World(None)
+    assert isinstance(world.handle(a_change(slot=ahead, slot_given_at=ahead)), Publish)
+    assert isinstance(world.handle(a_change(slot=ahead, slot_given_at=NOON)), Postpone)
 
 
 def test_one_flooding_source_leaves_another_alone() -> None:
@@ -342,9 +330,71 @@ def test_one_flooding_source_leaves_another_alone() -> None:
         limits,
         world.watch,
         clock,
-        timedelta(0),
     )
     for _ in range(100):
         handle(a_change())
     other = BOOKING.model_copy(update={"source_system": "SE2321000016-SYS2"})
     assert isinstance(handle(a_change(booking=other)), Publish)
+
+
+NEW_NUMBER = "201212121212"
+
+
+def test_a_removed_booking_at_another_unit_has_moved() -> None:
+    world = World(Timeslot(OTHER_UNIT, PATIENT, "B-1"))
+    message = published(world.handle(a_change(deleted=True)))
+    assert (message.details, message.moved_to) == (None, OTHER_UNIT.unit)
+    assert world.watch.mismatches == []
+
+
+def test_a_removed_booking_of_another_person_is_the_composers_to_explain() -> None:
+    world = World(Timeslot(DETAILS, NEW_NUMBER, "B-1"))
+    message = published(world.handle(a_change(deleted=True)))
+    assert (message.details, message.of_another_patient) == (None, True)
+    assert world.watch.mismatches == []
+
+
+def test_a_booking_not_shown_under_its_new_number_yet_is_no_incident() -> None:
+    world = World(Timeslot(DETAILS, NEW_NUMBER, "B-1"))
+    message = published(world.handle(a_change(renumbered=NEW_NUMBER)))
+    assert (message.details, message.of_another_patient) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("timeslot", "what"),
+    [
+        (Timeslot(OTHER_UNIT, PATIENT, ""), Mismatch.UNIT),
+        (Timeslot(OTHER_UNIT, PATIENT, "B-2"), Mismatch.UNIT),
+        (Timeslot(DETAILS, NEW_NUMBER, "B-2"), Mismatch.PATIENT),
+        (Timeslot(DETAILS, "", "B-1"), Mismatch.PATIENT),
+        (Timeslot(DETAILS, PATIENT, "B-2"), Mismatch.BOOKING),
+    ],
+)
+def test_of_a_removal_too_anything_else_is_an_incident(timeslot: Timeslot, what: Mismatch) -> None:
+    world = World(timeslot)
+    assert isinstance(world.handle(a_change(deleted=True)), DeadLetter)
+    assert world.watch.mismatches == [what]
+
+
+class TestPausedSource:
+    def test_it_is_not_asked_and_its_changes_wait_without_spending_attempts(self) -> None:
+        world = World(Timeslot(DETAILS), source=SampleSource(paused=True))
+        waiting = world.handle(a_change())
+        assert isinstance(waiting, Postpone)
+        assert waiting.reason is WaitReason.SOURCE_PAUSED
+        assert waiting.delay >= timedelta(minutes=1)
+        assert world.client.asked == []
+
+    def test_a_change_that_comes_back_waits_on(self) -> None:
+        world = World(Timeslot(DETAILS), source=SampleSource(paused=True))
+        for _ in range(3):
+            waiting = world.handle(a_change())
+            assert isinstance(waiting, Postpone)
+            world.clock.forward(waiting.delay.total_seconds())
+        assert world.client.asked == []
+
+    def test_a_visit_that_has_begun_ends_its_waiting(self) -> None:
+        world = World(Timeslot(DETAILS), source=SampleSource(paused=True))
+        change = a_change(most_recent_content="20261201130005")
+        world.clock.forward(6)
+        assert world.handle(change) == Drop(DropReason.TIME_PASSED)

@@ -1,19 +1,23 @@
 """What the filter keeps of a request, what it pairs, and what it says of the rest."""
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
 from filter.handler import Filter
+from filter.metrics import report_dropped
 from filter.rules import DropReason
 from shared.base.errors import Unavailable
 from shared.base.ids import spell
 from shared.booking.identity import hsa_key, service_domain
-from shared.booking.messages import BookingChange, Engagement, Notification
+from shared.booking.messages import BookingChange, Engagement, FetchedBooking, Notification
 from shared.relay.outcomes import Drop, Publish
 
 TOLVAN = "191212121212"
@@ -53,9 +57,21 @@ def notification(*engagements: Engagement) -> Notification:
 class FakeRegister:
     def __init__(self, *active: str) -> None:
         self._active = {hsa_key(hsa_id) for hsa_id in active}
+        self.questions = 0
 
-    def find(self, hsa_id: str) -> object | None:
-        return hsa_id if hsa_key(hsa_id) in self._active else None
+    def find_all(self, hsa_ids: Iterable[str]) -> set[str]:
+        self.questions += 1
+        return self._active & set(map(hsa_key, hsa_ids))
+
+
+def no_report(
+    _notification: Notification, _reason: DropReason, _systems: Mapping[str, int]
+) -> None:
+    """For tests of something else."""
+
+
+def no_refusals(_odd: object, *, activated: bool, kept: bool) -> None:
+    """There is nothing odd."""
 
 
 class Filtered:
@@ -63,7 +79,8 @@ class Filtered:
 
     def __init__(self, *engagements: Engagement) -> None:
         self.dropped: Counter[str] = Counter()
-        handle = Filter(FakeRegister("SE-SOURCE", "SE-OTHER"), self._count, no_report)
+        self.systems: Counter[str] = Counter()
+        handle = Filter(FakeRegister("SE-SOURCE", "SE-OTHER"), self._report, no_refusals)
         self.outcome = handle(notification(*engagements))
 
     @property
@@ -75,12 +92,12 @@ class Filtered:
     def bookings(self) -> list[tuple[str, bool]]:
         return [(change.booking.booking_id, change.deleted) for change in self.changes]
 
-    def _count(self, reason: DropReason, number: int) -> None:
-        self.dropped[reason] += number
-
-
-def no_report(_odd: object, *, activated: bool, kept: bool) -> None:
-    """There is nothing odd."""
+    def _report(
+        self, reported: Notification, reason: DropReason, systems: Mapping[str, int]
+    ) -> None:
+        assert reported.notification_id == "abcdefghijklmnopqrst"
+        self.dropped[reason] += sum(systems.values())
+        self.systems.update(systems)
 
 
 def test_one_engagement_of_ours_becomes_one_change() -> None:
@@ -140,6 +157,29 @@ def test_a_system_that_is_not_activated_is_ignored() -> None:
     filtered = Filtered(engagement(source_system="SE-STRANGER"))
     assert filtered.outcome == Drop(DropReason.NOT_ACTIVATED)
     assert filtered.dropped == {DropReason.NOT_ACTIVATED: 1}
+    assert filtered.systems == {"SE-STRANGER": 1}
+
+
+def test_a_batch_asks_the_register_once_and_answers_for_each() -> None:
+    register = FakeRegister("SE-SOURCE")
+    strangers = [notification(engagement(source_system=f"SE-{number}")) for number in range(19)]
+    handler = Filter(register, no_report, no_refusals)
+    *dropped, published = handler.handle_batch([*strangers, notification(engagement())])
+    assert dropped == [Drop(DropReason.NOT_ACTIVATED)] * 19
+    assert published == handler(notification(engagement()))
+    assert register.questions == 2
+
+
+def test_the_register_is_not_asked_about_other_domains() -> None:
+    class Asked(FakeRegister):
+        def find_all(self, hsa_ids: Iterable[str]) -> set[str]:
+            assert set(hsa_ids) == {"SE-SOURCE"}
+            return super().find_all(hsa_ids)
+
+    foreign = engagement(service_domain="riv:other", source_system="SE-STRANGER")
+    assert Filter(Asked(), no_report, no_refusals)(notification(foreign, engagement())) == Drop(
+        DropReason.NOTHING_OURS
+    )
 
 
 def test_of_a_mixed_request_the_rest_goes_on_and_every_drop_is_counted() -> None:
@@ -160,55 +200,107 @@ def test_a_request_dropped_for_several_reasons_says_so() -> None:
 
 def test_while_the_register_cannot_be_read_the_notification_waits() -> None:
     class Away:
-        def find(self, hsa_id: str) -> object | None:
+        def find_all(self, hsa_ids: Iterable[str]) -> set[str]:
             raise Unavailable("register_unavailable")
 
-    handle = Filter(Away(), lambda _reason, _number: None, no_report)
+    handle = Filter(Away(), no_report, no_refusals)
     with pytest.raises(Unavailable):
         handle(notification(engagement()))
 
 
-def test_a_rebooking_by_remove_and_create_is_one_change() -> None:
-    (change,) = Filtered(removal("old"), engagement("new", logical_address="SE-ELSEWHERE")).changes
-    assert (change.booking.booking_id, change.deleted) == ("new", False)
-    assert change.replaces == removal("old").booking
+def members(change: BookingChange) -> list[tuple[str, bool]]:
+    return [(member.booking.booking_id, member.deleted) for member in change.same_request]
 
 
-AMBIGUOUS = {
-    "two removals": [removal("a"), removal("b"), engagement("c")],
-    "two creations": [removal("a"), engagement("b"), engagement("c")],
-    "two of both": [removal("a"), removal("b"), engagement("c"), engagement("d")],
+def test_a_rebooking_is_a_removal_and_a_creation_that_know_of_each_other() -> None:
+    elsewhere = engagement("new", logical_address="SE-ELSEWHERE")
+    removed, created = Filtered(elsewhere, removal("old")).changes
+    assert (removed.booking.booking_id, members(removed)) == ("old", [("new", False)])
+    assert (created.booking, members(created)) == (elsewhere.booking, [("old", True)])
+
+
+def test_the_composer_hears_of_a_removal_at_once() -> None:
+    filtered = Filtered(engagement("new"), removal("old"))
+    assert isinstance(filtered.outcome, Publish)
+    taken = filtered.outcome.messages[0]
+    assert isinstance(taken, FetchedBooking)
+    assert (taken.booking.booking_id, taken.deleted, taken.asked) == ("old", True, False)
+    assert taken.details is None
+    assert taken.change_id == f"{filtered.changes[0].change_id}.taken"
+    assert len(filtered.outcome.messages) == 3
+
+
+NOTHING_TOGETHER = {
+    "two removals": [removal("a"), removal("b")],
+    "two creations": [engagement("b"), engagement("c")],
     "two patients": [removal("a"), engagement("b", patient=ANDRA)],
     "two systems": [removal("a"), engagement("b", source_system="SE-OTHER")],
     "a creation that is not ours": [removal("a"), engagement("b", service_domain="riv:other")],
 }
 
 
-@pytest.mark.parametrize("engagements", AMBIGUOUS.values(), ids=AMBIGUOUS.keys())
-def test_what_is_ambiguous_is_not_paired(engagements: list[Engagement]) -> None:
-    filtered = Filtered(*engagements)
-    ours = [one for one in engagements if one.service_domain == "riv:crm:scheduling"]
-    assert filtered.bookings == [(one.booking_id, one.deleted) for one in ours]
-    assert all(change.replaces is None for change in filtered.changes)
+@pytest.mark.parametrize("engagements", NOTHING_TOGETHER.values(), ids=NOTHING_TOGETHER.keys())
+def test_what_cannot_belong_together_does_not_know_of_each_other(
+    engagements: list[Engagement],
+) -> None:
+    assert [members(change) for change in Filtered(*engagements).changes] in ([[], []], [[]])
 
 
-def test_pairs_of_several_patients_are_each_their_own() -> None:
+def test_all_that_may_belong_together_does() -> None:
+    removed, first, second = Filtered(engagement("b"), removal("a"), engagement("c")).changes
+    assert members(removed) == [("b", False), ("c", False)]
+    assert members(first) == [("a", True), ("c", False)]
+    assert members(second) == [("b", False), ("a", True)]
+
+
+def test_of_very_many_only_those_with_the_same_id_know_of_each_other() -> None:
+    moved = [engagement(f"b{number}", logical_address="SE-NEW") for number in range(300)]
+    changes = Filtered(*(removal(f"b{number}") for number in range(300)), *moved).changes
+    assert {len(change.same_request) for change in changes} == {1}
+    assert members(changes[7]) == [("b7", False)]
+    assert members(changes[307]) == [("b7", True)]
+
+
+def test_those_of_several_patients_are_each_their_own() -> None:
     changes = Filtered(
         removal("a1"),
         removal("b1", patient=ANDRA),
         engagement("b2", patient=ANDRA),
         engagement("a2"),
     ).changes
-    assert [(change.booking.booking_id, change.replaces) for change in changes] == [
-        ("b2", removal("b1", patient=ANDRA).booking),
-        ("a2", removal("a1").booking),
+    assert [(change.booking.booking_id, members(change)) for change in changes] == [
+        ("a1", [("a2", False)]),
+        ("b1", [("b2", False)]),
+        ("b2", [("b1", True)]),
+        ("a2", [("a1", True)]),
     ]
 
 
-def test_pairing_looks_past_the_case_of_the_hsa_id_and_of_a_reserve_number() -> None:
+def test_they_belong_together_whatever_the_case_of_the_hsa_id_and_of_a_reserve_number() -> None:
     old = removal("old", source_system="se-source", patient="19121212t212")
-    (change,) = Filtered(old, engagement("new", patient="19121212T212")).changes
-    assert change.replaces == old.booking
+    removed, created = Filtered(old, engagement("new", patient="19121212T212")).changes
+    assert members(removed) == [("new", False)]
+    assert members(created) == [("old", True)]
+
+
+def test_a_booking_under_a_new_person_number_says_which() -> None:
+    removed, created = Filtered(engagement(patient=ANDRA), removal()).changes
+    assert (removed.booking.patient, removed.renumbered) == (TOLVAN, ANDRA)
+    assert (created.booking.patient, created.renumbered) == (ANDRA, TOLVAN)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        engagement("b2", patient=ANDRA),
+        engagement(patient=ANDRA, logical_address="SE-ELSEWHERE"),
+        engagement(patient=ANDRA, source_system="SE-OTHER"),
+        removal(patient=ANDRA),
+    ],
+    ids=["another id", "another unit", "another system", "removed too"],
+)
+def test_anything_less_is_no_new_person_number(other: Engagement) -> None:
+    assert {change.renumbered for change in Filtered(removal(), other).changes} == {None}
 
 
 @pytest.mark.parametrize("attribute", ["categorization", "data_controller", "owner"])
@@ -217,28 +309,21 @@ def test_a_correction_of_attributes_is_no_removal(attribute: str, removed_first:
     both = [removal(**{attribute: "Booking"}), engagement(logical_address="se-unit")]
     filtered = Filtered(*(both if removed_first else reversed(both)))
     assert filtered.bookings == [("b1", False)]
-    assert filtered.changes[0].replaces is None
+    assert filtered.changes[0].corrected
     assert filtered.dropped == {DropReason.CORRECTED: 1}
 
 
-def test_a_corrected_booking_takes_no_other_ones_place() -> None:
-    filtered = Filtered(
-        removal("same", categorization="Booking"), engagement("same"), removal("gone")
-    )
-    assert filtered.bookings == [("same", False), ("gone", True)]
-    assert [change.replaces for change in filtered.changes] == [None, None]
-
-
-def test_a_corrected_booking_does_not_hide_a_rebooking_beside_it() -> None:
-    filtered = Filtered(
+def test_a_corrected_booking_belongs_to_nothing_else_in_the_request() -> None:
+    changes = Filtered(
         removal("same", categorization="Booking"),
         engagement("same"),
         removal("old"),
         engagement("new"),
-    )
-    assert [(change.booking.booking_id, change.replaces) for change in filtered.changes] == [
-        ("same", None),
-        ("new", removal("old").booking),
+    ).changes
+    assert [(change.booking.booking_id, members(change)) for change in changes] == [
+        ("old", [("new", False)]),
+        ("same", []),
+        ("new", [("old", True)]),
     ]
 
 
@@ -253,9 +338,7 @@ def test_a_booking_that_stands_twice_is_asked_for_once_with_the_latest_word() ->
 def test_ids_do_not_depend_on_what_the_register_says_of_the_others() -> None:
     request = [engagement("x", source_system="SE-STRANGER"), engagement("y")]
     before = Filtered(*request).changes
-    knows_all = Filter(
-        FakeRegister("SE-STRANGER", "SE-SOURCE"), lambda _reason, _number: None, no_report
-    )
+    knows_all = Filter(FakeRegister("SE-STRANGER", "SE-SOURCE"), no_report, no_refusals)
     after = knows_all(notification(*request))
     assert isinstance(after, Publish)
     assert before[0] in after.messages
@@ -277,6 +360,7 @@ def test_a_domain_is_compared_bare() -> None:
     assert service_domain(" URN:Riv:crm:Scheduling") == "riv:crm:scheduling"
 
 
+NAMED = ("budkavle_filter_not_activated_total", {"source": "SE-NAMED"})
 SOURCES = st.sampled_from(["SE-SOURCE", "se-source", "SE-OTHER", "SE-STRANGER"])
 ENGAGEMENTS = st.builds(
     engagement,
@@ -297,8 +381,7 @@ def test_nothing_of_ours_is_lost_and_nothing_foreign_goes_on(engagements: list[E
         if one.service_domain == "riv:crm:scheduling" and one.source_system != "SE-STRANGER"
     }
     changes = filtered.changes if isinstance(filtered.outcome, Publish) else []
-    replaced = [change.replaces.digest for change in changes if change.replaces]
-    told = [change.booking.digest for change in changes] + replaced
+    told = [change.booking.digest for change in changes]
     assert sorted(told) == sorted(ours)
     assert len(told) + filtered.dropped.total() == len(engagements)
 
@@ -315,5 +398,20 @@ def test_a_booking_that_was_created_at_all_is_never_told_as_removed(
     filtered = Filtered(*engagements)
     changes = filtered.changes if isinstance(filtered.outcome, Publish) else []
     for change in changes:
-        removed = change.booking if change.deleted else change.replaces
-        assert removed is None or removed.digest not in created
+        assert not (change.deleted and change.booking.digest in created)
+
+
+def test_a_drop_names_its_systems_in_one_line_and_in_a_metric() -> None:
+    before = REGISTRY.get_sample_value(*NAMED) or 0
+    with capture_logs() as lines:
+        report_dropped(
+            notification(engagement()),
+            DropReason.NOT_ACTIVATED,
+            {"SE-NAMED": 2, **{f"SE-{number}": 1 for number in range(30)}},
+        )
+    [line] = lines
+    assert line["event"] == "engagements_dropped"
+    assert (line["reason"], line["number"]) == ("not_activated", 32)
+    assert line["notification_id"] == "abcdefghijklmnopqrst"
+    assert line["sources"].split() == ["SE-NAMED", *(f"SE-{number}" for number in range(19))]
+    assert REGISTRY.get_sample_value(*NAMED) == before + 2

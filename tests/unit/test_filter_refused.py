@@ -1,5 +1,6 @@
 """What the filter makes of engagements that ingest could not take."""
 
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 import pytest
@@ -50,13 +51,13 @@ class World:
         self._register_away = register_away
         self.handle = Filter(self, self._drop, self._report)
 
-    def find(self, hsa_id: str) -> object | None:
+    def find_all(self, hsa_ids: Iterable[str]) -> set[str]:
         if self._register_away:
             raise Unavailable("register_unavailable")
-        return hsa_id if hsa_key(hsa_id) == hsa_key(OURS) else None
+        return {hsa_key(OURS)} & set(map(hsa_key, hsa_ids))
 
-    def _drop(self, reason: DropReason, number: int) -> None:
-        self.dropped.append((reason, number))
+    def _drop(self, _: Notification, reason: DropReason, systems: Mapping[str, int]) -> None:
+        self.dropped.append((reason, sum(systems.values())))
 
     def _report(self, verdicts: tuple[Verdict, ...], *, activated: bool, kept: bool) -> None:
         assert activated == kept or not verdicts[0].source_system
@@ -187,6 +188,7 @@ def test_labels_are_so_few_that_no_sender_fills_the_memory() -> None:
     assert named == ["SE-1", "SE-2", "other", "SE-1"]
     assert labels.label("se-9", activated=True) == "SE-9"
     assert labels.label("", activated=False) == "unreadable"
+    assert labels.label("191212121212", activated=True) == "[person]"
 
 
 def test_the_counter_names_the_system_and_what_is_wrong() -> None:

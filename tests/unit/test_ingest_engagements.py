@@ -302,3 +302,10 @@ def test_writing_the_odd_ones_anew_takes_no_more_room_than_is_set() -> None:
     _, refused, _ = judged(document)
     assert sum(len(one.kept.document) for one in refused) < 3_000_000
     assert all(one.kept.problem == "deleteFlag is missing" for one in refused)
+
+
+@pytest.mark.parametrize("name", ["sourceSystem", "logicalAddress"])
+@pytest.mark.parametrize("text", ["\u200b", "SE2321000016-\u200b1HZ5", "\ufeffSE2321000016-1HZ5"])
+def test_an_hsa_id_holds_no_invisible_character(name: str, text: str) -> None:
+    refusal = refusal_of(envelope(transaction(engagement(**{name: text}))))
+    assert refusal.endswith(f"engagement/{name} is not an HSA-id")

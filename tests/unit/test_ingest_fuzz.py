@@ -2,6 +2,7 @@
 
 from html import escape
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
@@ -25,6 +26,8 @@ from tests.notifications import (
     request,
     transaction,
 )
+
+pytestmark = pytest.mark.slow
 
 CORPUS = [
     request(),

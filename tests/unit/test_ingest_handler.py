@@ -171,6 +171,43 @@ def test_what_is_no_call_of_ours_is_a_fault_of_the_client(
     assert (said.reason, said.code, said.status) == (reason, code, 500)
 
 
+def headed(block: str) -> bytes:
+    """A request with `block` in its SOAP header, `s:` being SOAP 1.1."""
+    return request().replace(b"<s:Header>", b"<s:Header>" + block.encode())
+
+
+NEXT = "http://schemas.xmlsoap.org/soap/actor/next"
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        '<x:Security xmlns:x="urn:x" s:mustUnderstand="1"/>',
+        '<x:Security xmlns:x="urn:x" s:mustUnderstand="true"/>',
+        f'<x:Security xmlns:x="urn:x" s:mustUnderstand="1" s:actor="{NEXT}"/>',
+    ],
+)
+def test_a_header_that_must_be_understood_and_is_not_is_a_fault(block: str) -> None:
+    queue = Queue()
+    said = answer(headed(block), queue)
+    assert isinstance(said, Faulted)
+    assert (said.reason, said.code) == (FaultReason.NOT_UNDERSTOOD, "MustUnderstand")
+    assert queue.stored == []
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        '<x:Security xmlns:x="urn:x"/>',
+        '<x:Security xmlns:x="urn:x" s:mustUnderstand="0"/>',
+        '<x:Security xmlns:x="urn:x" s:mustUnderstand="1" s:actor="urn:another"/>',
+        f'<a:LogicalAddress xmlns:a="{REGISTRY}" s:mustUnderstand="1">{SUBSCRIBER}</a:LogicalAddress>',
+    ],
+)
+def test_other_headers_do_not_hinder_a_request(block: str) -> None:
+    assert isinstance(answer(headed(block)), Taken)
+
+
 def test_another_subscribers_request_is_a_fault_whatever_it_holds() -> None:
     for body in (request(logical_address="SE1-OTHER"), request(0, logical_address="SE1-OTHER")):
         said = answer(body)

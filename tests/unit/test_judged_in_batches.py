@@ -4,14 +4,17 @@ import sys
 from collections.abc import Iterator
 from types import FrameType
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from composer import judgement
-from composer.judgement import Reason
+from composer.verdict import Reason
 from shared.booking.messages import FetchedBooking
-from shared.relay.outcomes import DeadLetter, Drop, Publish
+from shared.relay.outcomes import DeadLetter, Postpone, Publish
 from tests.unit.composer_world import LATER, VISIT, World, but, key
+
+pytestmark = pytest.mark.slow
 
 A, B = key("A"), key("B")
 OTHERS = key("A", patient="201212121212")
@@ -27,7 +30,7 @@ def answers(world: World, events: list[tuple[int, bool, int]]) -> list[FetchedBo
             world.source[BOOKINGS[booking].digest] = (VISIT, LATER)[times % 2]
         else:
             world.source.pop(BOOKINGS[booking].digest, None)
-        fetched += [world.fetch(BOOKINGS[booking], deleted=not there)] * times
+        fetched += [world.ask_about(BOOKINGS[booking], deleted=not there)] * times
     return fetched
 
 
@@ -36,7 +39,7 @@ EVENTS = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(deadline=None)
 @given(EVENTS)
 def test_as_one_after_the_other(events: list[tuple[int, bool, int]]) -> None:
     one_by_one, together = World(), World()
@@ -54,7 +57,7 @@ def test_each_has_its_own_outcome_in_the_order_they_came() -> None:
     world = World()
     for booking in BOOKINGS:
         world.source[booking.digest] = VISIT
-    first, second, third = (world.fetch(booking) for booking in BOOKINGS)
+    first, second, third = (world.ask_about(booking) for booking in BOOKINGS)
     unreadable = second.model_copy(update={"details": but(VISIT, starts="tomorrow")})
     outcomes = world.hand_batch([first, first, unreadable, third])
     assert [type(outcome) for outcome in outcomes] == [Publish, Publish, DeadLetter, Publish]
@@ -62,12 +65,23 @@ def test_each_has_its_own_outcome_in_the_order_they_came() -> None:
     assert len(world.inbox.messages) == 2
 
 
-def test_of_one_circle_the_second_sees_what_came_of_the_first() -> None:
+def test_of_one_patient_the_second_sees_what_came_of_the_first() -> None:
     world = World()
     world.source[A.digest] = VISIT
-    outcomes = world.hand_batch([world.fetch(A), world.fetch(A)])
-    assert isinstance(outcomes[1], Drop)
-    assert outcomes[1].reason is Reason.UNCHANGED
+    outcomes = world.hand_batch([world.ask_about(A), world.ask_about(A)])
+    assert isinstance(outcomes[1], Postpone)
+    assert outcomes[1].reason is Reason.NOT_SHOWN_YET  # in case it was sent for a change
+
+
+def test_what_has_one_id_under_two_person_numbers_is_judged_one_after_the_other() -> None:
+    world = World()
+    world.create(A, VISIT)
+    world.pass_time()
+    world.source = {OTHERS.digest: VISIT}
+    messages = [*world.take((A, True)), *world.take((OTHERS, False))]
+    world.hand_batch([world.fetch(message) for message in messages])
+    world.pass_time()
+    assert world.kinds == ["booking_confirmation", "booking_confirmation"]
 
 
 def test_a_fetched_booking_enters_the_judgement_once() -> None:
@@ -80,7 +94,7 @@ def test_a_fetched_booking_enters_the_judgement_once() -> None:
             entered.append(frame.f_code.co_name)
 
     world.source[A.digest] = LATER
-    fetched = world.fetch(A)
+    fetched = world.ask_about(A)
     sys.setprofile(watch)
     try:
         world.composer(fetched)

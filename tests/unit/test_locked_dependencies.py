@@ -1,4 +1,4 @@
-"""The three lock files hold what pyproject.toml asks for, at the same versions, with hashes."""
+"""The lock files hold what pyproject.toml asks for, at the same versions, with hashes."""
 
 import re
 import tomllib
@@ -11,8 +11,12 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 LOCKS = {
     "deploy/requirements.lock": PROJECT["dependencies"],
-    "requirements.lock": PROJECT["dependencies"] + EXTRAS["dev"],
-    "requirements-bench.lock": PROJECT["dependencies"] + EXTRAS["dev"] + EXTRAS["bench"],
+    "deploy/requirements-sandbox.lock": PROJECT["dependencies"] + EXTRAS["sandbox"],
+    "requirements.lock": PROJECT["dependencies"] + EXTRAS["sandbox"] + EXTRAS["dev"],
+    "requirements-bench.lock": [
+        *PROJECT["dependencies"],
+        *(one for extra in ("sandbox", "dev", "bench") for one in EXTRAS[extra]),
+    ],
 }
 
 
@@ -38,13 +42,19 @@ def test_every_pin_has_hashes_and_no_lock_names_a_registry(path: str) -> None:
     assert "://" not in text
 
 
-@pytest.mark.parametrize("path", ["deploy/requirements.lock", "requirements-bench.lock"])
+@pytest.mark.parametrize("path", LOCKS.keys() - {"requirements.lock"})
 def test_what_runs_and_what_is_measured_is_what_is_tested(path: str) -> None:
     tested, other = locked("requirements.lock"), locked(path)
     differing = {name for name in tested.keys() & other.keys() if tested[name] != other[name]}
     assert differing == set()
 
 
-def test_the_container_gets_nothing_that_only_tests_need() -> None:
+@pytest.mark.parametrize("path", ["deploy/requirements.lock", "deploy/requirements-sandbox.lock"])
+def test_the_container_gets_nothing_that_only_tests_need(path: str) -> None:
     only_tests = {"pytest", "mypy", "ruff", "testcontainers", "hypothesis", "import-linter"}
-    assert not only_tests & locked("deploy/requirements.lock").keys()
+    assert not only_tests & locked(path).keys()
+
+
+def test_the_image_in_production_holds_no_mail_server() -> None:
+    assert "aiosmtpd" not in locked("deploy/requirements.lock")
+    assert "aiosmtpd" in locked("deploy/requirements-sandbox.lock")

@@ -1,26 +1,27 @@
 """The notifier's decisions: what is sent, what waits, what is left alone."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from notifier.channels import OutgoingChannel, WaitReason
 from notifier.handler import (
+    DeadReason,
+    DoneReason,
     DropReason,
-    Lane,
-    Note,
     Notifier,
     NotTaken,
     RetryReason,
-    WaitReason,
 )
-from notifier.pacing import Bulkhead, Pause, QuietHours, Slots
-from notifier.replies import Accepted, Away, Rejected, Reply, TryLater, Uncertain
+from notifier.pacing import Bulkhead, CircuitBreaker, QuietHours, Slots
+from notifier.results import Accepted, ProviderDown, Rejected, SendResult, TryLater, Uncertain
 from shared.base.errors import Unavailable
 from shared.booking.messages import NoticeOrder
-from shared.booking.notices import Channel, Claim, Notice, NoticeStatus
-from shared.relay.outcomes import Drop, Outcome, Postpone, Publish, RetryLater
+from shared.booking.notices import Channel, NoticeStatus
+from shared.relay.outcomes import DeadLetter, Done, Drop, Outcome, Postpone, Publish, RetryLater
+from tests.fake_notices import FakeNotices
 
 NOON = datetime(2026, 12, 3, 11, 0, tzinfo=UTC)
 EVENING = datetime(2026, 12, 3, 21, 0, tzinfo=UTC)  # 22:00 in Sweden
@@ -34,55 +35,15 @@ class Killed(BaseException):
 
 
 @dataclass
-class FakeNotices:
-    """The rules of `NoticeStore`, in memory."""
-
-    clock: Callable[[], datetime]
-    rows: dict[tuple[str, Channel], Notice] = field(default_factory=dict)
-    settled: list[tuple[NoticeStatus, str, str | None]] = field(default_factory=list)
-
-    def claim(self, message_id: str, channel: Channel) -> Claim | Notice:
-        standing = self.rows.get((message_id, channel))
-        if standing is not None and standing.status is not NoticeStatus.PENDING:
-            return standing
-        notice_id = f"notice-{message_id}-{channel}"
-        self.rows[message_id, channel] = Notice(
-            notice_id, message_id, channel, NoticeStatus.SENDING, self.clock()
-        )
-        return Claim(notice_id, self.clock())
-
-    def settle(
-        self,
-        claim: Claim,
-        status: NoticeStatus,
-        *,
-        detail: str = "",
-        provider_id: str | None = None,
-    ) -> None:
-        self._change(claim.notice_id, status)
-        self.settled.append((status, detail, provider_id))
-
-    def doubt(self, stale: Notice, detail: str) -> bool:
-        self._change(stale.id, NoticeStatus.UNCERTAIN)
-        return True
-
-    def _change(self, notice_id: str, status: NoticeStatus) -> None:
-        for key, row in self.rows.items():
-            if row.id == notice_id:
-                self.rows[key] = replace(row, status=status, since=self.clock())
-
-    def status(self, channel: Channel) -> NoticeStatus:
-        return self.rows["m", channel].status
-
-
-@dataclass
 class FakeSender:
-    reply: Reply = field(default_factory=Accepted)
+    reply: SendResult = field(default_factory=Accepted)
     sent: list[tuple[str, str]] = field(default_factory=list)
+    several: list[bool] = field(default_factory=list)
     dies: bool = False
 
-    def send(self, notice_id: str, address: str) -> Reply:
+    def send(self, notice_id: str, address: str, *, several: bool = False) -> SendResult:
         self.sent.append((notice_id, address))
+        self.several.append(several)
         if self.dies:
             raise Killed
         return self.reply
@@ -99,22 +60,23 @@ class FakePreferences:
 class World:
     """A notifier among fakes, on a clock that the test moves."""
 
-    def __init__(self) -> None:
+    def __init__(self, collecting: timedelta = timedelta(0)) -> None:
         self.now = NOON
         self.preferences = FakePreferences({Channel.SMS: MOBILE})
         self.notices = FakeNotices(lambda: self.now)
         self.sms = FakeSender()
         self.email = FakeSender()
-        self.lanes = {
-            Channel.SMS: Lane(self.sms, Pause()),
-            Channel.EMAIL: Lane(self.email, Pause()),
+        self.channels = {
+            Channel.SMS: OutgoingChannel(self.sms, CircuitBreaker()),
+            Channel.EMAIL: OutgoingChannel(self.email, CircuitBreaker()),
         }
         self.observed: list[tuple[Channel, NoticeStatus, str]] = []
         self.notifier = Notifier(
             self.preferences,
             self.notices,
-            self.lanes,
+            self.channels,
             lambda *seen: self.observed.append(seen),
+            collecting=collecting,
             sending_limit=LIMIT,
             clock=lambda: self.now,
         )
@@ -144,7 +106,7 @@ def world() -> World:
 
 def test_one_chosen_channel_gets_one_notice(world: World) -> None:
     world.sms.reply = Accepted("s123")
-    assert world.handle() == Publish((), note=Note.ACCEPTED)
+    assert world.handle() == Done(DoneReason.ACCEPTED)
     assert world.sms.sent == [("notice-m-sms", MOBILE)]
     assert world.email.sent == []
     assert world.notices.settled == [(NoticeStatus.ACCEPTED, "", "s123")]
@@ -163,9 +125,10 @@ def test_nothing_chosen_nothing_sent(world: World) -> None:
     assert world.notices.rows == {}
 
 
-def test_a_chosen_channel_without_a_provider_is_off(world: World) -> None:
-    del world.lanes[Channel.SMS]
-    assert world.handle() == Drop(DropReason.CHANNEL_OFF)
+def test_a_chosen_channel_without_a_provider_is_a_dead_letter(world: World) -> None:
+    del world.channels[Channel.SMS]
+    assert world.handle() == DeadLetter(DeadReason.CHANNEL_OFF)
+    assert world.notices.rows == {}
 
 
 @pytest.mark.parametrize(("left", "sent"), [(-1, 0), (0, 0), (1, 1)])
@@ -192,11 +155,19 @@ class TestTwoChannels:
         assert len({order.identity for order in orders.values()}) == 2
         assert world.sms.sent == world.email.sent == []
 
+    def test_one_without_a_provider_is_a_dead_letter_and_the_other_is_sent(
+        self, world: World
+    ) -> None:
+        del world.channels[Channel.SMS]
+        orders = self.orders(world)
+        assert world.handle(orders[Channel.SMS]) == DeadLetter(DeadReason.CHANNEL_OFF)
+        assert world.handle(orders[Channel.EMAIL]) == Done(DoneReason.ACCEPTED)
+
     def test_one_in_trouble_does_not_touch_the_other(self, world: World) -> None:
         world.sms.reply = TryLater("busy")
         orders = self.orders(world)
         assert isinstance(world.handle(orders[Channel.SMS]), RetryLater)
-        assert world.handle(orders[Channel.EMAIL]) == Publish((), note=Note.ACCEPTED)
+        assert world.handle(orders[Channel.EMAIL]) == Done(DoneReason.ACCEPTED)
         assert isinstance(world.handle(orders[Channel.SMS]), RetryLater)
         assert [address for _, address in world.email.sent] == [ADDRESS]
 
@@ -207,25 +178,20 @@ class TestTwoChannels:
         world.handle(orders[Channel.EMAIL])
         assert world.email.sent == [("notice-m-email", "ny@example.org")]
 
-    def test_no_detour_when_only_one_has_a_provider(self, world: World) -> None:
-        del world.lanes[Channel.SMS]
-        assert world.handle() == Publish((), note=Note.ACCEPTED)
-        assert len(world.email.sent) == 1
-
 
 class TestWhatTheProviderSays:
     @pytest.mark.parametrize(
         ("reply", "status", "reason"),
         [
-            (Rejected("HTTP 400"), NoticeStatus.REJECTED, DropReason.REJECTED),
-            (Uncertain("ReadTimeout"), NoticeStatus.UNCERTAIN, DropReason.UNCERTAIN),
+            (Rejected("HTTP 400"), NoticeStatus.REJECTED, DoneReason.REJECTED),
+            (Uncertain("ReadTimeout"), NoticeStatus.UNCERTAIN, DoneReason.UNCERTAIN),
         ],
     )
     def test_final_answers_are_never_followed_by_another_try(
-        self, world: World, reply: Reply, status: NoticeStatus, reason: DropReason
+        self, world: World, reply: SendResult, status: NoticeStatus, reason: DoneReason
     ) -> None:
         world.sms.reply = reply
-        assert world.handle() == Drop(reason)
+        assert world.handle() == Done(reason)
         assert world.notices.status(Channel.SMS) is status
         assert world.observed == [(Channel.SMS, status, reply.detail)]  # type: ignore[union-attr]
         world.pass_time(hours=1)
@@ -241,37 +207,39 @@ class TestWhatTheProviderSays:
         assert str(outcome.error) == "SMTP 450"
         assert world.notices.status(Channel.SMS) is NoticeStatus.PENDING
         world.sms.reply = Accepted()
-        assert world.handle() == Publish((), note=Note.ACCEPTED)
+        assert world.handle() == Done(DoneReason.ACCEPTED)
 
     def test_asked_to_wait_we_wait_that_long_and_spend_no_attempt(self, world: World) -> None:
-        world.sms.reply = Away("HTTP 429", timedelta(seconds=42))
-        waited = Postpone(timedelta(seconds=42), WaitReason.PROVIDER_PAUSED)
+        world.sms.reply = ProviderDown("HTTP 429", timedelta(seconds=42))
+        waited = Postpone(timedelta(seconds=42), WaitReason.BREAKER_OPEN)
         assert world.handle() == waited
         assert world.handle() == waited
         assert len(world.sms.sent) == 1
         world.pass_time(seconds=42)
         world.sms.reply = Accepted()
-        assert world.handle() == Publish((), note=Note.ACCEPTED)
+        assert world.handle() == Done(DoneReason.ACCEPTED)
 
-    @pytest.mark.parametrize("reply", [Away("ConnectionError"), Uncertain("ReadTimeout")])
+    @pytest.mark.parametrize("reply", [ProviderDown("ConnectionError"), Uncertain("ReadTimeout")])
     def test_a_provider_that_does_not_answer_is_left_in_peace(
-        self, world: World, reply: Reply
+        self, world: World, reply: SendResult
     ) -> None:
         world.sms.reply = reply
         world.handle()
         other = world.handle(an_order(message_id="other"))
-        assert other == Postpone(timedelta(seconds=10), WaitReason.PROVIDER_PAUSED)
+        assert other == Postpone(timedelta(seconds=10), WaitReason.BREAKER_OPEN)
         assert len(world.sms.sent) == 1
-        assert ("other", Channel.SMS) not in world.notices.rows
+        assert world.notices.status(Channel.SMS, "other") is NoticeStatus.PENDING
 
     def test_away_spends_an_attempt(self, world: World) -> None:
-        world.sms.reply = Away("ConnectionError")
+        world.sms.reply = ProviderDown("ConnectionError")
         outcome = world.handle()
         assert isinstance(outcome, RetryLater)
-        assert outcome.reason is RetryReason.PROVIDER_AWAY
+        assert outcome.reason is RetryReason.PROVIDER_DOWN
 
     @pytest.mark.parametrize("reply", [Accepted(), Rejected("HTTP 400"), TryLater("SMTP 450")])
-    def test_an_answer_about_one_notice_stops_no_other(self, world: World, reply: Reply) -> None:
+    def test_an_answer_about_one_notice_stops_no_other(
+        self, world: World, reply: SendResult
+    ) -> None:
         world.sms.reply = reply
         world.handle()
         world.handle(an_order(message_id="other"))
@@ -282,29 +250,29 @@ class TestAChannelThatIsSlow:
     @pytest.fixture(autouse=True)
     def one_place(self, world: World) -> None:
         bulkhead = Bulkhead(2, patience_seconds=0)
-        world.lanes[Channel.SMS] = replace(world.lanes[Channel.SMS], bulkhead=bulkhead)
+        world.channels[Channel.SMS] = replace(world.channels[Channel.SMS], bulkhead=bulkhead)
 
     def test_keeps_further_notices_waiting_without_a_claim(self, world: World) -> None:
-        bulkhead = world.lanes[Channel.SMS].bulkhead
+        bulkhead = world.channels[Channel.SMS].bulkhead
         bulkhead.enter()
         bulkhead.enter()
         assert world.handle() == Postpone(timedelta(seconds=5), WaitReason.CHANNEL_BUSY)
-        assert world.notices.rows == {}
+        assert world.notices.status(Channel.SMS) is NoticeStatus.PENDING
         bulkhead.leave()
-        assert world.handle() == Publish((), note=Note.ACCEPTED)
+        assert world.handle() == Done(DoneReason.ACCEPTED)
 
     def test_is_probed_by_one_notice_after_a_pause(self, world: World) -> None:
-        world.sms.reply = Away("ConnectionError")
+        world.sms.reply = ProviderDown("ConnectionError")
         world.handle()
         world.pass_time(seconds=11)
         world.sms.reply = Accepted()
-        world.lanes[Channel.SMS].bulkhead.enter()  # another is the probe
+        world.channels[Channel.SMS].bulkhead.enter()  # another is the probe
         other = an_order(message_id="other")
         assert world.handle(other) == Postpone(timedelta(seconds=5), WaitReason.CHANNEL_BUSY)
-        world.lanes[Channel.SMS].bulkhead.leave()
-        assert world.handle(other) == Publish((), note=Note.ACCEPTED)
-        world.lanes[Channel.SMS].bulkhead.enter()  # it is back: both places are free again
-        assert world.handle() == Publish((), note=Note.ACCEPTED)
+        world.channels[Channel.SMS].bulkhead.leave()
+        assert world.handle(other) == Done(DoneReason.ACCEPTED)
+        world.channels[Channel.SMS].bulkhead.enter()  # it is back: both places are free again
+        assert world.handle(an_order(message_id="third")) == Done(DoneReason.ACCEPTED)
 
     def test_gives_its_place_back_whatever_comes_of_it(self, world: World) -> None:
         world.sms.dies = True
@@ -312,7 +280,7 @@ class TestAChannelThatIsSlow:
             with pytest.raises(Killed):
                 world.handle(an_order(message_id=f"m{number}"))
         world.sms.dies = False
-        assert world.handle(an_order(message_id="last")) == Publish((), note=Note.ACCEPTED)
+        assert world.handle(an_order(message_id="last")) == Done(DoneReason.ACCEPTED)
 
 
 class TestACrashWhileSending:
@@ -330,7 +298,7 @@ class TestACrashWhileSending:
     def test_is_uncertain_then_and_told_once(self, world: World) -> None:
         self.crash(world)
         world.pass_time(seconds=100)
-        assert world.handle() == Drop(DropReason.UNCERTAIN)
+        assert world.handle() == Done(DoneReason.UNCERTAIN)
         assert world.handle() == Drop(DropReason.ALREADY_NOTIFIED)
         assert world.observed == [(Channel.SMS, NoticeStatus.UNCERTAIN, "its sender died")]
         assert len(world.sms.sent) == 1
@@ -339,7 +307,7 @@ class TestACrashWhileSending:
         self.crash(world)
         world.pass_time(seconds=100)
         world.notices.doubt = lambda *_: False  # type: ignore[method-assign]
-        assert world.handle() == Drop(DropReason.UNCERTAIN)
+        assert world.handle() == Done(DoneReason.UNCERTAIN)
         assert world.observed == []
 
 
@@ -352,28 +320,29 @@ def test_a_database_that_goes_away_after_sending_sends_nothing_twice(world: Worl
         world.handle()
     world.notices.settle = settle  # type: ignore[method-assign]
     world.pass_time(seconds=100)
-    assert world.handle() == Drop(DropReason.UNCERTAIN)
+    assert world.handle() == Done(DoneReason.UNCERTAIN)
     assert len(world.sms.sent) == 1
 
 
 def test_in_quiet_hours_sms_wait_and_email_goes(world: World) -> None:
     quiet = QuietHours.parse("21:00-07:00")
-    world.lanes[Channel.SMS] = replace(world.lanes[Channel.SMS], quiet_hours=quiet)
+    world.channels[Channel.SMS] = replace(world.channels[Channel.SMS], quiet_hours=quiet)
     world.now = EVENING
     assert world.handle() == Postpone(timedelta(hours=9), WaitReason.QUIET_HOURS)
-    assert world.notices.rows == {}
+    assert world.notices.status(Channel.SMS) is NoticeStatus.PENDING
+    assert world.sms.sent == []
     world.preferences.chosen = {Channel.EMAIL: ADDRESS}
-    assert world.handle() == Publish((), note=Note.ACCEPTED)
+    assert world.handle() == Done(DoneReason.ACCEPTED)
 
 
 class TestTheRateLimit:
     @pytest.fixture(autouse=True)
     def six_a_minute(self, world: World) -> None:
-        world.lanes[Channel.SMS] = replace(world.lanes[Channel.SMS], slots=Slots(6))
+        world.channels[Channel.SMS] = replace(world.channels[Channel.SMS], slots=Slots(6))
 
     def test_gives_what_is_over_it_a_turn_to_come_back_on(self, world: World) -> None:
         outcomes = [world.handle(an_order(message_id=f"m{number}")) for number in range(4)]
-        assert outcomes[0] == Publish((), note=Note.ACCEPTED)
+        assert outcomes[0] == Done(DoneReason.ACCEPTED)
         for number in (1, 2, 3):
             slot = NOON + timedelta(seconds=10 * number)
             holder = an_order(message_id=f"m{number}", slot=slot)
@@ -388,4 +357,188 @@ class TestTheRateLimit:
         early = world.handle(held)
         assert early == Postpone(timedelta(seconds=10), WaitReason.RATE_LIMIT, held)
         world.pass_time(seconds=10.5)
-        assert world.handle(held) == Publish((), note=Note.ACCEPTED)
+        assert world.handle(held) == Done(DoneReason.ACCEPTED)
+
+
+class TestSeveralMessages:
+    """Messages to one patient within a few seconds, or in the same quiet hours, are one notice."""
+
+    @pytest.fixture
+    def world(self) -> World:
+        return World(collecting=timedelta(seconds=5))
+
+    def waiting(self, world: World, message_id: str, **given: object) -> NoticeOrder:
+        """What comes back to the notifier when it has waited for others."""
+        outcome = world.handle(an_order(message_id=message_id, change_id=message_id, **given))
+        assert isinstance(outcome, Postpone)
+        assert outcome.reason is WaitReason.COLLECTING
+        assert outcome.delay == timedelta(seconds=5)
+        assert isinstance(outcome.instead, NoticeOrder)
+        return outcome.instead
+
+    def test_one_message_waits_once_and_is_told_as_one(self, world: World) -> None:
+        order = self.waiting(world, "m")
+        assert world.sms.sent == []
+        world.pass_time(seconds=5)
+        assert world.handle(order) == Done(DoneReason.ACCEPTED)
+        assert world.sms.several == [False]
+
+    def test_three_within_the_wait_are_one_sms(self, world: World) -> None:
+        orders = []
+        for message_id in ("m", "m2", "m3"):
+            orders.append(self.waiting(world, message_id))
+            world.pass_time(seconds=2)
+        assert world.handle(orders[0]) == Done(DoneReason.ACCEPTED)
+        world.pass_time(seconds=5)
+        assert world.handle(orders[1]) == Drop(DropReason.ALREADY_NOTIFIED)
+        assert world.handle(orders[2]) == Drop(DropReason.ALREADY_NOTIFIED)
+        assert world.sms.sent == [("notice-m-sms", MOBILE)]
+        assert world.sms.several == [True]
+        assert world.observed == [(Channel.SMS, NoticeStatus.ACCEPTED, "")] * 3
+
+    def test_one_that_comes_after_is_told_by_itself(self, world: World) -> None:
+        first = self.waiting(world, "m")
+        world.pass_time(seconds=5)
+        world.handle(first)
+        later = self.waiting(world, "m2")
+        world.pass_time(seconds=5)
+        assert world.handle(later) == Done(DoneReason.ACCEPTED)
+        assert world.sms.several == [False, False]
+
+    def test_another_patients_messages_are_not_among_them(self, world: World) -> None:
+        first = self.waiting(world, "m")
+        self.waiting(world, "other", patient="201212121212")
+        world.pass_time(seconds=5)
+        world.handle(first)
+        assert world.sms.several == [False]
+        assert world.notices.status(Channel.SMS, "other") is NoticeStatus.PENDING
+
+    def test_on_two_channels_each_tells_all_of_them(self, world: World) -> None:
+        world.preferences.chosen = {Channel.SMS: MOBILE, Channel.EMAIL: ADDRESS}
+        orders = [self.waiting(world, message_id) for message_id in ("m", "m2")]
+        world.pass_time(seconds=5)
+        for order in orders:
+            outcome = world.handle(order)
+            assert isinstance(outcome, Publish)
+            for one in outcome.messages:
+                assert isinstance(one, NoticeOrder)
+                world.handle(one)
+        assert (world.sms.several, world.email.several) == ([True], [True])
+
+    def test_quiet_hours_end_with_one_sms(self, world: World) -> None:
+        quiet = QuietHours.parse("21:00-07:00")
+        world.channels[Channel.SMS] = replace(world.channels[Channel.SMS], quiet_hours=quiet)
+        world.now = EVENING
+        orders = []
+        for hours in range(3):
+            orders.append(self.waiting(world, f"m{hours}"))
+            world.pass_time(seconds=5)
+            until_morning = timedelta(hours=9 - hours, seconds=-5)
+            assert world.handle(orders[-1]) == Postpone(until_morning, WaitReason.QUIET_HOURS)
+            world.pass_time(hours=1, seconds=-5)
+        assert world.sms.sent == []
+        world.pass_time(hours=6)
+        outcomes = [world.handle(order) for order in orders]
+        assert outcomes == [Done(DoneReason.ACCEPTED), *[Drop(DropReason.ALREADY_NOTIFIED)] * 2]
+        assert world.sms.several == [True]
+
+    def test_what_was_not_taken_is_tried_again_by_whichever_comes_first(self, world: World) -> None:
+        orders = [self.waiting(world, message_id) for message_id in ("m", "m2")]
+        world.pass_time(seconds=5)
+        world.sms.reply = TryLater("busy")
+        assert isinstance(world.handle(orders[0]), RetryLater)
+        world.sms.reply = Accepted()
+        assert world.handle(orders[1]) == Done(DoneReason.ACCEPTED)
+        assert world.handle(orders[0]) == Drop(DropReason.ALREADY_NOTIFIED)
+        assert world.sms.several == [True, True]
+
+    def test_a_crash_while_sending_makes_doubtful_what_was_sent_and_no_more(
+        self, world: World
+    ) -> None:
+        orders = [self.waiting(world, message_id) for message_id in ("m", "m2")]
+        world.pass_time(seconds=5)
+        world.sms.dies = True
+        with pytest.raises(Killed):
+            world.handle(orders[0])
+        world.sms.dies = False
+        later = self.waiting(world, "later")
+        world.pass_time(seconds=5)
+        assert world.handle(later) == Done(DoneReason.ACCEPTED)
+        world.pass_time(seconds=95)
+        assert world.handle(orders[1]) == Done(DoneReason.UNCERTAIN)
+        assert world.handle(orders[0]) == Drop(DropReason.ALREADY_NOTIFIED)
+        statuses = [world.notices.status(Channel.SMS, one) for one in ("m", "m2", "later")]
+        assert statuses == [NoticeStatus.UNCERTAIN, NoticeStatus.UNCERTAIN, NoticeStatus.ACCEPTED]
+        assert world.observed.count((Channel.SMS, NoticeStatus.UNCERTAIN, "its sender died")) == 2
+
+    def test_one_that_is_being_sent_with_another_is_looked_at_soon(self, world: World) -> None:
+        orders = [self.waiting(world, message_id) for message_id in ("m", "m2")]
+        world.pass_time(seconds=5)
+        world.notices.claim("m", Channel.SMS, "191212121212")
+        assert world.handle(orders[1]) == Postpone(timedelta(seconds=5), WaitReason.BEING_SENT)
+
+
+class TestWhatIsNoLongerWanted:
+    """A notice that waits for an order that ends would wait for ever."""
+
+    @pytest.fixture
+    def world(self) -> World:
+        return World(collecting=timedelta(seconds=5))
+
+    def waiting(self, world: World) -> NoticeOrder:
+        outcome = world.handle(an_order(expires_at=NOON + timedelta(hours=1)))
+        assert isinstance(outcome, Postpone)
+        assert isinstance(outcome.instead, NoticeOrder)
+        world.pass_time(seconds=5)
+        return outcome.instead
+
+    def test_is_withdrawn_when_the_choice_was_removed(self, world: World) -> None:
+        order = self.waiting(world)
+        world.preferences.chosen = {}
+        assert world.handle(order) == Drop(DropReason.NOT_WANTED)
+        assert world.notices.status(Channel.SMS) is NoticeStatus.WITHDRAWN
+        assert world.observed == [(Channel.SMS, NoticeStatus.WITHDRAWN, "not_wanted")]
+
+    def test_goes_out_on_the_channel_that_was_chosen_instead(self, world: World) -> None:
+        order = self.waiting(world)
+        world.preferences.chosen = {Channel.EMAIL: ADDRESS}
+        assert world.handle(order) == Done(DoneReason.ACCEPTED)
+        assert world.notices.status(Channel.SMS) is NoticeStatus.WITHDRAWN
+        assert world.notices.status(Channel.EMAIL) is NoticeStatus.ACCEPTED
+
+    def test_is_withdrawn_alone_when_one_of_two_was_removed(self, world: World) -> None:
+        world.preferences.chosen = {Channel.SMS: MOBILE, Channel.EMAIL: ADDRESS}
+        order = self.waiting(world)
+        world.preferences.chosen = {Channel.EMAIL: ADDRESS}
+        assert world.handle(order) == Done(DoneReason.ACCEPTED)
+        assert world.notices.status(Channel.SMS) is NoticeStatus.WITHDRAWN
+        assert world.notices.status(Channel.EMAIL) is NoticeStatus.ACCEPTED
+
+    def test_is_withdrawn_when_it_came_too_late(self, world: World) -> None:
+        order = self.waiting(world)
+        world.pass_time(hours=2)
+        assert world.handle(order) == Drop(DropReason.EXPIRED)
+        assert world.notices.status(Channel.SMS) is NoticeStatus.WITHDRAWN
+
+    def test_is_kept_when_the_channel_was_switched_off(self, world: World) -> None:
+        """Its order is a dead letter, which can be replayed when the provider is set again."""
+        order = self.waiting(world)
+        del world.channels[Channel.SMS]
+        assert world.handle(order) == DeadLetter(DeadReason.CHANNEL_OFF)
+        assert world.notices.status(Channel.SMS) is NoticeStatus.PENDING
+
+    def test_is_not_sent_when_it_is_wanted_again(self, world: World) -> None:
+        order = self.waiting(world)
+        world.preferences.chosen = {}
+        world.handle(order)
+        world.preferences.chosen = {Channel.SMS: MOBILE}
+        assert world.handle(order) == Drop(DropReason.WITHDRAWN)
+        assert world.sms.sent == []
+
+    def test_what_was_given_back_is_withdrawn_too(self, world: World) -> None:
+        order = self.waiting(world)
+        world.sms.reply = TryLater("busy")
+        world.handle(order)
+        world.preferences.chosen = {}
+        assert world.handle(order) == Drop(DropReason.NOT_WANTED)
+        assert world.notices.status(Channel.SMS) is NoticeStatus.WITHDRAWN

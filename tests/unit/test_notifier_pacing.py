@@ -5,7 +5,7 @@ from threading import Timer
 
 import pytest
 
-from notifier.pacing import Bulkhead, Pause, QuietHours, Slots
+from notifier.pacing import Bulkhead, CircuitBreaker, QuietHours, Slots
 from shared.booking.times import STOCKHOLM
 
 NOON = datetime(2026, 12, 3, 11, 0, tzinfo=UTC)
@@ -85,34 +85,44 @@ def test_a_turn_is_kept_when_it_comes_and_lost_long_after() -> None:
     assert slots.slot(held, late) == late
 
 
-def test_pauses_double_up_to_the_longest_and_start_anew_when_it_answers() -> None:
-    pause = Pause(first=timedelta(seconds=10), longest=timedelta(seconds=40))
+def test_a_breaker_stays_open_twice_as_long_each_time_until_the_provider_answers() -> None:
+    breaker = CircuitBreaker(first=timedelta(seconds=10), longest=timedelta(seconds=40))
     now = NOON
     lengths = []
     for _ in range(4):
-        pause.begin(now)
-        end = pause.end_after(now)
+        breaker.open(now)
+        end = breaker.open_until(now)
         assert end is not None
         lengths.append((end - now).total_seconds())
-        assert pause.end_after(end) is None
+        assert breaker.open_until(end) is None
         now = end
     assert lengths == [10, 20, 40, 40]
-    pause.over()
-    pause.begin(now)
-    assert pause.end_after(now) == now + timedelta(seconds=10)
+    breaker.close()
+    breaker.open(now)
+    assert breaker.open_until(now) == now + timedelta(seconds=10)
 
 
-def test_many_that_meet_one_outage_make_one_pause() -> None:
-    pause = Pause(first=timedelta(seconds=10))
+def test_many_that_meet_one_outage_open_it_once() -> None:
+    breaker = CircuitBreaker(first=timedelta(seconds=10))
     for _ in range(8):
-        pause.begin(NOON)
-    assert pause.end_after(NOON) == NOON + timedelta(seconds=10)
+        breaker.open(NOON)
+    assert breaker.open_until(NOON) == NOON + timedelta(seconds=10)
 
 
-def test_a_pause_lasts_as_long_as_was_asked() -> None:
-    pause = Pause(first=timedelta(seconds=10))
-    pause.begin(NOON, timedelta(seconds=90))
-    assert pause.end_after(NOON) == NOON + timedelta(seconds=90)
+def test_a_breaker_stays_open_for_as_long_as_was_asked() -> None:
+    breaker = CircuitBreaker(first=timedelta(seconds=10))
+    breaker.open(NOON, timedelta(seconds=90))
+    assert breaker.open_until(NOON) == NOON + timedelta(seconds=90)
+
+
+def test_a_breaker_is_half_open_until_the_provider_has_answered() -> None:
+    breaker = CircuitBreaker(first=timedelta(seconds=10))
+    assert breaker.closed
+    breaker.open(NOON)
+    later = NOON + timedelta(seconds=11)
+    assert (breaker.closed, breaker.open_until(later)) == (False, None)
+    breaker.close()
+    assert breaker.closed
 
 
 def test_a_bulkhead_has_places_for_some_and_turns_others_away_in_time() -> None:

@@ -1,8 +1,8 @@
-"""Settings that would send wrongly, or tell secrets, stop the notifier at its start."""
+"""Settings that would send wrongly, or show secrets, stop the notifier at its start."""
 
 import pytest
 
-from notifier.__main__ import build_lanes
+from notifier.__main__ import outgoing_channels
 from notifier.settings import NotifierSettings
 from notifier.texts import load_texts
 from shared.base.errors import WrongSettings
@@ -65,7 +65,7 @@ def test_right_settings_are_taken(values: dict[str, object]) -> None:
 def test_a_channel_without_a_provider_is_not_offered(
     values: dict[str, object], channels: set[Channel]
 ) -> None:
-    assert build_lanes(NotifierSettings(**values), load_texts()).keys() == channels
+    assert outgoing_channels(NotifierSettings(**values), load_texts()).keys() == channels
 
 
 def test_quiet_hours_are_for_sms_alone() -> None:
@@ -74,6 +74,6 @@ def test_quiet_hours_are_for_sms_alone() -> None:
         smtp_url="smtp://127.0.0.1:9",
         notifier_quiet_hours="21:00-07:00",
     )
-    lanes = build_lanes(settings, load_texts())
+    lanes = outgoing_channels(settings, load_texts())
     assert lanes[Channel.SMS].quiet_hours is not None
     assert lanes[Channel.EMAIL].quiet_hours is None

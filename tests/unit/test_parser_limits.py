@@ -23,6 +23,8 @@ from shared.riv.xml import MalformedXml
 from tests.booking_samples import TIMESLOT, reply, response
 from tests.notifications import engagement, envelope, transaction
 
+pytestmark = pytest.mark.slow
+
 #: Generous: what is refused for its cost takes minutes. The slowest here takes a third of it.
 SECONDS = 3.0
 

@@ -6,15 +6,19 @@ import re
 from datetime import UTC, datetime, timedelta
 from unittest import mock
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from notifier.email_smtp import SmtpSender
 from notifier.http_exchange import Exchange
-from notifier.mail_server import MailServer
-from notifier.replies import Accepted, Away, Rejected, Reply, TryLater, Uncertain
+from notifier.results import Accepted, ProviderDown, Rejected, SendResult, TryLater, Uncertain
 from notifier.sms_46elks import read_reply
+from notifier.smtp_connections import SmtpServer
+from notifier.texts import Text
 from tests.mutations import spoil
+
+pytestmark = pytest.mark.slow
 
 NOW = datetime(2026, 12, 3, 11, 0, tzinfo=UTC)
 MOBILE = "+46701740605"
@@ -88,12 +92,12 @@ def test_spoilt_sms_replies_have_a_meaning(
 def test_a_429_always_waits_within_reason(retry_after: str) -> None:
     for status in (429, 503):
         reply = read_reply(Exchange(status, {"retry-after": retry_after}), NOW)
-        assert isinstance(reply, Away)
+        assert isinstance(reply, ProviderDown)
         assert status == 503 or reply.wait is not None
         assert reply.wait is None or timedelta(0) < reply.wait <= timedelta(hours=1)
 
 
-def assert_sound(exchange: Exchange, reply: Reply) -> None:
+def assert_sound(exchange: Exchange, reply: SendResult) -> None:
     assert MOBILE not in str(reply)
     status = exchange.status or 0
     match reply:
@@ -103,7 +107,7 @@ def assert_sound(exchange: Exchange, reply: Reply) -> None:
             assert not 400 <= status < 500
         case Rejected(detail):
             assert 400 <= status < 500 or (status < 300 and detail == "failed at once")
-        case Away() | TryLater():
+        case ProviderDown() | TryLater():
             assert 300 <= status < 500 or status == 503
 
 
@@ -147,12 +151,12 @@ def test_any_bytes_have_a_meaning(says: bytes, piece: int) -> None:
 def assert_mail_sound(says: bytes, piece: int) -> None:
     """Only after the whole mail is anything uncertain, and only a code of three digits is not."""
     peer = Peer(says, piece)
-    with mock.patch("notifier.mail_server.connect", return_value=peer):
+    with mock.patch("notifier.smtp_connections.connect", return_value=peer):
         reply = SmtpSender(
-            MailServer("smtp://mail.example.org"),
+            SmtpServer("smtp://mail.example.org"),
             "no-reply@example.org",
-            subject="s",
-            body="b",
+            subject=Text("s", "s"),
+            body=Text("b", "b"),
             clock=lambda: NOW,
         ).send("n", TO)
     assert TO not in str(reply)
@@ -165,5 +169,5 @@ def assert_mail_sound(says: bytes, piece: int) -> None:
             assert sent
         case Rejected() | TryLater():
             assert re.search(rb"^[45]\d\d(?!\d)", says, re.MULTILINE)
-        case Away(detail):
+        case ProviderDown(detail):
             assert not sent or re.search(r"421|530", detail)

@@ -70,14 +70,16 @@ def channel() -> FakeChannel:
 
 
 @pytest.fixture
-def unroutable_told() -> list[bool]:
+def unroutable_told() -> list[tuple[str, str]]:
     return []
 
 
 @pytest.fixture
-def session(channel: FakeChannel, unroutable_told: list[bool]) -> Session:
+def session(channel: FakeChannel, unroutable_told: list[tuple[str, str]]) -> Session:
     return Session(
-        channel, on_unroutable=lambda: unroutable_told.append(True), soon=lambda work: work()
+        channel,
+        on_unroutable=lambda *address: unroutable_told.append(address),
+        soon=lambda work: work(),
     )
 
 
@@ -130,7 +132,7 @@ def test_one_nack_fails_its_whole_batch_and_no_other(
 
 
 def test_what_comes_back_is_refused_though_it_is_confirmed(
-    session: Session, channel: FakeChannel, ends: Ends, unroutable_told: list[bool]
+    session: Session, channel: FakeChannel, ends: Ends, unroutable_told: list[tuple[str, str]]
 ) -> None:
     session.publish([message("same", "filter")], ends.of("fine"))
     session.publish([message("same", "nobody")], ends.of("failed"))
@@ -138,7 +140,7 @@ def test_what_comes_back_is_refused_though_it_is_confirmed(
     channel.ack(2, multiple=True)
     assert isinstance(ends.error("failed"), PublishRefused)
     assert ends.error("fine") is None
-    assert unroutable_told == [True]
+    assert unroutable_told == [("budkavle", "nobody")]
 
 
 def test_a_lost_session_fails_all_that_is_unanswered(
@@ -199,7 +201,7 @@ class TestUnconfirmed:
     def session(self, channel: FakeChannel, now: list[float]) -> Session:
         return Session(
             channel,
-            on_unroutable=lambda: None,
+            on_unroutable=lambda *_address: None,
             soon=lambda work: work(),
             monotonic=lambda: now[0],
         )

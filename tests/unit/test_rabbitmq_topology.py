@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared.relay.rabbitmq import topology as rabbitmq_topology
-from shared.relay.rabbitmq.topology import declare_on, exchanges, queues
+from shared.relay.rabbitmq.topology import declare_on, exchanges, look_for, queues
 from shared.relay.topology import (
     DELIVERY_LIMIT,
     EXCHANGE,
@@ -146,3 +146,13 @@ def test_the_prefetch_is_never_global() -> None:
     for call in calls:
         assert not call.args
         assert "global_qos" not in {keyword.arg for keyword in call.keywords}
+
+
+def test_looking_for_it_asks_for_everything_and_creates_nothing(channel: RecordingChannel) -> None:
+    looking = RecordingChannel()
+    look_for(looking, Topology())
+    for method in ("queue_declare", "exchange_declare"):
+        names = [args[0] for args, _ in looking.of(method)]
+        assert names == [args[0] for args, _ in channel.of(method)]
+        assert all(options["passive"] for _, options in looking.of(method))
+    assert {method for method, _, _ in looking.calls} == {"queue_declare", "exchange_declare"}

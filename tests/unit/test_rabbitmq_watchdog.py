@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import pytest
 
@@ -27,6 +28,8 @@ class World:
     blocked: bool = False
     unconfirmed_seconds: float = 0.0
     answers: bool = True
+    consuming: bool = False
+    consumer_count: int = 0
     channel: FakeChannel = field(default_factory=FakeChannel)
     stalled: list[str] = field(default_factory=list)
     due: list[Callable[[], None]] = field(default_factory=list)
@@ -44,7 +47,8 @@ class World:
                 work()
             if self.answers and self.channel.answer:
                 answer, self.channel.answer = self.channel.answer, None
-                answer(object())
+                counted = SimpleNamespace(consumer_count=self.consumer_count)
+                answer(SimpleNamespace(method=counted))
                 self.asked += 1
 
 
@@ -56,6 +60,7 @@ def world() -> World:
         "budkavle.filter",
         later=world.later,
         on_stalled=world.stalled.append,
+        consuming=lambda: world.consuming,
         monotonic=lambda: world.now,
     )
     return world
@@ -105,3 +110,29 @@ def test_it_ends_with_its_channel(world: World) -> None:
     world.channel.is_open = False
     world.pass_seconds(1)
     assert not world.due
+
+
+def test_a_node_that_knows_nothing_of_our_consumer_is_left(world: World) -> None:
+    """Measured on RabbitMQ 3.10: what a node answers that is cut off from the queue's leader."""
+    world.consuming, world.consumer_count = True, 1
+    world.pass_seconds(60)
+    assert not world.stalled
+    world.consumer_count = 0
+    world.pass_seconds(15)
+    assert world.stalled == ["not_consuming"]
+
+
+def test_a_consumer_that_is_known_again_soon_stays(world: World) -> None:
+    """While a new leader is elected nobody is counted."""
+    world.consuming = True
+    for _ in range(10):
+        world.consumer_count = 0
+        world.pass_seconds(4)
+        world.consumer_count = 1
+        world.pass_seconds(4)
+    assert not world.stalled
+
+
+def test_a_publisher_does_not_expect_a_consumer(world: World) -> None:
+    world.pass_seconds(60)
+    assert not world.stalled

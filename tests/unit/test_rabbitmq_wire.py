@@ -6,9 +6,10 @@ from pathlib import Path
 import pika.exceptions
 import pytest
 import trustme
+from pika.adapters.utils import connection_workflow as workflow
 
 from shared.relay.broker import BrokerError, BrokerUnavailable, PublishRefused, UnknownBroker
-from shared.relay.rabbitmq.wire import connection_name, parameters_of, translated
+from shared.relay.rabbitmq.wire import connection_name, parameters_of, reason_of, translated
 
 URL = "amqp://me:secret@broker.example:1234/relay"
 
@@ -74,6 +75,45 @@ def test_a_url_that_cannot_be_read_is_told_without_its_password(url: str) -> Non
 def test_errors_are_translated(error: Exception, ours: type[BrokerError]) -> None:
     with pytest.raises(ours), translated():
         raise error
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (
+            pika.exceptions.ConnectionClosedByBroker(320, "CONNECTION_FORCED"),
+            "320 CONNECTION_FORCED",
+        ),
+        (pika.exceptions.ProbableAuthenticationError("x"), "the login was refused"),
+        (
+            pika.exceptions.ProbableAccessDeniedError("x"),
+            "no such virtual host, or no access to it",
+        ),
+        (
+            pika.exceptions.IncompatibleProtocolError("x"),
+            "the peer does not speak AMQP, or hung up during the handshake",
+        ),
+        (pika.exceptions.ConnectionOpenAborted(), "no answer to the handshake"),
+        (workflow.AMQPConnectorStackTimeout(), "no answer to the handshake"),
+        (
+            pika.exceptions.AMQPConnectionError(
+                workflow.AMQPConnectionWorkflowFailed(
+                    [
+                        workflow.AMQPConnectorStackTimeout(),
+                        workflow.AMQPConnectorSocketConnectError(OSError(111, "refused")),
+                    ]
+                )
+            ),
+            "refused",
+        ),
+        (pika.exceptions.StreamLostError("cut"), "StreamLostError"),
+        (TimeoutError(), "TimeoutError"),
+    ],
+)
+def test_the_reason_is_what_happened_and_not_what_pika_wrapped_it_in(
+    error: Exception, reason: str
+) -> None:
+    assert reason_of(error) == reason
 
 
 def test_no_error_of_pikas_is_missed() -> None:

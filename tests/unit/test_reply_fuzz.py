@@ -3,6 +3,7 @@ never taken for "no such booking", which could tell a patient that a visit is ca
 
 import re
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lxml import etree
@@ -19,6 +20,8 @@ from shared.booking.times import is_wall_time
 from shared.riv.soap import fault
 from tests.booking_samples import BOOKING, NOON, PATIENT, reply, response
 from tests.mutations import bend, spoil, tags
+
+pytestmark = pytest.mark.slow
 
 UNKNOWN = re.compile(UNKNOWN_BOOKING_FAULT)
 FIELDS = {

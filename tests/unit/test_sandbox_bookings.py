@@ -13,6 +13,8 @@ from shared.riv.namespaces import GET_BOOKING_DETAILS, SCHEDULING, SCHEDULING_1_
 from tests.polling import eventually
 from tests.sandbox_world import SOAP, RunningWorld, running_world
 
+pytestmark = pytest.mark.slow
+
 UNIT = "SE2321000016-1HZ5"
 PATIENT = "191212121212"
 BOOKING = {

@@ -9,6 +9,8 @@ import pytest
 from sandbox.http_wire import BadMessage, RequestReader, parse_response
 from tests.sandbox_world import RunningWorld, running_world
 
+pytestmark = pytest.mark.slow
+
 POST = b"POST /a%20b/c?times=yes HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"
 
 

@@ -7,12 +7,15 @@ import sys
 from contextlib import closing
 from urllib.parse import urlsplit
 
+import pytest
 import requests
 import typer
 from typer.testing import CliRunner
 
 from console.sandbox_command import register
 from tests.services.ports import free_port
+
+pytestmark = pytest.mark.slow
 
 
 def test_it_prints_its_addresses_when_ready_and_stops_on_sigterm() -> None:

@@ -13,11 +13,13 @@ import requests
 import trustme
 from aiosmtpd.smtp import SMTP
 
-from sandbox.gsm import sms_parts
 from sandbox.mail_server import MailSession
+from shared.booking import gsm
 from tests.fake_subscriber import FakeSubscriber, Received, fake_subscriber
 from tests.polling import eventually
 from tests.sandbox_world import RunningWorld, running_world
+
+pytestmark = pytest.mark.slow
 
 FORM = {"from": "Inkorg1177", "to": "+46701740605", "message": "Du har ett nytt meddelande."}
 
@@ -181,7 +183,7 @@ def test_no_answer_may_mean_taken_or_not(world: RunningWorld) -> None:
     [("å" * 160, 1), ("å" * 161, 2), ("€" * 80, 1), ("€" * 81, 2), ("–" * 70, 1), ("–" * 71, 2)],
 )
 def test_parts_are_counted_by_gsm_03_38(text: str, parts: int) -> None:
-    assert sms_parts(text) == parts
+    assert gsm.parts(text) == parts
 
 
 # Mail

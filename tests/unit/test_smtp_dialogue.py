@@ -1,14 +1,16 @@
 """Every reply a mail server can give, at every step of the dialogue: what it means."""
 
+import ssl
 from datetime import UTC, datetime
 from enum import IntEnum
 
 import pytest
 
 from notifier.email_smtp import SmtpSender
-from notifier.mail_server import MailServer
-from notifier.replies import Accepted, Away, Rejected, Reply, TryLater, Uncertain
+from notifier.results import Accepted, ProviderDown, Rejected, SendResult, TryLater, Uncertain
 from notifier.smtp_client import MAX_REPLY_BYTES
+from notifier.smtp_connections import SmtpServer
+from notifier.texts import Text
 
 NOW = datetime(2026, 12, 3, 11, 0, tzinfo=UTC)
 TO = "tolvan@example.net"
@@ -77,15 +79,15 @@ class ScriptedServer:
     def close(self) -> None: ...
 
 
-def talk(monkeypatch: pytest.MonkeyPatch, replies: list[bytes]) -> tuple[Reply, bytes]:
+def talk(monkeypatch: pytest.MonkeyPatch, replies: list[bytes]) -> tuple[SendResult, bytes]:
     """What came of a mail to a server that gives these replies, and what it heard."""
     server = ScriptedServer(replies)
-    monkeypatch.setattr("notifier.mail_server.connect", lambda *_, **__: server)
+    monkeypatch.setattr("notifier.smtp_connections.connect", lambda *_, **__: server)
     sender = SmtpSender(
-        MailServer("smtp://mail.example.org"),
+        SmtpServer("smtp://mail.example.org"),
         "no-reply@example.org",
-        subject="Nytt meddelande",
-        body="Hej!\n.\nSlut",
+        subject=Text("Nytt meddelande", "Flera"),
+        body=Text("Hej!\n.\nSlut", "Flera"),
         clock=lambda: NOW,
     )
     return sender.send("abcdefghij", TO), server.heard
@@ -98,17 +100,17 @@ def with_reply(step: Step, reply: bytes) -> list[bytes]:
     return [*replies[:2], reply, *replies[2:]] if helo_follows else replies
 
 
-def kind_of(step: Step, code: int) -> type[Reply]:
+def kind_of(step: Step, code: int) -> type[SendResult]:
     asked = {Step.GREETING: [220], Step.EHLO: [250], Step.DATA: [354]}
     if code in asked.get(step, range(200, 300)):
         return Accepted
     if step < Step.RCPT or code in {421, 530}:
-        return Away
+        return ProviderDown
     if 400 <= code < 500:
         return TryLater
     if 500 <= code < 600:
         return Rejected
-    return Uncertain if step is Step.DOT else Away
+    return Uncertain if step is Step.DOT else ProviderDown
 
 
 @pytest.mark.parametrize("step", Step)
@@ -124,7 +126,7 @@ def test_every_code_at_every_step(monkeypatch: pytest.MonkeyPatch, step: Step) -
 @pytest.mark.parametrize("odd", ODD.values(), ids=ODD.keys())
 def test_what_says_nothing_clear(monkeypatch: pytest.MonkeyPatch, step: Step, odd: bytes) -> None:
     reply, heard = talk(monkeypatch, with_reply(step, odd))
-    assert isinstance(reply, Uncertain if step is Step.DOT else Away)
+    assert isinstance(reply, Uncertain if step is Step.DOT else ProviderDown)
     assert (b"\r\n.\r\n" in heard) is (step is Step.DOT)
     assert TO not in str(reply)
 
@@ -136,7 +138,7 @@ def test_an_answer_to_what_was_not_asked_is_none(
     replies = list(AS_ASKED)
     replies[step] += b"\r\n250 taken"
     reply, heard = talk(monkeypatch, replies)
-    assert isinstance(reply, Away)
+    assert isinstance(reply, ProviderDown)
     assert b"\r\n.\r\n" not in heard
 
 
@@ -152,12 +154,29 @@ def test_a_challenge_at_login_that_cannot_be_read_sent_nothing(
 ) -> None:
     replies = [b"220 hi", b"250-hi\r\n250 AUTH LOGIN", *([b"334 \xff!"] * 9)]
     server = ScriptedServer(replies)
-    monkeypatch.setattr("notifier.mail_server.connect", lambda *_, **__: server)
+    monkeypatch.setattr("notifier.smtp_connections.connect", lambda *_, **__: server)
     sender = SmtpSender(
-        MailServer("smtp://mail.example.org", "us", "secret"),
+        SmtpServer("smtp://mail.example.org", "us", "secret"),
         "no-reply@example.org",
-        subject="s",
-        body="b",
+        subject=Text("s", "s"),
+        body=Text("b", "b"),
         clock=lambda: NOW,
     )
-    assert isinstance(sender.send("n", TO), Away)
+    assert isinstance(sender.send("n", TO), ProviderDown)
+
+
+def test_what_is_said_in_clear_does_not_count_as_said_under_tls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    replies = [b"220 hi", b"250-hi\r\n250 STARTTLS", b"220 go\r\n250 injected"]
+    server = ScriptedServer(replies)
+    monkeypatch.setattr("notifier.smtp_connections.connect", lambda *_, **__: server)
+    sender = SmtpSender(
+        SmtpServer("smtp://mail.example.org", tls=ssl.create_default_context()),
+        "no-reply@example.org",
+        subject=Text("s", "s"),
+        body=Text("b", "b"),
+        clock=lambda: NOW,
+    )
+    assert sender.send("n", TO) == ProviderDown("SMTPServerDisconnected")
+    assert server.heard.endswith(b"STARTTLS\r\n")

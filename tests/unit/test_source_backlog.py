@@ -9,12 +9,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import pytest
+
 from fetcher.answers import CallFailed, RetryReason
 from fetcher.breaker import BreakerPolicy
 from fetcher.limits import Permit, SourceLimits
 from shared.relay.topology import Topology
 from tests.booking_samples import NOON, HandClock, LineInMemory, SampleSource
 from tests.unit.test_source_limits import Unwatched
+
+pytestmark = pytest.mark.slow
 
 SECOND = timedelta(seconds=1)
 STEP_FOR = Topology().step_for

@@ -15,15 +15,15 @@ def breaker_after(*, failures: int) -> Breaker:
     return breaker
 
 
-def closed_for(breaker: Breaker, clock: HandClock) -> float:
+def open_for(breaker: Breaker, clock: HandClock) -> float:
     until = breaker.next_try(clock())
     assert until is not None
     return (until - clock()).total_seconds()
 
 
-def test_it_closes_after_several_failures_in_a_row() -> None:
+def test_it_opens_after_several_failures_in_a_row() -> None:
     assert breaker_after(failures=2).next_try(NOON) is None
-    assert closed_for(breaker_after(failures=3), HandClock()) == 5
+    assert open_for(breaker_after(failures=3), HandClock()) == 5
 
 
 def test_a_success_between_starts_the_count_anew() -> None:
@@ -31,7 +31,7 @@ def test_a_success_between_starts_the_count_anew() -> None:
     breaker.succeeded()
     breaker.failed(NOON, probe=False)
     breaker.failed(NOON, probe=False)
-    assert not breaker.closed
+    assert not breaker.is_open
 
 
 def test_one_probe_goes_and_the_others_wait_for_its_answer() -> None:
@@ -39,7 +39,7 @@ def test_one_probe_goes_and_the_others_wait_for_its_answer() -> None:
     clock.forward(5)
     assert breaker.next_try(clock()) is None
     assert breaker.start()
-    assert closed_for(breaker, clock) == 5
+    assert open_for(breaker, clock) == 5
     breaker.succeeded()
     assert breaker.next_try(clock()) is None
     assert not breaker.start()
@@ -48,7 +48,7 @@ def test_one_probe_goes_and_the_others_wait_for_its_answer() -> None:
 def test_each_failed_probe_doubles_the_wait_up_to_the_longest() -> None:
     clock, breaker, waits = HandClock(), breaker_after(failures=3), []
     for _ in range(5):
-        waits.append(closed_for(breaker, clock))
+        waits.append(open_for(breaker, clock))
         clock.forward(waits[-1])
         breaker.failed(clock(), probe=breaker.start())
     assert waits == [5, 10, 20, 30, 30]
@@ -61,17 +61,17 @@ def test_after_a_recovery_the_waits_begin_anew() -> None:
     breaker.succeeded()
     for _ in range(3):
         breaker.failed(clock(), probe=breaker.start())
-    assert closed_for(breaker, clock) == 5
+    assert open_for(breaker, clock) == 5
 
 
-def test_calls_under_way_when_it_closed_do_not_close_it_further() -> None:
+def test_calls_under_way_when_it_opened_do_not_prolong_the_wait() -> None:
     breaker = breaker_after(failures=3)
     for _ in range(10):
         breaker.failed(NOON, probe=False)
-    assert closed_for(breaker, HandClock()) == 5
+    assert open_for(breaker, HandClock()) == 5
 
 
-def test_a_late_success_of_such_a_call_opens_it() -> None:
+def test_a_late_success_of_such_a_call_closes_it() -> None:
     breaker = breaker_after(failures=3)
     breaker.succeeded()
     assert breaker.next_try(NOON) is None
@@ -89,8 +89,14 @@ def test_processes_are_spread_so_that_they_do_not_probe_in_step() -> None:
     policy = BreakerPolicy(1, timedelta(seconds=5), timedelta(seconds=30), spread=lambda: 1.2)
     breaker = Breaker(policy)
     breaker.failed(NOON, probe=False)
-    assert closed_for(breaker, HandClock()) == 6
+    assert open_for(breaker, HandClock()) == 6
 
 
 def test_a_very_long_outage_overflows_nothing() -> None:
     assert POLICY.wait(10_000) == timedelta(seconds=30)
+
+
+def test_a_clock_that_goes_back_does_not_keep_it_open() -> None:
+    breaker = breaker_after(failures=3)
+    assert breaker.next_try(NOON - timedelta(seconds=1)) is not None
+    assert breaker.next_try(NOON - timedelta(hours=6)) is None

@@ -24,7 +24,7 @@ class Unwatched:
     def call_ended(self, source: Source, result: str, seconds: float) -> None:
         pass
 
-    def source_closed(self, source: Source, *, closed: bool) -> None:
+    def breaker_changed(self, source: Source, *, is_open: bool) -> None:
         pass
 
 
@@ -97,6 +97,29 @@ def test_messages_whose_turns_all_passed_while_we_were_away_do_not_all_go_at_onc
     assert gone == 16  # one now, and three seconds' calls
 
 
+@pytest.mark.parametrize("ahead", [6 * 3600, 3])
+def test_a_clock_that_was_ahead_for_a_moment_holds_no_source_up(ahead: float) -> None:
+    clock = HandClock()
+    limit = limits(clock)
+    source = SampleSource(calls_per_second=5, calls_in_flight=100)
+    clock.forward(ahead)
+    for _ in range(30):
+        limit.admit(source, None)
+    clock.forward(-ahead)
+    admission = limit.admit(source, NOON)
+    assert isinstance(admission, Permit) is (ahead > 60)
+
+
+def test_a_block_reserved_by_a_clock_that_was_ahead_is_given_up() -> None:
+    own = SlotQueue("SE", LineInMemory())
+    spacing = SECOND / 1000
+    ahead = NOON + timedelta(hours=6)
+    own.next(ahead, not_before=ahead, spacing=spacing)
+    line = LineInMemory()
+    own._slots = line
+    assert own.next(NOON, not_before=NOON, spacing=spacing) == NOON
+
+
 def test_a_lower_rate_takes_effect_on_turns_given_before() -> None:
     clock = HandClock()
     limit = limits(clock)
@@ -114,10 +137,12 @@ def test_an_outage_of_the_line_passes_through_and_holds_no_place() -> None:
     class Away(LineInMemory):
         away = True
 
-        def reserve(self, hsa_key: str, *, not_before: datetime, span: timedelta) -> datetime:
+        def reserve(
+            self, hsa_key: str, *, now: datetime, not_before: datetime, span: timedelta
+        ) -> datetime:
             if self.away:
                 raise Unavailable("database_unavailable")
-            return super().reserve(hsa_key, not_before=not_before, span=span)
+            return super().reserve(hsa_key, now=now, not_before=not_before, span=span)
 
     line = Away()
     limit = limits(HandClock(), line)

@@ -111,7 +111,10 @@ def test_an_address_that_is_taken_is_told_by_its_setting(
 
 def test_a_file_that_cannot_be_made_is_an_outage(start: Starter) -> None:
     settings = {"DATABASE_URL": "sqlite:////not/mounted/budkavle.sqlite3"}
-    assert start("filter", settings) == (3, "filter: database_unavailable: OperationalError")
+    assert start("filter", settings) == (
+        3,
+        "filter: database_unavailable: the file cannot be opened",
+    )
 
 
 def test_any_setting_may_be_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

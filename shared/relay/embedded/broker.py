@@ -26,6 +26,7 @@ from shared.relay.dead_queue import BATCH, HOLD_WITHIN, take_each
 from shared.relay.embedded.consumer import EmbeddedConsumer
 from shared.relay.embedded.dead_queue import EmbeddedDeadQueue, OperatorLock
 from shared.relay.embedded.queue_file import Counts, Store
+from shared.relay.embedded.trouble import Trouble
 from shared.relay.topology import (
     DISCARDED_KEPT,
     READING_STAGES,
@@ -57,6 +58,7 @@ class EmbeddedBroker:
         self._keys = routing_keys()
         self._guard = threading.Lock()
         self._shared_store: Store | None = None
+        self._trouble = Trouble("publisher")  # under `_guard`
         #: Wakes this process's consumers at once; those of other processes poll.
         self._woken = threading.Condition()
         self._consumers: list[EmbeddedConsumer] = []
@@ -66,14 +68,14 @@ class EmbeddedBroker:
             self._store()
 
     def missing(self) -> list[str]:
-        """A table is there or not: `declare` makes the whole of it."""
+        """None: they are rows of one file, which is there or not."""
         return []
 
     def publish(self, messages: Sequence[Outgoing], *, timeout: float = 10) -> None:
         if not all(map(self._routable, messages)):
             raise PublishRefused("unroutable")
-        with self._guard, self._store().transaction(busy_seconds=timeout):
-            self._store().insert(messages, time.time())
+        with self._writing(timeout) as store:
+            store.insert(messages, time.time())
         self._wake()
 
     def consume(
@@ -94,7 +96,7 @@ class EmbeddedBroker:
     def ready(self) -> bool:
         """Whether the file can be written to now."""
         try:
-            with self._guard, self._store().transaction(busy_seconds=_READY_SECONDS):
+            with self._writing(_READY_SECONDS):
                 return True
         except BrokerUnavailable:
             return False
@@ -152,6 +154,16 @@ class EmbeddedBroker:
                 self._shared_store.close()
                 self._shared_store = None
 
+    @contextmanager
+    def _writing(self, busy_seconds: float = _BUSY_SECONDS) -> Iterator[Store]:
+        """A transaction in the file that the path names, before it and when it is stored."""
+        with self._guard, self._trouble.logged():
+            store = self._store()
+            store.file.require()
+            with store.transaction(busy_seconds=busy_seconds):
+                yield store
+            store.file.require()
+
     def _wake(self) -> None:
         with self._woken:
             self._woken.notify_all()
@@ -183,7 +195,7 @@ def _expire(store: Store, stage: str) -> None:
 
 def _state(stage: str, counts: dict[str, Counts]) -> QueueState:
     def lying(place: Place) -> int:
-        return counts.get(place_key(stage, place), Counts()).ready
+        return counts.get(place_key(stage, place), Counts()).all
 
     work = counts.get(stage, Counts())
     return QueueState(

@@ -11,7 +11,7 @@ import structlog
 from shared.base.ids import new_id
 from shared.relay.broker import BrokerUnavailable, Delivery, Outgoing
 from shared.relay.embedded.queue_file import Store
-from shared.relay.embedded.wall_clock import WallClock
+from shared.relay.embedded.trouble import Trouble
 
 log = structlog.get_logger()
 
@@ -21,8 +21,8 @@ _POLL = 0.03
 _REFUSED_REST = 1.0
 #: How long a consumer waits when the queue file cannot be used, in seconds.
 _TROUBLE_REST = 0.5
-#: How often a trouble that lasts is logged again, in seconds.
-_REPORT_EVERY = 60.0
+#: How often to look for times that were written by a clock that was ahead, in seconds.
+_CHECK_TIMES_EVERY = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +70,8 @@ class EmbeddedConsumer:
         self._over = False
         self._connected = False
         self._renew_at = 0.0
-        self._clock = WallClock()
-        self._reported = ""
-        self._report_again = 0.0
+        self._check_times_at = 0.0
+        self._trouble = Trouble(stage)
         self._thread = threading.Thread(target=self._run, name=f"embedded-{stage}", daemon=True)
         self._thread.start()
 
@@ -106,34 +105,24 @@ class EmbeddedConsumer:
     def _run(self) -> None:
         while not self._closing:
             try:
-                self._work(self._opened())
+                with self._trouble.logged():
+                    self._serve(self._opened())
                 self._connected = True
-            except BrokerUnavailable as trouble:
+            except BrokerUnavailable:
                 self._connected = False
-                self._report(str(trouble))
-                self._rest_in_trouble()
+                self._rest_from_trouble()
         self._give_up()
 
-    def _work(self, store: Store) -> None:
-        if self._clock.was_put_back():
-            self._disbelieve(store)
+    def _serve(self, store: Store) -> None:
+        """One pass. The messages of a deleted file are handed out while they can be had."""
+        store.file.require_not_replaced()
         self._acknowledge_pending(store)
         self._renew(store)
-        if not self._hand_out(store):
+        self._check_times(store)
+        handed_out = self._hand_out(store)
+        store.file.require()
+        if not handed_out:
             self._rest(_POLL)
-
-    def _disbelieve(self, store: Store) -> None:
-        with store.transaction():
-            changed = store.disbelieve(time.time())
-        if changed:
-            log.warning("clock_was_put_back", stage=self._stage, messages=changed)
-
-    def _report(self, trouble: str) -> None:
-        """Each trouble at once, and then once a minute for as long as it lasts."""
-        now = time.monotonic()
-        if trouble != self._reported or now >= self._report_again:
-            self._reported, self._report_again = trouble, now + _REPORT_EVERY
-            log.warning("broker_unavailable", stage=self._stage, error=trouble)
 
     def _opened(self) -> Store:
         if self._store is None:
@@ -145,8 +134,8 @@ class EmbeddedConsumer:
             if not (self._acknowledgements or self._closing):
                 self._woken.wait(seconds)
 
-    def _rest_in_trouble(self) -> None:
-        """Also when acknowledgements wait: they cannot be stored now."""
+    def _rest_from_trouble(self) -> None:
+        """Whatever waits: it would only fail again."""
         with self._woken:
             self._woken.wait_for(lambda: self._closing, _TROUBLE_REST)
 
@@ -168,7 +157,7 @@ class EmbeddedConsumer:
         lease, now = acknowledgement.lease, time.time()
         if not all(map(self._routable, acknowledgement.publish)):
             log.error("publish_refused", stage=self._stage, reason="unroutable")
-            store.release(lease.row, lease.holder, now, rest=_REFUSED_REST)
+            store.release(lease.row, lease.holder, now + _REFUSED_REST)
         elif store.acknowledge(lease.row, lease.holder):
             store.insert(acknowledgement.publish, now)
         else:
@@ -179,17 +168,28 @@ class EmbeddedConsumer:
         if not self._held or time.monotonic() < self._renew_at:
             return
         with store.transaction():
-            store.renew(self._holder, time.time(), lease=self._lease_seconds)
+            store.renew(self._holder, until=time.time() + self._lease_seconds)
         self._renew_at = time.monotonic() + self._lease_seconds / 3
+
+    def _check_times(self, store: Store) -> None:
+        if time.monotonic() < self._check_times_at:
+            return
+        self._check_times_at = time.monotonic() + _CHECK_TIMES_EVERY
+        now = time.time()
+        if store.any_written_later(self._stage, now):
+            with store.transaction():
+                messages = store.begin_again(self._stage, now)
+            log.warning("clock_was_ahead", stage=self._stage, messages=messages)
 
     def _hand_out(self, store: Store) -> bool:
         with self._handing_out:
             free = self._prefetch - len(self._held)
             if self._paused or free <= 0 or not store.any_ready(self._stage, time.time()):
                 return False
+            now = time.time()
             with store.transaction():
                 claimed = store.claim(
-                    self._stage, self._holder, free, now=time.time(), lease=self._lease_seconds
+                    self._stage, self._holder, free, now=now, lease=self._lease_seconds
                 )
             self._held.update(message.row for message in claimed)
             for message in claimed:

@@ -16,12 +16,14 @@ from shared.relay.broker import (
     Outgoing,
     PublishRefused,
 )
-from shared.relay.embedded.queue_file import CLOCK_SLACK_SECONDS, Store
+from shared.relay.embedded.queue_file import Store
 from shared.relay.topology import Place, place_key, reports_key
 
 #: How long a hold lasts that nobody renews: its process was killed (seconds).
 _HOLD_SECONDS = 30.0
 _RENEW_EVERY = 5.0
+#: A hold that ends later than any clock of ours could have said was written by a wrong one.
+_CLOCK_SLACK_SECONDS = 5.0
 _ASK_EVERY = 0.1
 
 
@@ -71,7 +73,7 @@ class OperatorLock:
         now = time.time()
         with self._store.transaction():
             found = self._store.operator(self._stage)
-            if found is not None and now < found[2] < now + _HOLD_SECONDS + CLOCK_SLACK_SECONDS:
+            if found is not None and now < found[2] < now + _HOLD_SECONDS + _CLOCK_SLACK_SECONDS:
                 return found[1]
             self._write()
         return None
@@ -116,12 +118,14 @@ class EmbeddedDeadQueue:
     def take(self, letters: Sequence[HeldLetter], publish: Sequence[Outgoing] = ()) -> None:
         if not all(map(self._routable, publish)):
             raise PublishRefused("unroutable")
+        self._store.file.require()
         with self._store.transaction():
             self._lock.check()
             for letter in letters:
                 assert isinstance(letter.token, int)  # noqa: S101 - it was read here
                 self._store.remove(letter.token)
             self._store.insert(publish, time.time())
+        self._store.file.require()
         self._published()
 
     def reports(self) -> list[Envelope]:

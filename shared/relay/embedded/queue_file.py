@@ -10,8 +10,7 @@ later              none     is delayed until then
 later              some     is being handled; its holder renews `due` until done
 =================  =======  =====================================================
 
-`wait` is how far ahead `due` was when it was set. A `due` that is further ahead than that was set
-by a clock that has been put back since, and is not believed.
+`wait` is how long before `due` that was written, so that a time which a wrong clock wrote is known.
 
 Every change is one transaction, so an acknowledgement and its publishes are stored as one.
 """
@@ -25,11 +24,9 @@ from pathlib import Path
 
 from shared.base.sqlite import keep_private, use_write_ahead_log
 from shared.relay.broker import BrokerUnavailable, Envelope, Outgoing
+from shared.relay.embedded.file_identity import FileIdentity
 from shared.relay.headers import dead_letter_from, from_headers, to_headers
 from shared.relay.topology import DELIVERY_LIMIT
-
-#: A clock that was put back by less is an ordinary correction, and changes nothing.
-CLOCK_SLACK_SECONDS = 2.0
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS message (
@@ -64,8 +61,11 @@ _CLAIM = f"""
 UPDATE message SET lease = ?, due = ?, wait = ?, deliveries = deliveries + 1 WHERE id IN ({_READY})
 RETURNING id, message_id, headers, body, deliveries
 """  # noqa: S608 - no text of anybody's is put in
-_RELEASE = "UPDATE message SET lease = NULL, due = ?, wait = ? WHERE id = ? AND lease = ?"
-_DISBELIEVE = "UPDATE message SET due = :now + wait WHERE due > :now + wait + :slack"
+_RELEASE = "UPDATE message SET lease = NULL, due = ?, wait = 0 WHERE id = ? AND lease = ?"
+#: Written more than some seconds after now: by a clock that was ahead.
+_WRITTEN_LATER = "key = :key AND due > :now AND due - wait > :now + 5"
+_ANY_WRITTEN_LATER = f"SELECT 1 FROM message WHERE {_WRITTEN_LATER} LIMIT 1"  # noqa: S608 - ours
+_BEGIN_AGAIN = f"UPDATE message SET due = :now + wait WHERE {_WRITTEN_LATER}"  # noqa: S608 - ours
 _COUNT = """
 SELECT key, sum(due <= :now), sum(due > :now AND lease IS NOT NULL),
        sum(due > :now AND lease IS NULL)
@@ -97,22 +97,25 @@ class Counts:
     leased: int = 0
     delayed: int = 0
 
+    @property
+    def all(self) -> int:
+        return self.ready + self.leased + self.delayed
+
 
 class Store:
     """One connection to the file. For one thread at a time."""
 
     def __init__(self, path: Path, *, busy_seconds: float) -> None:
-        self._path = path
         self._busy_seconds = busy_seconds
         with _translated():
             keep_private(path)
             self._connection = sqlite3.connect(
                 path, timeout=busy_seconds, isolation_level=None, check_same_thread=False
             )
-            use_write_ahead_log(self._connection)  # what is accepted survives a power cut
+            use_write_ahead_log(self._connection)
             if not self._value("SELECT count(*) FROM sqlite_master WHERE name = 'operator'"):
                 self._connection.executescript(_SCHEMA)
-        self._identity = _identity_of(path)
+        self.file = FileIdentity(path)
 
     def close(self) -> None:
         self._connection.close()
@@ -130,37 +133,26 @@ class Store:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
-                self._check_in_place()
+                self._connection.commit()
             except BaseException:
                 self._connection.rollback()
                 raise
-            self._connection.commit()
-
-    def _check_in_place(self) -> None:
-        """What is written to a file without a name is gone when the last process closes it."""
-        if _identity_of(self._path) != self._identity:
-            raise BrokerUnavailable(
-                "queue file: gone or replaced since it was opened; put it back, or restart to go on"
-                " with what is there now"
-            )
 
     def insert(self, messages: Iterable[Outgoing], now: float) -> None:
         self._connection.executemany(_INSERT, [_row(message, now) for message in messages])
 
     def any_ready(self, key: str, now: float) -> bool:
         """A plain read: what an idle consumer does, without taking the write lock."""
-        self._check_in_place()
         with _translated():
             return self._connection.execute(_READY, (key, now, 1)).fetchone() is not None
 
     def claim(
         self, key: str, holder: str, count: int, *, now: float, lease: float
     ) -> list[Claimed]:
-        """Up to `count` ready messages, oldest first, held by `holder` for `lease` seconds."""
+        """Up to `count` ready messages, oldest first, leased by `holder` for `lease` seconds."""
         self._connection.execute(_DEAD_LETTER, (key, now))
-        rows = self._connection.execute(
-            _CLAIM, (holder, now + lease, lease, key, now, count)
-        ).fetchall()
+        values = (holder, now + lease, lease, key, now, count)
+        rows = self._connection.execute(_CLAIM, values).fetchall()
         return [
             Claimed(row, from_headers(message_id, json.loads(headers), body), deliveries > 1)
             for row, message_id, headers, body, deliveries in sorted(rows)
@@ -173,28 +165,26 @@ class Store:
         )
         return done.rowcount == 1
 
-    def release(self, row: int, holder: str, now: float, *, rest: float) -> None:
-        """Hand one message back, to be ready in `rest` seconds."""
-        self._connection.execute(_RELEASE, (now + rest, rest, row, holder))
+    def release(self, row: int, holder: str, due: float) -> None:
+        """Hand one message back, to be ready at `due`."""
+        self._connection.execute(_RELEASE, (due, row, holder))
 
     def release_all(self, holder: str, now: float) -> None:
         self._connection.execute(
             "UPDATE message SET lease = NULL, due = ?, wait = 0 WHERE lease = ?", (now, holder)
         )
 
-    def renew(self, holder: str, now: float, *, lease: float) -> None:
-        self._connection.execute(
-            "UPDATE message SET due = ?, wait = ? WHERE lease = ?", (now + lease, lease, holder)
-        )
+    def renew(self, holder: str, *, until: float) -> None:
+        self._connection.execute("UPDATE message SET due = ? WHERE lease = ?", (until, holder))
 
-    def disbelieve(self, now: float) -> int:
-        """After the clock was put back: no message waits longer than it was to wait.
+    def any_written_later(self, key: str, now: float) -> bool:
+        """Whether a wait or lease began after `now`, written by a clock that was ahead."""
+        with _translated():
+            return self._value(_ANY_WRITTEN_LATER, {"key": key, "now": now}) is not None
 
-        Returns of how many messages that was so.
-        """
-        return self._connection.execute(
-            _DISBELIEVE, {"now": now, "slack": CLOCK_SLACK_SECONDS}
-        ).rowcount
+    def begin_again(self, key: str, now: float) -> int:
+        """Have each wait and lease that began after `now` begin now; how many there were."""
+        return self._connection.execute(_BEGIN_AGAIN, {"key": key, "now": now}).rowcount
 
     def counts(self, now: float) -> dict[str, Counts]:
         with _translated():
@@ -246,18 +236,9 @@ class Store:
     def remove(self, row: int) -> bool:
         return self._connection.execute("DELETE FROM message WHERE id = ?", (row,)).rowcount == 1
 
-    def _value(self, statement: str) -> object:
-        row = self._connection.execute(statement).fetchone()
+    def _value(self, statement: str, values: dict[str, str | float] | None = None) -> object:
+        row = self._connection.execute(statement, values or {}).fetchone()
         return row[0] if row else None
-
-
-def _identity_of(path: Path) -> tuple[int, int] | None:
-    """Device and inode; None when there is no such file."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _row(message: Outgoing, now: float) -> tuple[str, str, str, bytes, float, float]:

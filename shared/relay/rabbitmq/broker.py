@@ -43,6 +43,7 @@ _NOT_FOUND = 404
 #: takes nothing in (seconds).
 _READY_SECONDS = 1.0
 _BLOCKED_SECONDS = 10.0
+_NOT_FOUND = 404  # AMQP's reply code
 #: Ingest holds requests while its broker is away, so the publisher's connection is tried often.
 _LONGEST_PUBLISHER_WAIT = 1.0
 
@@ -69,8 +70,7 @@ class RabbitMQBroker:
     def missing(self) -> list[str]:
         names = [queue.name for queue in queues(self._topology)]
         with self._blocking_connection() as connection:
-            gone = [name for name in names if _depth_if_there(connection, name) is None]
-        return [] if len(gone) == len(names) else gone
+            return [name for name in names if _depth_if_there(connection, name) is None]
 
     def publish(self, messages: Sequence[Outgoing], *, timeout: float = 10) -> None:
         if messages:

@@ -52,7 +52,13 @@ class RabbitMQConsumer:
         # Taken for each message by itself: a condition passes it on in Python, at thrice the cost.
         self._guard = threading.RLock()
         self._acknowledged = threading.Condition(self._guard)
-        self._link = Link(nodes, topology, self._on_open, watched_queue=work_queue(stage))
+        self._link = Link(
+            nodes,
+            topology,
+            self._on_open,
+            watched_queue=work_queue(stage),
+            consuming=lambda: self.connected and not self._paused,
+        )
 
     @property
     def connected(self) -> bool:

@@ -21,8 +21,9 @@ from pika.exceptions import ChannelClosedByClient, ConnectionWrongStateError
 
 from shared.relay.rabbitmq.nodes import Nodes
 from shared.relay.rabbitmq.session import Session
-from shared.relay.rabbitmq.topology import declare_on
+from shared.relay.rabbitmq.topology import declare_on, look_for
 from shared.relay.rabbitmq.watchdog import CONFIRM_WITHIN, Watchdog
+from shared.relay.rabbitmq.wire import reason_of
 from shared.relay.topology import READING_STAGES, Topology, work_queue
 
 log = structlog.get_logger()
@@ -33,6 +34,9 @@ Work = Callable[[Session | None], None]
 _FIRST_WAIT = 0.2
 _LONGEST_WAIT = 5.0
 _CLOSE_SECONDS = 5.0
+#: From the attempt to the open channel, with the queues declared (seconds). A node that cannot
+#: reach the others of its cluster shakes hands and then declares nothing.
+_OPEN_SECONDS = 20.0
 #: Unroutable messages have the topology declared again, but not more often than this (seconds).
 _REDECLARE_EVERY = 2.0
 
@@ -43,7 +47,7 @@ class Link:
     Each attempt goes to the next of `nodes`. `on_open` gets each new session on the I/O thread.
     Waits between rounds of attempts grow from a fifth of a second to `longest_wait`, with jitter,
     so that a fleet does not come back in one instant. A node that stalls is left (`Watchdog`, which
-    asks about `watched_queue`).
+    asks about `watched_queue`, in which our consumer should be known while `consuming()`).
     """
 
     def __init__(
@@ -53,13 +57,20 @@ class Link:
         on_open: Callable[[Session], None] = lambda _session: None,
         *,
         watched_queue: str = work_queue(READING_STAGES[0]),
+        consuming: Callable[[], bool] = lambda: False,
         longest_wait: float = _LONGEST_WAIT,
     ) -> None:
         self._nodes = nodes
-        self._name = nodes.connection
+        self._log = log.bind(connection=nodes.connection)
         self._topology = topology
         self._on_open = on_open
-        self._watched_queue = watched_queue
+        self._watchdog = partial(
+            Watchdog,
+            queue=watched_queue,
+            later=self.call_later,
+            on_stalled=self._on_stalled,
+            consuming=consuming,
+        )
         self._longest_wait = longest_wait
         self._guard = threading.RLock()  # a condition is slower, and each crossing takes it
         self._changed = threading.Condition(self._guard)
@@ -73,7 +84,7 @@ class Link:
         self._stalled_at: float | None = None
         self._declared_at = 0.0
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+        self._thread = threading.Thread(target=self._run, name=nodes.connection, daemon=True)
         self._thread.start()
 
     @property
@@ -138,7 +149,7 @@ class Link:
             try:
                 self._live_once()
             except Exception:
-                log.exception("connection_failed", connection=self._name)
+                log.exception("connection_failed", connection=self._nodes.connection)
             finally:
                 self._lose()
             if self._nodes.round_over:
@@ -152,14 +163,17 @@ class Link:
     def _live_once(self) -> None:
         """One connection, from the attempt to its end."""
         loop = IOLoop()
+        node = self._nodes.next()
+        self._log = self._log.bind(node=f"{node.host}:{node.port}")
         try:
             connection = SelectConnection(
-                self._nodes.next(),
+                node,
                 on_open_callback=self._on_connected,
                 on_open_error_callback=self._on_ended,
                 on_close_callback=self._on_ended,
                 custom_ioloop=loop,
             )
+            loop.call_later(_OPEN_SECONDS, self._leave_unless_open)
             connection.add_on_connection_blocked_callback(self._on_blocked)
             connection.add_on_connection_unblocked_callback(self._on_unblocked)
             with self._changed:
@@ -193,21 +207,42 @@ class Link:
             self._pending.popleft()(self._session)
 
     def _on_connected(self, connection: SelectConnection) -> None:
-        self._declare(connection, then=self._open_channel)
+        """Declare the topology if any of it is missing, and open the channel."""
+
+        def on_found(missing: Exception | None) -> None:
+            if missing is None:
+                self._open_channel(connection)
+            else:
+                self._log.info("topology_incomplete", missing=str(missing))
+                self._declare(connection, then=self._open_channel)
+
+        self._on_channel_of_its_own(connection, look_for, on_found)
 
     def _declare(self, connection: Any, then: Callable[[Any], None]) -> None:
-        """On a channel of its own, which the broker closes if it has something against it."""
         self._declared_at = time.monotonic()
 
+        def on_declared(refused: Exception | None) -> None:
+            if refused is not None:
+                self._log.warning("declare_refused", error=str(refused))
+            then(connection)
+
+        self._on_channel_of_its_own(connection, declare_on, on_declared)
+
+    def _on_channel_of_its_own(
+        self,
+        connection: Any,
+        work: Callable[[Channel, Topology], None],
+        then: Callable[[Exception | None], None],
+    ) -> None:
+        """The broker closes the channel if it has something against `work`; `then` is told what."""
+
         def on_open(channel: Channel) -> None:
-            declare_on(channel, self._topology)
+            work(channel, self._topology)
             channel.basic_qos(prefetch_count=1, callback=lambda _frame: channel.close())
 
         def on_close(_channel: Channel, reason: Exception) -> None:
-            if not isinstance(reason, ChannelClosedByClient):
-                log.warning("declare_refused", connection=self._name, error=str(reason))
             if connection.is_open:
-                then(connection)
+                then(None if isinstance(reason, ChannelClosedByClient) else reason)
 
         connection.channel(on_open_callback=on_open).add_on_close_callback(on_close)
 
@@ -218,50 +253,55 @@ class Link:
         channel.add_on_close_callback(self._on_channel_closed)
         channel.add_on_cancel_callback(self._on_cancelled)
         soon = partial(self.call_later, 0)
-        session = Session(channel, on_unroutable=self._redeclare, soon=soon)
+        session = Session(channel, on_unroutable=self._on_unroutable, soon=soon)
         self._on_open(session)
-        Watchdog(session, self._watched_queue, later=self.call_later, on_stalled=self._on_stalled)
+        self._watchdog(session)
         with self._changed:
             self._session = session
             self._tried = True
             self._failures = 0
             self._changed.notify_all()
-        log.info("connected", connection=self._name)
+        self._log.info("connected")
 
-    def _redeclare(self) -> None:
+    def _on_unroutable(self, exchange: str, key: str) -> None:
         """Somebody took a queue away: put it back, so that the next attempt gets through."""
         if time.monotonic() - self._declared_at > _REDECLARE_EVERY and self._connection:
+            self._log.warning("queue_missing", exchange=exchange, key=key)
             self._declare(self._connection, then=lambda _connection: None)
+
+    def _leave_unless_open(self) -> None:
+        if self._session is None:
+            self._on_stalled("not_open")
 
     def _on_stalled(self, why: str) -> None:
         """Leave the node. Its part of a farewell would not come, so none is begun."""
-        log.warning("node_stalled", connection=self._name, why=why)
+        self._log.warning("node_stalled", why=why)
         self._stalled_at = time.monotonic()
         self._failures = 0
         if self._loop is not None:
             self._loop.stop()
 
     def _on_cancelled(self, _frame: object) -> None:
-        log.warning("consumer_cancelled", connection=self._name)
+        self._log.warning("consumer_cancelled")
         self.reset()
 
     def _on_channel_closed(self, _channel: Channel, reason: Exception) -> None:
         if not isinstance(reason, ChannelClosedByClient):
-            log.warning("channel_closed", connection=self._name, error=str(reason))
+            self._log.warning("channel_closed", error=str(reason))
             self.reset()
 
     def _on_ended(self, _connection: object, reason: BaseException) -> None:
         if not self._closing.is_set():
-            log.warning("disconnected", connection=self._name, error=type(reason).__name__)
+            self._log.warning("disconnected", error=type(reason).__name__, reason=reason_of(reason))
         if self._loop is not None:
             self._loop.stop()
 
     def _on_blocked(self, _connection: object, _frame: object) -> None:
-        log.warning("connection_blocked", connection=self._name)
+        self._log.warning("connection_blocked")
         if self._session is not None:
             self._session.blocked = True
 
     def _on_unblocked(self, _connection: object, _frame: object) -> None:
-        log.info("connection_unblocked", connection=self._name)
+        self._log.info("connection_unblocked")
         if self._session is not None:
             self._session.unblock()

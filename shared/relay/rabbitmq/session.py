@@ -43,7 +43,7 @@ class Session:
         self,
         channel: Channel,
         *,
-        on_unroutable: Callable[[], None],
+        on_unroutable: Callable[[str, str], None],
         soon: Soon,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -150,4 +150,4 @@ class Session:
                 method.routing_key,
             ):
                 batch.error = PublishRefused(f"unroutable: {method.exchange} {method.routing_key}")
-        self._on_unroutable()
+        self._on_unroutable(method.exchange, method.routing_key)

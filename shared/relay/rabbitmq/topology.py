@@ -76,6 +76,18 @@ def declare_on(channel: Any, topology: Topology) -> None:
         channel.queue_bind(queue.name, queue.exchange, routing_key=queue.routing_key)
 
 
+def look_for(channel: Any, topology: Topology) -> None:
+    """Ask for all of it and create nothing; the broker closes the channel if something is missing.
+
+    A node answers this by itself. To declare, even what is there, it needs the others of its
+    cluster, and waits a minute for one that is frozen.
+    """
+    for name, kind in exchanges(topology):
+        channel.exchange_declare(name, exchange_type=kind, passive=True)
+    for queue in queues(topology):
+        channel.queue_declare(queue.name, passive=True)
+
+
 def _work(stage: str) -> Queue:
     arguments: Arguments = {
         **_QUORUM,

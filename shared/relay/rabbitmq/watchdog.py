@@ -1,11 +1,14 @@
 """Notices a broker node that keeps its connection and does nothing.
 
-A frozen machine, or one on the wrong side of a partition, answers no publish and closes nothing.
+A frozen machine, or one on the wrong side of a partition, confirms no publish and closes nothing.
 Heartbeats notice the first within 48 s (measured, with 20 s between them) and the second never.
+Cut off from the leader of a quorum queue, RabbitMQ 3.10 answers that the queue is empty and nobody
+reads it, which a consumer knows to be wrong.
 """
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from shared.relay.rabbitmq.session import Session
 
@@ -15,6 +18,8 @@ _TICK = 1.0
 _ASK_EVERY = 4.0
 #: How long a node may leave that question unanswered, in seconds.
 _ANSWER_WITHIN = 8.0
+#: How long a node may know nothing of our consumer: an election of a leader takes less, in seconds.
+_KNOWN_WITHIN = 6.0
 #: How long a node may confirm nothing of what it was sent, in seconds.
 CONFIRM_WITHIN = 10.0
 
@@ -23,6 +28,7 @@ class Watchdog:
     """Asks and looks on the I/O thread for as long as `session` lives.
 
     `later(seconds, work)` has `work` called on that thread. `on_stalled(why)` is called once.
+    `consuming()` says whether `queue` should have at least our own consumer now.
     """
 
     def __init__(
@@ -32,13 +38,16 @@ class Watchdog:
         *,
         later: Callable[[float, Callable[[], None]], None],
         on_stalled: Callable[[str], None],
+        consuming: Callable[[], bool] = lambda: False,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._session = session
         self._queue = queue
         self._later = later
         self._on_stalled = on_stalled
+        self._consuming = consuming
         self._monotonic = monotonic
+        self._unknown_since: float | None = None
         self._asked_at: float | None = None
         self._answered_at = monotonic()
         later(_TICK, self._tick)
@@ -62,8 +71,10 @@ class Watchdog:
             return ""
         if self._session.unconfirmed_seconds > CONFIRM_WITHIN:
             return "unconfirmed"
-        if self._asked_at is not None and self._monotonic() - self._asked_at > _ANSWER_WITHIN:
+        if self._asked_at is not None and self._for(self._asked_at) > _ANSWER_WITHIN:
             return "silent"
+        if self._unknown_since is not None and self._for(self._unknown_since) > _KNOWN_WITHIN:
+            return "not_consuming"
         return ""
 
     def _ask_if_due(self) -> None:
@@ -72,6 +83,13 @@ class Watchdog:
             self._asked_at = now
             self._session.channel.queue_declare(self._queue, passive=True, callback=self._answered)
 
-    def _answered(self, _frame: object) -> None:
+    def _answered(self, frame: Any) -> None:
         self._asked_at = None
         self._answered_at = self._monotonic()
+        if frame.method.consumer_count or not self._consuming():
+            self._unknown_since = None
+        elif self._unknown_since is None:
+            self._unknown_since = self._answered_at
+
+    def _for(self, since: float) -> float:
+        return self._monotonic() - since

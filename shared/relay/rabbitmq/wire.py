@@ -7,12 +7,34 @@ from contextlib import contextmanager
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pika
-from pika.adapters.utils.connection_workflow import AMQPConnectorException
+from pika.adapters.utils.connection_workflow import (
+    AMQPConnectionWorkflowFailed,
+    AMQPConnectorException,
+    AMQPConnectorPhaseErrorBase,
+)
 from pika.connection import Parameters
-from pika.exceptions import AMQPError, ChannelClosedByBroker, NackError, UnroutableError
+from pika.exceptions import (
+    AMQPConnectionError,
+    AMQPError,
+    ChannelClosedByBroker,
+    ConnectionClosedByBroker,
+    ConnectionOpenAborted,
+    IncompatibleProtocolError,
+    NackError,
+    ProbableAccessDeniedError,
+    ProbableAuthenticationError,
+    UnroutableError,
+)
 
 from shared.base.ids import new_id
-from shared.relay.broker import BrokerUnavailable, Envelope, Outgoing, PublishRefused, UnknownBroker
+from shared.relay.broker import (
+    BrokerUnavailable,
+    Envelope,
+    NotDeclared,
+    Outgoing,
+    PublishRefused,
+    UnknownBroker,
+)
 from shared.relay.headers import dead_letter_from, from_headers, to_headers
 from shared.relay.topology import EXCHANGE, delay_name
 
@@ -21,6 +43,7 @@ _HEARTBEAT = 20
 _CONNECT_SECONDS = 5
 #: For TCP, TLS and AMQP up to the open connection: a node that takes TCP and says nothing is left.
 _HANDSHAKE_SECONDS = 8
+_NOT_FOUND = 404
 _TLS_FILES = ("cafile", "certfile", "keyfile")
 
 # We log every lost connection ourselves, once; pika tells each at every level it passes.
@@ -83,11 +106,43 @@ def translated() -> Iterator[None]:
     except (UnroutableError, NackError) as error:
         raise PublishRefused(type(error).__name__) from error
     except ChannelClosedByBroker as error:
-        raise BrokerUnavailable(f"{error.reply_code} {error.reply_text}") from error
-    except AMQPConnectorException as error:
-        raise BrokerUnavailable("no answer to the handshake") from error
-    except (AMQPError, OSError) as error:
-        raise BrokerUnavailable(type(error).__name__) from error
+        kind = NotDeclared if error.reply_code == _NOT_FOUND else BrokerUnavailable
+        raise kind(reason_of(error)) from error
+    except (AMQPError, AMQPConnectorException, OSError) as error:
+        raise BrokerUnavailable(reason_of(error)) from error
+
+
+def reason_of(error: BaseException) -> str:
+    """Why a connection ended, or could not be made, for people to read."""
+    cause = _innermost(error)
+    match cause:
+        case ChannelClosedByBroker() | ConnectionClosedByBroker():
+            return f"{cause.reply_code} {cause.reply_text}"
+        case ProbableAuthenticationError():
+            return "the login was refused"
+        case ProbableAccessDeniedError():
+            return "no such virtual host, or no access to it"
+        case IncompatibleProtocolError():
+            return "the peer does not speak AMQP, or hung up during the handshake"
+        case ConnectionOpenAborted() | AMQPConnectorException():
+            return "no answer to the handshake"
+        case OSError(strerror=str() as text):
+            return text
+        case _:
+            return type(cause).__name__
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """What happened, out of pika's wrapping."""
+    match error:
+        case AMQPConnectionWorkflowFailed(exceptions=(*_, inner)):
+            return _innermost(inner)
+        case AMQPConnectorPhaseErrorBase(exception=inner):
+            return _innermost(inner)
+        case AMQPConnectionError(args=(BaseException() as inner, *_)):
+            return _innermost(inner)
+        case _:
+            return error
 
 
 def _without_tls_files(url: str) -> tuple[str, dict[str, str]]:

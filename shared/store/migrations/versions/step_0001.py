@@ -16,6 +16,8 @@ def upgrade() -> None:
     create_contact_preference()
     create_notice()
     create_operator_action()
+    create_stage_process()
+    create_unknown_source()
 
 
 def create_register() -> None:
@@ -29,6 +31,8 @@ def create_register() -> None:
         sa.Column("calls_in_flight", sa.Integer(), nullable=False),
         sa.Column("activated_by", sa.String(100), nullable=False),
         sa.Column("activated_at", INSTANT, nullable=False),
+        sa.Column("paused_by", sa.String(100)),
+        sa.Column("paused_at", INSTANT),
         sa.PrimaryKeyConstraint("hsa_key", "environment", name="pk_source_system"),
     )
     op.create_table(
@@ -47,6 +51,7 @@ def create_register() -> None:
         "source_slot",
         sa.Column("hsa_key", sa.String(64), nullable=False),
         sa.Column("next_slot", INSTANT, nullable=False),
+        sa.Column("reserved_at", INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("hsa_key", name="pk_source_turn"),
     )
 
@@ -88,17 +93,22 @@ def create_booking_watermark() -> None:
         "booking_watermark",
         sa.Column("booking", sa.String(64), nullable=False),
         sa.Column("patient_bookings", sa.String(64), nullable=False),
+        sa.Column("same_id", sa.String(64), nullable=False),
         sa.Column("fetched_at", INSTANT, nullable=False),
         sa.Column("gone", sa.Boolean(), nullable=False),
         sa.Column("awaiting", sa.String(8)),
         sa.Column("awaiting_since", INSTANT),
         sa.Column("received_at", INSTANT, nullable=False),
+        sa.Column("notification_id", sa.String(40), nullable=False),
+        sa.Column("first_seen_at", INSTANT),
+        sa.Column("held", sa.JSON(none_as_null=True)),
         sa.Column("successor", sa.String(64)),
         sa.PrimaryKeyConstraint("booking", name="pk_booking_watermark"),
     )
     op.create_index(
         "ix_booking_watermark_patient_bookings", "booking_watermark", ["patient_bookings"]
     )
+    op.create_index("ix_booking_watermark_same_id", "booking_watermark", ["same_id"])
     op.create_index("ix_booking_watermark_fetched_at", "booking_watermark", ["fetched_at"])
 
 
@@ -119,7 +129,9 @@ def create_notice() -> None:
         sa.Column("id", sa.String(40), nullable=False),
         sa.Column("message_id", sa.String(40), nullable=False),
         sa.Column("channel", sa.String(5), nullable=False),
+        sa.Column("recipient", sa.String(64), nullable=False),
         sa.Column("status", sa.String(10), nullable=False),
+        sa.Column("claim_id", sa.String(40)),
         sa.Column("provider_id", sa.String(100)),
         sa.Column("detail", sa.String(200), nullable=False),
         sa.Column("created_at", INSTANT, nullable=False),
@@ -127,6 +139,8 @@ def create_notice() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_notice"),
         sa.UniqueConstraint("message_id", "channel", name="uq_notice_message_id_channel"),
     )
+    op.create_index("ix_notice_claim_id", "notice", ["claim_id"])
+    op.create_index("ix_notice_recipient_channel", "notice", ["recipient", "channel"])
     op.create_index("ix_notice_provider_id", "notice", ["provider_id"])
     op.create_index("ix_notice_status", "notice", ["status"])
 
@@ -145,3 +159,31 @@ def create_operator_action() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_operator_action"),
     )
     op.create_index("ix_operator_action_at", "operator_action", ["at"])
+
+
+def create_stage_process() -> None:
+    op.create_table(
+        "stage_process",
+        sa.Column("id", sa.String(40), nullable=False),
+        sa.Column("stage", sa.String(10), nullable=False),
+        sa.Column("host", sa.String(255), nullable=False),
+        sa.Column("pid", sa.Integer(), nullable=False),
+        sa.Column("version", sa.String(20), nullable=False),
+        sa.Column("environment", sa.String(4), nullable=False),
+        sa.Column("started_at", INSTANT, nullable=False),
+        sa.Column("beat_at", INSTANT, nullable=False),
+        sa.Column("report", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_stage_process"),
+    )
+
+
+def create_unknown_source() -> None:
+    op.create_table(
+        "unknown_source",
+        sa.Column("hsa_key", sa.String(64), nullable=False),
+        sa.Column("environment", sa.String(4), nullable=False),
+        sa.Column("engagements", sa.Integer(), nullable=False),
+        sa.Column("first_seen", INSTANT, nullable=False),
+        sa.Column("last_seen", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("hsa_key", "environment", name="pk_unknown_source"),
+    )

@@ -1,7 +1,7 @@
 """The mail server: how it is reached, and connections to it that outlive a mail.
 
 A connection may be kept because nothing of a mail is sent before MAIL is answered: one that died
-meanwhile is found out there, and another is opened. With HTTP that cannot be told apart.
+meanwhile is found out there, and another is opened. HTTP has no such answer before the request.
 """
 
 import smtplib
@@ -26,7 +26,7 @@ _KEPT_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
-class MailServer:
+class SmtpServer:
     """Where mail is handed in. `tls`: used from the start for smtps, else by STARTTLS."""
 
     url: str  # smtp://host:port or smtps://host:port
@@ -36,7 +36,7 @@ class MailServer:
     connect_seconds: float = 5
 
     def open(self, greeting_name: str, deadline: Deadline) -> SmtpClient:
-        """A connection, encrypted and logged in as told. Raises smtplib's and OS errors."""
+        """A connection, encrypted and logged in as set. Raises smtplib's and OS errors."""
         parts = urlsplit(self.url)
         host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
         connection = connect(host, port, deadline, at_most=self.connect_seconds)
@@ -61,12 +61,12 @@ class MailServer:
             client.login(self.username, self.password)
 
 
-class MailConnections:
+class SmtpConnections:
     """Open connections that no mail is on. Thread-safe."""
 
     def __init__(
         self,
-        server: MailServer,
+        server: SmtpServer,
         greeting_name: str,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:

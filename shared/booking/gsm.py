@@ -4,8 +4,10 @@ One character outside it, and the whole text is sent in another alphabet, 70 cha
 instead of 160 (docs/domain.md, "The notice").
 """
 
-#: Septets in one SMS part.
-PART = 160
+#: Septets in one SMS part, and in each of several, which begin with a header.
+PART, _ONE_OF_SEVERAL = 160, 153
+#: The same for texts in the other alphabet, UCS-2, in its units.
+_WIDE_PART, _WIDE_ONE_OF_SEVERAL = 70, 67
 
 _BASIC = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
@@ -23,3 +25,14 @@ def foreign_characters(text: str) -> list[str]:
 def septets(text: str) -> int:
     """The length of `text`, whose characters are all in the alphabet."""
     return sum(2 if char in _EXTENSION else 1 for char in text)
+
+
+def parts(text: str) -> int:
+    """How many SMS parts `text` takes, at least 1."""
+    if foreign_characters(text):
+        return _parts(len(text.encode("utf-16-be")) // 2, _WIDE_PART, _WIDE_ONE_OF_SEVERAL)
+    return _parts(septets(text), PART, _ONE_OF_SEVERAL)
+
+
+def _parts(length: int, one_part: int, one_of_several: int) -> int:
+    return 1 if length <= one_part else -(-length // one_of_several)

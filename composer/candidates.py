@@ -1,0 +1,275 @@
+"""Who takes part in the search for replacements: what of the history was removed, and what is new.
+
+What is awaited takes part as long as it may still be decided: a source that never answers about one
+booking holds nothing else back for ever (`Limits.longest_wait`).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from composer.history import History, is_ahead, near
+from composer.replacement import New, Removed, Replacements, same_kind
+from shared.booking.identity import BookingKey, same_hsa_id
+from shared.booking.inbox import (
+    Announcement,
+    Awaiting,
+    MessageKind,
+    Watermark,
+    same_id_key,
+)
+from shared.booking.messages import BookingDetails, FetchedBooking
+
+#: Longer than a source is usually down, so that an outage makes no two messages of a rebooking.
+_WINDOWS_OF_WAITING = 10
+#: What of a booking's details is compared.
+_COMPARED = {
+    *("starts", "time_type_id", "time_type_name", "care_type_id", "care_type_name"),
+    *("performer", "performer_name", "unit", "is_call_letter"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`window`: how long after a removal the booking that takes its place may come. `patience`: how
+    long a source may take to show what it has announced to the index."""
+
+    window: timedelta
+    patience: timedelta
+
+    @property
+    def longest_wait(self) -> timedelta:
+        """How long a booking is held back by one about which the source does not answer."""
+        return _WINDOWS_OF_WAITING * self.window + self.patience
+
+
+def still_matters(announcement: Announcement, now: datetime) -> bool:
+    """A visit that lies ahead, or an open call. A time that has passed can change no more."""
+    return not announcement.starts or is_ahead(announcement.starts, now)
+
+
+def compared(booking: BookingKey, details: BookingDetails) -> BookingDetails:
+    """What of `details` is kept while `booking` is held back."""
+    return BookingDetails(
+        **{**details.model_dump(include=_COMPARED), "unit": booking.logical_address}
+    )
+
+
+def first_seen_at(fetched: FetchedBooking, before: Watermark | None) -> datetime:
+    """When ingest first took a creation of the booking, in its present life."""
+    received_at = fetched.received_at
+    if before is None or before.first_seen_at is None:
+        return received_at
+    came_back = before.gone and before.awaiting is not Awaiting.CREATION
+    if came_back and received_at >= before.received_at:
+        return received_at
+    return min(before.first_seen_at, received_at)
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Of one patient's bookings, for the judgement of `fetched`."""
+
+    fetched: FetchedBooking
+    history: History
+    now: datetime
+    limits: Limits
+
+    def replacements(self) -> Replacements:
+        removed = {each.booking: each for each in (*self._removed_members(), *self._removed())}
+        new = {each.booking: each for each in (*self._new_members(), *self._new())}
+        return Replacements(
+            tuple(removed.values()), tuple(new.values()), self.now, self.limits.window
+        )
+
+    def own_removal(self) -> Removed | None:
+        """The judged booking, if it was removed and its patient believes in it."""
+        standing = self.history.standing(self.fetched.booking.digest)
+        if not self.fetched.deleted or standing is None:
+            return None
+        before = self.history.watermark(standing.booking)
+        awaited = before if before and before.awaiting is Awaiting.REMOVAL else None
+        since = awaited.awaiting_since if awaited else None
+        return Removed(
+            booking=standing.booking,
+            same_id=same_id_key(standing.key),
+            announcement=standing,
+            removed_at=awaited.received_at if awaited else self.fetched.received_at,
+            request=awaited.notification_id if awaited else self.fetched.notification_id,
+            first_seen_at=before.first_seen_at if before else None,
+            is_gone=self.fetched.details is None,
+            due=(since or self.now) + self.limits.window,
+        )
+
+    def unasked_with_same_id(self) -> tuple[Announcement, Watermark] | None:
+        """Another booking with this one's id, in which the patient believes, and of whose removal
+        nothing is known since."""
+        own = self.fetched.booking
+        for watermark in self.history.watermarks:
+            is_other = watermark.same_id == same_id_key(own)
+            if not is_other or watermark.booking == own.digest or watermark.awaiting:
+                continue
+            standing = self.history.standing(watermark.booking)
+            is_asked = watermark.received_at >= self.fetched.received_at
+            if standing and not is_asked and still_matters(standing, self.now):
+                return standing, watermark
+        return None
+
+    def booking_after(self, call: Removed) -> str | None:
+        """Digest of a visit that may have come of the open `call`: it was booked about when the
+        call went."""
+        for watermark in self.history.watermarks:
+            seen = watermark.first_seen_at
+            is_near = seen is not None and near(seen, call.removed_at, self.limits.window)
+            if is_near and watermark.booking != call.booking and self._may_come_of(call, watermark):
+                return watermark.booking
+        return None
+
+    def _may_come_of(self, call: Removed, watermark: Watermark) -> bool:
+        standing = self.history.standing(watermark.booking)
+        details = standing.state if standing else watermark.held
+        unit = standing.key.logical_address if standing else watermark.held and watermark.held.unit
+        if details is None or not details.starts or not unit:
+            return False
+        is_other_unit = not same_hsa_id(unit, call.announcement.key.logical_address)
+        return not is_other_unit and same_kind(call.announcement.state, details) is not False
+
+    # --- removed ---
+
+    def _removed(self) -> Iterator[Removed]:
+        own = self.own_removal()
+        for watermark in self.history.watermarks:
+            if own and watermark.booking == own.booking:
+                continue
+            if watermark.awaiting is Awaiting.REMOVAL:
+                yield from self._awaited_removal(watermark)
+            elif watermark.gone and watermark.awaiting is None and watermark.successor is None:
+                yield from self._cancelled(watermark)
+        if own:
+            yield own
+
+    def _awaited_removal(self, watermark: Watermark) -> Iterator[Removed]:
+        standing = self.history.standing(watermark.booking)
+        if standing is None or not still_matters(standing, self.now):
+            return
+        if watermark.gone or self._may_still_come(watermark.awaiting_since):
+            since = watermark.awaiting_since or self.now
+            yield _removed(watermark, standing, since + self.limits.window)
+
+    def _cancelled(self, watermark: Watermark) -> Iterator[Removed]:
+        """Cancelled just now: it can be paired no more, but others may have had this choice."""
+        latest = self.history.latest(watermark.booking)
+        if latest is None or latest.kind is not MessageKind.CANCELLATION:
+            return
+        if near(latest.received_at, watermark.received_at, self.limits.window):
+            yield _removed(watermark, latest, self.now, is_cancelled=True)
+
+    def _removed_members(self) -> Iterator[Removed]:
+        """Removed in the same request, and not judged yet."""
+        for member in self.fetched.same_request:
+            standing = self.history.standing(member.booking.digest)
+            if not member.deleted or standing is None or not self._waits_for(member.booking):
+                continue
+            if still_matters(standing, self.now):
+                before = self.history.watermark(standing.booking)
+                yield Removed(
+                    booking=standing.booking,
+                    same_id=same_id_key(standing.key),
+                    announcement=standing,
+                    removed_at=self.fetched.received_at,
+                    request=self.fetched.notification_id,
+                    first_seen_at=before.first_seen_at if before else None,
+                    is_gone=False,
+                    due=self.now + self.limits.window,
+                )
+
+    # --- new ---
+
+    def _new(self) -> Iterator[New]:
+        own = self.fetched.booking.digest
+        for watermark in self.history.watermarks:
+            is_other = watermark.awaiting is Awaiting.CREATION and watermark.booking != own
+            is_known = watermark.held is not None
+            if is_other and (is_known or self._may_still_come(watermark.awaiting_since)):
+                yield _held(watermark)
+        yield from map(self._announced, self.history.announced_as_new())
+        if self.fetched.details and self.history.standing(own) is None:
+            yield self._own_creation(self.fetched.details)
+
+    def _own_creation(self, details: BookingDetails) -> New:
+        booking = self.fetched.booking
+        return New(
+            booking=booking.digest,
+            same_id=same_id_key(booking),
+            unit=booking.logical_address,
+            details=details,
+            first_seen_at=first_seen_at(self.fetched, self.history.watermark(booking.digest)),
+            request=self.fetched.notification_id,
+        )
+
+    def _announced(self, announcement: Announcement) -> New:
+        watermark = self.history.watermark(announcement.booking)
+        seen = watermark.first_seen_at if watermark else None
+        return New(
+            booking=announcement.booking,
+            same_id=same_id_key(announcement.key),
+            unit=announcement.key.logical_address,
+            details=announcement.state,
+            first_seen_at=seen or announcement.received_at,
+            request=announcement.notification_id,
+            announcement=announcement,
+        )
+
+    def _new_members(self) -> Iterator[New]:
+        """Created in the same request, and not judged yet."""
+        for member in self.fetched.same_request:
+            booking = member.booking
+            if not member.deleted and self._waits_for(booking):
+                yield New(
+                    booking=booking.digest,
+                    same_id=same_id_key(booking),
+                    unit=booking.logical_address,
+                    details=None,
+                    first_seen_at=self.fetched.received_at,
+                    request=self.fetched.notification_id,
+                )
+
+    # --- how long they matter ---
+
+    def _waits_for(self, member: BookingKey) -> bool:
+        judged = self.history.watermark(member.digest)
+        if judged and judged.received_at >= self.fetched.received_at:
+            return False
+        own = self.history.watermark(self.fetched.booking.digest)
+        return self._may_still_come(own.awaiting_since if own else None)
+
+    def _may_still_come(self, awaited_since: datetime | None) -> bool:
+        return awaited_since is None or self.now <= awaited_since + self.limits.longest_wait
+
+
+def _removed(
+    watermark: Watermark, announcement: Announcement, due: datetime, *, is_cancelled: bool = False
+) -> Removed:
+    return Removed(
+        booking=watermark.booking,
+        same_id=watermark.same_id,
+        announcement=announcement,
+        removed_at=watermark.received_at,
+        request=watermark.notification_id,
+        first_seen_at=watermark.first_seen_at,
+        is_gone=watermark.gone,
+        due=due,
+        is_cancelled=is_cancelled,
+    )
+
+
+def _held(watermark: Watermark) -> New:
+    details = watermark.held
+    return New(
+        booking=watermark.booking,
+        same_id=watermark.same_id,
+        unit=details.unit if details else "",
+        details=details,
+        first_seen_at=watermark.first_seen_at or watermark.received_at,
+        request=watermark.notification_id,
+    )

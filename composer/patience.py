@@ -1,0 +1,41 @@
+"""How long an answer that contradicts the notification is doubted, and when the source is asked
+again: booking systems tell the index of a change before their own store shows it.
+"""
+
+from datetime import datetime, timedelta
+
+from shared.booking.inbox import Watermark
+from shared.booking.messages import FetchedBooking
+
+#: The first look after this part of the patience, then each after three times as long as the one
+#: before: with 120 s at 5, 15, 45 and 120 s.
+_FIRST_LOOK = 24
+_GROWTH = 3
+
+
+def is_doubtful(fetched: FetchedBooking, before: Watermark | None, patience: timedelta) -> bool:
+    """Whether the source may not show yet what it has announced.
+
+    Where another notification of the booking came later, the looking again is left to that; and
+    where only attributes of its key were corrected there is nothing to show.
+    """
+    is_overtaken = before is not None and before.received_at > fetched.received_at
+    is_early = fetched.fetched_at < fetched.received_at + patience
+    return is_early and not fetched.corrected and not is_overtaken
+
+
+def may_be_an_earlier_state(
+    fetched: FetchedBooking, before: Watermark | None, patience: timedelta
+) -> bool:
+    """Whether what the source shows may be of an earlier notification than this one, which came
+    shortly before it: then this one's own change is still to come."""
+    if before is None or fetched.deleted or not is_doubtful(fetched, before, patience):
+        return False
+    return timedelta(0) < fetched.received_at - before.received_at < patience
+
+
+def next_look(fetched: FetchedBooking, patience: timedelta) -> datetime:
+    """When to ask after `fetched`; the last look is at the end of the patience."""
+    age = fetched.fetched_at - fetched.received_at
+    later = fetched.fetched_at + max(patience / _FIRST_LOOK, age * (_GROWTH - 1))
+    return min(later, fetched.received_at + patience)

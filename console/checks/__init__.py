@@ -1,0 +1,31 @@
+"""What `budkavle check` looks at before a deploy. Each module answers with `Check`s."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    OK = "ok"
+    WARNING = "warning"  # it works today
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at. `detail` holds no secret."""
+
+    what: str
+    verdict: Verdict
+    detail: str = ""
+
+
+def ok(what: str, detail: str = "") -> Check:
+    return Check(what, Verdict.OK, detail)
+
+
+def warning(what: str, detail: str) -> Check:
+    return Check(what, Verdict.WARNING, detail)
+
+
+def wrong(what: str, detail: str) -> Check:
+    return Check(what, Verdict.WRONG, detail)

@@ -1,0 +1,79 @@
+"""One channel of notices: who sends on it, and when it may."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from notifier.pacing import Bulkhead, CircuitBreaker, QuietHours, Slots
+from notifier.results import SendResult
+from shared.booking.messages import NoticeOrder
+from shared.relay.outcomes import Postpone
+
+#: A slot this near is used now: waiting for it would cost more than it protects.
+_NEAR = timedelta(seconds=1)
+#: Sendings of one channel at once, where nothing else is said.
+_AT_ONCE = 6
+
+
+class WaitReason(StrEnum):
+    COLLECTING = "collecting"  # for other messages to the same patient
+    QUIET_HOURS = "quiet_hours"
+    RATE_LIMIT = "rate_limit"
+    BREAKER_OPEN = "breaker_open"
+    CHANNEL_BUSY = "channel_busy"  # its provider is slow; the other channel has threads left
+    BEING_SENT = "being_sent"  # by another worker, or by one that died a moment ago
+
+
+class Sender(Protocol):
+    """A provider of one channel. Another provider is another class with this method."""
+
+    def send(self, notice_id: str, address: str, *, several: bool = False) -> SendResult:
+        """Hand over the notice, once; `several`: it is about more than one message.
+
+        Raises nothing of its library's.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingChannel:
+    """One channel: who sends, and when it may."""
+
+    sender: Sender
+    breaker: CircuitBreaker
+    quiet_hours: QuietHours | None = None
+    slots: Slots | None = None
+    bulkhead: Bulkhead = field(default_factory=lambda: Bulkhead(_AT_ONCE))
+
+    def wait(self, order: NoticeOrder, now: datetime) -> Postpone | None:
+        """Why and how long `order` waits; None when it may go."""
+        if self.quiet_hours and (morning := self.quiet_hours.end_after(now)):
+            return Postpone(morning - now, WaitReason.QUIET_HOURS)
+        if retry := self.breaker.open_until(now):
+            return Postpone(retry - now, WaitReason.BREAKER_OPEN)
+        return self._wait_for_slot(order, now)
+
+    @contextmanager
+    def place(self) -> Iterator[bool]:
+        """A place to send from, for as long as that takes; whether there is one.
+
+        While the breaker is half-open there is one place: one notice at a time finds out whether
+        the provider is back.
+        """
+        entered = self.bulkhead.enter(alone=not self.breaker.closed)
+        try:
+            yield entered
+        finally:
+            if entered:
+                self.bulkhead.leave()
+
+    def _wait_for_slot(self, order: NoticeOrder, now: datetime) -> Postpone | None:
+        if self.slots is None:
+            return None
+        slot = self.slots.slot(order.slot, now)
+        if slot - now <= _NEAR:
+            return None
+        holder = order.model_copy(update={"slot": slot})
+        return Postpone(slot - now, WaitReason.RATE_LIMIT, instead=holder)

@@ -1,0 +1,59 @@
+"""The engagement index of a run: the sandbox's, or one that somebody brought."""
+
+from typing import Any, Protocol
+
+import requests
+
+_TIMEOUT = 60
+
+#: HSA-id of the sandbox's index, and so what an Update is addressed to.
+OWNER = "SE0000000000-INDEX"
+
+
+class RunningIndex(Protocol):
+    """An index that notifies our ingest.
+
+    `figures`: `requests` that were taken, how often it `sent_again`, engagements that we `refused`
+    for good, and notifications in its dead-letter queue (`index_dead`).
+    """
+
+    @property
+    def url(self) -> str:
+        """Where it takes Updates."""
+        ...
+
+    @property
+    def owner(self) -> str:
+        """Its HSA-id."""
+        ...
+
+    def pending(self) -> int:
+        """What it has yet to send: Updates and notifications."""
+        ...
+
+    def figures(self) -> dict[str, int]: ...
+
+
+class SandboxIndex:
+    """`addresses`: of the sandbox's ready line."""
+
+    def __init__(self, addresses: dict[str, str]) -> None:
+        self.url = addresses["index"]
+        self.owner = OWNER
+        self._summary_url = f"{addresses['control']}/index"
+
+    def pending(self) -> int:
+        return int(self._summary()["pending"])
+
+    def figures(self) -> dict[str, int]:
+        summary = self._summary()
+        counts = summary["counts"]
+        return {
+            "requests": counts.get("OK", 0) + counts.get("INFO", 0),
+            "sent_again": counts.get("unanswered", 0),
+            "refused": summary["gone"],
+            "index_dead": summary["dead"],
+        }
+
+    def _summary(self) -> Any:
+        return requests.get(self._summary_url, timeout=_TIMEOUT).json()

@@ -1,0 +1,342 @@
+"""Moves of whole clinics, new person numbers, slow sources, calls that end, and deactivations."""
+
+from datetime import timedelta
+
+import pytest
+
+from shared.relay.outcomes import DeadLetter
+from tests.unit.composer_world import (
+    CALL,
+    LATER,
+    OPEN_CALL,
+    OTHER_UNIT,
+    PATIENCE,
+    SOURCE,
+    VISIT,
+    WINDOW,
+    Elsewhere,
+    World,
+    but,
+    key,
+)
+
+A, B, C = (key(name) for name in "ABC")
+MOVED_A = key("A", OTHER_UNIT)
+THERE = but(VISIT, unit=OTHER_UNIT, unit_name="Ögonmottagningen Bergby")
+NEW_NUMBER = "201212121212"
+RENUMBERED_A = key("A", patient=NEW_NUMBER)
+
+
+@pytest.fixture
+def world() -> World:
+    """The patient was told of booking A a day ago."""
+    world = World()
+    world.create(A, VISIT)
+    world.pass_time(timedelta(days=1))
+    return world
+
+
+# --- the same booking id at another unit ---
+
+
+@pytest.mark.parametrize("extra", [[], [(key("old"), True)], [(key("D"), False)]])
+def test_a_clinic_that_moves_is_a_change_of_each_visit(extra: list[tuple[object, bool]]) -> None:
+    world = World()
+    for name in "ABC":
+        world.create(key(name), VISIT)
+    world.pass_time(timedelta(days=1))
+    world.source = {key(name, OTHER_UNIT).digest: THERE for name in "ABC"}
+    removals = [(key(name), True) for name in "ABC"]
+    creations = [(key(name, OTHER_UNIT), False) for name in "CAB"]
+    world.notify(*creations, *removals, *extra)  # type: ignore[arg-type]
+    world.pass_time()
+    assert world.kinds[3:] == ["changed"] * 3
+    for name in "ABC":
+        assert world.believed(key(name)) is None
+        assert world.believed(key(name, OTHER_UNIT)) == THERE
+
+
+def test_one_id_is_one_visit_whatever_else_has_changed(world: World) -> None:
+    other = but(LATER, unit=OTHER_UNIT, care_type_name="Kirurgi", performer_name="Bo Ek")
+    world.source = {MOVED_A.digest: other}
+    world.notify((A, True), (MOVED_A, False))
+    assert world.kinds[1:] == ["changed_time"]
+
+
+def test_one_id_is_stronger_than_one_kind(world: World) -> None:
+    world.source = {MOVED_A.digest: THERE, B.digest: LATER}
+    world.notify((A, True), (MOVED_A, False), (B, False))
+    world.pass_time()
+    assert sorted(world.kinds[1:]) == ["booking_confirmation", "changed"]
+    assert world.believed(MOVED_A) == THERE
+
+
+@pytest.mark.parametrize("seconds", [1, 85, 600])
+def test_moved_in_two_requests_however_far_apart(world: World, seconds: int) -> None:
+    """The creation came first: the source is asked about what the patient believes."""
+    world.create(MOVED_A, THERE)
+    world.source.pop(A.digest)
+    world.pass_time(timedelta(seconds=seconds))
+    world.remove(A)
+    world.pass_time()
+    assert world.kinds[1:] == ["changed"]
+    assert world.believed(A) is None
+
+
+def test_moved_and_the_removal_came_first(world: World) -> None:
+    world.remove(A)
+    world.create(MOVED_A, THERE)
+    world.pass_time()
+    assert world.kinds[1:] == ["changed"]
+
+
+def test_an_id_that_is_used_at_two_units_is_two_bookings(world: World) -> None:
+    world.create(MOVED_A, THERE)
+    assert world.kinds[1:] == []
+    world.pass_time(PATIENCE + timedelta(seconds=30))
+    assert world.kinds[1:] == ["booking_confirmation"]
+    world.pass_time(timedelta(days=1))
+    world.remove(A)
+    world.pass_time()
+    assert world.kinds[1:] == ["booking_confirmation", "cancellation"]
+    assert world.believed(MOVED_A) == THERE
+
+
+@pytest.mark.parametrize("in_index", [True, False])
+def test_an_address_that_answers_about_the_new_unit_says_that_it_moved(
+    world: World, *, in_index: bool
+) -> None:
+    world.source = {A.digest: Elsewhere(moved_to=OTHER_UNIT), MOVED_A.digest: THERE}
+    world.notify((A, True), *([(MOVED_A, False)] if in_index else []))
+    world.pass_time()
+    assert world.kinds[1:] == ["changed"]
+    assert world.believed(MOVED_A) == THERE
+
+
+def test_moved_to_where_it_is_not_is_gone(world: World) -> None:
+    world.source = {A.digest: Elsewhere(moved_to=OTHER_UNIT)}
+    world.hear(A, deleted=True)
+    world.pass_time(timedelta(minutes=10))
+    assert world.kinds[1:] == ["cancellation"]
+
+
+# --- a new person number ---
+
+ANSWERS = {
+    "gone": None,
+    "still there": VISIT,
+    "under the new number": Elsewhere(of_another_patient=True),
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
+@pytest.mark.parametrize(
+    "requests",
+    [
+        [[(A, True), (RENUMBERED_A, False)]],
+        [[(A, True)], [(RENUMBERED_A, False)]],
+        [[(RENUMBERED_A, False)], [(A, True)]],
+    ],
+    ids=["one request", "removed first", "created first"],
+)
+def test_a_new_person_number_cancels_nothing(
+    world: World, answer: object, requests: list[list[tuple[object, bool]]]
+) -> None:
+    world.source = {RENUMBERED_A.digest: VISIT}
+    if answer:
+        world.source[A.digest] = answer  # type: ignore[assignment]
+    for request in requests:
+        world.notify(*request)  # type: ignore[arg-type]
+        world.pass_time(timedelta(seconds=20))
+    world.pass_time(timedelta(minutes=10))
+    assert world.kinds == ["booking_confirmation", "booking_confirmation"]
+    assert world.newest.patient == NEW_NUMBER
+    assert world.mismatches == []
+
+
+def test_a_new_number_that_the_source_shows_late(world: World) -> None:
+    world.source = {RENUMBERED_A.digest: Elsewhere(of_another_patient=True)}
+    world.notify((A, True), (RENUMBERED_A, False))
+    world.pass_time(timedelta(seconds=30))
+    world.source = {RENUMBERED_A.digest: VISIT}
+    world.pass_time()
+    assert world.kinds == ["booking_confirmation", "booking_confirmation"]
+
+
+def test_a_removal_answered_for_another_person_without_a_reason_is_an_incident(
+    world: World,
+) -> None:
+    world.source = {A.digest: Elsewhere(of_another_patient=True)}
+    world.hear(A, deleted=True)
+    world.pass_time()
+    assert world.kinds == ["booking_confirmation"]
+    assert world.outcomes[-1] == "reply_mismatch"
+    assert world.mismatches == [SOURCE]
+
+
+def test_a_creation_answered_for_the_old_number_for_ever_is_an_incident(world: World) -> None:
+    world.source = {RENUMBERED_A.digest: Elsewhere(of_another_patient=True)}
+    world.notify((A, True), (RENUMBERED_A, False))
+    world.pass_time()
+    assert world.outcomes[-1] == "reply_mismatch"
+    outcome = world.hand(world.fetch(world.take((A, True), (RENUMBERED_A, False))[-1]))
+    assert not isinstance(outcome, DeadLetter)
+
+
+def test_another_patients_booking_of_long_ago_hides_no_cancellation(world: World) -> None:
+    world.create(RENUMBERED_A, VISIT)
+    world.pass_time(timedelta(days=1))
+    world.remove(A)
+    world.pass_time()
+    assert world.kinds[-1] == "cancellation"
+
+
+# --- a source that is behind the index ---
+
+
+@pytest.mark.parametrize("seconds", [1, 6, 30, 100, 119])
+def test_a_removal_that_the_source_shows_late_is_announced(world: World, seconds: int) -> None:
+    world.hear(A, deleted=True)
+    world.pass_time(timedelta(seconds=seconds))
+    assert world.kinds[1:] == []
+    world.source.pop(A.digest)
+    world.pass_time()
+    assert world.kinds[1:] == ["cancellation"]
+
+
+@pytest.mark.parametrize("seconds", [1, 6, 30, 100, 119])
+def test_a_move_that_the_source_shows_late_is_announced(world: World, seconds: int) -> None:
+    world.hear(A)
+    world.pass_time(timedelta(seconds=seconds))
+    world.source[A.digest] = LATER
+    world.pass_time()
+    assert world.kinds[1:] == ["changed_time"]
+
+
+@pytest.mark.parametrize("seconds", [1, 6, 30, 100, 119])
+def test_a_creation_that_the_source_shows_late_is_announced(seconds: int) -> None:
+    world = World()
+    world.hear(A)
+    world.pass_time(timedelta(seconds=seconds))
+    world.source[A.digest] = VISIT
+    world.pass_time()
+    assert world.kinds == ["booking_confirmation"]
+
+
+def test_it_is_asked_at_growing_intervals_and_then_believed(world: World) -> None:
+    looks: list[float] = []
+    began = world.now
+    fetch = world.fetch
+    world.fetch = lambda m: looks.append((world.now - began).total_seconds()) or fetch(m)  # type: ignore
+    world.take((A, True))
+    world.hand(fetch(world.take((A, True))[-1]))
+    world.pass_time(timedelta(hours=1))
+    assert [round(seconds) for seconds in looks] == [5, 15, 45, 120]
+    assert world.outcomes[-1] == "still_booked"
+    assert world.kinds[1:] == []
+
+
+def test_a_correction_of_key_attributes_is_believed_at_once(world: World) -> None:
+    message = world.take((A, False))[-1].model_copy(update={"corrected": True})
+    world.hand(world.fetch(message))
+    assert world.outcomes[-1] == "unchanged"
+    assert world.waiting == []
+
+
+def test_while_a_later_notification_is_looked_into_an_earlier_one_is_not(world: World) -> None:
+    world.hear(A)
+    world.pass_time(timedelta(seconds=2))
+    world.hear(A)
+    world.pass_time()
+    assert world.outcomes[1:] == ["stale", "unchanged"]
+
+
+def test_a_removal_is_not_lost_when_an_earlier_change_is_fetched_after_it(world: World) -> None:
+    change = world.take((A, False))[-1]
+    removal = world.ask_about(A, deleted=True)
+    world.source.pop(A.digest)
+    world.hand(removal)
+    world.hand(world.fetch(change))
+    world.pass_time()
+    assert world.kinds[1:] == ["cancellation"]
+
+
+# --- a call that is gone ---
+
+
+def gone_call() -> World:
+    world = World()
+    world.create(A, OPEN_CALL)
+    world.pass_time(timedelta(days=1))
+    return world
+
+
+def test_an_open_call_that_is_gone_ends() -> None:
+    world = gone_call()
+    world.remove(A)
+    world.pass_time()
+    assert world.kinds == ["open_call", "cancellation"]
+    assert world.newest.subject.startswith("Kallelsen gäller inte längre")
+    assert "vbok" not in world.newest.subject + world.newest.body_text + world.newest.body_html
+    assert world.newest.calendar is None
+
+
+@pytest.mark.parametrize("first", ["call removed", "booked", "one request"])
+def test_an_open_call_that_led_to_a_booking_ends_without_a_word(first: str) -> None:
+    world = gone_call()
+    world.source = {B.digest: VISIT}
+    requests = {
+        "call removed": [[(A, True)], [(B, False)]],
+        "booked": [[(B, False)], [(A, True)]],
+        "one request": [[(A, True), (B, False)]],
+    }
+    for request in requests[first]:
+        world.notify(*request)
+    world.pass_time()
+    assert world.kinds == ["open_call", "booking_confirmation"]
+    assert world.believed(A) is None or first == "booked"
+
+
+def test_a_booking_at_another_unit_did_not_come_of_the_call() -> None:
+    world = gone_call()
+    world.remove(A)
+    world.create(key("B", OTHER_UNIT), THERE)
+    world.pass_time()
+    assert world.kinds == ["open_call", "booking_confirmation", "cancellation"]
+
+
+def test_an_open_call_sent_anew_under_another_id_says_nothing() -> None:
+    world = gone_call()
+    world.rebook(A, B, OPEN_CALL)
+    world.pass_time()
+    assert world.kinds == ["open_call"]
+
+
+def test_a_timed_call_that_is_gone_is_cancelled() -> None:
+    world = World()
+    world.create(A, CALL)
+    world.remove(A)
+    world.pass_time()
+    assert world.kinds == ["timed_call", "cancellation"]
+
+
+# --- after a deactivation ---
+
+
+def test_after_a_deactivation_nothing_is_announced(world: World) -> None:
+    world.remove(A)
+    world.source[B.digest] = LATER
+    creation = world.ask_about(B)
+    world.register.removed.add(SOURCE)
+    world.hand(creation)
+    world.pass_time()
+    assert world.kinds == ["booking_confirmation"]
+    assert world.outcomes[-2:] == ["source_not_activated", "source_not_activated"]
+
+
+def test_what_was_held_back_meanwhile_is_not_announced_either(world: World) -> None:
+    world.remove(A)
+    world.create(B, LATER)
+    world.register.removed.add(SOURCE)
+    world.pass_time(2 * WINDOW)
+    assert world.kinds == ["booking_confirmation"]
