@@ -3,6 +3,7 @@
 .PHONY: help demo test quick java real-index chaos bench lint docs pictures lock clean
 
 BIN := .venv/bin
+PROPERTIES := tests/unit/test_any_order.py tests/unit/test_judged_in_batches.py tests/unit/test_docbook_purpose.py
 COMPILE := uv pip compile --generate-hashes --universal --python-version 3.11 --no-header -q pyproject.toml
 
 help: ## This list
@@ -16,6 +17,9 @@ test: venv ## All tests; they bring their own RabbitMQ and PostgreSQL. Some: mak
 
 quick: venv ## The pure unit tests, in under 30 s: no servers, few random examples
 	$(BIN)/python -m pytest tests/unit -m "not slow" --hypothesis-profile=quick -q $(T)
+
+nightly: venv ## The properties of what is announced, 10,000 examples each (an hour)
+	BUDKAVLE_PROPERTY_EXAMPLES=10000 $(BIN)/python -m pytest --timeout=0 $(PROPERTIES)
 
 java: venv ## A client that Apache CXF makes of our WSDL calls ingest; needs Maven and a JDK
 	BUDKAVLE_JAVA_CLIENT=1 $(BIN)/python -m pytest tests/contract/test_java_client.py

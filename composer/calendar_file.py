@@ -1,4 +1,4 @@
-"""A calendar file (RFC 5545) for messages about a time.
+"""A calendar file (RFC 5545, RFC 5546) for messages about a time.
 
 It adds the visit to the patient's calendar, or updates or cancels the entry that an earlier
 message's file added: the UID is kept through rebookings and SEQUENCE rises. Times are written as
@@ -10,12 +10,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from composer.dates import sensible_end
+from composer.dates import end_instant
 from composer.noticeable import unit_of, who_of
 from shared.booking.messages import BookingDetails
 from shared.booking.times import instant
 
 _LINE_OCTETS = 75
+_NO_ADDRESS = "invalid:nomail"
+_NAMELESS = "Besök i vården"
 _PRODUCT = "-//Budkavle//Inbox//SV"
 
 
@@ -50,16 +52,25 @@ def _event(entry: Entry, written_at: datetime) -> Iterator[str]:
     yield f"SEQUENCE:{entry.sequence}"
     yield f"DTSTAMP:{_utc(written_at)}"
     yield f"DTSTART:{_utc(instant(details.starts))}"
-    if ends := sensible_end(details.starts, details.ends):
-        yield f"DTEND:{_utc(instant(ends))}"
+    if ends := end_instant(details.starts, details.ends):
+        yield f"DTEND:{_utc(ends)}"
+    yield _organizer(unit_of(details))
     yield f"SUMMARY:{_escaped(_summary(details))}"
-    yield f"LOCATION:{_escaped(unit_of(details))}"
+    if unit := unit_of(details):
+        yield f"LOCATION:{_escaped(unit)}"
     yield f"STATUS:{'CANCELLED' if entry.cancelled else 'CONFIRMED'}"
     yield "END:VEVENT"
 
 
+def _organizer(unit: str) -> str:
+    """RFC 5546 wants one in every published or cancelled event. The clinic has no address to
+    which a calendar could send anything, and gets none: `invalid:nomail` is what others write."""
+    name = unit.replace('"', "'")
+    return f'ORGANIZER;CN="{name}":{_NO_ADDRESS}' if name else f"ORGANIZER:{_NO_ADDRESS}"
+
+
 def _summary(details: BookingDetails) -> str:
-    return ", ".join(filter(None, (unit_of(details), who_of(details))))
+    return ", ".join(filter(None, (unit_of(details), who_of(details)))) or _NAMELESS
 
 
 def _utc(moment: datetime) -> str:

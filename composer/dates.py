@@ -3,9 +3,9 @@
 Names stand here and not in a locale: the same on every machine.
 """
 
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 
-from shared.booking.times import instant, is_wall_time, parse_wall
+from shared.booking.times import STOCKHOLM, instant, is_wall_time, parse_wall
 
 _WEEKDAYS = ("måndag", "tisdag", "onsdag", "torsdag", "fredag", "lördag", "söndag")
 _MONTHS = (
@@ -53,9 +53,22 @@ def when(starts: str, ends: str = "") -> str:
 
 
 def sensible_end(starts: str, ends: str) -> str:
-    """`ends`, or "" when it is no time or not after `starts`.
+    """`ends`, or "" when it is no time or not after `starts`."""
+    return ends if end_instant(starts, ends) else ""
 
-    Compared as instants, so that a visit over the end of summer time keeps its end; where both
-    fall in the doubled hour the wall times say the same.
+
+def end_instant(starts: str, ends: str) -> datetime | None:
+    """The moment, in UTC, at which a visit ends; None when `ends` is no time or not after `starts`.
+
+    In the hour that exists twice the end may be the second of its kind. A visit that starts in the
+    hour that does not exist keeps its length.
     """
-    return ends if is_wall_time(ends) and instant(ends) > instant(starts) else ""
+    if not is_wall_time(ends):
+        return None
+    start, end = instant(starts), parse_wall(ends)
+    for fold in (0, 1):
+        moment = end.replace(tzinfo=STOCKHOLM, fold=fold).astimezone(UTC)
+        if moment > start:
+            return moment
+    length = end - parse_wall(starts)
+    return start + length if length > timedelta(0) else None

@@ -13,13 +13,18 @@ from urllib.parse import urlsplit
 
 from lxml import etree
 
-from composer.richtext import Block, Heading, Items, Link, Paragraph, RichText, Run
+from composer.richtext import Block, Heading, Items, Link, Paragraph, RichText, Run, shortened
 from shared.riv.xml import MalformedXml, parse_xml
 
 #: Far above any real call letter; what is beyond is cut off, and the text says so.
 MAX_CHARACTERS = 50_000
+#: Longer markup is not read as such, only the text in it.
+MAX_MARKUP = 1_000_000
 MAX_DEPTH = 40
-CUT_OFF = "Texten är för lång för att visas i sin helhet."
+CUT_OFF = (
+    "Texten är för lång för att visas i sin helhet:"
+    " kontakta mottagningen om du vill ha hela texten."
+)
 
 _SAFE_SCHEMES = {"http", "https", "mailto", "tel"}
 _XLINK = "{http://www.w3.org/1999/xlink}href"
@@ -31,7 +36,15 @@ _ROOT = (
 )
 _PROLOGUE = re.compile(r"\A\s*(?:<\?xml[^>]{0,200}\?>\s*)?(?:<!DOCTYPE[^>\[]{0,500}>\s*)?")
 _LOOKS_LIKE_XML = re.compile(r"\A\s*<(?:[A-Za-z_]|\?xml|!DOCTYPE|!--)")
-_TAG = re.compile(r"<[/?!]?[A-Za-z_][^<>]{0,2000}>|<!--|-->")
+#: What is left of markup that cannot be read: comments, sections, tags, and a tag that is cut off.
+_DEBRIS = re.compile(
+    r"<!--.{0,5000}?-->|<(script|style)\b.{0,5000}?</\1\s*>"
+    r"|<[/?!]?[A-Za-z_][^<>]{0,2000}>"
+    r"|</?[A-Za-z_][\w:.-]{0,60}(?:\s+[\w:.-]{1,60}\s*=\s*(?:\"[^\"<>]*\"?|'[^'<>]*'?)){0,20}"
+    r"(?=[^<>]{0,2000}\Z)"
+    r"|<!--|-->|<!\[CDATA\[|\]\]>",
+    re.DOTALL | re.IGNORECASE,
+)
 _ENTITY = re.compile(r"&([A-Za-z][A-Za-z0-9]{1,31};)")
 _WHITE_SPACE = re.compile(r"\s+")
 _XML_ENTITIES = {"amp;", "lt;", "gt;", "quot;", "apos;"}
@@ -56,19 +69,26 @@ def read(purpose: str) -> RichText:
         text = unescape(text)  # encoded once more than the contract says
     if not _LOOKS_LIKE_XML.match(text):
         return _plain(text)
-    if len(text) > MAX_CHARACTERS:
-        return _beginning(text)
+    if len(text) >= MAX_MARKUP:
+        return _plain(_without_markup(text[:MAX_MARKUP]))
     try:
         root = _parse(text)
     except MalformedXml:
-        return _plain(unescape(_TAG.sub(" ", text)))
-    return tuple(_blocks(root, level=1))
+        return _plain(_without_markup(text))
+    return _cut(tuple(_blocks(root, level=1)))
 
 
-def _beginning(text: str) -> RichText:
-    """Of markup that is too long to read, the text at its beginning."""
-    words = unescape(_TAG.sub(" ", text[: 4 * MAX_CHARACTERS]))
-    return (*_plain(words[:MAX_CHARACTERS]), Paragraph((CUT_OFF,)))
+def _without_markup(text: str) -> str:
+    """Twice: markup may have been encoded inside of markup."""
+    for _ in range(2):
+        text = unescape(_DEBRIS.sub(" ", text))
+    return text
+
+
+def _cut(blocks: RichText) -> RichText:
+    """With its structure, as far as it is shown."""
+    kept, left = shortened(blocks, MAX_CHARACTERS)
+    return kept if left >= 0 else (*kept, Paragraph((CUT_OFF,)))
 
 
 def printable(text: str) -> str:

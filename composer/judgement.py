@@ -34,7 +34,7 @@ from functools import cached_property
 
 from composer.candidates import Candidates, Limits, still_matters
 from composer.history import History, is_ahead, near
-from composer.noticeable import changed_aspects
+from composer.noticeable import changed_aspects, says_less_alone
 from composer.patience import is_doubtful, may_be_an_earlier_state, next_look
 from composer.replacement import Found, Pair, Undecided
 from composer.verdict import (
@@ -330,7 +330,7 @@ class _Case:
     ) -> Judgement:
         """`booking` took the place of the one that `old` announced."""
         change = self._change(old, booking, details)
-        if change.aspects:
+        if change.aspects and not says_less_alone(old.state, details, change.aspects):
             return self._announce(change, replaced=old)
         if own := self.history.standing(booking.digest):
             return self._carry_over(own, booking, old)

@@ -1,27 +1,44 @@
 """What of a booking a patient would notice. Everything else is technical and says nothing new."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from composer import docbook
+from composer import docbook, richtext
 from composer.dates import when
 from shared.booking.identity import hsa_key
 from shared.booking.messages import BookingDetails
 
 #: Far above any real name or reason.
 _LONGEST_LINE = 500
+_MOST_LINES = 40
+#: An HSA-id: some systems give it where a name belongs.
+_HSA_ID = re.compile(r"SE\d{10}-[0-9A-Z]{1,30}", re.IGNORECASE)
 
 
 class Aspect(StrEnum):
-    """What may differ between two states of a booking, in the order in which it is told."""
+    """What may differ between two states of a booking, in the order in which it is announced."""
 
     FORM = "form"  # a call letter, or a booking
     TIME = "time"
     UNIT = "unit"
+    KIND = "kind"
     WHO = "who"
     ACTIONS = "actions"
     REASON = "reason"
     PURPOSE = "purpose"
+
+
+class Whom(StrEnum):
+    """What the patient meets, by the best that the source says of it."""
+
+    PERFORMER = "performer"
+    RESOURCE = "resource"
+    CARE = "care"
+    NOT_SAID = ""
+
+
+_BY_PRECISION = list(Whom)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,34 +47,49 @@ class Noticeable:
 
     is_call: bool
     time: str  # "" for an open call
-    unit: str
+    unit: str  # "" when its name is not known
+    kind: str  # the kind of visit
     who: str
+    whom: Whom  # what `who` names
     can_rebook: bool
     can_cancel: bool
-    reason: str
+    reason: str  # with its lines
 
 
 def noticeable(details: BookingDetails) -> Noticeable:
+    whom, who = _met(details)
     return Noticeable(
         is_call=details.is_call_letter,
         time=when(details.starts, details.ends) if details.starts else "",
         unit=unit_of(details),
-        who=who_of(details),
+        kind=_line(details.time_type_name),
+        who=who,
+        whom=whom,
         can_rebook=bool(details.rebook_allowed),
         can_cancel=bool(details.cancel_allowed),
-        reason=_line(details.reason),
+        reason=_lines(details.reason),
     )
 
 
 def unit_of(details: BookingDetails) -> str:
-    """The unit's name; its HSA-id for want of one, since a patient must know where."""
-    return _line(details.unit_name) or hsa_key(details.unit)
+    """The unit's name; "" when the source gives none, or an HSA-id for it."""
+    name = _line(details.unit_name)
+    return "" if _HSA_ID.fullmatch(name) else name
 
 
 def who_of(details: BookingDetails) -> str:
     """docs/domain.md, "The inbox message": performerName, else resourceName, else careTypeName."""
-    names = (details.performer_name, details.resource_name, details.care_type_name)
-    return next((line for name in names if (line := _line(name))), "")
+    return _met(details)[1]
+
+
+def _met(details: BookingDetails) -> tuple[Whom, str]:
+    names = {
+        Whom.PERFORMER: details.performer_name,
+        Whom.RESOURCE: details.resource_name,
+        Whom.CARE: details.care_type_name,
+    }
+    found = ((whom, line) for whom, name in names.items() if (line := _line(name)))
+    return next(found, (Whom.NOT_SAID, ""))
 
 
 def changed_aspects(old: BookingDetails, new: BookingDetails) -> tuple[Aspect, ...]:
@@ -66,13 +98,33 @@ def changed_aspects(old: BookingDetails, new: BookingDetails) -> tuple[Aspect, .
     differs = {
         Aspect.FORM: before.is_call != after.is_call,
         Aspect.TIME: before.time != after.time,
-        Aspect.UNIT: before.unit != after.unit,
+        Aspect.UNIT: _place(old) != _place(new),
+        Aspect.KIND: before.kind != after.kind,
         Aspect.WHO: before.who != after.who,
         Aspect.ACTIONS: _actions(before) != _actions(after),
-        Aspect.REASON: before.reason != after.reason,
+        Aspect.REASON: _folded(before.reason) != _folded(after.reason),
         Aspect.PURPOSE: _purpose_differs(old.purpose, new.purpose),
     }
     return tuple(aspect for aspect, is_so in differs.items() if is_so)
+
+
+def says_less_alone(old: BookingDetails, new: BookingDetails, aspects: tuple[Aspect, ...]) -> bool:
+    """Whether all that differs is that `new` leaves something out that `old` said.
+
+    A booking under a new id is often written with fewer texts: that takes nothing back.
+    """
+    before, after = noticeable(old), noticeable(new)
+    left_out = {
+        Aspect.KIND: not after.kind,
+        Aspect.WHO: _BY_PRECISION.index(after.whom) > _BY_PRECISION.index(before.whom),
+        Aspect.REASON: not after.reason,
+        Aspect.PURPOSE: not docbook.read(new.purpose),
+    }
+    return all(left_out.get(aspect, False) for aspect in aspects)
+
+
+def _place(details: BookingDetails) -> str:
+    return unit_of(details) or hsa_key(details.unit)
 
 
 def _actions(state: Noticeable) -> tuple[bool, bool]:
@@ -80,11 +132,26 @@ def _actions(state: Noticeable) -> tuple[bool, bool]:
 
 
 def _purpose_differs(old: str, new: str) -> bool:
-    """Compared as rendered: other markup around the same text is nothing a patient sees."""
-    return old != new and docbook.read(old) != docbook.read(new)
+    """Compared as rendered: other markup around the same text is nothing a patient sees, nor are
+    lines that break elsewhere."""
+    if old == new:
+        return False
+    before, after = docbook.read(old), docbook.read(new)
+    return before != after and _folded(richtext.to_text(before)) != _folded(richtext.to_text(after))
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _line(text: str) -> str:
     """One printable line of bearable length, whatever the booking system sent."""
-    line = " ".join(docbook.printable(text).split())
+    line = _folded(docbook.printable(text))
     return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}…"
+
+
+def _lines(text: str) -> str:
+    """The patient's own lines, each as `_line`."""
+    lines = [_line(line) for line in docbook.printable(text).strip().split("\n")]
+    kept = [line for number, line in enumerate(lines) if line or lines[number - 1]]
+    return "\n".join(kept[:_MOST_LINES])

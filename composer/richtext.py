@@ -4,7 +4,7 @@ HTML is written here and nowhere else, from these types alone: what has no type 
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 
 
@@ -99,3 +99,40 @@ def _run_html(run: Run) -> str:
     if isinstance(run, str):
         return escape(run).replace("\n", "<br>")
     return f'<a href="{escape(run.href)}" rel="noopener noreferrer">{escape(run.text)}</a>'
+
+
+def shortened(blocks: RichText, most: int) -> tuple[RichText, int]:
+    """The beginning of `blocks`, of at most `most` characters; and how many are left of those, or
+    -1 when something was cut off."""
+    kept: list[Block] = []
+    for block in blocks:
+        short, most = _shortened_block(block, most)
+        if short:
+            kept.append(short)
+        if most < 0:
+            break
+    return tuple(kept), most
+
+
+def _shortened_block(block: Block, most: int) -> tuple[Block | None, int]:
+    if isinstance(block, Items):
+        items: list[tuple[Block, ...]] = []
+        for item in block.items:
+            short, most = shortened(item, most)
+            items += [short] if short else []
+            if most < 0:
+                break
+        return (Items(block.ordered, tuple(items)) if items else None), most
+    runs, most = _shortened_runs(block.runs, most)
+    return (replace(block, runs=runs) if runs else None), most
+
+
+def _shortened_runs(runs: tuple[Run, ...], most: int) -> tuple[tuple[Run, ...], int]:
+    kept: list[Run] = []
+    for run in runs:
+        size = len(run) if isinstance(run, str) else len(run.text)
+        if size > most:
+            return (*kept, *([run[:most]] if isinstance(run, str) and most else [])), -1
+        kept.append(run)
+        most -= size
+    return tuple(kept), most

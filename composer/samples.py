@@ -13,6 +13,7 @@ class Sample:
     kind: MessageKind
     details: BookingDetails
     previous: BookingDetails | None = None
+    has_new_time: bool = False
 
 
 _PURPOSE = """\
@@ -38,6 +39,7 @@ _VISIT = BookingDetails(
     unit="SE2321000016-1HZ5",
     unit_name="Ögonmottagningen Sjöstad",
     performer_name="Anna Berg, läkare",
+    time_type_name="Nybesök",
     care_type_name="Ögonsjukvård",
     reason="Jag ser suddigt på höger öga.",
     cancel_allowed=True,
@@ -89,4 +91,6 @@ SAMPLES: dict[str, Sample] = {
     ),
     "cancelled": Sample(MessageKind.CANCELLATION, _VISIT, _VISIT),
     "cancelled_call": Sample(MessageKind.CANCELLATION, _CALL, _CALL),
+    "cancelled_open_call": Sample(MessageKind.CANCELLATION, _OPEN_CALL, _OPEN_CALL),
+    "cancelled_with_new_time": Sample(MessageKind.CANCELLATION, _VISIT, _VISIT, has_new_time=True),
 }

@@ -27,7 +27,7 @@ from markupsafe import Markup
 from composer import docbook, richtext
 from composer.message_text import MessageText
 from composer.noticeable import Noticeable, changed_aspects, noticeable
-from composer.samples import SAMPLES
+from composer.samples import SAMPLES, Sample
 from shared.base.text_folder import TextFolder, UnfitText
 from shared.booking.inbox import MessageKind
 from shared.booking.messages import BookingDetails
@@ -88,6 +88,11 @@ class Wording:
         subject, text, html = (template.render(values) for template in self._templates[kind])
         return MessageText(" ".join(subject.split()), _tidy(text), html.strip())
 
+    def render_sample(self, sample: Sample) -> MessageText:
+        return self.render(
+            sample.kind, sample.details, sample.previous, has_new_time=sample.has_new_time
+        )
+
     def _template(self, name: str) -> Template:
         try:
             return self._environment.get_template(name)
@@ -97,7 +102,7 @@ class Wording:
     def _try_all(self) -> None:
         for name, sample in SAMPLES.items():
             try:
-                self.render(sample.kind, sample.details, sample.previous)
+                self.render_sample(sample)
                 previous = _probing(sample.previous) if sample.previous else None
                 probe = self.render(sample.kind, _probing(sample.details), previous)
             except Exception as error:  # a template can raise anything

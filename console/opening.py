@@ -46,12 +46,11 @@ def opened_database() -> Iterator["Database"]:
 @contextmanager
 def opened_broker() -> Iterator[Broker]:
     settings = load_settings()
-    management = settings.broker_management_url
     with closing(
         open_broker(
             settings.broker_url.get_secret_value(),
             settings.topology,
-            management_url=management.get_secret_value() if management else "",
+            management_url=settings.broker_management_url.get_secret_value(),
         )
     ) as broker:
         yield broker

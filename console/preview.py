@@ -52,7 +52,7 @@ def _wording(region: Path | None) -> Wording:
 
 
 def _message_text(wording: Wording, sample: Sample) -> MessageText:
-    return wording.render(sample.kind, sample.details, sample.previous)
+    return wording.render_sample(sample)
 
 
 def _text(texts: dict[str, MessageText]) -> str:

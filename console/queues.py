@@ -54,7 +54,7 @@ def _short(step: timedelta) -> str:
 
 
 def _why_unknown() -> str:
-    if load_settings().broker_management_url is None:
+    if not load_settings().broker_management_url.get_secret_value():
         return (
             "RabbitMQ tells only its management API what is unacknowledged: name it in"
             " BUDKAVLE_BROKER_MANAGEMENT_URL."

@@ -1,4 +1,4 @@
-"""Settings of the operator's command: how long `budkavle purge` lets rows be."""
+"""Settings of the operator's command: what `setup` expects, how long `purge` lets rows be."""
 
 from datetime import timedelta
 
@@ -8,9 +8,15 @@ from shared.stage.settings import WatermarkSettings
 from shared.store.retention import Limits
 
 
-class PurgeSettings(WatermarkSettings):
-    """Numbers of days."""
+class OperatorSettings(WatermarkSettings):
+    """What a command reads beside the settings of the stages."""
 
+    broker_least_replicas: int = Field(
+        1,
+        ge=1,
+        description="Replicas that every queue should have: 3 on a cluster of three. `budkavle"
+        " setup` warns of those that have fewer.",
+    )
     retain_inbox_days: int = Field(
         730,
         ge=0,

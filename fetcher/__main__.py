@@ -5,13 +5,13 @@ import re
 import sys
 
 from fetcher.bookings_client import BookingsClient
-from fetcher.breaker import BreakerPolicy
 from fetcher.crm_scheduling import SERVICE_DOMAIN, CrmScheduling
 from fetcher.handler import FetchHandler
 from fetcher.limits import OpenBreaker, SourceLimits
 from fetcher.metrics import SourceWatch
 from fetcher.platform import Platform, TimeOuts
 from fetcher.settings import FetcherSettings
+from shared.base.breaker import BreakerPolicy
 from shared.base.certificates import PemFiles
 from shared.base.clock import Clock
 from shared.base.settings import blaming

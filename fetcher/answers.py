@@ -41,13 +41,22 @@ class CallFailed(Exception):
     """The source was asked and gave no answer. The text holds nothing of the patient's.
 
     `source_works` tells trouble with this one request from trouble with the source: only the
-    latter speaks against further calls.
+    latter speaks against further calls. `about`: of whom and what the reply spoke, if it could not
+    be used for all that.
     """
 
-    def __init__(self, reason: RetryReason, detail: str, *, source_works: bool = False) -> None:
+    def __init__(
+        self,
+        reason: RetryReason,
+        detail: str,
+        *,
+        source_works: bool = False,
+        about: tuple[Timeslot, ...] = (),
+    ) -> None:
         super().__init__(detail)
         self.reason = reason
         self.source_works = source_works
+        self.about = about
 
 
 class ShortTrouble(CallFailed):

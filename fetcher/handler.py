@@ -110,6 +110,9 @@ class FetchHandler:
             with permit:
                 answer = contract.fetch(change.booking, change.correlation_id)
         except CallFailed as trouble:
+            for timeslot in trouble.about:
+                if (what := mismatch(change.booking, timeslot)) is not None:
+                    return self._incident(source, what)
             if self._is_over(change, contract):
                 return Drop(DropReason.TIME_PASSED)
             return RetryLater(trouble.reason, trouble)
@@ -119,6 +122,9 @@ class FetchHandler:
             return _publish(change, answer, details=details)
         if elsewhere := _elsewhere(change, answer.timeslot, what):
             return _publish(change, answer, details=None, **elsewhere)
+        return self._incident(source, what)
+
+    def _incident(self, source: Source, what: Mismatch) -> DeadLetter:
         self._alarm.mismatch(source, what)
         return DeadLetter(DeadReason.REPLY_MISMATCH, ReplyMismatch(what))
 

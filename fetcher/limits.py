@@ -13,8 +13,8 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from fetcher.answers import CallFailed
-from fetcher.breaker import Breaker, BreakerPolicy
 from fetcher.slots import SECOND, TOLERANCE, Pace, SlotQueue, Slots
+from shared.base.breaker import Breaker, BreakerPolicy
 from shared.base.clock import Clock
 from shared.booking.identity import hsa_key
 

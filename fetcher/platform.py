@@ -118,7 +118,7 @@ class Platform:
         except pycurl.error as error:
             if len(content) > self._max_bytes:
                 detail = f"the reply is larger than {self._max_bytes} bytes"
-                raise CallFailed(RetryReason.UNREADABLE, detail) from None
+                raise CallFailed(RetryReason.UNREADABLE, detail, source_works=True) from None
             raise translated(error.args[0]) from None
         charset = _CHARSET.search(curl.getinfo_raw(pycurl.CONTENT_TYPE) or b"")
         encoding = charset[1].decode("ascii") if charset else None

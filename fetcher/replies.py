@@ -17,10 +17,17 @@ from shared.booking.messages import BookingDetails
 from shared.booking.times import is_wall_time
 from shared.riv.namespaces import GET_BOOKING_DETAILS, SCHEDULING, SCHEDULING_1_1
 from shared.riv.soap import NotSoap, SoapFault, parse_envelope, parse_fault
-from shared.riv.xml import MalformedXml, parse_xml
+from shared.riv.xml import MalformedXml, names_its_encoding, parse_xml
 
 _RESPONSE = f"{{{GET_BOOKING_DETAILS}}}GetBookingDetailsResponse"
 _TIMESLOT = f"{{{GET_BOOKING_DETAILS}}}timeslotDetail"
+_SUBJECT_OF_CARE = f"{{{SCHEDULING}}}subject_of_care"
+_BOOKING_ID = f"{{{SCHEDULING}}}bookingId"
+_FACILITY = f"{{{SCHEDULING}}}healthcare_facility"
+
+#: Texts are cut there: far above any real one, and what a queue message may hold.
+_LONGEST_PURPOSE = 1_000_000
+_LONGEST_TEXT = 10_000
 
 #: By the names of the elements.
 Texts = Mapping[str, str]
@@ -39,8 +46,11 @@ _PLATFORM_CODE = re.compile(r"\bVP\d{3}\b")
 def open_reply(content: bytes, *, max_bytes: int, encoding: str | None) -> etree._Element:
     """The one element in the body of the SOAP reply `content`, which may be a Fault.
 
+    `encoding` is what HTTP says: what the document itself says of its encoding goes before it.
     Raises `CallFailed` when it is no SOAP, not well-formed to its end, or too large.
     """
+    if names_its_encoding(content):
+        encoding = None
     try:
         return parse_envelope(parse_xml(content, max_bytes=max_bytes, encoding=encoding)).body
     except (MalformedXml, NotSoap) as error:
@@ -78,9 +88,19 @@ def timeslot_element(body: etree._Element) -> etree._Element | None:
     if body.tag != _RESPONSE:
         raise _unreadable("the reply is not a GetBookingDetailsResponse")
     timeslots = [child for child in body if etree.QName(child).localname == "timeslotDetail"]
-    if len(timeslots) > 1 or any(timeslot.tag != _TIMESLOT for timeslot in timeslots):
+    if any(timeslot.tag != _TIMESLOT for timeslot in timeslots):
         raise _unreadable("timeslotDetail is not the one that the contract has")
+    if len(timeslots) > 1:
+        about = tuple(map(_identities, timeslots))
+        raise _unreadable("there are several timeslotDetail", about)
     return timeslots[0] if timeslots and _says_something(timeslots[0]) else None
+
+
+def _identities(timeslot: etree._Element) -> Timeslot:
+    """Whose and which booking it is, and where; nothing else of it."""
+    names = (_SUBJECT_OF_CARE, _BOOKING_ID, _FACILITY)
+    patient, booking_id, unit = ((timeslot.findtext(name) or "").strip() for name in names)
+    return Timeslot(BookingDetails(unit=unit), patient, booking_id)
 
 
 def _says_something(timeslot: etree._Element) -> bool:
@@ -132,7 +152,7 @@ def read_timeslot(value: Any, says: Texts) -> Timeslot:
         time_type_name=_text(value.timeTypeName),
         care_type_id=_text(value.careTypeID),
         care_type_name=_text(value.careTypeName),
-        purpose=_text(value.purpose),
+        purpose=_text(value.purpose, _LONGEST_PURPOSE),
         reason=_text(value.reason),
         cancel_allowed=_flag(says, "cancel_booking_allowed"),
         rebook_allowed=_flag(says, "rebooking_allowed"),
@@ -145,8 +165,8 @@ def read_timeslot(value: Any, says: Texts) -> Timeslot:
     return timeslot
 
 
-def _text(value: str | None) -> str:
-    return value or ""
+def _text(value: str | None, longest: int = _LONGEST_TEXT) -> str:
+    return (value or "")[:longest]
 
 
 def _start_time(value: Any) -> str:
@@ -175,5 +195,6 @@ def _is_call_letter(says: Texts) -> bool:
     return _FLAGS.get(text, False)
 
 
-def _unreadable(what: str) -> CallFailed:
-    return CallFailed(RetryReason.UNREADABLE, what)
+def _unreadable(what: str, about: tuple[Timeslot, ...] = ()) -> CallFailed:
+    """One patient's reply that nobody can read says nothing against the source."""
+    return CallFailed(RetryReason.UNREADABLE, what, source_works=True, about=about)

@@ -49,7 +49,7 @@ class FetcherSettings(CommonSettings):
         30, gt=0, description="Time-out of the reply; the national platform cuts at about 30 s."
     )
     fetcher_max_reply_bytes: int = Field(
-        1_048_576, ge=1024, description="A longer reply is not read."
+        16_777_216, ge=1024, description="A longer reply is not read."
     )
     fetcher_ca: Path | None = Field(
         None,

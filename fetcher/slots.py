@@ -11,6 +11,7 @@ from math import ceil
 from typing import Protocol
 
 from shared.base.clock import is_of_the_future
+from shared.base.gcra import Gcra
 
 SECOND = timedelta(seconds=1)
 
@@ -80,14 +81,10 @@ class Pace:
     """
 
     def __init__(self) -> None:
-        self._paid_until: datetime | None = None
-        self._started_at: datetime | None = None
+        self._line = Gcra()
 
     def allows(self, now: datetime) -> bool:
-        if is_of_the_future(self._started_at, now):  # the clock went back
-            self._paid_until = None
-        return self._paid_until is None or self._paid_until <= now + _BURST
+        return self._line.ahead(now) <= _BURST
 
     def start(self, now: datetime, spacing: timedelta) -> None:
-        self._paid_until = max(self._paid_until or now, now) + spacing
-        self._started_at = now
+        self._line.take(now, spacing)

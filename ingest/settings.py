@@ -10,6 +10,9 @@ from shared.base.settings import Bind, Words
 from shared.stage.settings import CommonSettings
 
 _MIB = 1024 * 1024
+#: Seconds after which an answer comes too late: the index waits 60 s (docs/domain.md, "Answers and
+#: re-sends").
+_LONGEST_ANSWER = 55
 
 
 class IngestSettings(CommonSettings):
@@ -103,6 +106,16 @@ class IngestSettings(CommonSettings):
         if self.ingest_callers and not (self.ingest_tls_certificate or self.ingest_proxies):
             raise ValueError(
                 "BUDKAVLE_INGEST_CALLERS needs TLS, or BUDKAVLE_INGEST_PROXIES, to know who calls"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _the_index_waits_longer(self) -> Self:
+        """Else it re-sends what is still held, and gives up what could have been stored."""
+        if self.ingest_broker_wait_seconds + self.ingest_publish_seconds > _LONGEST_ANSWER:
+            raise ValueError(
+                "BUDKAVLE_INGEST_BROKER_WAIT_SECONDS and _PUBLISH_SECONDS: together at most"
+                f" {_LONGEST_ANSWER}; the index waits 60 s for an answer"
             )
         return self
 

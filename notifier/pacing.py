@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from threading import Condition, Lock
 
+from shared.base.breaker import Breaker, BreakerPolicy
+from shared.base.gcra import Gcra
 from shared.booking.times import STOCKHOLM
 
 #: A slot that was not used within this time is lost, so that what was held up elsewhere (quiet
@@ -58,7 +60,7 @@ class Slots:
 
     def __init__(self, per_minute: int) -> None:
         self._interval = timedelta(minutes=1) / per_minute
-        self._next = datetime.min.replace(tzinfo=UTC)
+        self._line = Gcra()
         self._lock = Lock()
 
     def slot(self, held: datetime | None, now: datetime) -> datetime:
@@ -66,9 +68,7 @@ class Slots:
         if held is not None and now - held <= _SLOT_KEPT:
             return held
         with self._lock:
-            slot = max(self._next, now)
-            self._next = slot + self._interval
-        return slot
+            return self._line.take(now, self._interval)
 
 
 class CircuitBreaker:
@@ -84,21 +84,18 @@ class CircuitBreaker:
         first: timedelta = timedelta(seconds=10),
         longest: timedelta = timedelta(minutes=5),
     ) -> None:
-        self._first = first
-        self._longest = longest
-        self._length = first
-        self._until = datetime.min.replace(tzinfo=UTC)
-        self._closed = True
+        self._breaker = Breaker(BreakerPolicy(1, first, longest, spread=lambda: 1.0))
         self._lock = Lock()
 
     @property
     def closed(self) -> bool:
         """Whether the provider has answered since the breaker opened last."""
-        return self._closed
+        return not self._breaker.is_open
 
     def open_until(self, now: datetime) -> datetime | None:
         """None when it is closed or half-open."""
-        return self._until if self._until > now else None
+        with self._lock:
+            return self._breaker.next_try(now)
 
     def open(self, now: datetime, asked: timedelta | None = None) -> None:
         """From `now`, for as long as the provider `asked` if it did.
@@ -106,19 +103,13 @@ class CircuitBreaker:
         Several messages that were under way together meet one outage: it lengthens once.
         """
         with self._lock:
-            self._closed = False
-            if self._until <= now:
-                self._until = now + self._length
-                self._length = min(self._length * 2, self._longest)
-            if asked is not None:
-                self._until = max(self._until, now + asked)
+            half_open = self._breaker.is_open and self._breaker.next_try(now) is None
+            self._breaker.failed(now, probe=half_open, asked=asked)
 
     def close(self) -> None:
         """The provider answered."""
         with self._lock:
-            self._closed = True
-            self._length = self._first
-            self._until = datetime.min.replace(tzinfo=UTC)
+            self._breaker.succeeded()
 
 
 class Bulkhead:

@@ -4,9 +4,11 @@ The servers start when the first test needs them and end with the session. A tes
 need not start it again.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from hypothesis import settings
 
@@ -14,6 +16,11 @@ from tests.services import PostgreSQL, RabbitMQ
 
 #: For `make quick`; every other run draws as many examples as Hypothesis does by default.
 settings.register_profile("quick", max_examples=20)
+
+#: `make nightly` tries each property so many times; without it, as often as hypothesis likes.
+if _examples := os.environ.get("BUDKAVLE_PROPERTY_EXAMPLES"):
+    hypothesis.settings.register_profile("nightly", max_examples=int(_examples), deadline=None)
+    hypothesis.settings.load_profile("nightly")
 
 
 @pytest.fixture(scope="session")

@@ -37,6 +37,22 @@ def misspelt(names: Iterable[str]) -> dict[str, str]:
     return {name: _nearest(name.upper()) for name in names if _is_misspelt(name.upper())}
 
 
+def misnamed_secrets(names: Iterable[str]) -> dict[str, str]:
+    """Those of the files `names` in the secrets folder that are meant as settings and are not read,
+    each with the right name: `budkavle-broker-url`, as Kubernetes has it, or `broker_url`.
+    """
+    meant = {name: _right_secret(name) for name in names}
+    return {name: right for name, right in meant.items() if right not in ("", name.lower())}
+
+
+def _right_secret(name: str) -> str:
+    plain = name.upper().replace("-", "_").replace(".", "_")
+    for candidate in (plain, f"{_PREFIX}_{plain}"):
+        if candidate in SETTINGS:
+            return candidate.lower()
+    return ""
+
+
 def _is_misspelt(name: str) -> bool:
     if name in SETTINGS or name in _OTHER_NAMES or _SERVICE_LINK.fullmatch(name):
         return False

@@ -17,6 +17,7 @@ Element: TypeAlias = etree._Element  # noqa: SLF001
 
 #: Deeper than any contract of ours with room for foreign elements, far below what hurts.
 MAX_DEPTH = 64
+_TOO_DEEP = "Excessive depth"
 
 
 _UTF_8 = "utf-8"
@@ -76,6 +77,11 @@ def _in_utf_8(data: bytes, encoding: str | None) -> bytes:
         raise MalformedXml(f"not in the character encoding it says, {name}") from None
 
 
+def names_its_encoding(data: bytes) -> bool:
+    """Whether `data` says by itself how it is encoded."""
+    return data.startswith(tuple(_MARKS)) or _DECLARED.match(data) is not None
+
+
 def _own_encoding(data: bytes) -> str:
     """By the byte order mark, else as the document declares it, else UTF-8."""
     for mark, encoding in _MARKS.items():
@@ -101,6 +107,8 @@ def _parse(data: bytes) -> Element:
         )
         return etree.fromstring(data, parser)
     except etree.XMLSyntaxError as error:
+        if _TOO_DEEP in error.msg:  # libxml2 gives up by itself at 256 levels
+            raise MalformedXml(f"elements are nested deeper than {MAX_DEPTH}") from None
         raise MalformedXml(f"not well-formed at line {error.lineno or 1}") from None
 
 

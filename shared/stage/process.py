@@ -112,6 +112,8 @@ def run_stage(
     was left is handed out again by the broker. `started` is called once at the start, `closers`
     at the end; what `report` says stands in `budkavle status`.
     """
+    if settings.forgotten_stores:
+        log.warning("setting_forgotten", settings=settings.forgotten_stores, used="local file")
     stopping = stop_signal()
     broker = open_broker(settings.broker_url.get_secret_value(), settings.topology)
     worker = Worker(

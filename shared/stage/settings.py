@@ -30,6 +30,10 @@ Seconds = Annotated[tuple[timedelta, ...], NoDecode, BeforeValidator(split_secon
 _KINDS = {"amqp": "rabbitmq", "amqps": "rabbitmq"}
 
 
+def _is_embedded(url: SecretStr) -> bool:
+    return url.get_secret_value().startswith("sqlite:")
+
+
 class CommonSettings(Settings):
     """What all stages and the console need."""
 
@@ -40,11 +44,11 @@ class CommonSettings(Settings):
         SecretStr("sqlite:///budkavle-queues.sqlite3"),
         description="Queues: `sqlite:///file` (embedded, one machine) or `amqp://…` (RabbitMQ).",
     )
-    broker_management_url: SecretStr | None = Field(
-        None,
-        description="RabbitMQ's management API, `http(s)://user:password@host:15672`, for"
-        " `budkavle queues`: what is unacknowledged, AMQP cannot tell. Without a user: the"
-        " broker's own.",
+    broker_management_url: SecretStr = Field(
+        SecretStr(""),
+        description="RabbitMQ's management API, `https://user:password@host:15671`, for what AMQP"
+        " does not tell: what is unacknowledged (`budkavle queues`), and how many replicas the"
+        " queues have (`budkavle setup`). Without a user, the broker's own. Empty: not known.",
     )
     database_url: SecretStr = Field(
         SecretStr("sqlite:///budkavle.sqlite3"),
@@ -85,6 +89,14 @@ class CommonSettings(Settings):
             names = " and ".join(f"BUDKAVLE_{name.upper()}" for name in unnamed)
             raise ValueError(f"{names}: to be set in environment prod, also when it is sqlite:///…")
         return self
+
+    @property
+    def forgotten_stores(self) -> list[str]:
+        """Settings left to their default, a local file, though another store is on a server."""
+        named = [name for name in self.stores if name in self.model_fields_set]
+        if all(_is_embedded(getattr(self, name)) for name in named):
+            return []
+        return [f"BUDKAVLE_{name.upper()}" for name in self.stores if name not in named]
 
     @property
     def shows_itself(self) -> bool:

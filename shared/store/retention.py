@@ -16,7 +16,8 @@ is what keeps an order that comes again from being sent again, so it stays while
 message could still be obeyed. A watermark puts fetches in order; what the composer is handed after
 that was fetched before the oldest ones, it refuses (`composer.handler`).
 
-Contact preferences stay until they are removed. Activated systems, too.
+Contact preferences stay until they are removed. Activated systems, too. Processes that have ended
+and systems that are not activated are removed by the stores that write them.
 """
 
 from collections.abc import Sequence

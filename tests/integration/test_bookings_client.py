@@ -169,7 +169,7 @@ def test_troubles_and_how_often_each_is_tried(
     server.always = trouble
     error = failure(client_of(server.url))
     assert error.reason is reason
-    assert not error.source_works
+    assert error.source_works is (reason is ODD)
     assert len(server.calls) == calls
 
 

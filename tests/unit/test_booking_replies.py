@@ -42,7 +42,7 @@ def unreadable(content: bytes) -> str:
     with pytest.raises(CallFailed) as caught:
         read(content)
     assert caught.value.reason is RetryReason.UNREADABLE
-    assert not caught.value.source_works
+    assert caught.value.source_works
     return str(caught.value)
 
 
@@ -216,6 +216,40 @@ def test_the_encoding_of_the_http_header_is_heard() -> None:
     found = read(latin, "iso-8859-1")
     assert found is not None
     assert found.details.unit_name == "Vårdcentralen Åsen"
+
+
+@pytest.mark.parametrize(
+    ("said_by_xml", "written_in", "said_by_http"),
+    [
+        ('<?xml version="1.0" encoding="ISO-8859-1"?>', "iso-8859-1", "utf-8"),
+        ('<?xml version="1.0" encoding="UTF-8"?>', "utf-8", "iso-8859-1"),
+        ("\ufeff", "utf-8", "iso-8859-1"),
+    ],
+)
+def test_an_encoding_on_which_they_disagree_is_read_as_the_document_says(
+    said_by_xml: str, written_in: str, said_by_http: str
+) -> None:
+    found = read((said_by_xml + reply().decode()).encode(written_in), said_by_http)
+    assert found is not None
+    assert found.details.unit_name == "Vårdcentralen Åsen"
+
+
+def test_of_several_timeslots_it_is_known_whose_they_are() -> None:
+    slot = f"<r:timeslotDetail>{TIMESLOT}</r:timeslotDetail>"
+    with pytest.raises(CallFailed) as caught:
+        read(response(slot + slot.replace(PATIENT, "201212121212")))
+    assert [each.patient for each in caught.value.about] == [PATIENT, "201212121212"]
+    assert {each.booking_id for each in caught.value.about} == {BOOKING.booking_id}
+
+
+def test_long_texts_are_read_and_cut() -> None:
+    long = "&lt;para&gt;" + "Hej. " * 400_000
+    text = reply(without("purpose", "reason") + f"<c:purpose>{long}</c:purpose>")
+    found = MESSAGES.timeslot(open_reply(text, max_bytes=16_777_216, encoding=None))
+    assert found is not None
+    assert found.details.starts == "20261203090000"
+    assert found.details.unit_name == "Vårdcentralen Åsen"
+    assert len(found.details.purpose) == 1_000_000
 
 
 UNKNOWN = re.compile("(?i)unknown booking")

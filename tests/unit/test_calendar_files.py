@@ -1,11 +1,13 @@
 """The calendar file that goes with a message about a time (RFC 5545)."""
 
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
+import icalendar
 import pytest
 
 from composer.calendar_file import Entry, calendar_file
-from tests.unit.composer_world import LATER, OPEN_CALL, VISIT, World, but, key
+from tests.unit.composer_world import CALL, LATER, OPEN_CALL, VISIT, World, but, key
 
 WRITTEN = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 A = key("A")
@@ -31,6 +33,7 @@ def test_a_visit() -> None:
         "DTSTAMP:20261102T080000Z",
         "DTSTART:20261203T080000Z",
         "DTEND:20261203T083000Z",
+        'ORGANIZER;CN="Ögonmottagningen Sjöstad":invalid:nomail',
         "SUMMARY:Ögonmottagningen Sjöstad\\, Anna Berg",
         "LOCATION:Ögonmottagningen Sjöstad",
         "STATUS:CONFIRMED",
@@ -117,3 +120,65 @@ def test_an_open_call_has_no_calendar() -> None:
     world = World()
     world.create(A, OPEN_CALL)
     assert world.newest.calendar is None
+
+
+def read(world: World) -> icalendar.Calendar:
+    return icalendar.Calendar.from_ical(world.newest.calendar or "")
+
+
+STORIES: dict[str, Callable[[World], object]] = {
+    "new": lambda world: world.create(A, VISIT),
+    "moved": lambda world: (world.create(A, VISIT), world.create(A, LATER)),
+    "cancelled": lambda world: (world.create(A, VISIT), world.remove(A), world.pass_time()),
+    "no time any more": lambda world: (world.create(A, CALL), world.create(A, OPEN_CALL)),
+    "no names": lambda world: world.create(A, but(VISIT, unit_name="", performer_name="")),
+    "odd names": lambda world: world.create(A, but(VISIT, unit_name='Öga; "öra", näsa: \\ hals')),
+}
+
+
+@pytest.mark.parametrize("story", STORIES.values(), ids=STORIES)
+def test_every_file_is_as_rfc_5546_wants_it(story: Callable[[World], object]) -> None:
+    """Sections 3.2.1 and 3.2.5: what a published and what a cancelled event must hold."""
+    world = World()
+    story(world)
+    calendar = read(world)
+    assert calendar["METHOD"] in ("PUBLISH", "CANCEL")
+    assert calendar["VERSION"] == "2.0"
+    events = calendar.walk("VEVENT")
+    assert events
+    for event in events:
+        assert not event.errors
+        for name in ("UID", "DTSTAMP", "DTSTART", "ORGANIZER", "SUMMARY", "SEQUENCE"):
+            assert name in event, name
+        assert "ATTENDEE" not in event
+        assert str(event["ORGANIZER"]).startswith("invalid:")
+        assert event["STATUS"] == "CANCELLED" or calendar["METHOD"] == "PUBLISH"
+
+
+def test_a_unit_without_a_name_is_not_named_by_its_hsa_id() -> None:
+    for name in ("", VISIT.unit, VISIT.unit.lower()):
+        world = World()
+        world.create(A, but(VISIT, unit_name=name, performer_name="", care_type_name=""))
+        assert VISIT.unit.upper() not in (world.newest.calendar or "").upper()
+        assert VISIT.unit.upper() not in world.newest.body_text.upper() + world.newest.subject
+        [event] = read(world).walk("VEVENT")
+        assert str(event["SUMMARY"]) == "Besök i vården"
+
+
+@pytest.mark.parametrize(
+    ("starts", "ends", "minutes", "shown"),
+    [
+        ("20271031023000", "20271031021500", 45, "02.30–02.15"),  # into the doubled hour again
+        ("20271031013000", "20271031023000", 60, "01.30–02.30"),
+        ("20270328023000", "20270328030000", 30, "02.30–03.00"),  # in the hour that is missing
+        ("20270328013000", "20270328033000", 60, "01.30–03.30"),
+    ],
+)
+def test_the_length_is_true_when_summer_time_begins_and_ends(
+    starts: str, ends: str, minutes: int, shown: str
+) -> None:
+    world = World()
+    world.create(A, but(VISIT, starts=starts, ends=ends))
+    [event] = read(world).walk("VEVENT")
+    assert event.end - event.start == timedelta(minutes=minutes)
+    assert shown in world.newest.body_text

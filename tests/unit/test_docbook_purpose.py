@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from composer import docbook, richtext
+from composer.richtext import Heading, Items, Paragraph
 
 ALLOWED = {"h3", "h4", "h5", "h6", "p", "ul", "ol", "li", "a", "br"}
 DB = 'xmlns="http://docbook.org/ns/docbook" xmlns:xlink="http://www.w3.org/1999/xlink"'
@@ -208,3 +209,37 @@ def test_all_text_of_well_formed_markup_is_kept(purpose: str) -> None:
         shown = "".join(text_of(purpose).split())
         for word in purpose.replace("<", " <").replace(">", "> ").split():
             assert word.startswith("<") or word in shown
+
+
+@pytest.mark.parametrize(
+    ("purpose", "text"),
+    [
+        ("<para>Hej.</para><para>Fasta.", "Hej. Fasta."),
+        ("<article><para>Hej.<para class='x", "Hej."),
+        ("<para>Hej.</par", "Hej."),
+        ("<para>Hej. <![CDATA[Fasta.]]>", "Hej. Fasta."),
+        ("<para>Hej.<!-- Dolt. --></article>", "Hej."),
+        ("<para>Hej.<script>x()</script></article>", "Hej."),
+        ("<para>Hej. &lt;b&gt;Fasta.&lt;/b&gt;", "Hej. Fasta."),
+    ],
+)
+def test_no_debris_of_broken_markup_is_left(purpose: str, text: str) -> None:
+    assert " ".join(text_of(purpose).split()) == text
+
+
+def test_a_long_text_keeps_its_structure_up_to_the_limit() -> None:
+    item = f"<listitem><para>{'Ta med allt. ' * 100}</para></listitem>"
+    blocks = docbook.read(
+        f"<article><title>Inför</title><itemizedlist>{item * 100}</itemizedlist></article>"
+    )
+    assert isinstance(blocks[0], Heading)
+    assert isinstance(blocks[1], Items)
+    assert 38 <= len(blocks[1].items) <= 40
+    assert blocks[-1] == Paragraph((docbook.CUT_OFF,))
+    assert "kontakta mottagningen om du vill ha hela texten" in docbook.CUT_OFF
+
+
+def test_what_fits_is_not_cut() -> None:
+    exactly = "x" * docbook.MAX_CHARACTERS
+    assert docbook.read(f"<para>{exactly}</para>") == (Paragraph((exactly,)),)
+    assert len(docbook.read(f"<para>{exactly}x</para>")) == 2

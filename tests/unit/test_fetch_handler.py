@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 import pytest
 
 from fetcher.answers import Answer, CallFailed, RetryReason, Timeslot
-from fetcher.breaker import BreakerPolicy
 from fetcher.crm_scheduling import CrmScheduling
 from fetcher.handler import DeadReason, DropReason, FetchHandler
 from fetcher.limits import Source, SourceLimits, WaitReason
 from fetcher.verification import Mismatch
+from shared.base.breaker import BreakerPolicy
 from shared.base.errors import Unavailable
 from shared.booking.identity import BookingKey
 from shared.booking.messages import BookingChange, BookingDetails, FetchedBooking, RequestMember
@@ -335,6 +335,23 @@ def test_one_flooding_source_leaves_another_alone() -> None:
         handle(a_change())
     other = BOOKING.model_copy(update={"source_system": "SE2321000016-SYS2"})
     assert isinstance(handle(a_change(booking=other)), Publish)
+
+
+def test_several_timeslots_of_which_one_is_another_persons_are_an_incident() -> None:
+    about = (Timeslot(DETAILS, PATIENT, "B-1"), Timeslot(DETAILS, "201212121212", "B-1"))
+    trouble = CallFailed(RetryReason.UNREADABLE, "several", source_works=True, about=about)
+    world = World(trouble)
+    assert isinstance(world.handle(a_change()), DeadLetter)
+    assert world.watch.mismatches == [Mismatch.PATIENT]
+    same = CallFailed(RetryReason.UNREADABLE, "several", source_works=True, about=about[:1] * 2)
+    assert isinstance(World(same).handle(a_change()), RetryLater)
+
+
+def test_one_patients_unreadable_reply_does_not_open_the_breaker() -> None:
+    world = World(CallFailed(RetryReason.UNREADABLE, "odd", source_works=True))
+    for _ in range(20):
+        assert isinstance(world.handle(a_change()), RetryLater)
+        world.clock.forward(60)
 
 
 NEW_NUMBER = "201212121212"

@@ -201,7 +201,10 @@ def test_a_header_that_must_be_understood_and_is_not_is_a_fault(block: str) -> N
         '<x:Security xmlns:x="urn:x"/>',
         '<x:Security xmlns:x="urn:x" s:mustUnderstand="0"/>',
         '<x:Security xmlns:x="urn:x" s:mustUnderstand="1" s:actor="urn:another"/>',
-        f'<a:LogicalAddress xmlns:a="{REGISTRY}" s:mustUnderstand="1">{SUBSCRIBER}</a:LogicalAddress>',
+        (
+            f'<a:LogicalAddress xmlns:a="{REGISTRY}" s:mustUnderstand="1">'
+            f"{SUBSCRIBER}</a:LogicalAddress>"
+        ),
     ],
 )
 def test_other_headers_do_not_hinder_a_request(block: str) -> None:

@@ -112,27 +112,28 @@ def test_it_ends_with_its_channel(world: World) -> None:
     assert not world.due
 
 
-def test_a_node_that_knows_nothing_of_our_consumer_is_left(world: World) -> None:
+def test_a_node_that_knows_nothing_of_our_consumer_is_left_at_last(world: World) -> None:
     """Measured on RabbitMQ 3.10: what a node answers that is cut off from the queue's leader."""
     world.consuming, world.consumer_count = True, 1
-    world.pass_seconds(60)
+    world.pass_seconds(200)
     assert not world.stalled
     world.consumer_count = 0
-    world.pass_seconds(15)
+    world.pass_seconds(80)
+    assert not world.stalled, "a minute after another node froze it says the same, and all is well"
+    world.pass_seconds(10)
     assert world.stalled == ["not_consuming"]
 
 
-def test_a_consumer_that_is_known_again_soon_stays(world: World) -> None:
-    """While a new leader is elected nobody is counted."""
+def test_a_consumer_that_is_known_again_stays(world: World) -> None:
     world.consuming = True
     for _ in range(10):
         world.consumer_count = 0
-        world.pass_seconds(4)
+        world.pass_seconds(60)
         world.consumer_count = 1
-        world.pass_seconds(4)
+        world.pass_seconds(5)
     assert not world.stalled
 
 
 def test_a_publisher_does_not_expect_a_consumer(world: World) -> None:
-    world.pass_seconds(60)
+    world.pass_seconds(200)
     assert not world.stalled

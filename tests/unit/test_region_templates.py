@@ -35,7 +35,7 @@ def test_shared_sentences_can_be_replaced(tmp_path: Path) -> None:
         ("booking_confirmation.txt", "{% if %}", "booking_confirmation.txt, line 1"),
         ("booking_confirmation.html", "{{ new.shown.telephone }}", "telephone"),
         ("changed.txt", "{{ nya }}", "'nya' is undefined"),
-        ("_sentences.txt", "", "actions"),
+        ("_sentences.txt", "", "whom"),
         ("booking_confirmaton.txt", "Hej", "no template has that name"),
         ("cancellation.html", "{{ new.shown.unit|safe }}", "names are not escaped"),
         ("_changes.html", UNFILTERED, "names are not escaped"),

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from fetcher.answers import CallFailed, RetryReason
-from fetcher.breaker import BreakerPolicy
 from fetcher.limits import Permit, SourceLimits
+from shared.base.breaker import BreakerPolicy
 from shared.relay.topology import Topology
 from tests.booking_samples import NOON, HandClock, LineInMemory, SampleSource
 from tests.unit.test_source_limits import Unwatched

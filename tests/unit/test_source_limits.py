@@ -9,9 +9,9 @@ from threading import Lock
 import pytest
 
 from fetcher.answers import CallFailed, RetryReason
-from fetcher.breaker import BreakerPolicy
 from fetcher.limits import Permit, Source, SourceLimits, Wait, WaitReason
 from fetcher.slots import SECOND, SlotQueue
+from shared.base.breaker import BreakerPolicy
 from shared.base.clock import Clock, utcnow
 from shared.base.errors import Unavailable
 from tests.booking_samples import NOON, HandClock, LineInMemory, SampleSource

@@ -59,6 +59,7 @@ def test_new(world: World, details: BookingDetails, kind: str) -> None:
         pytest.param(VISIT, but(VISIT, performer_name="Bo Ek"), "changed", id="performer"),
         pytest.param(VISIT, but(VISIT, performer_name=""), "changed", id="care type in its place"),
         pytest.param(VISIT, but(VISIT, purpose="Fasta."), "changed", id="purpose"),
+        pytest.param(VISIT, but(VISIT, time_type_name="Nybesök"), "changed", id="kind of visit"),
         pytest.param(VISIT, but(VISIT, reason="Ont"), "changed", id="reason"),
         pytest.param(VISIT, but(VISIT, rebook_allowed=False), "changed", id="rebooking"),
         pytest.param(VISIT, but(VISIT, cancel_allowed=None), "changed", id="cancelling"),
@@ -77,7 +78,8 @@ def test_changed(world: World, before: BookingDetails, after: BookingDetails, ki
         pytest.param(VISIT, id="nothing"),
         pytest.param(but(VISIT, unit="se2321000016-1hz5"), id="case of an HSA-id"),
         pytest.param(but(VISIT, performer="SE1"), id="performer's id"),
-        pytest.param(but(VISIT, time_type_name="Nybesök"), id="time type"),
+        pytest.param(but(VISIT, time_type_id="7"), id="time type's id"),
+        pytest.param(but(VISIT, reason=" "), id="an empty reason"),
         pytest.param(but(VISIT, message_allowed=True), id="messages"),
         pytest.param(but(VISIT, unit_name=" Ögonmottagningen  Sjöstad "), id="white space"),
         pytest.param(but(VISIT, care_type_name="Ögon"), id="care type behind a performer"),
@@ -98,6 +100,14 @@ def test_other_markup_around_the_same_purpose_is_no_change(world: World) -> None
     world.create(A, but(CALL, purpose="Fasta."))
     world.pass_time()
     assert world.outcomes[1:] == ["unchanged", "unchanged"]
+
+
+@pytest.mark.parametrize("field", ["purpose", "reason"])
+def test_lines_that_break_elsewhere_are_no_change(world: World, field: str) -> None:
+    world.create(A, but(VISIT, **{field: "Ta med legitimation\noch glasögon."}))
+    world.create(A, but(VISIT, **{field: "Ta med\nlegitimation och\n\nglasögon."}))
+    world.pass_time()
+    assert world.outcomes[1:] == ["unchanged"]
 
 
 def test_a_false_flag_and_a_missing_one_are_the_same_to_a_patient(world: World) -> None:

@@ -15,7 +15,7 @@ import pytest
 from composer.samples import SAMPLES, Sample
 from composer.wording import Wording
 from shared.booking.inbox import MessageKind
-from tests.unit.composer_world import CALL, LATER, OPEN_CALL, VISIT, but
+from tests.unit.composer_world import CALL, LATER, OPEN_CALL, OTHER_UNIT, VISIT, but
 
 GOLDEN = Path(__file__).parent / "golden"
 CASES = {
@@ -33,6 +33,26 @@ CASES = {
     ),
     "booking_unit_without_name": Sample(
         MessageKind.BOOKING_CONFIRMATION, but(VISIT, unit_name="", performer_name="")
+    ),
+    "booking_unit_named_by_its_id": Sample(
+        MessageKind.BOOKING_CONFIRMATION, but(VISIT, unit_name=VISIT.unit)
+    ),
+    "booking_reason_in_lines": Sample(
+        MessageKind.BOOKING_CONFIRMATION,
+        but(VISIT, reason="Jag ser suddigt.\n\n\n- höger öga\n- sedan i maj <b>"),
+    ),
+    "changed_kind_of_visit": Sample(
+        MessageKind.CHANGED,
+        but(VISIT, time_type_name="Operation"),
+        but(VISIT, time_type_name="Nybesök"),
+    ),
+    "changed_unit_without_names": Sample(
+        MessageKind.CHANGED, but(VISIT, unit_name=""), but(VISIT, unit_name="", unit=OTHER_UNIT)
+    ),
+    "moved_says_less": Sample(
+        MessageKind.CHANGED_TIME,
+        but(LATER, performer_name="", care_type_name=""),
+        but(VISIT, purpose="Fasta.", reason="Ont", time_type_name="Nybesök"),
     ),
     "booking_over_midnight": Sample(
         MessageKind.BOOKING_CONFIRMATION,
@@ -81,7 +101,7 @@ def wording() -> Wording:
 @pytest.mark.parametrize("name", CASES)
 def test_message(wording: Wording, name: str) -> None:
     case = CASES[name]
-    letter = wording.render(case.kind, case.details, case.previous)
+    letter = wording.render_sample(case)
     parts = {"subject.txt": letter.subject + "\n", "txt": letter.text, "html": letter.html + "\n"}
     for part, text in parts.items():
         assert text == golden(f"{name}.{part}", text)

@@ -1,14 +1,19 @@
-"""What RabbitMQ tells of its queues over HTTP alone: how much of them is unacknowledged."""
+"""What AMQP does not tell of queues and RabbitMQ's management API does.
+
+`management_url`: `http(s)://user:password@host:15672`; without a user, the broker's own is taken.
+"""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from io import BytesIO
+from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 import pycurl
 
 from shared.base.curl import error_name, trust_options
-from shared.relay.broker import BrokerUnavailable
+from shared.relay.broker import BrokerUnavailable, UnknownBroker
 
 _CONNECT_SECONDS = 3
 _SECONDS = 10
@@ -17,31 +22,41 @@ _OK = 200
 
 
 def unacknowledged(management_url: str, broker_url: str) -> Mapping[str, int]:
-    """Unacknowledged messages of each queue, by its name, some seconds old.
+    """Unacknowledged messages of each queue, some seconds old.
 
-    `management_url`: `http(s)://user:password@host:15672`; without a user, the broker's own is
-    taken. Raises `BrokerUnavailable`.
+    A queue that was just declared has no figures yet, and is left out. Raises `BrokerUnavailable`.
     """
-    place = urlsplit(management_url)
-    broker = urlsplit(broker_url)
+    column = "messages_unacknowledged"
+    queues = _queues(management_url, broker_url, f"columns=name,{column}")
+    with _readable():
+        return {str(one["name"]): int(one[column]) for one in queues if column in one}
+
+
+def replicas(management_url: str, broker_url: str) -> Mapping[str, int]:
+    """The number of replicas of each quorum queue. Raises `BrokerUnavailable`."""
+    queues = _queues(management_url, broker_url, "disable_stats=true")
+    with _readable():
+        return {str(one["name"]): len(one["members"]) for one in queues if "members" in one}
+
+
+def _queues(management_url: str, broker_url: str, query: str) -> list[dict[str, Any]]:
+    """Those in the virtual host of `broker_url`."""
+    place, broker = urlsplit(management_url), urlsplit(broker_url)
+    if place.scheme not in ("http", "https") or not place.hostname:
+        raise UnknownBroker("BUDKAVLE_BROKER_MANAGEMENT_URL: is neither http:// nor https://")
     login = place if place.username else broker
-    user, password = unquote(login.username or ""), unquote(login.password or "")
+    user, password = unquote(login.username or "guest"), unquote(login.password or "guest")
     host = place.netloc.rpartition("@")[2]
     vhost = quote(unquote(broker.path.removeprefix("/")) or "/", safe="")
-    columns = "columns=name,messages_unacknowledged"
-    url = f"{place.scheme}://{host}{place.path.rstrip('/')}/api/queues/{vhost}?{columns}"
-    return _counts(_get(url, f"{user}:{password}"))
+    url = f"{place.scheme}://{host}{place.path.rstrip('/')}/api/queues/{vhost}?{query}"
+    with _readable():
+        return list(json.loads(_get(url, f"{user}:{password}")))
 
 
-def _counts(reply: bytes) -> Mapping[str, int]:
-    """A queue that was just declared has no figures yet, and is left out."""
+@contextmanager
+def _readable() -> Iterator[None]:
     try:
-        found = json.loads(reply)
-        return {
-            str(queue["name"]): int(queue["messages_unacknowledged"])
-            for queue in found
-            if "messages_unacknowledged" in queue
-        }
+        yield
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise BrokerUnavailable(f"management API: {type(error).__name__}") from None
 

@@ -11,6 +11,8 @@ from shared.relay.rabbitmq.session import Session
 
 #: More than this many unconfirmed messages are a broker that stores nothing: no more are sent.
 _MOST_UNANSWERED = 20_000
+#: A broker that has confirmed nothing for so long (seconds) is not called ready.
+_READY_UNCONFIRMED = 4.0
 
 
 class _Ticket:
@@ -54,8 +56,9 @@ class Publisher:
     def ready(self, timeout: float) -> bool:
         up = self._link.wait_first_try(timeout)
         session = self._link.session
-        usable = session is not None and not session.blocked
-        return up and usable and not self._full and not self._link.stalled
+        if not up or session is None or self._full or self._link.stalled:
+            return False
+        return not session.blocked and session.unconfirmed_seconds < _READY_UNCONFIRMED
 
     def close(self) -> None:
         self._link.close()

@@ -1,4 +1,4 @@
-"""The circuit breaker of one source: after several failures in a row, one probe at a time.
+"""The circuit breaker of one peer: after several failures in a row, one probe at a time.
 
 Closed: calls pass. Open: nothing passes. Half-open: one call passes, as a probe.
 """
@@ -83,14 +83,19 @@ class Breaker:
         self._open_until = None
         self._probing = False
 
-    def failed(self, now: datetime, *, probe: bool) -> None:
-        """Calls that were under way when the breaker opened do not prolong the wait."""
+    def failed(self, now: datetime, *, probe: bool, asked: timedelta | None = None) -> None:
+        """Calls that were under way when the breaker opened do not prolong the wait.
+
+        Unless the peer `asked` to be let be for longer.
+        """
         self._failures += 1
         if probe or (not self.is_open and self._failures >= self._policy.failures):
             self._openings += 1
             self._opened_at = now
             self._open_until = now + self._policy.wait(self._openings)
             self._probing = False
+        if asked is not None and self._open_until is not None:
+            self._open_until = max(self._open_until, now + asked)
 
     def gave_no_verdict(self, *, probe: bool) -> None:
         """The call ended by a fault of our own: the next one may probe."""

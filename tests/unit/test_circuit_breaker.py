@@ -1,8 +1,8 @@
-"""The circuit breaker of one source."""
+"""The circuit breaker of one peer."""
 
 from datetime import timedelta
 
-from fetcher.breaker import Breaker, BreakerPolicy
+from shared.base.breaker import Breaker, BreakerPolicy
 from tests.booking_samples import NOON, HandClock
 
 POLICY = BreakerPolicy(3, timedelta(seconds=5), timedelta(seconds=30), spread=lambda: 1.0)
@@ -100,3 +100,11 @@ def test_a_clock_that_goes_back_does_not_keep_it_open() -> None:
     breaker = breaker_after(failures=3)
     assert breaker.next_try(NOON - timedelta(seconds=1)) is not None
     assert breaker.next_try(NOON - timedelta(hours=6)) is None
+
+
+def test_a_peer_that_asks_for_more_time_gets_it() -> None:
+    breaker = Breaker(BreakerPolicy(1, timedelta(seconds=5), timedelta(seconds=30), lambda: 1.0))
+    breaker.failed(NOON, probe=False, asked=timedelta(seconds=90))
+    assert open_for(breaker, HandClock()) == 90
+    breaker.failed(NOON, probe=False, asked=timedelta(seconds=1))
+    assert open_for(breaker, HandClock()) == 90
