@@ -22,7 +22,7 @@ Publish = Callable[[Sequence[Outgoing]], None]
 
 #: Letters handed out to one consumer. When all are held, the next consumer gets the next ones:
 #: RabbitMQ bounds a prefetch by 65,535, and our memory would be bounded by nothing.
-_WINDOW = 500
+_WINDOW = 1000
 #: How long nothing must come, and nothing lie in the queue, for all to have been read (seconds).
 _IDLE = 0.1
 #: How long letters that lie in the queue may take to come (seconds).
