@@ -15,7 +15,7 @@ from typing import Any
 from shared.base.errors import UndecodableMessage
 from shared.base.redaction import redact
 from shared.booking.identity import hsa_key, same_hsa_id
-from shared.booking.messages import READS, BookingChange, FetchedBooking, Message, Notification
+from shared.booking.messages import READS, BookingChange, FetchedBooking, Notification, QueueMessage
 from shared.relay.broker import Aside, Broker, Envelope
 from shared.relay.topology import Place
 
@@ -27,7 +27,7 @@ _VISIBLE = frozenset(
     {
         *("version", "notification_id", "correlation_id", "change_id", "message_id"),
         *("received_at", "fetched_at", "slot", "expires_at", "caller", "deleted"),
-        *("asked", "corrected", "moved_to", "of_another_patient"),
+        *("asked", "corrected", "moved_to", "of_another_patient", "looks"),
         *("service_domain", "categorization", "data_controller", "owner"),
         *("source_system", "logical_address", "booking_id", "is_call_letter", "unit", "problem"),
     }
@@ -171,14 +171,14 @@ def _visible(name: str, value: Any) -> Any:
             return value if name in _VISIBLE else HIDDEN
 
 
-def _decoded(stage: str, envelope: Envelope) -> Message | None:
+def _decoded(stage: str, envelope: Envelope) -> QueueMessage | None:
     try:
         return READS[stage].decode(envelope.body)
     except UndecodableMessage:
         return None
 
 
-def _units_of(message: Message | None) -> tuple[str, ...]:
+def _units_of(message: QueueMessage | None) -> tuple[str, ...]:
     match message:
         case Notification():
             return tuple(sorted({one.logical_address for one in message.engagements} - {""}))
@@ -188,7 +188,7 @@ def _units_of(message: Message | None) -> tuple[str, ...]:
             return ()
 
 
-def _sources_of(message: Message | None) -> tuple[str, ...]:
+def _sources_of(message: QueueMessage | None) -> tuple[str, ...]:
     match message:
         case Notification():
             systems = {one.source_system for one in message.engagements}

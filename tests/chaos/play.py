@@ -10,7 +10,13 @@ from pathlib import Path
 
 from console.stack import free_port
 from shared.base.errors import Unavailable
-from tests.chaos.accounts import account_dead, account_notices, circle_of, judge, strangers
+from tests.chaos.accounts import (
+    account_dead,
+    account_notices,
+    judge,
+    patient_bookings_of,
+    strangers,
+)
 from tests.chaos.havoc import Havoc, Trouble
 from tests.chaos.indexes import RunningIndex
 from tests.chaos.ledger import Ledger, caught, dead_letters
@@ -24,7 +30,7 @@ from tests.services import PostgreSQL, RabbitMQ
 #: How often the inboxes are looked at, as the waiting histories do.
 _LOOK_SECONDS = 0.3
 _DRAIN_SECONDS = 400
-#: RabbitMQ counts anew every 5 s what is handed out and not settled.
+#: RabbitMQ counts anew every 5 s what is handed out and not acknowledged.
 _COUNT_SECONDS = 5.5
 
 Say = Callable[[str], None]
@@ -105,11 +111,15 @@ class _Performance:
             looking.cancel()
 
     async def _disturbed_load(self) -> None:
-        """Havoc rages until all is told or the time is over; what is left is told in peace."""
+        """Havoc rages until all is told or the time is over; what is left is told in peace.
+
+        Havoc that has come to its end by itself ends the load.
+        """
         async with asyncio.TaskGroup() as acting:
             raging = acting.create_task(self._havoc.rage())
             telling = acting.create_task(self._keep_telling())
             load = acting.create_task(self._load.act())
+            raging.add_done_callback(lambda _: self._load.end())
             await asyncio.wait([load], timeout=self._options.seconds)
             self._havoc.stop()
             await raging
@@ -126,8 +136,8 @@ class _Performance:
                 return
             await asyncio.sleep(_LOOK_SECONDS)
 
-    def _told(self, circle: tuple[str, str]) -> int:
-        return len(self._ledger.told.get(circle, ()))
+    def _told(self, patient_bookings: tuple[str, str]) -> int:
+        return len(self._ledger.told.get(patient_bookings, ()))
 
     async def _keep_looking(self) -> None:
         while True:
@@ -180,7 +190,9 @@ class _Performance:
         return Report(
             options=self._options,
             seconds=seconds,
-            judged=[judge(case, steps, told.get(circle_of(case), ())) for case, steps in begun],
+            judged=[
+                judge(case, steps, told.get(patient_bookings_of(case), ())) for case, steps in begun
+            ],
             strangers=list(strangers(told, cases)),
             notices=notices,
             dead=account_dead(letters, cases),

@@ -21,7 +21,7 @@ MANY = 12 * BATCH
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits long for another operator, and one consumer after the other hands letters out."""
+    """Nobody waits long for another operator; consumers of letters succeed each other soon."""
     monkeypatch.setattr("shared.relay.rabbitmq.dead_queue._WINDOW", 100)
     for module in ("shared.relay.embedded.broker", "shared.relay.rabbitmq.broker"):
         monkeypatch.setattr(f"{module}.HOLD_WITHIN", 0.5)

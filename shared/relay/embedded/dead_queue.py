@@ -16,7 +16,7 @@ from shared.relay.broker import (
     Outgoing,
     PublishRefused,
 )
-from shared.relay.embedded.queue_file import Store
+from shared.relay.embedded.queue_file import QueueFile
 from shared.relay.topology import Place, place_key, reports_key
 
 #: How long a hold lasts that nobody renews: its process was killed (seconds).
@@ -33,7 +33,7 @@ class OperatorLock:
     Taken by its construction. Raises `DeadQueueBusy` when another has it for more than `within` s.
     """
 
-    def __init__(self, store: Store, stage: str, *, by: str, doing: str, within: float) -> None:
+    def __init__(self, store: QueueFile, stage: str, *, by: str, doing: str, within: float) -> None:
         self._store = store
         self._stage = stage
         self._token = new_id()
@@ -90,7 +90,7 @@ class EmbeddedDeadQueue:
 
     def __init__(
         self,
-        store: Store,
+        store: QueueFile,
         lock: OperatorLock,
         stage: str,
         place: Place,

@@ -196,7 +196,7 @@ def _depth(channel: BlockingChannel, queue: str) -> tuple[int, int]:
 
 
 def _state(channel: BlockingChannel, stage: str, in_delays: int) -> QueueState:
-    """AMQP does not tell what is unacknowledged, nor whose a message in a delay queue is."""
+    """AMQP shows neither unacknowledged messages nor the stages within a delay queue."""
     ready, consumers = _depth(channel, work_queue(stage))
     dead, parked, discarded = (
         _depth(channel, place_queue(stage, place))[0]
