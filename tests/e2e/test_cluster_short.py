@@ -23,8 +23,8 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         [sys.executable, "-m", "tests.cluster", "--short", "--seed", "7", "--figures", file],
         check=False,
     )
-    [run]: list[dict[str, Any]] = json.loads(file.read_text())
-    return run
+    runs: list[dict[str, Any]] = json.loads(file.read_text())
+    return runs[0]
 
 
 def test_nothing_is_lost_or_twice_or_false_when_nodes_fail(figures: dict[str, Any]) -> None:
