@@ -35,7 +35,7 @@ from shared.relay.outcomes import DeadLetter, Done, Drop, Outcome, Postpone, Pub
 _ACHIEVED = (Reason.CARRIED_OVER, Reason.REMOVAL_TAKEN)
 
 
-class DeadReason(StrEnum):
+class ComposerDeadReason(StrEnum):
     NOT_A_TIME = "not_a_time"
     FETCHED_TOO_LONG_AGO = "fetched_too_long_ago"  # what was fetched since may be purged
 
@@ -141,9 +141,9 @@ class Composer:
         """Why `fetched` cannot be judged at all."""
         details = fetched.details
         if details and details.starts and not is_wall_time(details.starts):
-            return DeadLetter(DeadReason.NOT_A_TIME)
+            return DeadLetter(ComposerDeadReason.NOT_A_TIME)
         if fetched.fetched_at < self._clock() - self._memory:
-            return DeadLetter(DeadReason.FETCHED_TOO_LONG_AGO)
+            return DeadLetter(ComposerDeadReason.FETCHED_TOO_LONG_AGO)
         return None
 
     def _handle(

@@ -1,4 +1,4 @@
-"""`budkavle purge`: removes what has been kept long enough."""
+"""`budkavle purge`: removes expired rows."""
 
 from dataclasses import dataclass
 from typing import Annotated

@@ -1,15 +1,15 @@
-"""Settings of the operator's command: what `setup` expects, how long `purge` lets rows be."""
+"""Settings of the operator's command, such as the retention times of `purge`."""
 
 from datetime import timedelta
 
 from pydantic import Field, SecretStr
 
 from shared.stage.settings import WatermarkSettings
-from shared.store.retention import Limits
+from shared.store.retention import RetentionLimits
 
 
 class OperatorSettings(WatermarkSettings):
-    """What a command reads beside the settings of the stages."""
+    """The settings of commands, beside those of the stages."""
 
     broker_management_url: SecretStr = Field(
         SecretStr(""),
@@ -41,8 +41,8 @@ class OperatorSettings(WatermarkSettings):
     )
 
     @property
-    def limits(self) -> Limits:
-        return Limits(
+    def limits(self) -> RetentionLimits:
+        return RetentionLimits(
             inbox=_days(self.retain_inbox_days),
             notices=_days(self.retain_notice_days),
             watermarks=self.watermarks_kept,

@@ -1,4 +1,4 @@
-"""`budkavle setup`: database and queues, made ready for this version."""
+"""`budkavle setup`: migrates the database and declares the queues of this version."""
 
 from collections.abc import Iterator
 

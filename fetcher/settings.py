@@ -10,8 +10,8 @@ from pydantic import AfterValidator, Field
 from shared.base.settings import url_of
 from shared.stage.settings import CommonSettings
 
-#: Said of a booking, in English or Swedish, and of nothing else: a Fault that is wrongly taken for
-#: this could tell a patient that a visit is cancelled.
+#: Matches "no such booking" in English or Swedish and nothing else: a Fault that is mistaken for it
+#: could lead to a false cancellation.
 UNKNOWN_BOOKING_FAULT = (
     r"(?ix)"
     r"\b (?:booking|bokning|bokningen) (?:[ -]?id)? :? (?:\s with \s id)?"
@@ -83,12 +83,12 @@ class FetcherSettings(CommonSettings):
 
     @property
     def most_in_flight(self) -> int:
-        """A quarter of the threads at most for one source: the others must find some free."""
+        """At most a quarter of the threads for one source, so that others find some free."""
         return max(1, self.fetcher_concurrency // 4)
 
     @property
     def breaker_waits(self) -> tuple[timedelta, timedelta]:
-        """The first and the longest."""
+        """The first and the longest wait of an open breaker."""
         return (
             timedelta(seconds=self.fetcher_breaker_first_seconds),
             timedelta(seconds=self.fetcher_breaker_longest_seconds),

@@ -1,4 +1,4 @@
-"""filter: splits a notification into what happened to each booking of ours.
+"""The filter: splits a notification into one change for each booking of ours.
 
 Reads `Notification`. Writes one `BookingChange` for each booking of an activated booking system,
 which names what else of the request may belong to it, and tells the composer of each removal at

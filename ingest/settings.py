@@ -1,4 +1,4 @@
-"""What the gateway can be told."""
+"""Settings of the gateway."""
 
 from pathlib import Path
 from typing import ClassVar, Self
@@ -21,7 +21,7 @@ class IngestSettings(CommonSettings):
     ingest_bind: Bind = Field(
         "127.0.0.1:8080",
         description="host:port of the SOAP endpoint; its path is `/ProcessNotification`. Port 0:"
-        " any free one, told in the ready line.",
+        " any free one, shown in the ready line.",
     )
     ingest_max_body_bytes: int = Field(
         5 * _MIB,
@@ -121,7 +121,7 @@ class IngestSettings(CommonSettings):
 
     @property
     def tls(self) -> PemFiles | None:
-        """The files TLS is made of; None when the endpoint speaks plain HTTP."""
+        """The certificate files; None when the endpoint serves plain HTTP."""
         certificate, key, client_ca = (
             self.ingest_tls_certificate,
             self.ingest_tls_key,

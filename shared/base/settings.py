@@ -57,8 +57,8 @@ def is_bind(text: str) -> str:
 def url_of(*schemes: str) -> AfterValidator:
     """Takes the empty text, and URLs of these schemes.
 
-    None with a login in it: URLs are told in logs and lists of settings, and logins have settings
-    of their own, which are secret.
+    None with a login in it: URLs appear in logs and lists of settings, and logins have secret
+    settings of their own.
     """
 
     def check(url: str) -> str:

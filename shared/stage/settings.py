@@ -35,9 +35,9 @@ def _is_embedded(url: SecretStr) -> bool:
 
 
 class CommonSettings(Settings):
-    """What all stages and the console need."""
+    """Settings of all stages and the console."""
 
-    #: The settings without which this process loses data in production, unnoticed.
+    #: Settings without which this process would silently lose data in production.
     stores: ClassVar[tuple[str, ...]] = ("broker_url", "database_url")
 
     broker_url: SecretStr = Field(
@@ -63,7 +63,7 @@ class CommonSettings(Settings):
     health_bind: Bind = Field(
         "127.0.0.1:0",
         description="host:port for `/healthz`, `/readyz` and `/metrics` of a stage; port 0: any"
-        " free one, told in the ready line.",
+        " free one, shown in the ready line.",
     )
     drain_seconds: float = Field(
         20, gt=0, description="On SIGTERM: how long started work may take to finish."
@@ -77,7 +77,7 @@ class CommonSettings(Settings):
 
     @model_validator(mode="after")
     def _stores_are_named_in_production(self) -> Self:
-        """A setting that did not arrive would have patients' messages stored in a local file."""
+        """Refuse defaults in production: patients' messages would be stored in a local file."""
         unnamed = [name for name in self.stores if name not in self.model_fields_set]
         if self.environment == "prod" and unnamed:
             names = " and ".join(f"BUDKAVLE_{name.upper()}" for name in unnamed)
@@ -119,7 +119,7 @@ class CommonSettings(Settings):
 
 
 class WatermarkSettings(CommonSettings):
-    """What the composer, which leans on the watermarks, and whoever removes them agree on."""
+    """The setting that the composer, which needs watermarks, and the purge share."""
 
     retain_watermark_days: int = Field(
         30,

@@ -1,9 +1,8 @@
 """The inbox on a database: what was announced, and how far each booking has been judged.
 
-One transaction at a time judges a patient's bookings at one source, so that two composers never
-judge a booking, or a removal and the creation that takes its place, side by side. On PostgreSQL
-advisory locks see to it: one statement, and no row needed. On SQLite every transaction is alone
-anyway.
+One transaction at a time judges a patient's bookings at one source, so two composers never judge a
+booking, or a removal and the creation that replaces it, at the same time. On PostgreSQL this is
+done by advisory locks: one statement, and no row needed. On SQLite there is one writer at a time.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -70,7 +69,7 @@ _WRITE = insert(messages)
 
 
 class Inbox:
-    """Every patient's inbox. Methods raise `DatabaseUnavailable` when the database is away."""
+    """Every patient's inbox. Methods raise `DatabaseUnavailable`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -130,14 +129,14 @@ class StoredBookings:
     def carry_over(
         self, announcement: Announcement, booking: BookingKey, details: BookingDetails
     ) -> None:
-        """Let `announcement` be about `booking`, which is as `details` say, from now on."""
+        """Change `announcement` to be about `booking`, which is as `details` say."""
         self.carried_over.append((announcement, booking, details))
 
     def set_watermark(self, watermark: Watermark) -> None:
         self.changed.append(watermark)
 
     def take_watermark(self, watermark: Watermark) -> None:
-        """Know `watermark`, if it is within the window."""
+        """Add `watermark`, if it is within the window."""
         same_id = watermark.same_id == self.window.same_id
         if watermark.patient_bookings != self.window.patient_bookings:
             self.same_id_elsewhere += [watermark] if same_id else []
@@ -147,7 +146,7 @@ class StoredBookings:
             self.watermarks.append(watermark)
 
     def take_announcement(self, announcement: Announcement, watermarked: set[str]) -> None:
-        """Know `announcement`, if it is within the window or about a booking `watermarked`."""
+        """Add `announcement`, if it is within the window or about a booking `watermarked`."""
         is_late = announcement.received_at >= self.window.since
         if is_late or announcement.booking in {*watermarked, *self.window.digests}:
             self.announcements.append(announcement)
@@ -178,7 +177,7 @@ def _read(connection: Connection, windows: Sequence[HistoryWindow]) -> list[Stor
         watermark = _watermark(row)
         for each in several.values():
             each.take_watermark(watermark)
-    # Of what was announced there is always a watermark, so without one there is nothing to read.
+    # Every announced booking has a watermark, so without one there is nothing to read.
     watermarked = {mark.booking for each in several.values() for mark in each.watermarks}
     if watermarked:
         values["bookings"] = list({*values["bookings"], *watermarked})
@@ -238,7 +237,7 @@ def _announcements_query() -> Select[Any]:
 
 @cache
 def _set_watermark(dialect: str) -> Any:
-    """INSERT … ON CONFLICT DO UPDATE, which both databases know in the same form."""
+    """INSERT … ON CONFLICT DO UPDATE, which both databases have in the same form."""
     make = postgresql.insert if dialect == "postgresql" else sqlite.insert
     statement = make(watermarks)
     new = {column.name: statement.excluded[column.name] for column in watermarks.c}

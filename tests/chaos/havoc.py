@@ -144,12 +144,12 @@ class Havoc:
             self._note("kills", f"SIGKILL of {victim.name}")
         await asyncio.sleep(dead_seconds)
         for victim in victims:
-            await asyncio.to_thread(self._stage.fleet.revive, victim)
+            await asyncio.to_thread(self._stage.fleet.restart, victim)
 
     async def _retire(self, member: Member) -> None:
         self._note("orderly_ends", f"SIGTERM to {member.name}")
         await asyncio.to_thread(self._stage.fleet.retire, member)
-        await asyncio.to_thread(self._stage.fleet.revive, member)
+        await asyncio.to_thread(self._stage.fleet.restart, member)
 
     # --- broker and database ---
 

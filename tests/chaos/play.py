@@ -10,7 +10,13 @@ from pathlib import Path
 
 from console.stack import free_port
 from shared.base.errors import Unavailable
-from tests.chaos.accounts import account_dead, account_notices, circle_of, judge, strangers
+from tests.chaos.accounts import (
+    account_dead,
+    account_notices,
+    judge,
+    patient_bookings_of,
+    strangers,
+)
 from tests.chaos.havoc import Havoc, Trouble
 from tests.chaos.indexes import RunningIndex
 from tests.chaos.ledger import Ledger, caught, dead_letters
@@ -24,7 +30,7 @@ from tests.services import PostgreSQL, RabbitMQ
 #: How often the inboxes are looked at, as the waiting histories do.
 _LOOK_SECONDS = 0.3
 _DRAIN_SECONDS = 400
-#: RabbitMQ counts anew every 5 s what is handed out and not settled.
+#: RabbitMQ counts anew every 5 s what is handed out and not acknowledged.
 _COUNT_SECONDS = 5.5
 
 Say = Callable[[str], None]
@@ -126,8 +132,8 @@ class _Performance:
                 return
             await asyncio.sleep(_LOOK_SECONDS)
 
-    def _told(self, circle: tuple[str, str]) -> int:
-        return len(self._ledger.told.get(circle, ()))
+    def _told(self, patient_bookings: tuple[str, str]) -> int:
+        return len(self._ledger.told.get(patient_bookings, ()))
 
     async def _keep_looking(self) -> None:
         while True:
@@ -180,7 +186,9 @@ class _Performance:
         return Report(
             options=self._options,
             seconds=seconds,
-            judged=[judge(case, steps, told.get(circle_of(case), ())) for case, steps in begun],
+            judged=[
+                judge(case, steps, told.get(patient_bookings_of(case), ())) for case, steps in begun
+            ],
             strangers=list(strangers(told, cases)),
             notices=notices,
             dead=account_dead(letters, cases),

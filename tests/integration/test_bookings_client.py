@@ -13,7 +13,7 @@ import pycurl
 import pytest
 from lxml import etree
 
-from fetcher.answers import Answer, CallFailed, RetryReason, ShortTrouble
+from fetcher.answers import Answer, CallFailed, FetchRetryReason, ShortTrouble
 from fetcher.bookings_client import BookingsClient
 from fetcher.platform import Platform, TimeOuts, translated
 from shared.base.clock import utcnow
@@ -134,8 +134,12 @@ def answering(status: int, body: bytes = b"", kind: str = "text/xml") -> Answeri
     return lambda call: call.answer(status, body, kind)
 
 
-BAD, GONE, LATE = RetryReason.BAD_STATUS, RetryReason.UNREACHABLE, RetryReason.TIMED_OUT
-ODD, FAULT = RetryReason.UNREADABLE, RetryReason.FAULT
+BAD, GONE, LATE = (
+    FetchRetryReason.BAD_STATUS,
+    FetchRetryReason.UNREACHABLE,
+    FetchRetryReason.TIMED_OUT,
+)
+ODD, FAULT = FetchRetryReason.UNREADABLE, FetchRetryReason.FAULT
 HTML = b"<html><body><p>Service <b>unavailable</p></html>"
 
 
@@ -163,7 +167,7 @@ HTML = b"<html><body><p>Service <b>unavailable</p></html>"
     ],
 )
 def test_troubles_and_how_often_each_is_tried(
-    server: SourceServer, trouble: Answering, reason: RetryReason, calls: int
+    server: SourceServer, trouble: Answering, reason: FetchRetryReason, calls: int
 ) -> None:
     server.always = trouble
     error = failure(client_of(server.url))

@@ -193,7 +193,7 @@ class Link:
                 gc.collect()  # pika drops a socket without a farewell only when nobody refers to it
 
     def _lose(self) -> None:
-        """Whoever waits for this connection is told; nobody waits for the next."""
+        """Notify all who wait for this connection; nobody waits for the next."""
         with self._changed:
             session, self._session = self._session, None
             self._tried = True
@@ -237,7 +237,7 @@ class Link:
         work: Callable[[Channel, Topology], None],
         then: Callable[[Exception | None], None],
     ) -> None:
-        """The broker closes the channel if it has something against `work`; `then` is told what."""
+        """Do `work`, to which the broker may object by closing the channel; then call `then`."""
 
         def on_open(channel: Channel) -> None:
             work(channel, self._topology)

@@ -1,4 +1,4 @@
-"""What AMQP does not tell and RabbitMQ's management API does: how many replicas a queue has."""
+"""The number of replicas of a queue, by RabbitMQ's management API: AMQP does not show it."""
 
 import json
 from collections.abc import Mapping
