@@ -66,6 +66,7 @@ _MESSAGE_COLUMNS = (
 
 _LOCK = text("SELECT pg_advisory_xact_lock(n) FROM unnest(CAST(:numbers AS bigint[])) AS n")
 _WRITE = insert(messages)
+_HOLDS = select(messages.c.id).where(messages.c.id == bindparam("message"))
 
 
 class Inbox:
@@ -99,6 +100,11 @@ class Inbox:
     def by_ids(self, message_ids: Sequence[str]) -> list[InboxMessage]:
         """Those of `message_ids` that exist, in no order."""
         return self._read(select(*_MESSAGE_COLUMNS).where(messages.c.id.in_(message_ids)))
+
+    def holds(self, message_id: str) -> bool:
+        """Whether that message is there: a failover may take back what was committed."""
+        with self._database.single() as connection:
+            return connection.execute(_HOLDS, {"message": message_id}).first() is not None
 
     def mark_read(self, message_id: str) -> None:
         with self._database.begin() as connection:
