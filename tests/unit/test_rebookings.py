@@ -528,6 +528,17 @@ def test_a_source_with_much_to_answer_before_makes_no_two_messages(world: World)
     assert world.kinds[1:] == ["changed_time"]
 
 
+def test_a_removal_whose_message_was_lost_on_the_way_leaves_nothing_behind(world: World) -> None:
+    [taken, _lost] = world.take((A, True))
+    world.hand(world.fetch(taken))
+    world.pass_time(timedelta(days=2))
+    world.remove(A)
+    world.pass_time(timedelta(seconds=20))
+    world.create(B, LATER)
+    world.pass_time()
+    assert world.kinds[1:] == ["changed_time"]
+
+
 # --- in requests of their own ---
 
 
