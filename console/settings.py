@@ -29,6 +29,12 @@ class PurgeSettings(WatermarkSettings):
         description="Days for which is known who activated booking systems. 0: for ever.",
     )
 
+    retain_trace_days: int = Field(
+        30,
+        ge=1,
+        description="Days for which is known what became of each change (`budkavle trace`).",
+    )
+
     @property
     def limits(self) -> Limits:
         return Limits(
@@ -36,6 +42,7 @@ class PurgeSettings(WatermarkSettings):
             notices=_days(self.retain_notice_days),
             watermarks=self.watermarks_kept,
             source_log=_days(self.retain_source_log_days),
+            trace=timedelta(days=self.retain_trace_days),
         )
 
 

@@ -23,6 +23,7 @@ from shared.stage.health import Checks, HealthServer, readiness
 from shared.stage.heartbeat import Heartbeat, Report
 from shared.stage.parent import end_with_parent
 from shared.stage.settings import CommonSettings
+from shared.stage.tracing import Tracer
 
 log = structlog.get_logger()
 
@@ -104,6 +105,7 @@ def run_stage(
     checks: Checks | None = None,
     started: Callable[[], None] | None = None,
     report: Report | None = None,
+    tracer: Tracer | None = None,
     closers: Sequence[Callable[[], None]] = (),
 ) -> int:
     """Run `handle` on `stage`'s queue until SIGTERM; the process's exit code.
@@ -113,6 +115,7 @@ def run_stage(
     at the end; what `report` says stands in `budkavle status`.
     """
     stopping = stop_signal()
+    tracer = tracer or Tracer(stage, settings)
     broker = open_broker(settings.broker_url.get_secret_value(), settings.topology)
     worker = Worker(
         stage,
@@ -123,12 +126,15 @@ def run_stage(
         concurrency=concurrency,
         prefetch=prefetch,
         handle_batch=handle_batch,
+        log_context=tracer.log_context,
+        record=tracer.record,
     )
     all_checks = {"broker": worker.connected, **(checks or {})}
     with blaming("BUDKAVLE_HEALTH_BIND"):
         health = HealthServer(settings.health_bind, all_checks)
     heartbeat = Heartbeat(stage, settings, all_checks, report, take_oldest=worker.take_oldest)
     health.start()
+    tracer.start()
     worker.start()
     heartbeat.start()
     if started:
@@ -139,6 +145,7 @@ def run_stage(
     heartbeat.stop()
     drained = worker.stop(settings.drain_seconds)
     broker.close()
+    tracer.stop()
     health.stop()
     for close in closers:
         close()
