@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from lxml import etree
 
-from composer.richtext import Block, Heading, Items, Link, Paragraph, RichText, Run, shortened
+from composer.richtext import Block, Heading, Hyperlink, Items, Paragraph, RichText, Run, shortened
 from shared.riv.xml import MalformedXml, parse_xml
 
 #: Far above any real call letter; what is beyond is cut off, and the text says so.
@@ -198,7 +198,7 @@ def _runs(element: etree._Element) -> list[Run]:
         return _inner_runs(element)
     text = " ".join("".join(map(str, element.itertext())).split())
     href = _safe_href(element)
-    return [Link(href, text or href)] if href else [text]
+    return [Hyperlink(href, text or href)] if href else [text]
 
 
 def _safe_href(element: etree._Element) -> str:
@@ -217,7 +217,7 @@ def _safe_href(element: etree._Element) -> str:
 
 def _tidy(runs: list[Run]) -> tuple[Run, ...]:
     """White space folded as XML means it: one space, none at the ends."""
-    if not any(isinstance(run, Link) or run.strip() for run in runs):
+    if not any(isinstance(run, Hyperlink) or run.strip() for run in runs):
         return ()
     tidy: list[Run] = []
     for kind, group in groupby(runs, key=type):

@@ -27,7 +27,7 @@ from shared.booking.inbox import (
     patient_bookings_key,
     same_id_key,
 )
-from shared.booking.messages import BookingChange, FetchedBooking, NoticeOrder
+from shared.booking.messages import BookingChange, BookingDetails, FetchedBooking, NoticeOrder
 from shared.booking.times import instant, is_wall_time
 from shared.relay.outcomes import DeadLetter, Done, Drop, Outcome, Postpone, Publish
 
@@ -35,7 +35,7 @@ from shared.relay.outcomes import DeadLetter, Done, Drop, Outcome, Postpone, Pub
 _ACHIEVED = (Reason.CARRIED_OVER, Reason.REMOVAL_TAKEN)
 
 
-class DeadReason(StrEnum):
+class ComposerDeadReason(StrEnum):
     NOT_A_TIME = "not_a_time"
     FETCHED_TOO_LONG_AGO = "fetched_too_long_ago"  # what was fetched since may be purged
 
@@ -55,8 +55,10 @@ class PatientBookings(Protocol):
 
     def write(self, message: InboxMessage) -> None: ...
 
-    def carry_over(self, announcement: Announcement, booking: BookingKey) -> None:
-        """Let `announcement` be about `booking` from now on."""
+    def carry_over(
+        self, announcement: Announcement, booking: BookingKey, details: BookingDetails
+    ) -> None:
+        """Let `announcement` be about `booking`, which is as `details` say, from now on."""
 
     def set_watermark(self, watermark: Watermark) -> None: ...
 
@@ -139,9 +141,9 @@ class Composer:
         """Why `fetched` cannot be judged at all."""
         details = fetched.details
         if details and details.starts and not is_wall_time(details.starts):
-            return DeadLetter(DeadReason.NOT_A_TIME)
+            return DeadLetter(ComposerDeadReason.NOT_A_TIME)
         if fetched.fetched_at < self._clock() - self._memory:
-            return DeadLetter(DeadReason.FETCHED_TOO_LONG_AGO)
+            return DeadLetter(ComposerDeadReason.FETCHED_TOO_LONG_AGO)
         return None
 
     def _handle(
@@ -169,7 +171,7 @@ class Composer:
         for watermark in judgement.watermarks:
             bookings.set_watermark(watermark)
         if carried := judgement.carry_over:
-            bookings.carry_over(carried.announcement, carried.booking)
+            bookings.carry_over(carried.announcement, carried.booking, carried.details)
         if judgement.announce is None:
             return judgement.announced_before
         message = compose(
@@ -225,7 +227,7 @@ def _asked(judgement: Judgement, fetched: FetchedBooking) -> Iterator[BookingCha
             service_domain=fetched.service_domain,
             corrected=not question.deleted,  # if it is not there at once, the index will say more
         )
-    yield BookingChange(**fetched.said)
+    yield BookingChange(**{**fetched.said, "looks": fetched.looks + 1})
 
 
 def _notice_order(announcement: Announcement, fetched: FetchedBooking) -> NoticeOrder:

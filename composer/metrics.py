@@ -2,7 +2,7 @@
 
 import structlog
 
-from composer.handler import DeadReason
+from composer.handler import ComposerDeadReason
 from composer.verdict import Reason
 from shared.base.metrics import REPLY_MISMATCHES, declare_outcomes
 from shared.booking.inbox import MessageKind
@@ -18,7 +18,7 @@ declare_outcomes(
         "done": Reason,
         "drop": Reason,
         "postpone": Reason,
-        "dead": [*DeadReason, Reason.REPLY_MISMATCH],
+        "dead": [*ComposerDeadReason, Reason.REPLY_MISMATCH],
     },
 )
 

@@ -9,14 +9,14 @@ from html import escape
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class Hyperlink:
     """A link whose `href` has been found safe."""
 
     href: str
     text: str
 
 
-Run = str | Link
+Run = str | Hyperlink
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""The operator's command `budkavle`. It may know every stage; no stage knows it."""
+"""The operator's command `budkavle`. It may import every stage; no stage imports it."""

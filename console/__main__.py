@@ -1,5 +1,6 @@
-"""`budkavle`: the operator's command. Each group of commands stands in a module of its own,
-which is imported when one of them is run.
+"""`budkavle`: the operator's command.
+
+Each group of commands has a module, which is imported when one of them is run.
 """
 
 from typing import Annotated
@@ -81,7 +82,7 @@ app = typer.Typer(
     cls=_Commands,
     help=_HELP,
     no_args_is_help=True,
-    # Tracebacks with local variables would show what must not be shown.
+    # Tracebacks with local variables could show secrets and patients.
     pretty_exceptions_enable=False,
 )
 
@@ -99,7 +100,7 @@ def root(
         typer.Option("--version", callback=_print_version, is_eager=True, help="Tell the version."),
     ] = False,
 ) -> None:
-    """What stands before every command: `--version` alone."""
+    """Options before every command: only `--version`."""
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""`budkavle check`: would this deploy work? Looks, and changes nothing."""
+"""`budkavle check`: whether this deployment would work. Changes nothing."""
 
 from collections.abc import Iterator, Sequence
 from itertools import chain

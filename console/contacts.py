@@ -30,7 +30,7 @@ def set_contact(
         bool, typer.Option("--force", help="Also a number without a right date and check digit.")
     ] = False,
 ) -> None:
-    """Send notices to this number or address, in the place of any earlier one."""
+    """Send notices to this number or address, instead of any earlier one."""
     if not force and not is_genuine(person, utcnow().date()):
         raise typer.BadParameter(
             "this number has a wrong date or check digit; a reserve number wants --force",

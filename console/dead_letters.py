@@ -12,7 +12,7 @@ from typing import Any
 from shared.base.errors import UndecodableMessage
 from shared.base.redaction import redact
 from shared.booking.identity import same_hsa_id
-from shared.booking.messages import READS, BookingChange, FetchedBooking, Message, Notification
+from shared.booking.messages import READS, BookingChange, FetchedBooking, Notification, QueueMessage
 from shared.relay.broker import Broker, Envelope
 
 HIDDEN = "(hidden)"
@@ -23,7 +23,7 @@ _VISIBLE = frozenset(
     {
         *("version", "notification_id", "correlation_id", "change_id", "message_id"),
         *("received_at", "fetched_at", "slot", "expires_at", "caller", "deleted"),
-        *("asked", "corrected", "moved_to", "of_another_patient"),
+        *("asked", "corrected", "moved_to", "of_another_patient", "looks"),
         *("service_domain", "categorization", "data_controller", "owner"),
         *("source_system", "logical_address", "booking_id", "is_call_letter", "unit", "problem"),
     }
@@ -124,7 +124,7 @@ def _source_systems(stage: str, envelope: Envelope) -> tuple[str, ...]:
     return _sources_of(message)
 
 
-def _sources_of(message: Message) -> tuple[str, ...]:
+def _sources_of(message: QueueMessage) -> tuple[str, ...]:
     match message:
         case Notification():
             systems = {one.source_system for one in message.engagements}

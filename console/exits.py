@@ -1,4 +1,4 @@
-"""Exit codes, and the one place where expected trouble becomes one line on standard error."""
+"""Exit codes, and the conversion of expected errors to one line on standard error."""
 
 import shutil
 import sys
@@ -16,7 +16,7 @@ from shared.base.redaction import redact
 
 
 class ExitCode(IntEnum):
-    """What scripts can go by; told in `budkavle --help`."""
+    """Exit codes for scripts, as in `budkavle --help`."""
 
     DONE = 0
     NOTHING_FOUND = 1
@@ -53,7 +53,7 @@ class OperatorCommands(LazyGroup):
 
 
 def _explained(error: Exception) -> tuple[str, ExitCode] | None:
-    """The line about expected trouble and its exit code. None: a bug, or the command line's own."""
+    """The line and exit code of an expected error; None for a bug, or an error of typer's."""
     match error:
         case WrongSettings():
             return f"settings: {error}", ExitCode.USAGE

@@ -1,4 +1,4 @@
-"""`budkavle inbox`: what a patient was told."""
+"""`budkavle inbox`: the messages of a patient."""
 
 from typing import Annotated
 

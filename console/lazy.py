@@ -1,7 +1,7 @@
 """A group of commands, each of whose modules is imported when the command is run.
 
-To list the commands, only their names and one line about each is needed; the modules behind them
-import the database, the broker and all stages.
+The list of commands needs only their names and one line about each; their modules import the
+database, the broker and all stages.
 """
 
 from collections.abc import Iterator, Mapping
@@ -61,7 +61,7 @@ def _is_installed(package: str) -> bool:
 
 
 def _group() -> None:
-    """Does nothing before its commands."""
+    """Do nothing before the commands."""
 
 
 class LazyGroup(TyperGroup):
@@ -77,7 +77,7 @@ class LazyGroup(TyperGroup):
         return [*self.known]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
-        """What the list of commands shows of it; `resolve_command` finds the command to run."""
+        """The entry in the list of commands; `resolve_command` finds the command to run."""
         if cmd_name not in self.known:
             return None
         return TyperCommand(cmd_name, help=self.known[cmd_name].help)

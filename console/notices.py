@@ -1,4 +1,4 @@
-"""`budkavle notices`: how far the SMS and e-mails came. Of whom, the table does not say."""
+"""`budkavle notices`: the statuses of SMS and e-mails. The table holds no person numbers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated

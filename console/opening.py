@@ -1,6 +1,6 @@
-"""Opening what a command works on, as the settings say.
+"""Opens the broker and the database of a command, by the settings.
 
-A command that looks at the queues alone does not import the database, which takes half a second.
+A command that needs only the queues does not import the database, which takes half a second.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def load_settings() -> CommonSettings:
-    """The settings, with logging at work: warnings only, unless a level was asked for."""
+    """The settings, with logging set up: warnings only, unless a level was set."""
     settings = CommonSettings()
     if "log_level" not in settings.model_fields_set:
         settings = settings.model_copy(update={"log_level": "warning"})

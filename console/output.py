@@ -18,7 +18,7 @@ from rich.text import Text
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")]
 
-#: So wide that no row of a listing breaks when it is piped into another program.
+#: Wide enough that no row of a listing is broken when it is piped into another program.
 _PIPE_WIDTH = 200
 _NARROWEST_PROSE = 20
 _NO_CONTROLS = dict.fromkeys({*range(32), *range(127, 160)} - {ord("\n"), ord("\t")})
@@ -84,7 +84,7 @@ def _table(rows: Sequence[Row], numbers: frozenset[str]) -> Table:
 
 
 def _narrowest(longest: str, texts: Sequence[Mapping[str, str]], heading: str) -> int:
-    """Prose is broken between its words, and nothing else is broken."""
+    """Break prose between words, and nothing else."""
     if not _is_prose(longest):
         return cell_len(longest)
     words = [word for text in texts for word in text[heading].split()]
@@ -92,12 +92,12 @@ def _narrowest(longest: str, texts: Sequence[Mapping[str, str]], heading: str) -
 
 
 def _is_prose(text: str) -> bool:
-    """Longer than an instant or a state, and of several words."""
+    """Whether a value is prose: longer than an instant or a state, and of several words."""
     return len(text) > _NARROWEST_PROSE and " " in text
 
 
 def print_fields(fields: Row) -> None:
-    """One value a line, under each other."""
+    """Print one value a line."""
     table = Table.grid(padding=(0, 2))
     for name, value in fields.items():
         table.add_row(Text(name, style="bold"), _plain_text(shown(value)))
@@ -120,7 +120,7 @@ def shown(value: Any) -> str:
 
 
 def _plain_text(text: str) -> Text:
-    """What comes from booking systems may hold escape codes for the operator's terminal."""
+    """Remove escape codes: values from booking systems may hold them."""
     return Text(text.translate(_NO_CONTROLS))
 
 

@@ -1,4 +1,4 @@
-"""A person number on the command line: an operator's need, and never repeated by us."""
+"""Person numbers on the command line. No output or error repeats them."""
 
 from datetime import date
 from typing import Annotated
@@ -36,7 +36,7 @@ def _luhn_sum(digits: str) -> int:
 
 
 def person_number(text: str) -> str:
-    """12 characters, with or without the dash people write. Errors do not say what was given."""
+    """A person number of 12 characters, with or without a dash. Errors do not repeat it."""
     compact = text.strip().replace("-", "")
     if not is_person_number(compact):
         raise typer.BadParameter("not a person number of 12 characters")

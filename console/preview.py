@@ -1,4 +1,4 @@
-"""`budkavle preview`: each kind of message on made-up bookings, in the wording that is in force."""
+"""`budkavle preview`: each kind of message about made-up bookings, with the current templates."""
 
 from html import escape
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Our own programs as child processes: started, waited for by their ready line, stopped by id."""
+"""Runs our own programs as child processes: starts them, waits for the ready line, stops them."""
 
 import json
 import os
@@ -18,7 +18,7 @@ _GRACE_SECONDS = 10
 
 
 class NotReady(Exception):
-    """A child ended, or stayed silent, before it said that it was ready."""
+    """A child ended, or timed out, before it printed its ready line."""
 
 
 class Child:
@@ -49,7 +49,7 @@ class Child:
         return self.process.poll() is None
 
     def is_ready(self) -> bool:
-        """Whether it has said so. Raises `NotReady` when it ended before."""
+        """Whether it has printed its ready line. Raises `NotReady` when it ended before."""
         return self._ready.done() and bool(self._ready.result())
 
     def ready(self, timeout: float) -> dict[str, Any]:
@@ -92,7 +92,7 @@ class Child:
 
 
 def stop_all(children: list[Child], timeout: float = _GRACE_SECONDS) -> list[int]:
-    """Ask all to end at once, then wait for each; their exit codes."""
+    """Send SIGTERM to all, then wait for each; their exit codes."""
     for child in children:
         child.terminate()
     return [child.wait(timeout) for child in children]

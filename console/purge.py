@@ -1,4 +1,4 @@
-"""`budkavle purge`: removes what has been kept long enough."""
+"""`budkavle purge`: removes expired rows."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -7,7 +7,7 @@ import typer
 
 from console.opening import opened_database
 from console.output import AsJson, print_json, print_rows
-from console.settings import PurgeSettings
+from console.settings import OperatorSettings
 from shared.base.clock import utcnow
 from shared.store.retention import Expired, Retention, expired_rows
 
@@ -37,7 +37,7 @@ def purge(
     Nothing goes that still matters, however old it is. It may run beside the stages, be broken
     off, and be repeated; run it every night.
     """
-    limits = PurgeSettings().limits
+    limits = OperatorSettings().limits
     with opened_database() as database:
         retention = Retention(database)
         work = retention.count if dry_run else retention.remove

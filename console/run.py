@@ -1,13 +1,12 @@
 """`budkavle run`: one stage in this process, or several as children that are kept alive."""
 
-import json
 import os
 import sys
 import time
 from collections.abc import Iterator
 from itertools import count, repeat
 from threading import Event
-from typing import Annotated, Any
+from typing import Annotated
 
 import structlog
 import typer
@@ -17,15 +16,15 @@ from shared.base.addresses import split_bind
 from shared.base.logging import configure_logging
 from shared.relay.topology import STAGES
 from shared.stage.parent import end_with_parent
-from shared.stage.process import stop_signal
+from shared.stage.process import announce_ready, stop_signal
 from shared.stage.settings import CommonSettings
 
 log = structlog.get_logger()
 
 _READY_SECONDS = 60
 _READY_POLL_SECONDS = 0.05
-#: How often children are looked after; also the pause between two starts of one that dies at once.
-_REVIVAL_SECONDS = 1
+#: How often children are checked; also the pause between two starts of one that dies at once.
+_RESTART_SECONDS = 1
 
 
 def register(app: typer.Typer) -> None:
@@ -79,8 +78,8 @@ class _Family:
             log.critical("stage_cannot_start", error=str(error))
             stop_all([*self._children.values()], self._drain_seconds)
             return 1
-        while not stopping.wait(_REVIVAL_SECONDS):
-            self._revive()
+        while not stopping.wait(_RESTART_SECONDS):
+            self._restart_dead()
         codes = stop_all([*self._children.values()], self._drain_seconds + 1)
         return max(codes, default=0)
 
@@ -96,12 +95,10 @@ class _Family:
             if time.monotonic() > deadline:
                 raise NotReady(f"{waiting[0].module} was not ready within {_READY_SECONDS} s")
         addresses = {stage: child.ready(0) for stage, child in self._children.items()}
-        line: dict[str, Any] = {"ready": [*addresses], "stages": addresses}
-        if ingest := addresses.get("ingest"):
-            line["ingest"] = ingest["url"]
-        print(json.dumps(line), flush=True)  # noqa: T201 - the line that scripts wait for
+        ingest = {"ingest": addresses["ingest"]["url"]} if "ingest" in addresses else {}
+        announce_ready([*addresses], stages=addresses, **ingest)
 
-    def _revive(self) -> None:
+    def _restart_dead(self) -> None:
         for stage, child in self._children.items():
             if not child.alive:
                 log.error("stage_died", died=stage, exit_code=child.process.returncode)

@@ -1,16 +1,27 @@
-"""Settings of the operator's command: how long `budkavle purge` lets rows be."""
+"""Settings of the operator's command, such as the retention times of `purge`."""
 
 from datetime import timedelta
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from shared.stage.settings import WatermarkSettings
-from shared.store.retention import Limits
+from shared.store.retention import RetentionLimits
 
 
-class PurgeSettings(WatermarkSettings):
-    """Numbers of days."""
+class OperatorSettings(WatermarkSettings):
+    """The settings of commands, beside those of the stages."""
 
+    broker_management_url: SecretStr = Field(
+        SecretStr(""),
+        description="RabbitMQ's management API, `https://user:password@host:15671`, for `budkavle"
+        " setup` to see how many replicas the queues have. Empty: it cannot.",
+    )
+    broker_least_replicas: int = Field(
+        1,
+        ge=1,
+        description="Replicas that every queue should have: 3 on a cluster of three. `budkavle"
+        " setup` warns of those that have fewer.",
+    )
     retain_inbox_days: int = Field(
         730,
         ge=0,
@@ -36,8 +47,8 @@ class PurgeSettings(WatermarkSettings):
     )
 
     @property
-    def limits(self) -> Limits:
-        return Limits(
+    def limits(self) -> RetentionLimits:
+        return RetentionLimits(
             inbox=_days(self.retain_inbox_days),
             notices=_days(self.retain_notice_days),
             watermarks=self.watermarks_kept,

@@ -1,4 +1,4 @@
-"""`budkavle settings`: every setting there is, told by the classes that read them."""
+"""`budkavle settings`: every setting, from the classes that read them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from shared.base.settings import Settings
 from shared.relay.topology import STAGES
 from shared.stage.settings import CommonSettings
 
-#: A longer default, such as a regular expression, is for the code to tell.
+#: A longer default, such as a regular expression, is not shown.
 _LONGEST_DEFAULT = 60
 _EVERYONE = "all"
 

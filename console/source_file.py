@@ -10,7 +10,7 @@ from shared.base.clock import utcnow
 from shared.booking.environment import Environment
 from shared.store.sources import SourceSystem
 
-#: What a booking system is asked of when nothing else was agreed; it has promised 1 call a second.
+#: The default limits of a booking system; by contract it bears at least 1 call a second.
 CALLS_PER_SECOND = 5.0
 CALLS_IN_FLIGHT = 4
 LEAST_RATE = 0.01  # one call in 100 s

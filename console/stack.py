@@ -1,6 +1,6 @@
-"""The whole relay and the world around it on this machine, as child processes.
+"""The whole relay and the sandbox on this machine, as child processes.
 
-What `budkavle demo` tells its story with; tests, chaos and benchmarks stand on it as well.
+`budkavle demo`, tests, chaos and benchmarks use it.
 """
 
 import socket
@@ -13,7 +13,7 @@ from console.processes import Child, stop_all
 
 _START_SECONDS = 60
 
-#: What makes waits short enough to watch. The rules are the same; only the lengths are not.
+#: Settings that shorten waits for the demo. The rules are the same.
 IMPATIENT = {
     "BUDKAVLE_DELAY_STEPS": "0.5 1 5 30",
     "BUDKAVLE_RETRY_DELAYS": "1 1 2 2 5 5 5 5",
@@ -24,7 +24,7 @@ IMPATIENT = {
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on now."""
+    """A loopback port that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

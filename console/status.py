@@ -65,7 +65,7 @@ def _show(settings: CommonSettings, *, as_json: bool) -> list[Trouble]:
 
 
 def find(settings: CommonSettings) -> Findings:
-    """What broker and database say now. Raises nothing of theirs: that they fail is a finding."""
+    """The state of broker and database. Their errors are findings and are not raised."""
     places = settings.places
     broker, queues = _ask_broker(settings, places["broker"])
     database, known = _ask_database(settings, places["database"])

@@ -1,7 +1,7 @@
-"""The fetcher: asks the booking system what it says of a booking that changed.
+"""The fetcher: fetches the details of a changed booking from its booking system.
 
-Reads `BookingChange`, writes `FetchedBooking`. One source system never harms another: each has its
-own rate, its own cap on calls in flight and its own circuit breaker.
+Reads `BookingChange`, writes `FetchedBooking`. No source system can delay another: each has its own
+rate limit, limit on calls in flight and circuit breaker.
 
 Drops changes of systems that are no longer activated, and changes whose visit began while the
 source could not be asked. Dead-letters replies about another patient, unit or booking than asked

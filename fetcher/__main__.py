@@ -1,4 +1,4 @@
-"""`python -m fetcher`: the fetcher as a process."""
+"""Run the fetcher as a process: `python -m fetcher`."""
 
 import random
 import re
@@ -22,15 +22,15 @@ from shared.store.migrate import ensure_sqlite
 from shared.store.slots import SourceSlots
 from shared.store.sources import CachedRegister, SourceRegister, SourceSystem
 
-#: Kept to the database. Slots of many sources end at once, each within its own second; with fewer,
-#: connections would be opened for every such moment, at ten times the cost of what they are for.
+#: Connections kept to the database. The slots of many sources run out at the same time; with fewer
+#: connections, new ones would be opened each time, at ten times the cost of the statement.
 _CONNECTIONS = 10
 
 
 def run(settings: FetcherSettings) -> int:
     url = settings.database_url.get_secret_value()
     ensure_sqlite(url)
-    # Slots of the last second may be forgotten: then a source is asked twice as fast for a second.
+    # Not durable: after a crash a source may be called at twice its rate for a second.
     database = open_database(url, pool_size=_CONNECTIONS, durable=False)
     register = SourceRegister(database)
     watch = SourceWatch()

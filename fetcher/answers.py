@@ -1,4 +1,4 @@
-"""What asking a booking system leads to: an answer, or a call that failed."""
+"""The result of a call to a booking system: an answer, or why it failed."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from shared.booking.messages import BookingDetails
 
 @dataclass(frozen=True, slots=True)
 class Timeslot:
-    """What the source says of a booking, and whose booking it says that it is.
+    """The booking details in a reply, and the identities that the reply gives.
 
     The identities are "" where the source left them out, which the contract allows.
     """
@@ -21,13 +21,13 @@ class Timeslot:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer of the source. `timeslot` is None when it has no such booking."""
+    """An answer of the source. `timeslot` is None when the source has no such booking."""
 
-    asked_at: datetime  # when the request that was answered was sent
+    asked_at: datetime  # when the request was sent
     timeslot: Timeslot | None
 
 
-class RetryReason(StrEnum):
+class FetchRetryReason(StrEnum):
     """Why a call failed that may succeed later."""
 
     UNREACHABLE = "source_unreachable"  # no connection, or it broke before the whole reply came
@@ -38,16 +38,15 @@ class RetryReason(StrEnum):
 
 
 class CallFailed(Exception):
-    """The source was asked and gave no answer. The text holds nothing of the patient's.
+    """The source was called and gave no answer. The text holds nothing about the patient.
 
-    `source_works` tells trouble with this one request from trouble with the source: only the
-    latter speaks against further calls. `about`: of whom and what the reply spoke, if it could not
-    be used for all that.
+    `source_works`: the failure concerns this request only, so further calls may succeed. `about`:
+    the identities in a reply that could not be used.
     """
 
     def __init__(
         self,
-        reason: RetryReason,
+        reason: FetchRetryReason,
         detail: str,
         *,
         source_works: bool = False,
@@ -60,4 +59,4 @@ class CallFailed(Exception):
 
 
 class ShortTrouble(CallFailed):
-    """Trouble of a kind that is often over within a second."""
+    """A failure that is often over within a second, so that the call is repeated at once."""

@@ -1,8 +1,7 @@
-"""GetBookingDetails of crm:scheduling 1.1: asks a booking system for one booking.
+"""Calls GetBookingDetails of crm:scheduling 1.1: asks a booking system for one booking.
 
-zeep knows the contract, from our own WSDL: it writes the request and reads the reply. HTTP and the
-parsing of XML are ours: zeep's lenient mode, which the quirks of producers need, would also take
-half a reply for a whole one.
+zeep writes the request and reads the reply, by our own WSDL. HTTP and XML parsing are ours: zeep's
+lenient mode, which the quirks of producers need, would also accept half a reply.
 """
 
 import re
@@ -14,9 +13,8 @@ from lxml import etree
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay
 from tenacity.wait import wait_random_exponential
 
-from fetcher.answers import Answer, CallFailed, RetryReason, ShortTrouble, Timeslot
-from fetcher.platform import HttpReply, Platform
-from fetcher.replies import (
+from fetcher.answers import Answer, CallFailed, FetchRetryReason, ShortTrouble, Timeslot
+from fetcher.booking_replies import (
     as_the_contract_has_it,
     open_reply,
     raise_for_fault,
@@ -24,6 +22,7 @@ from fetcher.replies import (
     texts_of,
     timeslot_element,
 )
+from fetcher.platform import HttpReply, Platform
 from shared.base.clock import Clock
 from shared.booking.identity import BookingKey
 from shared.riv.contracts import schema_path
@@ -44,7 +43,7 @@ _BOOKING_ID = f"{{{GET_BOOKING_DETAILS}}}bookingId"
 _ACTOR_ID = f"{{{INTEROPERABILITY_HEADERS}}}actorId"
 _ACTOR_TYPE = f"{{{INTEROPERABILITY_HEADERS}}}actorType"
 _GATEWAY_TROUBLE = {502, 503, 504}
-#: What may stand in an HTTP header of ours that others gave the value of.
+#: What a value from others may hold, to be sent in an HTTP header of ours.
 _HEADER_VALUE = re.compile(r"[\x21-\x7e]{1,200}")
 
 _ATTEMPTS = 3
@@ -52,7 +51,7 @@ _ATTEMPTS_END_SECONDS = 3
 
 
 class GetBookingDetailsMessages:
-    """Requests and replies of the contract, as zeep knows it. Thread-safe."""
+    """Requests and replies of the contract, by zeep. Thread-safe."""
 
     def __init__(self) -> None:
         settings = zeep.Settings(strict=False, forbid_dtd=True, forbid_external=True)
@@ -70,9 +69,9 @@ class GetBookingDetailsMessages:
         self._names = [element.qname.text for _, element in self._timeslot.elements]
 
     def request(self, booking: BookingKey) -> bytes:
-        """The envelope that asks the unit of `booking`, on behalf of its patient.
+        """The request envelope about `booking`, to its unit, on behalf of its patient.
 
-        A copy of the one that zeep wrote: to let it write each anew takes ten times as long.
+        A copy of one that zeep wrote: writing each with zeep takes ten times as long.
         """
         says = {
             LOGICAL_ADDRESS: booking.logical_address,
@@ -96,7 +95,7 @@ class GetBookingDetailsMessages:
 
 
 class BookingsClient:
-    """Asks booking systems through the national platform. Thread-safe.
+    """Calls booking systems through the national platform. Thread-safe.
 
     `consumer` is our own HSA-id, "" to leave it out. A Fault whose text `unknown_booking` matches
     says that the source has no such booking.
@@ -130,7 +129,7 @@ class BookingsClient:
         )
 
     def get_booking_details(self, booking: BookingKey, correlation_id: str) -> Answer:
-        """Raises `CallFailed` when there was no answer, after the short troubles were retried."""
+        """The reply. Raises `CallFailed` when there was none, after short failures were retried."""
         request = self._messages.request(booking)
         headers = self._headers
         if _HEADER_VALUE.fullmatch(correlation_id):
@@ -144,14 +143,14 @@ class BookingsClient:
 
     def _read(self, reply: HttpReply) -> Timeslot | None:
         if reply.status in _GATEWAY_TROUBLE:
-            raise ShortTrouble(RetryReason.BAD_STATUS, f"HTTP {reply.status}")
+            raise ShortTrouble(FetchRetryReason.BAD_STATUS, f"HTTP {reply.status}")
         if reply.status not in {200, 500}:
-            raise CallFailed(RetryReason.BAD_STATUS, f"HTTP {reply.status}")
+            raise CallFailed(FetchRetryReason.BAD_STATUS, f"HTTP {reply.status}")
         body = open_reply(reply.content, max_bytes=self._max_reply_bytes, encoding=reply.encoding)
         if raise_for_fault(body, self._unknown_booking):
             return None
         if reply.status != 200:
-            raise CallFailed(RetryReason.BAD_STATUS, f"HTTP {reply.status} without a Fault")
+            raise CallFailed(FetchRetryReason.BAD_STATUS, f"HTTP {reply.status} without a Fault")
         return self._messages.timeslot(body)
 
 

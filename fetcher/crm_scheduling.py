@@ -1,4 +1,4 @@
-"""crm:scheduling: which contract answers for its changes, and what its notifications tell."""
+"""The contract of service domain crm:scheduling, and what its notifications say."""
 
 from datetime import datetime
 
@@ -21,7 +21,7 @@ class CrmScheduling:
         return self._client.get_booking_details(booking, correlation_id)
 
     def visit_starts(self, change: BookingChange) -> datetime | None:
-        """`mostRecentContent`, which in this domain, and in this domain only, is that time."""
+        """`mostRecentContent`, which is the start of the visit in this service domain only."""
         if change.deleted or not is_wall_time(change.most_recent_content):
             return None
         return instant(change.most_recent_content)

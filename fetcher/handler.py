@@ -1,4 +1,4 @@
-"""The decision: may the source be asked now, and what follows from how it answers."""
+"""Decides whether the source may be asked now, and what follows from its answer."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from fetcher.answers import Answer, CallFailed, Timeslot
-from fetcher.limits import Permit, Source, Wait, WaitReason
+from fetcher.limits import Permit, Source, SourceWaitReason, Wait
 from fetcher.verification import Mismatch, mismatch, same_person
 from shared.base.clock import Clock, is_of_the_future
 from shared.booking.identity import BookingKey, service_domain
@@ -15,21 +15,21 @@ from shared.relay.outcomes import DeadLetter, Drop, Outcome, Postpone, Publish, 
 
 _NO_TIME = timedelta(0)
 #: Why a source may not be asked for a long time, whatever the rate.
-_NOT_ASKED = {WaitReason.BREAKER_OPEN, WaitReason.SOURCE_PAUSED}
+_NOT_ASKED = {SourceWaitReason.BREAKER_OPEN, SourceWaitReason.SOURCE_PAUSED}
 
 
-class DropReason(StrEnum):
+class FetchDropReason(StrEnum):
     SOURCE_NOT_ACTIVATED = "source_not_activated"  # removed from the register on the way here
     TIME_PASSED = "time_passed"  # the visit began before the source could be asked
 
 
-class DeadReason(StrEnum):
+class FetchDeadReason(StrEnum):
     REPLY_MISMATCH = "reply_mismatch"
     UNKNOWN_SERVICE_DOMAIN = "unknown_service_domain"
 
 
 class ReplyMismatch(Exception):
-    """The source answered about something else. Names which part differs, never its value."""
+    """The reply is about something else. The text names which part differs, never its value."""
 
     def __init__(self, what: Mismatch) -> None:
         super().__init__(f"the reply is about another {what}")
@@ -42,7 +42,7 @@ class Contract(Protocol):
         """Ask the source that has `booking`. Raises `CallFailed`."""
 
     def visit_starts(self, change: BookingChange) -> datetime | None:
-        """The instant the notification itself gives as the start of the visit, if it can."""
+        """The start of the visit according to the notification, if it holds one."""
 
 
 class Register(Protocol):
@@ -50,7 +50,7 @@ class Register(Protocol):
         """The activated source system of that HSA-id. Raises `Unavailable`."""
 
 
-class Limits(Protocol):
+class AdmissionControl(Protocol):
     def admit(self, source: Source, slot: datetime | None) -> Permit | Wait:
         """A permit for one call to `source` now, or when to ask again. Raises `Unavailable`."""
 
@@ -61,18 +61,17 @@ class Alarm(Protocol):
 
 
 class FetchHandler:
-    """Turns a change into what the source says of the booking.
+    """Turns a change into the booking as the source has it.
 
-    `contracts` are by service domain, in lower case and without `urn:`, which some senders write
-    before it. Whether the answer can be believed yet is judged by the composer, which may have it
-    asked again.
+    `contracts` are by service domain, normalised. The composer judges whether the answer can be
+    believed yet, and may have the source asked again.
     """
 
     def __init__(
         self,
         contracts: Mapping[str, Contract],
         register: Register,
-        limits: Limits,
+        limits: AdmissionControl,
         alarm: Alarm,
         clock: Clock,
     ) -> None:
@@ -85,10 +84,10 @@ class FetchHandler:
     def __call__(self, change: BookingChange) -> Outcome:
         contract = self._contracts.get(service_domain(change.service_domain))
         if contract is None:
-            return DeadLetter(DeadReason.UNKNOWN_SERVICE_DOMAIN)
+            return DeadLetter(FetchDeadReason.UNKNOWN_SERVICE_DOMAIN)
         source = self._register.find(change.booking.source_system)
         if source is None:
-            return Drop(DropReason.SOURCE_NOT_ACTIVATED)
+            return Drop(FetchDropReason.SOURCE_NOT_ACTIVATED)
         wrong = is_of_the_future(change.slot_given_at, self._clock())
         admission = self._limits.admit(source, None if wrong else change.slot)
         if isinstance(admission, Wait):
@@ -98,7 +97,7 @@ class FetchHandler:
     def _wait(self, change: BookingChange, contract: Contract, wait: Wait) -> Outcome:
         """Come back at `wait.until`, unless the source is not asked now and the visit has begun."""
         if wait.reason in _NOT_ASKED and self._is_over(change, contract):
-            return Drop(DropReason.TIME_PASSED)
+            return Drop(FetchDropReason.TIME_PASSED)
         now = self._clock()
         later = change.model_copy(update={"slot": wait.slot, "slot_given_at": now})
         return Postpone(max(wait.until - now, _NO_TIME), wait.reason, later)
@@ -114,7 +113,7 @@ class FetchHandler:
                 if (what := mismatch(change.booking, timeslot)) is not None:
                     return self._incident(source, what)
             if self._is_over(change, contract):
-                return Drop(DropReason.TIME_PASSED)
+                return Drop(FetchDropReason.TIME_PASSED)
             return RetryLater(trouble.reason, trouble)
         what = mismatch(change.booking, answer.timeslot)
         if what is None:
@@ -126,13 +125,13 @@ class FetchHandler:
 
     def _incident(self, source: Source, what: Mismatch) -> DeadLetter:
         self._alarm.mismatch(source, what)
-        return DeadLetter(DeadReason.REPLY_MISMATCH, ReplyMismatch(what))
+        return DeadLetter(FetchDeadReason.REPLY_MISMATCH, ReplyMismatch(what))
 
     def _is_over(self, change: BookingChange, contract: Contract) -> bool:
         """Whether the visit was ahead when the notification came, and has begun since.
 
-        Asked of failing calls only, so that retries end. A time that had passed already when the
-        notification came is no proof: of an open call letter it is not the start of a visit.
+        Used for failing calls only, so that retries end. A time that had passed when the
+        notification came proves nothing: for an open call letter it is not the start of a visit.
         """
         starts = contract.visit_starts(change)
         return starts is not None and change.received_at < starts <= self._clock()
@@ -145,9 +144,9 @@ def _publish(change: BookingChange, answer: Answer, **found: Any) -> Publish:
 def _elsewhere(
     change: BookingChange, timeslot: Timeslot | None, what: Mismatch
 ) -> dict[str, Any] | None:
-    """What the reply says of where the booking went, if that explains how it differs.
+    """Where the booking moved according to the reply, if that explains the difference.
 
-    None of its details are passed on. The composer knows whether it fits.
+    None of its details are passed on. The composer judges whether it fits.
     """
     if timeslot is None or timeslot.booking_id != change.booking.booking_id.strip():
         return None

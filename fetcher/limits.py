@@ -1,8 +1,8 @@
-"""No neighbour harms another: rate, calls in flight and circuit breaker, per source system.
+"""Rate limit, calls in flight and circuit breaker per source system.
 
-A message that may not go now gets a slot in the source's line and comes back for it. However long
-the line, messages of a source that is slow, saturated or behind an open breaker therefore return at
-its own rate and no faster: tens of re-reads a second for 25,000 waiting changes, not thousands.
+A message that may not be fetched now gets a slot of the source's rate limit and is postponed until
+then. So messages of a source that is slow, saturated or behind an open breaker are read again at
+the source's own rate: for 25,000 waiting changes tens of reads a second, not thousands.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from fetcher.answers import CallFailed
-from fetcher.slots import SECOND, TOLERANCE, Pace, SlotQueue, Slots
+from fetcher.slots import SECOND, TOLERANCE, Pace, SharedSlots, SlotQueue
 from shared.base.breaker import Breaker, BreakerPolicy
 from shared.base.clock import Clock
 from shared.booking.identity import hsa_key
@@ -22,7 +22,7 @@ from shared.booking.identity import hsa_key
 _PAUSE = timedelta(minutes=1)
 
 
-class WaitReason(StrEnum):
+class SourceWaitReason(StrEnum):
     BREAKER_OPEN = "breaker_open"
     SOURCE_SATURATED = "source_saturated"  # as many calls in flight as the source may have
     RATE_LIMITED = "rate_limited"
@@ -30,7 +30,7 @@ class WaitReason(StrEnum):
 
 
 class Source(Protocol):
-    """What the limits need to know of a source system."""
+    """What the limits need of a source system."""
 
     @property
     def hsa_id(self) -> str: ...
@@ -43,10 +43,10 @@ class Source(Protocol):
 
 
 class Watch(Protocol):
-    """Who is told what the limits see."""
+    """Counts and logs what happens to calls and breakers."""
 
     def call_ended(self, source: Source, result: str, seconds: float) -> None:
-        """A call ended; `result` is "answered", a `RetryReason`, or "bug"."""
+        """A call ended; `result` is "answered", a `FetchRetryReason`, or "bug"."""
 
     def breaker_changed(self, source: Source, *, is_open: bool) -> None:
         """The source's circuit breaker opened, or closed again."""
@@ -54,16 +54,16 @@ class Watch(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Not now: come back at `until`, and bring `slot`."""
+    """No call may be made now: try again at `until`, with `slot`."""
 
-    reason: WaitReason
+    reason: SourceWaitReason
     until: datetime
     slot: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class _Obstacle:
-    reason: WaitReason
+    reason: SourceWaitReason
     until: datetime
 
 
@@ -78,7 +78,10 @@ class OpenBreaker:
 
 
 class _State:
-    """Of one source in this process. `lock` is held for moments; `line_lock` during a reserve."""
+    """The state of one source in this process.
+
+    `lock` is held for microseconds, `line_lock` while slots are reserved in the database.
+    """
 
     def __init__(self, hsa_id: str, line: SlotQueue, breaker: Breaker) -> None:
         self.hsa_id = hsa_id
@@ -93,7 +96,7 @@ class _State:
 
 
 class Permit:
-    """One call to a source, made within `with`: how the block ends is what the limits learn."""
+    """Permission for one call, made within `with`: the limits count how the block ends."""
 
     def __init__(
         self, source: Source, state: _State, clock: Clock, watch: Watch, *, probe: bool
@@ -141,13 +144,13 @@ class Permit:
 class SourceLimits:
     """The limits of all sources in one fetcher process. Thread-safe.
 
-    `most_in_flight` caps the calls in flight of any one source, whatever the register says, so
-    that a source that hangs cannot hold every thread there is.
+    `most_in_flight` bounds the calls in flight to any one source, whatever the register says, so
+    that a source that hangs cannot use every thread.
     """
 
     def __init__(
         self,
-        slots: Slots,
+        slots: SharedSlots,
         policy: BreakerPolicy,
         *,
         most_in_flight: int,
@@ -165,17 +168,19 @@ class SourceLimits:
     def admit(self, source: Source, slot: datetime | None) -> Permit | Wait:
         """A permit for one call to `source` now, or when to ask again and with which slot.
 
-        `slot` is what an earlier `Wait` told, if there was one. Raises `Unavailable`.
+        `slot` is that of an earlier `Wait`, if there was one. Raises `Unavailable`.
         """
         state, now = self._state_of(source), self._clock()
         if slot is None:
             with state.lock:
                 obstacle = self._obstacle(source, state, now)
-            if obstacle is not None:  # found before a slot is spent on a call that cannot be made
+            if (
+                obstacle is not None
+            ):  # checked first, so that no slot is spent on a call that cannot be made
                 return self._queue_up(source, state, obstacle)
             slot = self._next_slot(source, state, not_before=now)
         if slot > now + TOLERANCE:
-            return Wait(WaitReason.RATE_LIMITED, slot, slot)
+            return Wait(SourceWaitReason.RATE_LIMITED, slot, slot)
         started = self._start(source, state, now)
         return started if isinstance(started, Permit) else self._queue_up(source, state, started)
 
@@ -196,14 +201,14 @@ class SourceLimits:
 
     def _obstacle(self, source: Source, state: _State, now: datetime) -> _Obstacle | None:
         if source.paused:
-            return _Obstacle(WaitReason.SOURCE_PAUSED, now + _PAUSE)
+            return _Obstacle(SourceWaitReason.SOURCE_PAUSED, now + _PAUSE)
         next_try = state.breaker.next_try(now)
         if next_try is not None:
-            return _Obstacle(WaitReason.BREAKER_OPEN, next_try)
+            return _Obstacle(SourceWaitReason.BREAKER_OPEN, next_try)
         if state.in_flight >= min(source.calls_in_flight, self._most_in_flight):
-            return _Obstacle(WaitReason.SOURCE_SATURATED, now + SECOND)
+            return _Obstacle(SourceWaitReason.SOURCE_SATURATED, now + SECOND)
         if not state.pace.allows(now):
-            return _Obstacle(WaitReason.RATE_LIMITED, now + SECOND)
+            return _Obstacle(SourceWaitReason.RATE_LIMITED, now + SECOND)
         return None
 
     def _start(self, source: Source, state: _State, now: datetime) -> Permit | _Obstacle:

@@ -1,13 +1,13 @@
-"""What the fetcher counts, beside the counts of every stage; and the lines it writes with them."""
+"""Metrics and log lines of the fetcher, beside those of every stage."""
 
 from collections.abc import Iterable
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
-from fetcher.answers import RetryReason
-from fetcher.handler import DeadReason, DropReason
-from fetcher.limits import Source, WaitReason
+from fetcher.answers import FetchRetryReason
+from fetcher.handler import FetchDeadReason, FetchDropReason
+from fetcher.limits import Source, SourceWaitReason
 from fetcher.verification import Mismatch
 from shared.base.metrics import REPLY_MISMATCHES, declare_outcomes
 
@@ -31,19 +31,19 @@ declare_outcomes(
     "fetcher",
     {
         "publish": [""],
-        "drop": DropReason,
-        "postpone": WaitReason,
-        "retry": RetryReason,
-        "dead": [*RetryReason, *DeadReason],
+        "drop": FetchDropReason,
+        "postpone": SourceWaitReason,
+        "retry": FetchRetryReason,
+        "dead": [*FetchRetryReason, *FetchDeadReason],
     },
 )
 
 
 class SourceWatch:
-    """Counts, for the limits and the handler."""
+    """Counts and logs for the limits and the handler."""
 
     def activated(self, sources: Iterable[Source]) -> None:
-        """Give each source its series, at 0: a series that is born at 1 shows no rise."""
+        """Start the series of each source at 0: a series that begins at 1 shows no increase."""
         for source in sources:
             BREAKER_OPEN.labels(source.hsa_id)
             for what in Mismatch:

@@ -1,7 +1,7 @@
-"""HTTP to the national service platform: one POST, its reply whole, connections kept.
+"""HTTP to the national service platform by libcurl, over connections that are kept.
 
-By libcurl: a call costs a third of what it cost by urllib3, and the other threads can run
-meanwhile. Its errors are translated once:
+A call takes a third of the CPU time that urllib3 takes, and other threads run meanwhile. libcurl's
+errors are translated once:
 
 ```
 libcurl                                          fetcher.answers
@@ -23,12 +23,13 @@ from typing import Any
 
 import pycurl
 
-from fetcher.answers import CallFailed, RetryReason, ShortTrouble
+from fetcher.answers import CallFailed, FetchRetryReason, ShortTrouble
+from fetcher.reply_bytes import ReplyBytes
 from shared.base.certificates import PemFiles, Renewal
 from shared.base.curl import UNSENT_HEADERS, error_name, trust_options
 
 _CHARSET = re.compile(rb"charset=[\"']?([\w.:-]+)", re.IGNORECASE)
-#: How often certificate files are looked at for renewal, in seconds.
+#: How often certificate files are checked for renewal, in seconds.
 _LOOK_AT_FILES = 5
 
 _SHORT_TROUBLES = {
@@ -41,11 +42,11 @@ _SHORT_TROUBLES = {
     pycurl.E_SEND_ERROR,
     pycurl.E_RECV_ERROR,
 }
-#: What tells libcurl to give up a reply: as many bytes were never handed over.
+#: Makes libcurl abort a reply: a count of bytes that were never passed.
 _STOP = -1
 Options = Mapping[int, Any]
 
-#: No certificate of ours; the machine's own authorities are trusted.
+#: No client certificate; the authorities of the machine are trusted.
 _NO_FILES = PemFiles()
 
 
@@ -58,7 +59,7 @@ class HttpReply:
 
 @dataclass(frozen=True, slots=True)
 class TimeOuts:
-    """In seconds. `read` bounds silence; both together the call, however its reply trickles."""
+    """In seconds. `read` bounds silence; their sum bounds the whole call."""
 
     connect: float
     read: float
@@ -103,11 +104,11 @@ class Platform:
         self._pool.close()
 
     def _post(self, curl: pycurl.Curl, body: bytes, headers: Mapping[str, str]) -> HttpReply:
-        content = bytearray()
+        content = ReplyBytes(self._max_bytes)
 
         def take(piece: bytes) -> int:
-            content.extend(piece)
-            return len(piece) if len(content) <= self._max_bytes else _STOP
+            content.take(piece)
+            return _STOP if content.is_endless else len(piece)
 
         lines = (f"{name}: {value}".encode("latin-1") for name, value in headers.items())
         curl.setopt(pycurl.HTTPHEADER, [*UNSENT_HEADERS, *lines])
@@ -116,13 +117,13 @@ class Platform:
         try:
             curl.perform()
         except pycurl.error as error:
-            if len(content) > self._max_bytes:
-                detail = f"the reply is larger than {self._max_bytes} bytes"
-                raise CallFailed(RetryReason.UNREADABLE, detail, source_works=True) from None
+            if content.is_endless:
+                detail = f"the reply is far larger than {self._max_bytes} bytes"
+                raise CallFailed(FetchRetryReason.UNREADABLE, detail, source_works=True) from None
             raise translated(error.args[0]) from None
         charset = _CHARSET.search(curl.getinfo_raw(pycurl.CONTENT_TYPE) or b"")
         encoding = charset[1].decode("ascii") if charset else None
-        return HttpReply(curl.getinfo(pycurl.RESPONSE_CODE), bytes(content), encoding)
+        return HttpReply(curl.getinfo(pycurl.RESPONSE_CODE), content.kept(), encoding)
 
     def _look_at_files(self) -> None:
         if self._monotonic() - self._looked_at >= _LOOK_AT_FILES:
@@ -130,7 +131,7 @@ class Platform:
             self._renewal.look()
 
     def _take_up(self) -> None:
-        """New connections for new certificates; calls under way finish on the old ones."""
+        """Open new connections for new certificates; calls in flight finish on the old ones."""
         former, self._pool = self._pool, self._new_pool()
         former.close()
 
@@ -139,7 +140,7 @@ class Platform:
 
 
 class _Pool:
-    """libcurl's handles, each with its connection: the one that was used last is used next."""
+    """libcurl's handles, each with its connection; the one used last is used next."""
 
     def __init__(self, options: Options, size: int) -> None:
         self._options = options
@@ -162,7 +163,7 @@ class _Pool:
 
 
 def _options(url: str, time_outs: TimeOuts) -> Options:
-    """What is the same for all calls. libcurl knows more of HTTP than is wanted here."""
+    """Set the options of all calls; libcurl's other features of HTTP are turned off."""
     milliseconds = 1000
     return {
         pycurl.URL: url,
@@ -170,18 +171,18 @@ def _options(url: str, time_outs: TimeOuts) -> Options:
         pycurl.POST: 1,
         pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_1_1,
         pycurl.SSLVERSION: pycurl.SSLVERSION_TLSv1_2,  # or newer
-        pycurl.ACCEPT_ENCODING: "identity",  # and read what is compressed all the same
+        pycurl.ACCEPT_ENCODING: "identity",  # and still read a compressed reply
         pycurl.PROXY: "",  # whatever the environment says
         pycurl.NOSIGNAL: 1,  # as threads need it
         pycurl.CONNECTTIMEOUT_MS: round(time_outs.connect * milliseconds),
         pycurl.TIMEOUT_MS: round((time_outs.connect + time_outs.read) * milliseconds),
-        pycurl.LOW_SPEED_LIMIT: 1,  # byte a second: less is silence
+        pycurl.LOW_SPEED_LIMIT: 1,  # bytes a second: less counts as silence
         pycurl.LOW_SPEED_TIME: ceil(time_outs.read),
     }
 
 
 def tls_options(files: PemFiles) -> Options:
-    """For libcurl, with what the files hold now: it would read them at each connection.
+    """The files' content for libcurl, which would otherwise read them at each connection.
 
     Without `files.ca`, the machine's own authorities are trusted. Raises OSError
     (`ssl.SSLError` is one) when a file is missing or not what it must be.
@@ -198,6 +199,6 @@ def translated(code: int) -> CallFailed:
     """What an error of libcurl means to us, with its name and none of its text."""
     name = error_name(code)
     if code in _SHORT_TROUBLES:
-        return ShortTrouble(RetryReason.UNREACHABLE, name)
+        return ShortTrouble(FetchRetryReason.UNREACHABLE, name)
     late = code == pycurl.E_OPERATION_TIMEDOUT
-    return CallFailed(RetryReason.TIMED_OUT if late else RetryReason.UNREACHABLE, name)
+    return CallFailed(FetchRetryReason.TIMED_OUT if late else FetchRetryReason.UNREACHABLE, name)

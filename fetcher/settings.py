@@ -10,8 +10,8 @@ from pydantic import AfterValidator, Field
 from shared.base.settings import url_of
 from shared.stage.settings import CommonSettings
 
-#: Said of a booking, in English or Swedish, and of nothing else: a Fault that is wrongly taken for
-#: this could tell a patient that a visit is cancelled.
+#: Matches "no such booking" in English or Swedish and nothing else: a Fault that is mistaken for it
+#: could lead to a false cancellation.
 UNKNOWN_BOOKING_FAULT = (
     r"(?ix)"
     r"\b (?:booking|bokning|bokningen) (?:[ -]?id)? :? (?:\s with \s id)?"
@@ -49,7 +49,9 @@ class FetcherSettings(CommonSettings):
         30, gt=0, description="Time-out of the reply; the national platform cuts at about 30 s."
     )
     fetcher_max_reply_bytes: int = Field(
-        16_777_216, ge=1024, description="A longer reply is not read."
+        8_388_608,
+        ge=1024,
+        description="Of a longer reply the middle is left out, which is the middle of a long text.",
     )
     fetcher_ca: Path | None = Field(
         None,
@@ -81,12 +83,12 @@ class FetcherSettings(CommonSettings):
 
     @property
     def most_in_flight(self) -> int:
-        """A quarter of the threads at most for one source: the others must find some free."""
+        """At most a quarter of the threads for one source, so that others find some free."""
         return max(1, self.fetcher_concurrency // 4)
 
     @property
     def breaker_waits(self) -> tuple[timedelta, timedelta]:
-        """The first and the longest."""
+        """The first and the longest wait of an open breaker."""
         return (
             timedelta(seconds=self.fetcher_breaker_first_seconds),
             timedelta(seconds=self.fetcher_breaker_longest_seconds),

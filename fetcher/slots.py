@@ -1,8 +1,8 @@
-"""The rate of one source, as this process sees it.
+"""The rate limit of one source (GCRA), in this process.
 
-All fetchers share one line of slots per source (`source_slot`), so the rate holds over all of
-them. A slot is an instant; slots follow each other at the source's spacing. They are taken from
-the line a few at a time, so that a busy source does not cost a round trip per call.
+All fetchers reserve slots of one table (`source_slot`), so the limit holds over all of them. A slot
+is an instant; slots of a source lie at the spacing of its rate. They are reserved in blocks, so
+that a busy source does not need a round trip for each call.
 """
 
 from collections import deque
@@ -15,36 +15,36 @@ from shared.base.gcra import Gcra
 
 SECOND = timedelta(seconds=1)
 
-#: How far ahead of its slot a call may go, and how long after it an unused slot is still good.
-#: So up to a second's calls may go at once, as when one request tells of several bookings.
+#: How long before its slot a call may be made, and how long after it an unused slot is valid. So up
+#: to a second's calls may be made at once, as when one request is about several bookings.
 TOLERANCE = SECOND
 
-#: Slots taken at once: a tenth of a second's, or, when calls are postponed and each slot is sure
-#: to find its call, a second's. Slots that find none are lost to the other processes.
+#: Slots reserved at once: for a tenth of a second, or for a second when calls are postponed
+#: and every slot will be used. Unused slots are lost to the other processes.
 _FREE_BLOCK, _BUSY_BLOCK = SECOND / 10, SECOND
 _LARGEST_BLOCK = 100
 
-#: How far calls may run ahead of the rate in one process. Above `TOLERANCE`, since messages come
-#: back from a delay up to a second late and so in small bunches.
+#: How far calls may run ahead of the rate in one process. Longer than `TOLERANCE`, since messages
+#: return from a delay up to a second late, several at once.
 _BURST = 3 * SECOND
 
 
-class Slots(Protocol):
-    """The line of slots that all processes share."""
+class SharedSlots(Protocol):
+    """The slots of each source, which all processes share."""
 
     def reserve(
         self, hsa_key: str, *, now: datetime, not_before: datetime, span: timedelta
     ) -> datetime:
-        """Take the next `span` of the line that begins at `not_before` or later; its beginning.
+        """Reserve the next `span` that begins at `not_before` or later; its beginning.
 
         Raises `Unavailable`.
         """
 
 
 class SlotQueue:
-    """Hands out the slots of one source. Not thread-safe: whoever has one guards it."""
+    """Hands out the slots of one source. Not thread-safe: its owner guards it."""
 
-    def __init__(self, hsa_key: str, slots: Slots) -> None:
+    def __init__(self, hsa_key: str, slots: SharedSlots) -> None:
         self._hsa_key = hsa_key
         self._slots = slots
         self._block: deque[datetime] = deque()
@@ -52,7 +52,7 @@ class SlotQueue:
         self._busy = False
 
     def next(self, now: datetime, *, not_before: datetime, spacing: timedelta) -> datetime:
-        """A slot of this call's own, `not_before` or later. Raises `Unavailable`."""
+        """The next slot, `not_before` or later. Raises `Unavailable`."""
         if is_of_the_future(self._reserved_at, now):
             self._block.clear()
         while self._block and self._block[0] < not_before - TOLERANCE:
@@ -74,10 +74,10 @@ class SlotQueue:
 
 
 class Pace:
-    """Keeps the calls that this process really makes to their rate. Not thread-safe.
+    """Holds the calls that this process makes to the rate. Not thread-safe.
 
-    Slots alone do not: after an outage of the fetchers, thousands of messages come back whose
-    slots have all passed.
+    Slots alone do not suffice: after an outage of the fetchers thousands of messages return
+    whose slots have passed.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Whether a reply is about what was asked for. If not, it is a safety incident.
+"""Whether a reply is about the booking that was asked for; otherwise it is a safety incident.
 
 See docs/domain.md, "A reply about something else".
 """
@@ -20,10 +20,10 @@ def same_person(one: str, other: str) -> bool:
 
 
 def mismatch(asked: BookingKey, timeslot: Timeslot | None) -> Mismatch | None:
-    """What of `timeslot` differs from what was asked for; None when nothing does.
+    """Which part of `timeslot` differs from what was asked for; None when none does.
 
-    A unit or a booking that the source left out does not differ: the contract makes them optional.
-    A patient left out does: nothing shows whose booking it is. HSA-ids compare without regard to
+    An absent unit or booking id does not differ: the contract makes them optional. An absent
+    patient does: nothing shows whose booking it is. HSA-ids compare without regard to
     case, and so do the letters in person numbers.
     """
     if timeslot is None:

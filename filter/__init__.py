@@ -1,8 +1,8 @@
-"""filter: splits a notification into what happened to each booking of ours.
+"""The filter: splits a notification into one change for each booking of ours.
 
 Reads `Notification`. Writes one `BookingChange` for each booking of an activated booking system,
-with a removal and its replacement as one. Drops, each with a counted reason: other service
-domains, booking systems that are not activated in this environment, and what another engagement
-of the same request makes needless. Engagements that ingest could not take become dead letters when
-their booking system is, or may be, activated here.
+with what else of the request may belong to it. Drops, each with a counted reason: other service
+domains, booking systems that are not activated in this environment, and engagements that another
+one of the same request makes redundant. Engagements that ingest could not take become dead letters
+when their booking system is, or may be, activated here.
 """

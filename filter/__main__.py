@@ -1,4 +1,4 @@
-"""`python -m filter`: the filter as a process."""
+"""Run the filter as a process: `python -m filter`."""
 
 import sys
 

@@ -1,15 +1,15 @@
-"""The decision: which changes a notification holds for us."""
+"""Decides which changes of a notification are for activated booking systems."""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
-from filter.refused import Verdict, by_system, explained, reread
+from filter.refused import OddEngagement, by_system, explained, reread
 from filter.rules import (
     Change,
     Dropped,
-    DropReason,
+    EngagementDropReason,
     Event,
     changes_of,
     is_scheduling,
@@ -25,21 +25,21 @@ from shared.relay.outcomes import DeadLetter, Drop, Outcome, Publish
 class ActivatedSources(Protocol):
     """The register of activated booking systems.
 
-    `find_all` answers which of `hsa_ids` are activated here, by `hsa_key`, as it stands after the
-    call began. Raises `Unavailable` when that cannot be known; the notifications then wait.
+    `find_all` returns which of `hsa_ids` are activated here, by `hsa_key`, not older than the
+    call. Raises `Unavailable` when that cannot be known; the notifications then wait.
     """
 
     def find_all(self, hsa_ids: Iterable[str]) -> Container[str]: ...
 
 
 class ReportDropped(Protocol):
-    """Counts and logs the engagements of a notification that went no further for one `reason`.
+    """Counts and logs the engagements of a notification that are dropped for one `reason`.
 
     `systems`: how many of each booking system (`hsa_key`).
     """
 
     def __call__(
-        self, notification: Notification, reason: DropReason, systems: Mapping[str, int]
+        self, notification: Notification, reason: EngagementDropReason, systems: Mapping[str, int]
     ) -> None: ...
 
 
@@ -56,20 +56,20 @@ def keep_nothing(notification: Notification, dropped: Sequence[Dropped]) -> None
 class ReportRefused(Protocol):
     """Counts and logs refused engagements of one system. `kept`: as a dead letter."""
 
-    def __call__(self, odd: tuple[Verdict, ...], *, activated: bool, kept: bool) -> None: ...
+    def __call__(self, odd: tuple[OddEngagement, ...], *, activated: bool, kept: bool) -> None: ...
 
 
-class DeadReason(StrEnum):
-    """Why people must look."""
+class FilterDeadReason(StrEnum):
+    """Why a message becomes a dead letter."""
 
     ENGAGEMENT_REFUSED = "engagement_refused"  # of a system that is or may be activated
 
 
 class Filter:
-    """Notification in; one change for each booking of ours out.
+    """Turns a notification into one change for each booking of ours.
 
-    Engagements that ingest refused never hold up the others: they go on by themselves, as a
-    notification for each booking system, and are judged when that comes back here.
+    Engagements that ingest refused never delay the others: they are published separately, as one
+    notification for each booking system, and judged when that is read.
     """
 
     def __init__(
@@ -89,8 +89,10 @@ class Filter:
         return outcome
 
     def handle_batch(self, several: Sequence[Notification]) -> list[Outcome]:
-        """The outcome of each. All of them ask the register once: a flood of notifications of
-        systems that are not activated would read it as often otherwise."""
+        """The outcome of each notification. The register is read once for all of them.
+
+        Many notifications of systems that are not activated would otherwise read it each time.
+        """
         opened = [_opened(notification) for notification in several]
         systems = {system for one in opened for system in one.systems()}
         activated = self._sources.find_all(systems) if systems else ()
@@ -106,16 +108,19 @@ class Filter:
         return Publish((*changes, *opened.apart)) if opened.apart else outcome
 
     def _refused(self, opened: "_Opened", activated: Container[str]) -> Outcome:
-        """All of them are of one system. One that cannot be read may be activated."""
+        """Judge refused engagements of one system.
+
+        A system that cannot be read may be activated.
+        """
         source = hsa_key(opened.odd[0].source_system)
         is_activated = source in activated
         kept = is_activated or not source
         self._report_refused(opened.odd, activated=is_activated, kept=kept)
         if kept:
-            return DeadLetter(DeadReason.ENGAGEMENT_REFUSED, explained(opened.odd))
+            return DeadLetter(FilterDeadReason.ENGAGEMENT_REFUSED, explained(opened.odd))
         number = {source: len(opened.odd)}
-        self._report_dropped(opened.notification, DropReason.NOT_ACTIVATED, number)
-        return Drop(DropReason.NOT_ACTIVATED)
+        self._report_dropped(opened.notification, EngagementDropReason.NOT_ACTIVATED, number)
+        return Drop(EngagementDropReason.NOT_ACTIVATED)
 
     def _passed_on(self, notification: Notification, activated: Container[str]) -> Outcome:
         ours, foreign = _split(notification, activated)
@@ -130,7 +135,7 @@ class Filter:
 
     def _report(self, notification: Notification, dropped: Sequence[Dropped]) -> None:
         self._record_dropped(notification, dropped)
-        systems: dict[DropReason, Counter[str]] = defaultdict(Counter)
+        systems: dict[EngagementDropReason, Counter[str]] = defaultdict(Counter)
         for reason, engagement in dropped:
             systems[reason][hsa_key(engagement.source_system)] += 1
         for reason, numbers in systems.items():
@@ -141,15 +146,15 @@ class _Opened(NamedTuple):
     """A notification whose refused engagements have been read again."""
 
     notification: Notification  # with all engagements that can be taken
-    odd: tuple[Verdict, ...]
-    apart: tuple[Notification, ...]  # the odd ones, a message for each system
+    odd: tuple[OddEngagement, ...]
+    apart: tuple[Notification, ...]  # the refused ones, one message for each system
 
     @property
     def is_odd_alone(self) -> bool:
         return len(self.apart) == 1 and not self.notification.engagements
 
     def systems(self) -> set[str]:
-        """The booking systems of which it must be known whether they are activated."""
+        """The booking systems that are to be looked up in the register."""
         if self.is_odd_alone:
             return {self.odd[0].source_system} - {""}
         return {one.source_system for one in self.notification.engagements if is_scheduling(one)}
@@ -179,13 +184,13 @@ def _split(
     return ours, foreign
 
 
-def _common_reason(reasons: Collection[DropReason]) -> DropReason:
-    return next(iter(reasons)) if len(reasons) == 1 else DropReason.NOTHING_OURS
+def _common_reason(reasons: Collection[EngagementDropReason]) -> EngagementDropReason:
+    return next(iter(reasons)) if len(reasons) == 1 else EngagementDropReason.NOTHING_OURS
 
 
 def _message(notification: Notification, change: Change) -> BookingChange:
-    """Its id follows from its place in the request: the same on redelivery, whatever the register
-    says by then."""
+    """The change of an event. Its id follows from the place in the request, so it is the same on
+    redelivery, even if the register has changed."""
     engagement = change.event.engagement
     return BookingChange(
         notification_id=notification.notification_id,
@@ -207,6 +212,6 @@ def _removals(changes: Iterable[BookingChange]) -> Iterator[BookingChange]:
 
 
 def _removal_taken(change: BookingChange) -> FetchedBooking:
-    """Tells the composer of a removal before its source has answered, which may take a while."""
+    """Reports a removal to the composer before its source has answered, which may take long."""
     said = {**change.said, "change_id": f"{change.change_id}.taken"}
     return FetchedBooking(**said, fetched_at=change.received_at, details=None, asked=False)

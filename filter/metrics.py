@@ -1,4 +1,4 @@
-"""How many engagements go no further, by reason, and of which booking systems.
+"""How many engagements are dropped or refused, by reason and booking system.
 
 `budkavle_outcomes_total` counts queue messages; one may hold many engagements.
 """
@@ -11,8 +11,8 @@ from threading import Lock
 import structlog
 from prometheus_client import Counter
 
-from filter.refused import Verdict
-from filter.rules import DropReason
+from filter.refused import OddEngagement
+from filter.rules import EngagementDropReason
 from shared.base.metrics import declare_outcomes
 from shared.base.redaction import redact
 from shared.booking.identity import hsa_key
@@ -41,16 +41,15 @@ ENGAGEMENTS_REFUSED = Counter(
     ["source", "element", "flaw", "kept"],
 )
 
-declare_outcomes("filter", {"publish": [""], "drop": DropReason})
-for _reason in DropReason:
+declare_outcomes("filter", {"publish": [""], "drop": EngagementDropReason})
+for _reason in EngagementDropReason:
     ENGAGEMENTS_DROPPED.labels(_reason)
 
 
 class SystemLabels:
-    """Labels for booking systems, so few that a sender cannot fill the memory with them.
+    """Labels for booking systems, bounded so that a sender cannot exhaust the memory.
 
-    Activated systems have always one: they are as many as the register holds. Of the others the
-    first hundred have one.
+    Every activated system has one, and of the others the first hundred.
     """
 
     def __init__(self, most_strangers: int = _MOST_STRANGERS) -> None:
@@ -75,11 +74,11 @@ _systems = SystemLabels()
 
 
 def report_dropped(
-    notification: Notification, reason: DropReason, systems: Mapping[str, int]
+    notification: Notification, reason: EngagementDropReason, systems: Mapping[str, int]
 ) -> None:
     number = sum(systems.values())
     ENGAGEMENTS_DROPPED.labels(reason).inc(number)
-    if reason is DropReason.NOT_ACTIVATED:
+    if reason is EngagementDropReason.NOT_ACTIVATED:
         for system, engagements in systems.items():
             NOT_ACTIVATED.labels(_systems.label(system, activated=False)).inc(engagements)
     log.info(
@@ -91,8 +90,8 @@ def report_dropped(
     )
 
 
-def report_refused(odd: tuple[Verdict, ...], *, activated: bool, kept: bool) -> None:
-    """Count refused engagements of one system, and log what is wrong with them."""
+def report_refused(odd: tuple[OddEngagement, ...], *, activated: bool, kept: bool) -> None:
+    """Count the refused engagements of one system, and log what is wrong with them."""
     source = odd[0].source_system
     label = _systems.label(source, activated=activated)
     for (element, flaw), number in Count((one.element, one.flaw) for one in odd).items():

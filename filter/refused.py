@@ -1,7 +1,7 @@
-"""Engagements that ingest could not take, judged again by the rules of today. Pure.
+"""Engagements that ingest refused, parsed again by the current rules. Pure.
 
-Most are still odd: they are kept as dead letters, one for each booking system, for people to look
-at. A dead letter that is replayed comes here too, maybe after the rules have changed.
+Most still cannot be taken: they become dead letters, one for each booking system. A replayed dead
+letter is parsed here too, perhaps after the rules have changed.
 """
 
 from collections import defaultdict
@@ -18,7 +18,7 @@ class StillRefused(ValueError):
     """The engagements of a dead letter cannot be taken. Names elements, never values."""
 
 
-class Verdict(NamedTuple):
+class OddEngagement(NamedTuple):
     """What is wrong with one engagement, and what is known of it."""
 
     source_system: str  # "" when it could not be read
@@ -28,28 +28,28 @@ class Verdict(NamedTuple):
 
 
 class Reread(NamedTuple):
-    """What was refused, after another look."""
+    """Refused engagements after the second parsing."""
 
     taken: tuple[Engagement, ...]
-    odd: tuple[Verdict, ...]
+    odd: tuple[OddEngagement, ...]
 
 
 def reread(refused: Iterable[RefusedEngagement]) -> Reread:
     taken: list[Engagement] = []
-    odd: list[Verdict] = []
+    odd: list[OddEngagement] = []
     for one in refused:
         try:
             taken.append(read_document(one.document))
         except Unacceptable as why:
             source = why.source_system or one.source_system
-            odd.append(Verdict(source, why.element, why.flaw, one))
+            odd.append(OddEngagement(source, why.element, why.flaw, one))
     return Reread(tuple(taken), tuple(odd))
 
 
-def by_system(notification: Notification, odd: Iterable[Verdict]) -> Iterator[Notification]:
-    """A message of its own for the refused engagements of each booking system.
+def by_system(notification: Notification, odd: Iterable[OddEngagement]) -> Iterator[Notification]:
+    """One message for the refused engagements of each booking system.
 
-    Its id follows from the notification's: the same on redelivery.
+    Its id follows from the notification's, so it is the same on redelivery.
     """
     of_system: dict[str, list[RefusedEngagement]] = defaultdict(list)
     for verdict in odd:
@@ -61,7 +61,7 @@ def by_system(notification: Notification, odd: Iterable[Verdict]) -> Iterator[No
         )
 
 
-def explained(odd: tuple[Verdict, ...]) -> StillRefused:
-    """Why they are dead, in one text: the first one's reason, and how many there are."""
+def explained(odd: tuple[OddEngagement, ...]) -> StillRefused:
+    """The reason of the first engagement, and how many there are."""
     more = f"; {len(odd)} engagements" if len(odd) > 1 else ""
     return StillRefused(f"{odd[0].refused.problem}{more}")

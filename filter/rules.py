@@ -1,4 +1,4 @@
-"""What of a request is ours, and what its engagements say together. Pure.
+"""Which engagements of a request are ours, and what happened to each booking. Pure.
 
 Sources: docs/domain.md, "ProcessNotification" and "What removal means".
 """
@@ -16,8 +16,8 @@ from shared.booking.messages import Engagement, RequestMember
 _MOST_MEMBERS = 50
 
 
-class DropReason(StrEnum):
-    """Why an engagement, or a request of which nothing is left, goes no further."""
+class EngagementDropReason(StrEnum):
+    """Why an engagement is dropped, or a request of which nothing is left."""
 
     OTHER_DOMAIN = "other_domain"  # the national index may send us other domains too
     NOT_ACTIVATED = "not_activated"  # its booking system is not in our register
@@ -27,9 +27,9 @@ class DropReason(StrEnum):
 
 
 class Dropped(NamedTuple):
-    """An engagement that goes no further."""
+    """An engagement that is dropped, and why."""
 
-    reason: DropReason
+    reason: EngagementDropReason
     engagement: Engagement
 
 
@@ -64,22 +64,26 @@ def is_scheduling(engagement: Engagement) -> bool:
     return service_domain(engagement.service_domain) == SCHEDULING
 
 
-def why_not_ours(engagement: Engagement, activated: Container[str]) -> DropReason | None:
+def why_not_ours(engagement: Engagement, activated: Container[str]) -> EngagementDropReason | None:
     """None when it is ours. `activated` holds the `hsa_key` of booking systems.
 
-    The categorization is not judged: it is one of a few words today, and nothing we do follows
-    from it. What the booking is, its booking system says.
+    The categorization is not used: nothing follows from it. The booking system says what kind of
+    booking it is.
     """
     if not is_scheduling(engagement):
-        return DropReason.OTHER_DOMAIN
-    return None if hsa_key(engagement.source_system) in activated else DropReason.NOT_ACTIVATED
+        return EngagementDropReason.OTHER_DOMAIN
+    return (
+        None
+        if hsa_key(engagement.source_system) in activated
+        else EngagementDropReason.NOT_ACTIVATED
+    )
 
 
 def one_per_booking(events: Iterable[Event]) -> tuple[list[Event], list[Dropped]]:
-    """The one event of each booking that goes on, in their order, and why the others do not.
+    """The one event of each booking that is kept, in order, and the dropped ones with their reason.
 
-    Of a removal and a creation of one booking the creation goes on, in whichever order they
-    stand: the index still holds an entry, so only some attribute of its key was corrected.
+    Of a removal and a creation of one booking the creation is kept, whatever their order: the
+    index still holds an entry, so only an attribute of its key was corrected.
     """
     of_booking: dict[str, list[Event]] = defaultdict(list)
     for event in events:
@@ -87,22 +91,22 @@ def one_per_booking(events: Iterable[Event]) -> tuple[list[Event], list[Dropped]
     kept: list[Event] = []
     dropped: list[Dropped] = []
     for same in of_booking.values():
-        if len(same) == 1:  # as nearly always
+        if len(same) == 1:  # the usual case
             kept += same
             continue
         chosen = _telling(same)
         needless = [_why_needless(event, chosen) for event in same if event is not chosen]
-        corrects = any(reason is DropReason.CORRECTED for reason, _ in needless)
+        corrects = any(reason is EngagementDropReason.CORRECTED for reason, _ in needless)
         kept.append(replace(chosen, corrects=corrects))
         dropped.extend(needless)
     return sorted(kept, key=lambda event: event.position), dropped
 
 
 def changes_of(events: Sequence[Event]) -> list[Change]:
-    """What happened to each booking: removals first, so that the source is asked about them first.
+    """What happened to each booking, removals first, so that the source is asked about them first.
 
-    Which creation takes the place of which removal is not decided here: that takes what the source
-    says of both.
+    Which creation replaces which removal is not decided here: that needs the source's reply to
+    both.
     """
     renumbered = _renumbered(events)
     groups: dict[tuple[str, str], list[Event]] = defaultdict(list)
@@ -117,13 +121,16 @@ def changes_of(events: Sequence[Event]) -> list[Change]:
 
 
 def _telling(same: Sequence[Event]) -> Event:
-    """Of the events of one booking the last creation, or the last removal if there is none."""
+    """The last creation among the events of one booking, or the last removal if there is none."""
     return max(same, key=lambda event: (not event.deleted, event.position))
 
 
 def _why_needless(event: Event, chosen: Event) -> Dropped:
     repeated = event.deleted == chosen.deleted
-    return Dropped(DropReason.REPEATED if repeated else DropReason.CORRECTED, event.engagement)
+    return Dropped(
+        EngagementDropReason.REPEATED if repeated else EngagementDropReason.CORRECTED,
+        event.engagement,
+    )
 
 
 def _patient_and_system(event: Event) -> tuple[str, str]:
@@ -131,7 +138,7 @@ def _patient_and_system(event: Event) -> tuple[str, str]:
 
 
 def _with_members(group: Sequence[Event]) -> Iterator[tuple[Event, tuple[RequestMember, ...]]]:
-    """Each event of one patient in one booking system, with the others that may belong to it."""
+    """Each event of one patient in one booking system, with those that may belong to it."""
     new_or_gone = [event for event in group if not event.corrects]
     if len({event.deleted for event in new_or_gone}) < 2:
         yield from ((event, ()) for event in group)

@@ -1,4 +1,4 @@
-"""Which booking systems send and are not activated, kept for operators beyond the process's end."""
+"""Counts booking systems that send and are not activated, and stores the counts for operators."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -15,7 +15,7 @@ class UnknownSources(Protocol):
 
 
 class UnknownReport:
-    """Stores what was counted since the last time: off the way of the messages.
+    """Stores what was counted since the last call, outside the handling of messages.
 
     Raises `Unavailable`; what was not stored is stored the next time.
     """

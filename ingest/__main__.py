@@ -1,4 +1,4 @@
-"""The gateway as a process: `python -m ingest`."""
+"""Run the gateway as a process: `python -m ingest`."""
 
 import asyncio
 import sys
@@ -36,7 +36,7 @@ log = structlog.get_logger()
 def build_endpoint(
     settings: IngestSettings, broker: Broker, threads: ThreadPoolExecutor
 ) -> tuple[SoapEndpoint, BrokerWait]:
-    """The endpoint, and where its requests are held while the broker is away."""
+    """The endpoint, and what holds its requests while the broker is unavailable."""
     publish = QueuePublisher(
         broker,
         timeout=settings.ingest_publish_seconds,
@@ -77,10 +77,10 @@ def build_endpoint(
 
 
 def run(settings: IngestSettings) -> int:
-    """Serve until SIGTERM; the process's exit code, 1 when it had to break requests off.
+    """Serve until SIGTERM; the process's exit code, 1 when requests were aborted.
 
-    It serves at once, holds requests while the broker is away, and announces itself when it is
-    there.
+    It serves at once, holds requests while the broker is unavailable, and prints the ready line
+    when the broker answers.
     """
     stopping = stop_signal()
     broker = open_broker(settings.broker_url.get_secret_value(), settings.topology)
@@ -119,7 +119,7 @@ def _serve(
         fresh = tls.kept_fresh(settings.ingest_tls_reload_seconds) if tls else nullcontext()
         async with fresh:
             await server.serve(sockets=[listener])
-            return not server.server_state.tasks  # those left have just been cancelled
+            return not server.server_state.tasks  # the requests left have just been cancelled
 
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         return runner.run(serve())

@@ -1,8 +1,8 @@
-"""The pages of the gateway: the endpoint, its contracts, and whether it can work.
+"""The pages of the gateway: the endpoint, its contracts, and health.
 
-`/metrics` is not among them: as with every stage it stands on the health address, which needs no
-client certificate and is not for strangers. `/healthz` and `/readyz` stand on both, because
-whoever balances the load sees only this port.
+`/metrics` is served on the health address only, which needs no client certificate and is not open
+to strangers. `/healthz` and `/readyz` are served on both, because a load balancer sees only this
+port.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
-"""Holding requests while the broker is away, so that the index need not spend its attempts on it.
+"""Holds requests while the broker is unavailable, so that the index does not spend its attempts.
 
 The index waits a minute for an answer, but re-sends only a few times, seconds apart
-(docs/domain.md, "Answers and re-sends"). A held request takes no thread, and counts as in flight
-until its end.
+(docs/domain.md, "Answers and re-sends"). A held request uses no thread, and counts as in flight
+until it is answered.
 """
 
 import asyncio
@@ -12,27 +12,27 @@ from concurrent.futures import Executor
 
 import structlog
 
-from ingest.handler import NOT_STORED, Answer, Publish, Unstored
+from ingest.handler import NOT_STORED, Answer, PublishNotification, Unstored
 from ingest.metrics import HELD
 from shared.base.errors import Unavailable
 
 log = structlog.get_logger()
 
-#: How often the broker is asked for while requests wait for it, in seconds.
+#: How often the broker is checked while requests wait for it, in seconds.
 _EVERY = 0.1
-#: How long a request rests after a publish that failed: a broker may be there and refuse (seconds).
+#: How long a request waits after a failed publish: a broker may answer and refuse (seconds).
 _REST = 0.5
 
 
 class BrokerWait:
-    """Stores what could not be stored at once, as soon as the broker takes it.
+    """Stores held requests as soon as the broker accepts them.
 
     Used on the event loop. `publish` and `ready` may block: they are called in threads.
     """
 
     def __init__(
         self,
-        publish: Publish,
+        publish: PublishNotification,
         ready: Callable[[], bool],
         *,
         seconds: float,
@@ -45,10 +45,10 @@ class BrokerWait:
         self._draining_seconds = draining_seconds
         self._threads = threads
         self._all_end_by = math.inf  # time of the event loop
-        self._look: asyncio.Task[None] | None = None  # for the broker, on behalf of all that wait
+        self._look: asyncio.Task[None] | None = None  # checks the broker for all held requests
 
     async def store(self, unstored: Unstored) -> Answer:
-        """The answer once it is stored, or a Fault after the time that is set."""
+        """The answer once the request is stored, or a Fault after the configured time."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._seconds
         identity = unstored.notification.identity
@@ -68,7 +68,7 @@ class BrokerWait:
         self._all_end_by = asyncio.get_running_loop().time() + self._draining_seconds
 
     async def _seen_ready(self, deadline: float) -> bool:
-        """Whether the broker was there, a moment from now or later, before the deadline."""
+        """Wait until the broker is ready; whether it was before the deadline."""
         loop = asyncio.get_running_loop()
         if self._look is None or self._look.done():
             self._look = asyncio.create_task(self._until_ready())

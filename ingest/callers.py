@@ -17,7 +17,7 @@ class Peer:
 
 
 class CallerPolicy:
-    """Names the caller of a request, and says whether it may call."""
+    """Identifies the caller of a request, and decides whether it may call."""
 
     def __init__(
         self, *, allowed: Iterable[str] = (), proxies: Iterable[str] = (), header: str = ""
@@ -27,10 +27,10 @@ class CallerPolicy:
         self._header = header
 
     def caller_of(self, peer: Peer, headers: Headers) -> str:
-        """The caller's HSA-id, "" when nobody vouches for one.
+        """The caller's HSA-id, "" when there is none that can be trusted.
 
-        From a proxy the header alone counts, and only when it stands once: a second one was added
-        by somebody on the way. From everybody else it is ignored.
+        For a proxy, only the header counts, and only if it occurs once: a second one was added on
+        the way. From all others the header is ignored.
         """
         if peer.address not in self._proxies:
             return peer.hsa_id

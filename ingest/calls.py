@@ -1,10 +1,10 @@
-"""From the bytes of an HTTP request to the call it makes."""
+"""Parses the body of an HTTP request into the call that it makes."""
 
 from dataclasses import dataclass, field
 
 from ingest.engagements import Judged, read_engagements
 from shared.riv.namespaces import LOGICAL_ADDRESS, PING, PROCESS_NOTIFICATION
-from shared.riv.soap import Envelope, parse_envelope
+from shared.riv.soap import SoapEnvelope, parse_envelope
 from shared.riv.xml import Element, parse_xml
 
 _PROCESS_NOTIFICATION = f"{{{PROCESS_NOTIFICATION}}}ProcessNotification"
@@ -13,19 +13,19 @@ _UNDERSTOOD = frozenset({LOGICAL_ADDRESS})
 
 
 class OtherContract(ValueError):
-    """The element in the envelope's body belongs to no contract that is provided here."""
+    """The envelope's body holds an element of a contract that is not provided here."""
 
 
 class NotUnderstood(ValueError):
-    """A header block that must be understood is not: the call may not be carried out without it."""
+    """A header block with mustUnderstand is not supported, so the call may not be carried out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request as it came: its body, and what the platform said of it in HTTP headers."""
+    """One request as received: its body, and what the platform added in HTTP headers."""
 
     body: bytes = field(repr=False)
-    encoding: str | None = None  # of Content-Type; goes before the document's own
+    encoding: str | None = None  # of Content-Type; overrides the document's own
     correlation_id: str = ""
     caller: str = ""  # x-rivta-original-serviceconsumer-hsaid
 
@@ -37,7 +37,7 @@ class Ping:
 
 @dataclass(frozen=True, slots=True)
 class NotificationRequest:
-    """A call of ProcessNotification. Its content is read when asked for."""
+    """A call of ProcessNotification. Its engagements are parsed by `engagements`."""
 
     logical_address: str  # "" when the header is absent
     _element: Element = field(repr=False)
@@ -48,9 +48,10 @@ class NotificationRequest:
 
 
 def read_call(body: bytes, *, encoding: str | None, max_bytes: int) -> Ping | NotificationRequest:
-    """Raises `MalformedXml`, `NotSoap` or `OtherContract` when the bytes are no call of ours.
+    """The call in `body`.
 
-    Raises `NotUnderstood` when a header demands what we cannot do.
+    Raises `MalformedXml`, `NotSoap` or `OtherContract` when it is no call of ours, and
+    `NotUnderstood` when a header block must be understood and is not.
     """
     root = parse_xml(body, max_bytes=max_bytes, encoding=encoding)
     envelope = parse_envelope(root)
@@ -65,5 +66,5 @@ def read_call(body: bytes, *, encoding: str | None, max_bytes: int) -> Ping | No
             raise OtherContract("the Body holds neither ProcessNotification nor a ping")
 
 
-def _notification_request(envelope: Envelope) -> NotificationRequest:
+def _notification_request(envelope: SoapEnvelope) -> NotificationRequest:
     return NotificationRequest(envelope.header_text(LOGICAL_ADDRESS), envelope.body)

@@ -1,4 +1,4 @@
-"""The contracts as served under `?wsdl` and `?xsd=…`, with addresses that lead back here."""
+"""The contracts as served under `?wsdl` and `?xsd=…`, with addresses of this endpoint."""
 
 from lxml import etree
 
@@ -8,7 +8,7 @@ _SOAP_ADDRESS = "{http://schemas.xmlsoap.org/wsdl/soap/}address"
 
 
 def wsdl(contract: str, address: str) -> bytes:
-    """The WSDL of `contract`, saying that it is provided at `address`."""
+    """The WSDL of `contract`, with `address` as the endpoint."""
     return _served(f"{contract}.wsdl", address)
 
 

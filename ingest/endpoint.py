@@ -1,4 +1,4 @@
-"""One SOAP request over HTTP: let in, read, handled, answered, logged and counted."""
+"""One SOAP request over HTTP: admitted, read, handled, answered, logged and counted."""
 
 import asyncio
 import re
@@ -15,10 +15,10 @@ from ingest.broker_wait import BrokerWait
 from ingest.callers import CallerPolicy, Peer
 from ingest.calls import Call
 from ingest.engagements import Refusal
-from ingest.handler import Answer, Faulted, FaultReason, Pong, Refused, Taken, Unstored
+from ingest.handler import Answer, Faulted, FaultReason, NothingTaken, Pong, Taken, Unstored
 from ingest.intake import OVERLOADED, Intake, TurnedAway
 from ingest.metrics import ENGAGEMENTS, IGNORED, REFUSED
-from ingest.replies import Reply, reply_to
+from ingest.soap_replies import SoapReply, reply_to
 from shared.base.clock import Clock
 from shared.base.metrics import HANDLER_SECONDS, IN_FLIGHT, outcome_counter
 from shared.riv.namespaces import CORRELATION_ID_HEADER, ORIGINAL_CONSUMER_HEADER
@@ -42,7 +42,7 @@ _SOAP_12 = Faulted(
     FaultReason.CONTENT_TYPE, "VersionMismatch", "SOAP 1.1 is spoken here: text/xml.", 415
 )
 _ENCODED = Faulted(
-    FaultReason.CONTENT_TYPE, "Client", "The body must be plain XML: text/xml, not packed.", 415
+    FaultReason.CONTENT_TYPE, "Client", "The body must be plain XML: text/xml, not compressed.", 415
 )
 _BUG = Faulted(FaultReason.BUG, "Server", "The request could not be handled; send it again.")
 
@@ -127,13 +127,13 @@ class SoapEndpoint:
 
 
 def _peer(request: Request) -> Peer:
-    """As `ingest.server` found it when the connection was made."""
+    """The peer, as `ingest.server` recorded it when the connection was made."""
     peer: Peer = getattr(request.state, "peer", Peer())
     return peer
 
 
 def _header(request: Request, name: str) -> str:
-    """An id the platform sent; what is no reasonable id is left out."""
+    """An id that the platform sent; "" if it is not printable ASCII of reasonable length."""
     value = request.headers.get(name, "")
     return (
         value if value.isascii() and value.isprintable() and len(value) <= _LONGEST_HEADER else ""
@@ -141,7 +141,7 @@ def _header(request: Request, name: str) -> str:
 
 
 def _objection(content_type: str, content_encoding: str) -> Faulted | None:
-    """Only what cannot be SOAP 1.1 is objected to; other types are given a chance."""
+    """Why the request cannot be SOAP 1.1; other content types are tried."""
     if content_type.startswith("application/soap+xml"):
         return _SOAP_12
     if content_type.startswith("multipart/") or content_encoding.lower() not in ("", "identity"):
@@ -149,32 +149,32 @@ def _objection(content_type: str, content_encoding: str) -> Faulted | None:
     return None
 
 
-def _response(reply: Reply) -> Response:
+def _response(reply: SoapReply) -> Response:
     return Response(reply.body, reply.status, reply.headers, media_type=_MEDIA_TYPE)
 
 
 def _report(answer: Answer, **context: object) -> None:
-    """One line and one count for each answer. Comments name elements, never values."""
+    """Log one line and count one outcome. Comments name elements, never values."""
     outcome, reason, facts = _facts(answer)
     outcome_counter(_STAGE, outcome, reason).inc()
     if isinstance(answer, Taken):
         ENGAGEMENTS.inc(answer.engagements)
         IGNORED.inc(answer.ignored)
-    if isinstance(answer, Taken | Refused) and answer.refused:
+    if isinstance(answer, Taken | NothingTaken) and answer.refused:
         _report_refused(answer.notification_id, answer.refused)
-    told = {name: value for name, value in {**facts, **context}.items() if value != ""}
+    known = {name: value for name, value in {**facts, **context}.items() if value != ""}
     if reason:
-        log.warning("answered", outcome=outcome, reason=reason, **told)
+        log.warning("answered", outcome=outcome, reason=reason, **known)
     else:
-        log.info("answered", outcome=outcome, **told)
+        log.info("answered", outcome=outcome, **known)
 
 
 def _facts(answer: Answer) -> tuple[str, str, dict[str, object]]:
-    """What became of the request, why it was not taken ("" if it was), and what else to tell."""
+    """The outcome, the reason if the request was not taken whole, and what else to log."""
     match answer:
         case Taken():
             return "publish", _PARTLY if answer.refused else "", _facts_of_taken(answer)
-        case Refused(reason, comment, notification_id):
+        case NothingTaken(reason, comment, notification_id):
             return "refuse", reason, {"comment": comment, "notification_id": notification_id}
         case Faulted(reason, _, text, status):
             return "fault", reason, {"text": text, "status": status}
@@ -195,7 +195,7 @@ def _facts_of_taken(answer: Taken) -> dict[str, object]:
 
 
 def _report_refused(notification_id: str, refused: Sequence[Refusal]) -> None:
-    """A line for each system and kind of flaw. What becomes of them, the filter decides."""
+    """One line for each system and kind of flaw. The filter decides what becomes of them."""
     kinds = Counter((one.kept.source_system, one.element, one.flaw) for one in refused)
     for position, ((source, element, flaw), number) in enumerate(kinds.items()):
         REFUSED.labels(element, flaw).inc(number)

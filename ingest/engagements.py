@@ -1,7 +1,7 @@
-"""From the element `ProcessNotification` to what can be taken of it.
+"""Parses the engagements of a `ProcessNotification`; those that cannot be taken are kept apart.
 
-Each engagement is judged by itself, because the index merges what systems send that know nothing
-of each other (docs/domain.md, "The running index").
+Each engagement is judged by itself, because the index merges the updates of unrelated systems
+(docs/domain.md, "The running index").
 """
 
 from typing import NamedTuple
@@ -14,9 +14,10 @@ from shared.riv.engagements import Flaw, Unacceptable, read_engagement
 from shared.riv.namespaces import PROCESS_NOTIFICATION
 from shared.riv.xml import Element
 
-#: How many refused engagements of one request are kept, one by one. No request ought to hold any.
+#: How many refused engagements of one request are kept. A request ought to hold none.
 _MOST_KEPT = 1000
-#: Characters of one that is kept, which is twenty of longest values, and of all of a request.
+#: The longest one that is kept (twenty times the longest values), and all of a request
+#: (characters).
 _LONGEST_KEPT = 32 * 1024
 _ROOM = 2 * 1024 * 1024
 
@@ -24,11 +25,11 @@ _TRANSACTION = f"{{{PROCESS_NOTIFICATION}}}engagementTransaction"
 
 
 class NoEngagements(ValueError):
-    """The request holds nothing that could be taken or refused."""
+    """The request holds no engagement at all."""
 
 
 class Refusal(NamedTuple):
-    """One engagement that cannot be taken: why, and what is kept of it."""
+    """An engagement that cannot be taken: the reason, and what is kept of it."""
 
     place: str  # in the request
     element: str
@@ -41,11 +42,11 @@ class Refusal(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """The engagements of a request, each in one of three ways."""
+    """The engagements of a request: taken, refused or ignored."""
 
     taken: tuple[Engagement, ...]
     refused: tuple[Refusal, ...]
-    #: How many cannot be read and are of a service domain that is not ours: nothing is lost.
+    #: How many cannot be read and belong to another service domain: nothing is lost.
     ignored: int
 
 
@@ -73,7 +74,7 @@ def _is_foreign(why: Unacceptable) -> bool:
 
 
 class _Refusals:
-    """Refused engagements of one request, within bounds: writing them anew may make them larger."""
+    """The refused engagements of one request, bounded: serialised again they may be larger."""
 
     def __init__(self) -> None:
         self._kept: list[Refusal] = []
@@ -93,7 +94,7 @@ class _Refusals:
         self._kept.append(Refusal(place, why.element, why.flaw, kept))
 
     def all(self) -> tuple[Refusal, ...]:
-        """Those that did not fit are one at the end, of a system that cannot be read."""
+        """The kept ones, and one entry without a system for all that did not fit."""
         if not self._more:
             return tuple(self._kept)
         kept = RefusedEngagement(problem=f"{self._more} more could not be taken and are not kept")

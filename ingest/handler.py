@@ -1,19 +1,19 @@
-"""The decision of the gateway: taken, refused for good, or a Fault.
+"""Decides how the gateway answers: taken, refused for good, or a Fault.
 
-The index looks at one thing only: a Fault (or no answer) makes it send again, a few times, and then
-keep the request for people; any other answer is final (docs/domain.md, "Answers and re-sends").
+Only a Fault (or no answer) makes the index send again, a few times; then it keeps the request until
+people replay it. Any other answer is final (docs/domain.md, "Answers and re-sends").
 Hence:
 
-- Each engagement is judged by itself. Those that cannot be taken go along in the queue message; the
-  filter, which has the register, keeps them as dead letters or drops them.
+- Each engagement is judged by itself. Those that cannot be taken stay in the queue message; the
+  filter, which has the register, dead-letters or drops them.
 - *OK* when nothing was left out, *INFO* when something was, *ERROR* when nothing could be taken: it
   would fail the same each time.
 - *Fault, Client* for bytes in which no ProcessNotification can be recognised. The index does not
-  write such, so they were spoilt on the way, in which case sending again cures, or are not the
-  index's. An ERROR here could lose a sound notification.
+  write such bytes: they were damaged on the way, and sending again helps, or came from elsewhere.
+  An ERROR could lose a sound notification.
 - *Fault, MustUnderstand* for a header block that must be understood and is not (SOAP 1.1).
-- *Fault, Client* for another's address: people must mend the routing and then send again.
-- *Fault, Server* for all trouble of ours that lasts.
+- *Fault, Client* for another address: people must correct the routing and then send again.
+- *Fault, Server* for failures of ours that last.
 """
 
 from collections.abc import Callable, Sequence
@@ -38,10 +38,10 @@ from shared.booking.messages import Notification
 from shared.riv.soap import FaultCode, NotSoap, WrongSoapVersion
 from shared.riv.xml import MalformedXml
 
-#: Documents being read at once. Reading is bound by the processor, and a tree takes many times
-#: the memory of its bytes.
+#: Documents parsed at the same time. Parsing is CPU-bound, and a tree takes many times the memory
+#: of its bytes.
 _READ_AT_ONCE = 2
-#: How many of the engagements that were left out a comment names.
+#: How many refused engagements a comment names.
 _MOST_NAMED = 5
 
 
@@ -57,7 +57,7 @@ class FaultReason(StrEnum):
     WRONG_ADDRESS = "wrong_address"
     QUEUE_UNAVAILABLE = "queue_unavailable"
     BUG = "bug"
-    # Told by the edge, before there is a call to handle:
+    # Decided by the endpoint, before there is a call to handle:
     CALLER_NOT_ALLOWED = "caller_not_allowed"
     CONTENT_TYPE = "content_type"
     TOO_LARGE = "too_large"
@@ -83,11 +83,11 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Pong:
-    """PingForConfiguration is answered."""
+    """The answer to PingForConfiguration."""
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class NothingTaken:
     """ResultCode ERROR: nothing could be taken. `comment` names the elements at fault.
 
     What was refused is safe in the queue, for the filter to judge.
@@ -109,7 +109,7 @@ class Faulted:
     status: int = 500
 
 
-Answer = Taken | Pong | Refused | Faulted
+Answer = Taken | Pong | NothingTaken | Faulted
 
 NOT_STORED = Faulted(
     FaultReason.QUEUE_UNAVAILABLE,
@@ -120,13 +120,13 @@ NOT_STORED = Faulted(
 
 @dataclass(frozen=True, slots=True)
 class Unstored:
-    """The broker is away: what is to be stored, and the answer once it is."""
+    """The broker is unavailable: what is to be stored, and the answer once it is."""
 
     notification: Notification
-    answer: Taken | Refused
+    answer: Taken | NothingTaken
 
 
-class Publish(Protocol):
+class PublishNotification(Protocol):
     """Returns when the broker has confirmed; raises `Unavailable` when it did not."""
 
     def __call__(self, notification: Notification, /) -> None: ...
@@ -137,7 +137,7 @@ class NotificationHandler:
 
     def __init__(
         self,
-        publish: Publish,
+        publish: PublishNotification,
         *,
         logical_address: str,
         max_body_bytes: int,
@@ -164,7 +164,7 @@ class NotificationHandler:
                         return _wrong_address()
                 judged = request.engagements()
         except NoEngagements as error:
-            return Refused(RefusalReason.INVALID, str(error))
+            return NothingTaken(RefusalReason.INVALID, str(error))
         except (MalformedXml, NotSoap, NotUnderstood, OtherContract) as error:
             return _not_a_call(error)
         return self._store(call, judged, addressed=bool(request.logical_address))
@@ -194,11 +194,11 @@ class NotificationHandler:
         return answer
 
 
-def _answer(notification_id: str, judged: Judged, *, addressed: bool) -> Taken | Refused:
+def _answer(notification_id: str, judged: Judged, *, addressed: bool) -> Taken | NothingTaken:
     taken, refused, ignored = judged
     if taken or ignored:
         return Taken(notification_id, len(taken), addressed, refused, ignored)
-    return Refused(RefusalReason.INVALID, _comment(refused), notification_id, refused)
+    return NothingTaken(RefusalReason.INVALID, _comment(refused), notification_id, refused)
 
 
 def _comment(refused: Sequence[Refusal]) -> str:

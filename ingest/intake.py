@@ -1,4 +1,4 @@
-"""Reading requests without being hurt: bounded in size, in time, and in memory over all of them."""
+"""Reads request bodies within bounds: of size, of time, and of memory over all requests."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from ingest.handler import Faulted, FaultReason
 
 
 class TurnedAway(Exception):
-    """The request is answered before it is read to its end; nothing of it is taken."""
+    """The request is answered before it is read to its end, and nothing of it is taken."""
 
     def __init__(self, answer: Faulted) -> None:
         super().__init__(answer.text)
@@ -23,7 +23,7 @@ _GONE = Faulted(FaultReason.GONE, "Client", "The sender went away.", 400)
 
 
 class Intake:
-    """Hands out whole bodies, and remembers how many bytes of them are held."""
+    """Reads whole bodies, and counts the bytes that are held."""
 
     def __init__(self, *, max_body_bytes: int, max_held_bytes: int, read_seconds: float) -> None:
         self._max_body_bytes = max_body_bytes
@@ -43,7 +43,7 @@ class Intake:
         return b"".join(chunks)
 
     def let_go(self, body: bytes) -> None:
-        """The request is answered: another one may take its place."""
+        """The request is answered: its bytes no longer count as held."""
         self._held_bytes -= len(body)
 
     async def _read(self, request: Request, chunks: list[bytes]) -> None:

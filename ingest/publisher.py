@@ -1,4 +1,4 @@
-"""The broker as the handler sees it."""
+"""Publishes notifications, in parts where they are larger than a queue message may be."""
 
 from collections.abc import Iterator
 
@@ -12,10 +12,10 @@ _LONGER_ID = 16
 
 
 class QueuePublisher:
-    """Puts notifications into the filter's queue: all of one confirmed, or `Unavailable`.
+    """Publishes notifications to the filter's queue: each confirmed whole, or `Unavailable`.
 
-    One that is larger than a queue message may be goes in several. Their ids follow from the
-    notification's, so they are the same when it is stored again.
+    A notification that is larger than a queue message may be is published in several. Their ids
+    follow from its own, so they are the same when it is published again.
     """
 
     def __init__(self, broker: Broker, *, timeout: float, max_message_bytes: int) -> None:
@@ -48,7 +48,7 @@ def messages_of(notification: Notification, max_bytes: int) -> Iterator[Outgoing
 
 
 def _parts(notification: Notification, max_bytes: int) -> Iterator[Notification]:
-    """Halves of it, and halves of these, until each fits or is one engagement."""
+    """Split in halves until each part fits or holds one engagement."""
     size = len(notification.engagements) + len(notification.refused)
     if size == 1 or len(notification.encode()) <= max_bytes:
         yield notification
@@ -58,7 +58,7 @@ def _parts(notification: Notification, max_bytes: int) -> Iterator[Notification]
 
 
 def _halves(notification: Notification, first: int) -> Iterator[Notification]:
-    """The first `first` of what it holds, and the rest."""
+    """The first `first` engagements, and the rest."""
     engagements, refused = notification.engagements, notification.refused
     before = max(0, first - len(engagements))  # of the refused, which come last
     for taken, kept in (

@@ -1,4 +1,4 @@
-"""uvicorn with what an edge needs: who calls, and no endless waiting for a request."""
+"""uvicorn with what a public endpoint needs: who calls, and time limits for requests."""
 
 import asyncio
 import socket
@@ -11,20 +11,20 @@ import uvicorn
 from starlette.applications import Starlette
 
 from ingest.callers import Peer
-from ingest.http_parser import SteadyParser
 from ingest.settings import IngestSettings
 from ingest.tls import subject_serial_number
 from shared.base.addresses import split_bind
+from shared.base.http_parser import SteadyParser
 from shared.stage.side_port import BoundedProtocol
 
-#: Request line and headers; the platform's are far below.
+#: Request line and headers; those of the platform are much shorter.
 _MAX_HEAD_BYTES = 64 * 1024
-#: Longer than the platform keeps a connection idle, so that it is not closed under its next call.
+#: Longer than the platform keeps an idle connection, so that we never close it during a call.
 _KEEP_ALIVE_SECONDS = 75
 
 
 class EdgeProtocol(BoundedProtocol):
-    """One connection of an edge: knows who calls. (Bodies are bounded by `ingest.intake`.)"""
+    """One connection; it knows who calls. `ingest.intake` bounds the bodies."""
 
     max_head_bytes = _MAX_HEAD_BYTES
 
@@ -45,10 +45,10 @@ class EdgeProtocol(BoundedProtocol):
             super().on_headers_complete()
 
     def shutdown(self) -> None:
-        """Called when the server drains. An idle connection goes at once.
+        """Called when the server drains. An idle connection is closed at once.
 
-        Closing TLS politely waits for the other side's farewell, and an idle client reads none:
-        the drain would last as long as it may.
+        An orderly end of TLS waits for the other side's close_notify, which an idle client does not
+        send: the drain would last as long as it may.
         """
         if self.idle and self.transport.get_write_buffer_size() == 0:
             self.transport.abort()
@@ -61,7 +61,7 @@ class EdgeProtocol(BoundedProtocol):
 
 
 class DrainingServer(uvicorn.Server):
-    """Tells `on_drain` that it takes no more requests, before it waits for those it has."""
+    """Calls `on_drain` when it takes no more requests, before it waits for those in flight."""
 
     def __init__(self, config: uvicorn.Config, on_drain: Callable[[], None]) -> None:
         super().__init__(config)
@@ -101,7 +101,7 @@ def build_server(
     context: ssl.SSLContext | None,
     on_drain: Callable[[], None],
 ) -> uvicorn.Server:
-    """A server for `app` that ends by SIGTERM: it finishes what was begun, and takes no more."""
+    """A server for `app`. On SIGTERM it finishes the requests in flight and takes no more."""
     protocol: Callable[..., asyncio.Protocol] = partial(
         EdgeProtocol,
         read_seconds=settings.ingest_read_seconds,

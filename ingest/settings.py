@@ -1,4 +1,4 @@
-"""What the gateway can be told."""
+"""Settings of the gateway."""
 
 from pathlib import Path
 from typing import ClassVar, Self
@@ -10,6 +10,9 @@ from shared.base.settings import Bind, Words
 from shared.stage.settings import CommonSettings
 
 _MIB = 1024 * 1024
+#: Seconds after which an answer comes too late: the index waits 60 s (docs/domain.md, "Answers and
+#: re-sends").
+_LONGEST_ANSWER = 55
 
 
 class IngestSettings(CommonSettings):
@@ -18,7 +21,7 @@ class IngestSettings(CommonSettings):
     ingest_bind: Bind = Field(
         "127.0.0.1:8080",
         description="host:port of the SOAP endpoint; its path is `/ProcessNotification`. Port 0:"
-        " any free one, told in the ready line.",
+        " any free one, shown in the ready line.",
     )
     ingest_max_body_bytes: int = Field(
         5 * _MIB,
@@ -106,9 +109,19 @@ class IngestSettings(CommonSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _the_index_waits_longer(self) -> Self:
+        """Else it re-sends what is still held, and gives up what could have been stored."""
+        if self.ingest_broker_wait_seconds + self.ingest_publish_seconds > _LONGEST_ANSWER:
+            raise ValueError(
+                "BUDKAVLE_INGEST_BROKER_WAIT_SECONDS and _PUBLISH_SECONDS: together at most"
+                f" {_LONGEST_ANSWER}; the index waits 60 s for an answer"
+            )
+        return self
+
     @property
     def tls(self) -> PemFiles | None:
-        """The files TLS is made of; None when the endpoint speaks plain HTTP."""
+        """The certificate files; None when the endpoint serves plain HTTP."""
         certificate, key, client_ca = (
             self.ingest_tls_certificate,
             self.ingest_tls_key,

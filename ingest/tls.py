@@ -1,4 +1,4 @@
-"""TLS with required client certificates, and certificates that can be changed while running."""
+"""TLS with required client certificates, whose files may be renewed while the process runs."""
 
 import asyncio
 import ssl
@@ -10,7 +10,7 @@ from shared.base.certificates import PemFiles, Renewal
 
 
 def server_context(files: PemFiles) -> ssl.SSLContext:
-    """TLS 1.2 or later; nobody without a certificate of one of the issuers. Raises OSError."""
+    """TLS 1.2 or later; clients need a certificate of one of the issuers. Raises OSError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.verify_mode = ssl.CERT_REQUIRED
@@ -29,10 +29,10 @@ def subject_serial_number(certificate: Mapping[str, Any] | None) -> str:
 
 
 class LiveTls:
-    """A context whose certificates follow their files: new connections see them, old ones go on.
+    """A context that reloads its certificates: new connections use them, open ones go on.
 
-    An issuer that is taken out of its file is trusted until the process starts anew: a context
-    forgets none. The allow-list of callers is the means to shut somebody out. Raises OSError.
+    An issuer that is removed from its file is trusted until the process restarts, since a context
+    forgets none. To exclude a caller, use the list of allowed callers. Raises OSError.
     """
 
     def __init__(self, files: PemFiles) -> None:
@@ -42,7 +42,7 @@ class LiveTls:
 
     @asynccontextmanager
     async def kept_fresh(self, every: float) -> AsyncIterator[None]:
-        """While inside, look at the files every `every` seconds."""
+        """Within the block, check the files every `every` seconds."""
         watch = asyncio.create_task(self._watch(every))
         try:
             yield
@@ -58,5 +58,7 @@ class LiveTls:
         self._renewal.look()
 
     def _take_up(self) -> None:
-        server_context(self._files)  # a rehearsal: a failed load would spoil the context in use
+        server_context(
+            self._files
+        )  # tried on a new context first: a failed load would damage the one in use
         self._files.load_into(self.context)

@@ -1,6 +1,6 @@
-"""`python -m sandbox`: runs the outside world until SIGTERM or SIGINT.
+"""Run the outside world until SIGTERM or SIGINT: `python -m sandbox`.
 
-When everything listens, one JSON line on standard output tells where.
+When everything listens, one JSON line on standard output gives the addresses.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from shared.stage.process import start
 
 
 def run(settings: SandboxSettings) -> int:
-    """Serve until told to stop; the exit code."""
+    """Serve until SIGTERM or SIGINT; the exit code."""
     with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(_serve(settings))
     return 0

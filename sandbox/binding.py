@@ -1,4 +1,4 @@
-"""How the address of a server of ours is told to others."""
+"""The address at which others reach a server of ours."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ _WILDCARDS = ("0.0.0.0", "::")  # noqa: S104 - recognised here, never a default
 
 
 def reachable_at(host: str, server: asyncio.Server) -> str:
-    """host:port at which a program on this machine reaches `server`, told to listen on `host`."""
+    """host:port at which a program on this machine reaches `server`, which listens on `host`."""
     shown = "127.0.0.1" if host in _WILDCARDS else host
     port = server.sockets[0].getsockname()[1]
     return f"[{shown}]:{port}" if ":" in shown else f"{shown}:{port}"

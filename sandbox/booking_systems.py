@@ -1,7 +1,7 @@
-"""All booking systems behind the platform: answers `GetBookingDetails`, well or badly.
+"""All booking systems behind the platform: answers `GetBookingDetails`, correctly or with a fault.
 
-The path is of no matter, as on the platform the logical address alone says who is called. What
-the contract demands is demanded: both SOAP headers, and the unit in the body.
+The path is ignored: on the platform the logical address alone selects the booking system. Both SOAP
+headers and the unit in the body are required, as by the contract.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from lxml import etree
 from sandbox.bookings import Bookings
 from sandbox.calls import Calls, Tally
 from sandbox.faults import BookingFault, Fault, FaultBook
-from sandbox.http_server import Delivery, Reply
+from sandbox.http_server import SandboxReply, SendMode
 from sandbox.http_wire import Request
 from sandbox.soap_service import XML_TYPE, SoapRefusal, fault_reply, read_call
 from sandbox.timeslots import render_reply, with_quirks
@@ -25,7 +25,7 @@ from shared.riv.namespaces import (
     INTEROPERABILITY_HEADERS,
     LOGICAL_ADDRESS,
 )
-from shared.riv.soap import Envelope
+from shared.riv.soap import SoapEnvelope
 
 UNKNOWN_BOOKING = "Unknown booking: the bookingId does not exist"
 
@@ -41,8 +41,8 @@ Struck = dict[str, Fault]
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What one call asks: which booking, at which unit."""
+class BookingQuery:
+    """The booking that a call asks for, and its unit."""
 
     logical_address: str
     booking_id: str
@@ -59,7 +59,7 @@ class BookingSystems:
         self._calls = calls
         self._unknown_is_fault = unknown_is_fault
 
-    def __call__(self, request: Request) -> Reply | Awaitable[Reply]:
+    def __call__(self, request: Request) -> SandboxReply | Awaitable[SandboxReply]:
         try:
             question = read_question(read_call(request, (GET_BOOKING_DETAILS_ACTION,)))
         except SoapRefusal as refusal:
@@ -73,7 +73,9 @@ class BookingSystems:
         finally:
             self._calls.end(tally)
 
-    async def _answer_struck(self, question: Question, struck: Struck, tally: Tally) -> Reply:
+    async def _answer_struck(
+        self, question: BookingQuery, struck: Struck, tally: Tally
+    ) -> SandboxReply:
         try:
             if latency := struck.get(BookingFault.LATENCY):
                 await asyncio.sleep(latency.terms.latency_seconds)
@@ -83,41 +85,41 @@ class BookingSystems:
         finally:
             self._calls.end(tally)
 
-    def _answer_badly(self, question: Question, struck: Struck) -> Reply:
+    def _answer_badly(self, question: BookingQuery, struck: Struck) -> SandboxReply:
         if fault := struck.get(BookingFault.FAULT):
             return fault_reply(fault.terms.text)
         if garbage := struck.get(BookingFault.GARBAGE):
-            return Reply(garbage.terms.status or 200, _ERROR_PAGE, "text/html")
+            return SandboxReply(garbage.terms.status or 200, _ERROR_PAGE, "text/html")
         return _delivered_badly(self._answer(question, struck), struck)
 
-    def _answer(self, question: Question, struck: Struck) -> Reply:
+    def _answer(self, question: BookingQuery, struck: Struck) -> SandboxReply:
         booking = self._bookings.find(question.logical_address, question.booking_id)
         if BookingFault.NO_TIMESLOT in struck:
-            return Reply(200, render_reply(None), XML_TYPE)
+            return SandboxReply(200, render_reply(None), XML_TYPE)
         if booking is None or BookingFault.UNKNOWN_FAULT in struck:
             return self._answer_unknown(struck)
         if not struck:
-            return Reply(200, booking.reply, XML_TYPE)
-        return Reply(200, render_reply(with_quirks(booking.fields, struck)), XML_TYPE)
+            return SandboxReply(200, booking.reply, XML_TYPE)
+        return SandboxReply(200, render_reply(with_quirks(booking.fields, struck)), XML_TYPE)
 
-    def _answer_unknown(self, struck: Struck) -> Reply:
+    def _answer_unknown(self, struck: Struck) -> SandboxReply:
         if self._unknown_is_fault or BookingFault.UNKNOWN_FAULT in struck:
             return fault_reply(UNKNOWN_BOOKING, "Client")
-        return Reply(200, render_reply(None), XML_TYPE)
+        return SandboxReply(200, render_reply(None), XML_TYPE)
 
 
-def _delivered_badly(reply: Reply, struck: Struck) -> Reply:
+def _delivered_badly(reply: SandboxReply, struck: Struck) -> SandboxReply:
     if BookingFault.REFUSE in struck:
-        return replace(reply, delivery=Delivery.NOTHING)
+        return replace(reply, delivery=SendMode.NOTHING)
     if BookingFault.HANG_UP in struck:
-        return replace(reply, delivery=Delivery.HANG_UP)
+        return replace(reply, delivery=SendMode.HANG_UP)
     if drip := struck.get(BookingFault.SLOW_DRIP):
-        return replace(reply, delivery=Delivery.DRIP, drip_seconds=drip.terms.drip_seconds)
+        return replace(reply, delivery=SendMode.DRIP, drip_seconds=drip.terms.drip_seconds)
     return reply
 
 
-def read_question(envelope: Envelope) -> Question:
-    """What is asked. Raises `SoapRefusal`, naming all that is missing or does not agree."""
+def read_question(envelope: SoapEnvelope) -> BookingQuery:
+    """What the call asks for. Raises `SoapRefusal`, naming all that is missing or wrong."""
     if envelope.body.tag != _REQUEST:
         raise SoapRefusal("the body is not a GetBookingDetails")
     logical_address = envelope.header_text(LOGICAL_ADDRESS)
@@ -132,15 +134,15 @@ def read_question(envelope: Envelope) -> Question:
         raise SoapRefusal(f"missing or empty: {', '.join(missing)}")
     if not same_hsa_id(logical_address, asked[_FACILITY]):
         raise SoapRefusal("healthcare_facility is not the LogicalAddress of the header")
-    return Question(logical_address, asked[_BOOKING_ID])
+    return BookingQuery(logical_address, asked[_BOOKING_ID])
 
 
-def _names_actor(envelope: Envelope) -> bool:
+def _names_actor(envelope: SoapEnvelope) -> bool:
     actor = next((header for header in envelope.headers if header.tag == ACTOR), None)
     if actor is None:
         return False
-    told = _texts(actor)
-    return bool(told.get(_ACTOR_ID)) and told.get(_ACTOR_TYPE) in _ACTOR_TYPES
+    texts = _texts(actor)
+    return bool(texts.get(_ACTOR_ID)) and texts.get(_ACTOR_TYPE) in _ACTOR_TYPES
 
 
 def _texts(parent: etree._Element) -> dict[str, str]:

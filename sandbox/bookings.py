@@ -18,7 +18,7 @@ class Booking:
 
     @cached_property
     def reply(self) -> bytes:
-        """The undisturbed answer about it, rendered once however often it is asked for."""
+        """The answer without faults, rendered once."""
         return render_reply(self.fields)
 
     def listing(self) -> dict[str, str]:
@@ -26,19 +26,19 @@ class Booking:
 
 
 class Bookings:
-    """What the booking systems know. HSA-ids are found in any case; booking ids only as put."""
+    """The bookings. HSA-ids are found in any case, booking ids only as they were put."""
 
     def __init__(self) -> None:
         self._bookings: dict[tuple[str, str], Booking] = {}
 
     def put(self, logical_address: str, booking_id: str, said: Mapping[str, object]) -> None:
-        """Keep a booking in place of what was known. Raises `BadField`."""
+        """Add a booking, or replace it. Raises `BadField`."""
         own = {"healthcare_facility": logical_address, "bookingId": booking_id}
         booking = Booking(logical_address, booking_id, {**own, **checked_fields(said)})
         self._bookings[self._key(logical_address, booking_id)] = booking
 
     def put_all(self, listed: list[object]) -> int:
-        """All of a list or, when one of them is wrong (`BadField`), none."""
+        """Put all bookings of a list, or none when one of them is wrong (`BadField`)."""
         wanted = [_addressed(number, said) for number, said in enumerate(listed)]
         for _, _, fields in wanted:
             checked_fields(fields)

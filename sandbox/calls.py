@@ -1,4 +1,4 @@
-"""How often each booking system was called, how many at once and how fast: for limits in tests."""
+"""Counts the calls to each booking system, in flight and per second, for tests of limits."""
 
 import time
 from collections import deque
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from shared.booking.identity import hsa_key
 
-#: Of each address; older ones are forgotten, so that a long run does not grow without end.
+#: Calls kept of each address; older ones are forgotten, so that a long run stays bounded.
 _KEPT_TIMES = 50_000
 
 
@@ -29,7 +29,7 @@ class Calls:
         self._tallies: dict[str, Tally] = {}
 
     def begin(self, logical_address: str) -> Tally:
-        """Count a call; hand what comes back to `end` when it is answered."""
+        """Count a call. Pass the result to `end` when the call is answered."""
         tally = self._tallies.setdefault(hsa_key(logical_address), Tally())
         tally.calls += 1
         tally.in_flight += 1
@@ -39,7 +39,7 @@ class Calls:
 
     @staticmethod
     def end(tally: Tally) -> None:
-        """The reply is ready; one that drips is not counted while it does."""
+        """The reply is ready. One that drips no longer counts as in flight."""
         tally.in_flight -= 1
 
     def listing(self, *, with_times: bool) -> dict[str, dict[str, object]]:
@@ -55,12 +55,12 @@ class Calls:
         }
 
     def clear(self) -> None:
-        """Forget what was; calls still in flight are counted out of what is forgotten."""
+        """Forget all calls, also those that are still in flight."""
         self._tallies.clear()
 
 
 def busiest_second(times: deque[float]) -> int:
-    """The most of `times` (seconds, rising) that lie within one second of each other."""
+    """The largest number of `times` (seconds, rising) within one second."""
     within: deque[float] = deque()
     most = 0
     for moment in times:

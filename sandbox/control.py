@@ -1,6 +1,6 @@
-"""The control API: how scripts set the stage, cause trouble, and look at what came of it.
+"""The control API: scripts put bookings, inject faults and read what was received.
 
-JSON in and out; what is wrong is answered 400 with an `error` that names it.
+JSON in and out. A wrong request is answered 400 with an `error` that names what is wrong.
 
     PUT, GET, DELETE  /bookings/{logicalAddress}/{bookingId}    fields of TimeslotType
     PUT, GET, DELETE  /bookings                   a list of them, with logicalAddress and bookingId
@@ -26,7 +26,7 @@ from sandbox.faults import BadFault, FaultBook
 from sandbox.http_wire import Request
 from sandbox.mail_server import TARGET as SMTP_TARGET
 from sandbox.mail_server import Mail
-from sandbox.routing import Refused, Router, json_body
+from sandbox.routing import RequestRefused, Router, json_body
 from sandbox.sms_provider import TARGET as SMS_TARGET
 from sandbox.sms_provider import Sms
 from sandbox.subscriber import TARGET as INDEX_TARGET
@@ -36,7 +36,7 @@ from sandbox.timeslots import BadField
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """The books of faults, by whom they strike."""
+    """The faults of each target."""
 
     bookings: FaultBook
     sms: FaultBook
@@ -72,30 +72,30 @@ class BookingControl:
     def _put(self, request: Request, address: str, booking_id: str) -> object:
         said = json_body(request)
         if not isinstance(said, dict):
-            raise Refused("the body is not an object with the fields of a booking")
+            raise RequestRefused("the body is not an object with the fields of a booking")
         try:
             self._bookings.put(address, booking_id, said)
         except BadField as error:
-            raise Refused(str(error)) from None
+            raise RequestRefused(str(error)) from None
         return {"put": 1}
 
     def _put_all(self, request: Request) -> object:
         listed = json_body(request)
         if not isinstance(listed, list):
-            raise Refused("the body is not a list of bookings")
+            raise RequestRefused("the body is not a list of bookings")
         try:
             return {"put": self._bookings.put_all(listed)}
         except BadField as error:
-            raise Refused(str(error)) from None
+            raise RequestRefused(str(error)) from None
 
     def _show(self, _request: Request, address: str, booking_id: str) -> object:
         booking = self._bookings.find(address, booking_id)
         if booking is None:
-            raise Refused("no such booking", 404)
+            raise RequestRefused("no such booking", 404)
         return booking.listing()
 
     def _remove(self, _request: Request, address: str, booking_id: str) -> object:
-        """Removing what is not there is done already: scripts may repeat it."""
+        """Removing a booking that is not there succeeds: scripts may repeat it."""
         return {"removed": int(self._bookings.remove(address, booking_id))}
 
     def _list_calls(self, request: Request) -> object:
@@ -125,7 +125,7 @@ class FaultControl:
         try:
             self._faults.of(target).add(target, json_body(request))
         except BadFault as error:
-            raise Refused(str(error)) from None
+            raise RequestRefused(str(error)) from None
         return {"added": 1}
 
     def _end(self, _request: Request, target: str) -> object:
@@ -154,7 +154,7 @@ class IndexControl:
         try:
             transactions = read_json(json_body(request))
         except UpdateRefused as refusal:
-            raise Refused(str(refusal)) from None
+            raise RequestRefused(str(refusal)) from None
         taken = self._index.take(transactions, request.headers)
         return {"changed": taken.changed, "correlationId": taken.correlation_id}
 
@@ -162,7 +162,7 @@ class IndexControl:
         said = json_body(request)
         url = said.get("url") if isinstance(said, dict) else None
         if not isinstance(url, str) or not url.startswith(("http://", "https://")):
-            raise Refused("url: not an http address")
+            raise RequestRefused("url: not an http address")
         self._subscriber.url = url
         return {"url": url}
 
@@ -180,7 +180,7 @@ class IndexControl:
 
 
 class CatchControl:
-    """What the receivers of SMS and mail caught, newest last."""
+    """The SMS and mails that were received, newest last."""
 
     def __init__(self, sms: list[Sms], mail: list[Mail]) -> None:
         self._caught: dict[str, list[Any]] = {"/sms": sms, "/mail": mail}

@@ -1,9 +1,9 @@
-"""Getting notifications to the subscriber, with the patience and the limits of the real index.
+"""Sends notifications to the subscriber by the rules of the real index.
 
-* It re-sends only when it got no answer: refused, timed out, or a Fault. When its re-sends are used
-  up the notification is in its dead-letter queue until people replay it.
-* What stands in an answer is of no matter to it: ERROR is as final as OK. We count what is gone.
-* It sends one notification at a time; the next waits until this one is taken or dead.
+* It re-sends only after a refused connection, a time-out or a Fault. When the re-sends are used up
+  the notification is in its dead-letter queue until people replay it.
+* The content of an answer is ignored: ERROR is as final as OK. We count what is lost.
+* It sends one notification at a time; the next waits until this one is accepted or dead.
 """
 
 import asyncio
@@ -24,8 +24,8 @@ _TAKEN = frozenset({"OK", "INFO"})
 
 
 @dataclass(frozen=True, slots=True)
-class Notification:
-    """One ProcessNotification request to be."""
+class OutgoingNotification:
+    """A ProcessNotification request that is to be sent."""
 
     transactions: Sequence[Transaction]
     correlation_id: str
@@ -38,14 +38,14 @@ class Notification:
 
 @dataclass(frozen=True, slots=True)
 class SubscriberAnswer:
-    """What the subscriber said."""
+    """The answer of the subscriber."""
 
     result_code: str
     comment: str = ""
 
 
-#: Sends once. Raises `NoAnswer` when the subscriber did not take it.
-Send = Callable[[Notification], Awaitable[SubscriberAnswer]]
+#: Sends once. Raises `NoAnswer` when the subscriber did not accept it.
+Send = Callable[[OutgoingNotification], Awaitable[SubscriberAnswer]]
 
 
 class Deliveries:
@@ -58,17 +58,17 @@ class Deliveries:
         self._parallel = asyncio.Semaphore(parallel)
         self._last_of_key: dict[Key, asyncio.Task[None]] = {}
         self._running: set[asyncio.Task[None]] = set()
-        self._dead: list[tuple[Notification, str]] = []
+        self._dead: list[tuple[OutgoingNotification, str]] = []
         self._answers: deque[dict[str, object]] = deque(maxlen=_KEPT_ANSWERS)
         self.counts: Counter[str] = Counter()
-        self.gone = 0  # engagements of which the subscriber said that it did not take them
+        self.gone = 0  # engagements that the subscriber did not accept by its answer
 
     @property
     def pending(self) -> int:
         return len(self._running)
 
-    def deliver(self, notification: Notification) -> None:
-        """Send it after all earlier ones that share a key with it."""
+    def deliver(self, notification: OutgoingNotification) -> None:
+        """Send it after all earlier notifications that share a key with it."""
         keys = notification.keys
         earlier = {self._last_of_key[key] for key in keys if key in self._last_of_key}
         task = asyncio.get_running_loop().create_task(self._in_order(notification, earlier))
@@ -77,7 +77,7 @@ class Deliveries:
         task.add_done_callback(lambda done: self._forget(done, keys))
 
     def replay_dead(self) -> int:
-        """Send the dead ones again; how many they were."""
+        """Send the dead letters again; their number."""
         dead, self._dead = self._dead, []
         for notification, _ in dead:
             self.deliver(notification)
@@ -109,13 +109,15 @@ class Deliveries:
         if not done.cancelled() and (error := done.exception()):
             _log.error("notification_failed", exc_info=error)
 
-    async def _in_order(self, notification: Notification, earlier: set[asyncio.Task[None]]) -> None:
+    async def _in_order(
+        self, notification: OutgoingNotification, earlier: set[asyncio.Task[None]]
+    ) -> None:
         if earlier:
             await asyncio.wait(earlier)
         async with self._parallel:
             await self._send_until_taken(notification)
 
-    async def _send_until_taken(self, notification: Notification) -> None:
+    async def _send_until_taken(self, notification: OutgoingNotification) -> None:
         for attempt in range(1, self._resends + 2):
             error = await self._attempt(notification, attempt)
             if not error:
@@ -126,8 +128,8 @@ class Deliveries:
         self.counts["dead"] += 1
         _log.warning("notification_dead", correlation_id=notification.correlation_id, error=error)
 
-    async def _attempt(self, notification: Notification, attempt: int) -> str:
-        """Send once; why it was not taken, "" when it was."""
+    async def _attempt(self, notification: OutgoingNotification, attempt: int) -> str:
+        """Send once; why it was not accepted, "" when it was."""
         started = time.monotonic()
         self.counts["sent"] += 1
         try:

@@ -1,4 +1,4 @@
-"""A mail server whose greeting never ends: fast, to fill its client's memory, or byte by byte."""
+"""A mail server whose greeting never ends: sent fast, to exhaust memory, or byte by byte."""
 
 import asyncio
 from typing import cast

@@ -1,8 +1,8 @@
 """What an `Update` carries: transactions, checked as the national index checks them.
 
-The running index is more lenient than the contract (docs/domain.md, "The running index"): it takes
-person numbers of any form, ids of blanks alone and times of 13 digits, and passes them on. The
-same checks hold for both doors, SOAP and JSON; the names are those of the official schema.
+The running index is more lenient than the contract (docs/domain.md, "The running index"): it
+accepts person numbers of any form, blank ids and times of 13 digits, and passes them on. The same
+checks apply to SOAP and to JSON; the names are those of the official schema.
 """
 
 import re
@@ -16,7 +16,7 @@ from pydantic.alias_generators import to_camel
 from sandbox.faults import said_wrong
 from shared.riv.namespaces import ENGAGEMENT_INDEX, UPDATE
 
-#: The index refuses an Update of more; merged ones may become a larger ProcessNotification.
+#: The index refuses an Update of more; merged Updates may become a larger ProcessNotification.
 MAX_TRANSACTIONS = 1000
 
 #: The index parses `yyyyMMddHHmmss`, where the last field takes one digit or two.
@@ -39,7 +39,7 @@ _REQUIRED_IN_SOAP = (
 
 
 class UpdateRefused(ValueError):
-    """The index does not take this update. The text names the element at fault."""
+    """The index does not accept this update. The text names the element at fault."""
 
 
 def _wall(text: str) -> str:
@@ -68,7 +68,7 @@ Key = tuple[str, ...]
 
 
 class Transaction(BaseModel):
-    """One engagementTransaction, flat. What scripts seldom vary has a default in JSON."""
+    """One engagementTransaction, flat. In JSON, what scripts seldom vary has a default."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -113,14 +113,15 @@ class Transaction(BaseModel):
     def element(self, namespace: str) -> etree._Element:
         """As an engagementTransaction of `namespace`'s request.
 
-        In the order of the schema, whatever order the Update had: as the index does it.
+        The elements are in the order of the schema, whatever their order in the Update, as the
+        index writes them.
         """
         transaction = etree.Element(f"{{{namespace}}}engagementTransaction")
         flag = etree.SubElement(transaction, f"{_OWN}deleteFlag")
         flag.text = str(self.delete_flag).lower()
         engagement = etree.SubElement(transaction, f"{_OWN}engagement")
-        told = self.model_dump(by_alias=True, exclude_none=True, exclude={"delete_flag"})
-        for name, text in told.items():
+        texts = self.model_dump(by_alias=True, exclude_none=True, exclude={"delete_flag"})
+        for name, text in texts.items():
             etree.SubElement(engagement, f"{_OWN}{name}").text = text
         return transaction
 
@@ -135,7 +136,7 @@ def read_json(listed: object) -> list[Transaction]:
 def read_update(update: etree._Element) -> list[Transaction]:
     """Transactions out of an `Update` element. Raises `UpdateRefused`.
 
-    The order of elements is not looked at, as the index's own load tests get it wrong.
+    The order of elements is not checked, since the index's own load tests get it wrong.
     """
     transactions = update.findall(f"{{{UPDATE}}}engagementTransaction")
     if len(transactions) > MAX_TRANSACTIONS:  # before work is spent on each
@@ -147,10 +148,10 @@ def _flat(transaction: etree._Element) -> dict[str, object]:
     flag, engagement = transaction.find(f"{_OWN}deleteFlag"), transaction.find(f"{_OWN}engagement")
     if flag is None or engagement is None:
         raise UpdateRefused(f"{'deleteFlag' if flag is None else 'engagement'}: missing")
-    told = {_local(child): child.text or "" for child in engagement if _is_own(child)}
-    if missing := [name for name in _REQUIRED_IN_SOAP if name not in told]:
+    texts = {_local(child): child.text or "" for child in engagement if _is_own(child)}
+    if missing := [name for name in _REQUIRED_IN_SOAP if name not in texts]:
         raise UpdateRefused(f"{missing[0]}: missing")
-    return {**told, "deleteFlag": (flag.text or "").strip()}
+    return {**texts, "deleteFlag": (flag.text or "").strip()}
 
 
 def _is_own(element: etree._Element) -> bool:

@@ -1,7 +1,7 @@
-"""Troubles that scripts inject, and for how long each lasts.
+"""Faults that scripts inject, and how long each lasts.
 
-A fault stands for a time (`seconds`), for a number of calls (`count`), for whichever ends first,
-or, with neither, until it is deleted.
+A fault lasts for a time (`seconds`), for a number of calls (`count`), for the shorter of both, or,
+with neither, until it is deleted.
 """
 
 import asyncio
@@ -22,18 +22,18 @@ class BookingFault(StrEnum):
 
     LATENCY = "latency"  # answers after latency_seconds
     FAULT = "fault"  # SOAP Fault, HTTP 500
-    HANG = "hang"  # takes the call and answers only when the fault is over
+    HANG = "hang"  # accepts the call and answers only when the fault is over
     HANG_UP = "hang-up"  # cuts the connection in the middle of the reply
     REFUSE = "refuse"  # cuts the connection without a byte
     WRONG_PATIENT = "wrong-patient"
     WRONG_UNIT = "wrong-unit"
     WRONG_BOOKING = "wrong-booking"
     NO_TIMESLOT = "no-timeslot"  # an empty reply, as some give for an unknown booking
-    UNKNOWN_FAULT = "unknown-fault"  # a Fault that says: unknown booking, as others give
+    UNKNOWN_FAULT = "unknown-fault"  # a Fault "unknown booking", as others give
     EMPTY_ELEMENTS = "empty-elements"  # <resourceID/> for all that is not known
     NO_ALLOWED_FLAGS = "no-allowed-flags"
     VERSION_1_0 = "v1.0"  # without isInvitation
-    PERFORMER_TYPE = "performer-type"  # what the performer is, where the HSA-id should stand
+    PERFORMER_TYPE = "performer-type"  # the performer's title in place of the HSA-id
     HSA_CASE = "hsa-case"  # HSA-ids in another case than asked for
     GARBAGE = "garbage"  # an error page in HTML
     SLOW_DRIP = "slow-drip"  # the reply in small pieces over drip_seconds
@@ -50,11 +50,11 @@ class SmsFault(StrEnum):
     HANG_UP = "hang-up"  # not taken; the connection is cut
     TIMEOUT_AFTER_ACCEPT = "timeout-after-accept"  # taken and sent, and no answer
     UNDELIVERED = "undelivered"  # taken; the delivery report says "failed"
-    # How the reply comes, whatever it says:
+    # How the reply is sent, whatever it holds:
     SLOW_DRIP = "slow-drip"  # in small pieces over drip_seconds
-    TOO_LARGE = "too-large"  # 64 MiB of blanks before it
+    TOO_LARGE = "too-large"  # 64 MiB of blanks before the reply
     GZIP_BOMB = "gzip-bomb"  # 64 MiB of blanks, compressed
-    DEEP_JSON = "deep-json"  # JSON of 5,000 levels in its place
+    DEEP_JSON = "deep-json"  # JSON nested 5,000 deep in place of the reply
 
 
 class SmtpFault(StrEnum):
@@ -78,11 +78,11 @@ class IndexFault(StrEnum):
 
 
 class BadFault(ValueError):
-    """There is no such fault, or no such thing to say of one. The text names it."""
+    """There is no such fault, or no such field of one. The text names it."""
 
 
 class FaultTerms(BaseModel):
-    """What a script says of a fault. `status` and `text` are for faults that answer something."""
+    """The terms of a fault. `status` and `text` are for faults that answer."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -114,7 +114,7 @@ class Fault:
 
     @property
     def forgettable(self) -> bool:
-        """Over, or spent with nobody held by it any longer."""
+        """Whether it is over, or used up and holds no caller any longer."""
         return self.over or (self._left == 0 and not self._waiting)
 
     @property
@@ -132,7 +132,7 @@ class Fault:
         self._ended.set()
 
     async def until_over(self) -> None:
-        """Hold the caller for as long as the fault stands, also when its count is spent."""
+        """Hold the caller until the fault ends, even when its count is used up."""
         left = None if self._until is None else max(0.0, self._until - self._clock())
         self._waiting += 1
         try:
@@ -155,14 +155,14 @@ class FaultBook:
         self._faults: dict[str, list[Fault]] = {}
 
     def add(self, target: str, terms: object) -> None:
-        """Raises `BadFault`, naming what is wrong and, for a kind, which there are."""
+        """Inject a fault. Raises `BadFault`, naming what is wrong and which kinds there are."""
         fault = Fault(self._terms(terms), self._clock)
         faults = self._faults.setdefault(hsa_key(target), [])
         faults[:] = [known for known in faults if not known.forgettable]
         faults.append(fault)
 
     def end(self, target: str) -> int:
-        """End all faults of `target`; how many there were."""
+        """End all faults of `target`; their number."""
         faults = self._faults.pop(hsa_key(target), [])
         for fault in faults:
             fault.end()
@@ -175,9 +175,9 @@ class FaultBook:
     def strike(
         self, target: str, booking_id: str = "", *, kinds: Container[str] | None = None
     ) -> dict[str, Fault]:
-        """The faults that hit this call, by kind. Each of them has one call less left.
+        """The faults that apply to this call, by kind. The count of each is reduced by one.
 
-        `kinds`: only these can, at this point of the call.
+        `kinds`: only these can apply at this point of the call.
         """
         if not self._faults:
             return {}

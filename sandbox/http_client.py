@@ -1,6 +1,6 @@
-"""Calls to others over HTTP, on the loop: one connection a call, given up when cancelled.
+"""HTTP calls on the event loop: one connection for each call, closed when cancelled.
 
-No thread waits for an answer, so that the sandbox stops at once although a subscriber hangs.
+No thread waits for an answer, so the sandbox stops at once even when a subscriber hangs.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ _CHUNK = 4096
 
 
 class NoAnswer(Exception):
-    """The other side refused, cut or never answered. The text says which."""
+    """The other side refused, closed the connection or did not answer. The text says which."""
 
 
 async def post(

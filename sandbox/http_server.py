@@ -1,7 +1,7 @@
-"""A small HTTP/1.1 server whose replies may misbehave: hang up half-way, or drip.
+"""A small HTTP/1.1 server that can misbehave: hang up half-way, or drip.
 
-A handler answers a `Request` with a `Reply`, at once (the cheap way, no task) or as a coroutine
-(which is cancelled when the client goes away).
+A handler answers a `Request` with an `SandboxReply`, directly (cheap: no task) or as a coroutine
+(which is cancelled when the client disconnects).
 """
 
 import asyncio
@@ -23,25 +23,25 @@ _DRIPS = 20
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
-class Delivery(StrEnum):
+class SendMode(StrEnum):
     """How the bytes of a reply go out."""
 
     WHOLE = "whole"
     HANG_UP = "hang-up"  # half of it, then the connection is cut
     NOTHING = "nothing"  # the connection is cut without a byte
-    DRIP = "drip"  # in small pieces over `Reply.drip_seconds`
+    DRIP = "drip"  # in small pieces over `SandboxReply.drip_seconds`
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """What goes back: status, body and how it is delivered."""
+class SandboxReply:
+    """A reply: status, body and how it is sent."""
 
     status: int = 200
     body: bytes = b""
     content_type: str = "text/plain; charset=utf-8"
-    delivery: Delivery = Delivery.WHOLE
+    delivery: SendMode = SendMode.WHOLE
     drip_seconds: float = 0
-    headers: tuple[tuple[str, str], ...] = ()  # further ones
+    headers: tuple[tuple[str, str], ...] = ()  # beside those of every reply
 
     def encode(self, *, keep_alive: bool) -> bytes:
         further = "".join(f"{name}: {value}\r\n" for name, value in self.headers)
@@ -55,7 +55,7 @@ class Reply:
         return head.encode("latin-1") + self.body
 
 
-Handler = Callable[[Request], Reply | Awaitable[Reply]]
+Handler = Callable[[Request], SandboxReply | Awaitable[SandboxReply]]
 
 
 class HttpServer:
@@ -79,7 +79,7 @@ class HttpServer:
         self.url = f"http://{reachable_at(self._host, self._server)}"
 
     async def stop(self) -> None:
-        """Close at once: whoever still waits for an answer is one that hangs on purpose."""
+        """Close at once: a client that still waits for an answer is held by a fault."""
         if self._server is not None:
             self._server.close()
             for connection in list(self._connections):
@@ -117,27 +117,29 @@ class _Connection(asyncio.Protocol):
             self._transport.abort()
 
     def _serve_waiting(self) -> None:
-        """Answer what has come in, until something is missing or takes its time."""
+        """Answer the requests received, until one is incomplete or is answered later."""
         try:
             while self._answering is None and (request := self._reader.take()):
                 self._serve(request)
         except BadMessage as error:
-            self._send(Reply(400, str(error).encode()), keep_alive=False)
+            self._send(SandboxReply(400, str(error).encode()), keep_alive=False)
             return
         if self._answering is None and self._reader.waits_for_continue and self._transport:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _serve(self, request: Request) -> None:
         answer = self._handler(request)
-        if isinstance(answer, Reply) and answer.delivery is not Delivery.DRIP:
+        if isinstance(answer, SandboxReply) and answer.delivery is not SendMode.DRIP:
             self._send(answer, keep_alive=request.keeps_alive)
             return
         self._answering = asyncio.ensure_future(self._answer_later(request, answer))
         self._answering.add_done_callback(self._answered)
 
-    async def _answer_later(self, request: Request, answer: Reply | Awaitable[Reply]) -> None:
-        reply = answer if isinstance(answer, Reply) else await answer
-        if reply.delivery is Delivery.DRIP:
+    async def _answer_later(
+        self, request: Request, answer: SandboxReply | Awaitable[SandboxReply]
+    ) -> None:
+        reply = answer if isinstance(answer, SandboxReply) else await answer
+        if reply.delivery is SendMode.DRIP:
             await self._drip(reply, keep_alive=request.keeps_alive)
         else:
             self._send(reply, keep_alive=request.keeps_alive)
@@ -148,17 +150,17 @@ class _Connection(asyncio.Protocol):
             return
         if error := done.exception():
             _log.error("sandbox_handler_failed", exc_info=error)
-            self._send(Reply(500, b"the sandbox failed; see its log"), keep_alive=False)
+            self._send(SandboxReply(500, b"the sandbox failed; see its log"), keep_alive=False)
         self._serve_waiting()
 
-    def _send(self, reply: Reply, *, keep_alive: bool) -> None:
+    def _send(self, reply: SandboxReply, *, keep_alive: bool) -> None:
         if self._transport is None:
             return
-        if reply.delivery is Delivery.NOTHING:
+        if reply.delivery is SendMode.NOTHING:
             self._transport.abort()
             return
         data = reply.encode(keep_alive=keep_alive)
-        if reply.delivery is Delivery.HANG_UP:
+        if reply.delivery is SendMode.HANG_UP:
             self._transport.write(data[: len(data) - len(reply.body) // 2 - 1])
             self._transport.close()
             return
@@ -166,7 +168,7 @@ class _Connection(asyncio.Protocol):
         if not keep_alive:
             self._transport.close()
 
-    async def _drip(self, reply: Reply, *, keep_alive: bool) -> None:
+    async def _drip(self, reply: SandboxReply, *, keep_alive: bool) -> None:
         data = reply.encode(keep_alive=keep_alive)
         size = max(1, -(-len(data) // _DRIPS))
         for start in range(0, len(data), size):

@@ -1,21 +1,23 @@
-"""HTTP/1.1 messages out of bytes: whole ones, one at a time, as they come in.
+"""Whole HTTP/1.1 messages out of bytes, by httptools.
 
-A parser of our own because a booking system under load must cost little (uvicorn without its C
-parser takes several times the processor time of the call itself) and because a sick one must be
-able to misbehave in ways no proper server lets it.
+No server framework: a booking system under load must cost little, and one that misbehaves must be
+able to answer in ways that no proper server allows.
 """
 
+from collections import deque
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
+
+import httptools
+
+from shared.base.http_parser import SteadyParser
 
 MAX_HEAD = 64 * 1024
 MAX_BODY = 64 * 1024 * 1024
 
-_END_OF_HEAD = b"\r\n\r\n"
-
 
 class BadMessage(ValueError):
-    """These bytes are no HTTP message that we take."""
+    """The bytes are not an HTTP message, or one that is too large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,123 +40,115 @@ class Request:
         return self.headers.get("connection", "").lower() != "close"
 
 
-class RequestReader:
-    """Collects bytes (`feed`) and hands out whole requests (`take`)."""
+class _Message:
+    """Collects one message at a time, as httptools reports its parts."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
-        self._head: tuple[Request, int] | None = None  # parsed head and where the body starts
+        self.on_message_begin()
+
+    def on_message_begin(self) -> None:
+        self.url = b""
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.body = bytearray()
+        self.head_is_complete = False
+        self.is_complete = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        self.head_is_complete = True
+
+    def on_body(self, data: bytes) -> None:
+        self.body += data
+        if len(self.body) > MAX_BODY:
+            raise BadMessage("the body is too large")
+
+    def on_message_complete(self) -> None:
+        self.is_complete = True
+
+    def fields(self) -> dict[str, str]:
+        return {
+            name.decode("latin-1"): value.decode("latin-1").strip() for name, value in self.headers
+        }
+
+
+class RequestReader(_Message):
+    """Parses bytes (`feed`) and returns whole requests (`take`)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._parser = SteadyParser(self)
+        self._whole: deque[Request] = deque()
+        self._head_bytes = 0
+        self._error: BadMessage | None = None
 
     def feed(self, data: bytes) -> None:
-        self._buffer += data
+        """Parse `data`. What is wrong with it is raised by `take`, after the requests before it."""
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            self._error = BadMessage(str(error.__context__ or error))
+            return
+        self._head_bytes = 0 if self.head_is_complete else self._head_bytes + len(data)
+        if self._head_bytes > MAX_HEAD:
+            self._error = BadMessage("the head of the request is too long")
 
     @property
     def waits_for_continue(self) -> bool:
-        """True when the client holds its body back until told to go on."""
-        return bool(
-            self._head and self._head[0].headers.get("expect", "").lower() == "100-continue"
+        """True when the client sends its body only after `100 Continue`."""
+        return (
+            self.head_is_complete
+            and not self.is_complete
+            and not self.body
+            and self.fields().get("expect", "").lower() == "100-continue"
         )
 
     def take(self) -> Request | None:
         """The next whole request, or None when more bytes are needed. Raises `BadMessage`."""
-        if self._head is None:
-            self._head = self._take_head()
-        if self._head is None:
-            return None
-        head, start = self._head
-        found = find_body(self._buffer, start, head.headers)
-        if found is None:
-            return None
-        body, end = found
-        del self._buffer[:end]
-        self._head = None
-        return Request(head.method, head.path, head.query, head.headers, body)
+        if self._whole:
+            return self._whole.popleft()
+        if self._error is not None:
+            raise self._error
+        return None
 
-    def _take_head(self) -> tuple[Request, int] | None:
-        end = self._buffer.find(_END_OF_HEAD)
-        if end < 0:
-            if len(self._buffer) > MAX_HEAD:
-                raise BadMessage("the head of the request is too long")
-            return None
-        return parse_head(self._buffer[:end].decode("latin-1")), end + len(_END_OF_HEAD)
+    def on_url(self, url: bytes) -> None:
+        self.url += url
 
+    def on_headers_complete(self) -> None:
+        if not self._parser.should_upgrade():  # else the parser begins this request again
+            super().on_headers_complete()
+            if int(self.fields().get("content-length", 0)) > MAX_BODY:
+                raise BadMessage("the body is too large")
 
-def find_body(data: bytearray, start: int, headers: dict[str, str]) -> tuple[bytes, int] | None:
-    """The body that starts at `start` and where it ends; None when it has not all come."""
-    if headers.get("transfer-encoding", "").lower() == "chunked":
-        return _find_chunks(data, start)
-    end = start + _content_length(headers)
-    return (bytes(data[start:end]), end) if len(data) >= end else None
-
-
-def _find_chunks(data: bytearray, start: int) -> tuple[bytes, int] | None:
-    body = bytearray()
-    while (line_end := data.find(b"\r\n", start)) >= 0:
-        size = _chunk_size(bytes(data[start:line_end]))
-        end = line_end + 2 + size
-        if len(body) + size > MAX_BODY:
-            raise BadMessage("the body is too large")
-        if len(data) < end + 2:
-            return None
-        if size == 0:
-            return bytes(body), end + 2
-        body += data[line_end + 2 : end]
-        start = end + 2
-    return None
-
-
-def parse_headers(lines: list[str]) -> dict[str, str]:
-    """Header lines by their names in lower case. Raises `BadMessage`."""
-    headers = {}
-    for line in lines:
-        name, colon, value = line.partition(":")
-        if not colon:
-            raise BadMessage("a header line without a colon")
-        headers[name.lower()] = value.strip()
-    return headers
-
-
-def parse_head(text: str) -> Request:
-    """The request line and headers of a request. Raises `BadMessage`."""
-    request_line, *lines = text.split("\r\n")
-    words = request_line.split(" ")
-    if len(words) != 3 or not words[2].startswith("HTTP/1."):
-        raise BadMessage("not an HTTP/1.1 request line")
-    url = urlsplit(words[1]) if "?" in words[1] else None
-    headers = parse_headers(lines)
-    if url is None:
-        return Request(words[0], words[1], {}, headers)
-    return Request(words[0], url.path, dict(parse_qsl(url.query)), headers)
-
-
-def _content_length(headers: dict[str, str]) -> int:
-    text = headers.get("content-length", "0")
-    if not text.isdecimal():
-        raise BadMessage("Content-Length is not a number")
-    if int(text) > MAX_BODY:
-        raise BadMessage("the body is too large")
-    return int(text)
-
-
-def _chunk_size(line: bytes) -> int:
-    try:
-        return int(line.split(b";")[0], 16)
-    except ValueError:
-        raise BadMessage("a chunk without its size") from None
+    def on_message_complete(self) -> None:
+        if self._parser.should_upgrade():
+            return
+        super().on_message_complete()
+        path, _, query = self.url.decode("latin-1").partition("?")
+        self._whole.append(
+            Request(
+                self._parser.get_method().decode(),
+                path,
+                dict(parse_qsl(query)),
+                self.fields(),
+                bytes(self.body),
+            )
+        )
 
 
 def parse_response(data: bytes) -> tuple[int, bytes]:
     """Status and body of a whole response. Raises `BadMessage`, also for one that is cut off."""
-    end = data.find(_END_OF_HEAD)
-    status_line, *lines = data[: max(end, 0)].decode("latin-1").split("\r\n")
-    words = status_line.split(" ", 2)
-    if len(words) < 2 or not words[0].startswith("HTTP/1.") or not words[1].isdecimal():
+    message = _Message()
+    parser = httptools.HttpResponseParser(message)
+    parser.set_dangerous_leniencies(lenient_data_after_close=True)
+    try:
+        parser.feed_data(data)
+    except httptools.HttpParserError as error:
+        raise BadMessage(str(error.__context__ or error)) from None
+    if not message.head_is_complete:
         raise BadMessage("not an HTTP response")
-    headers = parse_headers(lines)
-    start = end + len(_END_OF_HEAD)
-    if not {"content-length", "transfer-encoding"} & headers.keys():
-        return int(words[1]), data[start:]
-    found = find_body(bytearray(data), start, headers)
-    if found is None:
+    ends_by_closing = not {"content-length", "transfer-encoding"} & message.fields().keys()
+    if not (message.is_complete or ends_by_closing):
         raise BadMessage("the response was cut off")
-    return int(words[1]), found[0]
+    return parser.get_status_code(), bytes(message.body)

@@ -1,4 +1,4 @@
-"""The entries of the engagement index: what is kept, and which transactions change something."""
+"""The entries of the engagement index, and which transactions change them."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -17,14 +17,14 @@ class IndexEntries:
         self._entries: dict[Key, Transaction] = {}
 
     def owned(self, transaction: Transaction) -> Transaction:
-        """The index is the owner of whatever it is told of."""
+        """The transaction with the index as its owner."""
         return transaction.model_copy(update={"owner": self._owner})
 
     def apply(self, transactions: Iterable[Transaction]) -> list[Transaction]:
-        """Keep or remove, and answer those that are passed on to subscribers, as they get them.
+        """Store or remove entries; the transactions that subscribers get.
 
-        An entry that is there already with the same `mostRecentContent` is passed over; a removal
-        never is, not even of an entry that is not there.
+        An entry that exists with the same `mostRecentContent` is not passed on. A removal always
+        is, even of an entry that does not exist.
         """
         dated = [self._dated(self.owned(one)) for one in transactions]
         changed = [one for one in dated if self.changes(one)]
@@ -33,7 +33,7 @@ class IndexEntries:
         return changed
 
     def changes(self, transaction: Transaction) -> bool:
-        """Whether subscribers would hear of `transaction`, whose owner is set."""
+        """Whether subscribers would get `transaction`, whose owner is set."""
         known = self._entries.get(transaction.key)
         return (
             transaction.delete_flag
@@ -42,7 +42,7 @@ class IndexEntries:
         )
 
     def _dated(self, transaction: Transaction) -> Transaction:
-        """With the times that the index sets, whatever its sender said of them."""
+        """With the times that the index sets, which replace those of the sender."""
         now = wall_text(self._clock())
         known = self._entries.get(transaction.key)
         created = known.creation_time if known else None

@@ -4,7 +4,7 @@ import asyncio
 
 
 def new_loop() -> asyncio.AbstractEventLoop:
-    """uvloop's, where it is installed: an SMS costs half."""
+    """uvloop's, where it is installed: it halves the CPU time of an SMS."""
     try:
         import uvloop
     except ImportError:

@@ -1,4 +1,4 @@
-"""An SMTP server that keeps what it is given. STARTTLS and login as the settings want them."""
+"""An SMTP server that keeps the mails it receives. STARTTLS and login are by the settings."""
 
 import asyncio
 import re
@@ -29,7 +29,7 @@ _COMMON_ADDRESS = re.compile(r"<([\w+-]+(?:\.[\w+-]+)*@[\w-]+(?:\.[\w-]+)*)>")
 
 @dataclass(frozen=True)
 class Mail:
-    """One that was taken: the envelope, and the message as it came."""
+    """A mail that was accepted: the envelope, and the message as received."""
 
     sender: str
     recipients: list[str]
@@ -38,7 +38,7 @@ class Mail:
 
     @cached_property
     def message(self) -> EmailMessage:
-        """Parsed only when somebody looks: that takes longer than all of its sending."""
+        """The message, parsed on demand: parsing takes longer than receiving."""
         return message_from_bytes(self.content, policy=policy.default)
 
     def listing(self) -> dict[str, object]:
@@ -60,7 +60,7 @@ def _part(message: EmailMessage, kind: str) -> str:
 
 
 class MailServer:
-    """Takes mail and keeps it in `caught`. `credentials`: user:password; "" takes any login."""
+    """Accepts mail and keeps it in `caught`. `credentials`: user:password; "" accepts any."""
 
     def __init__(
         self, bind: str, faults: FaultBook, *, tls: ssl.SSLContext | None, credentials: str
@@ -123,9 +123,9 @@ class MailServer:
 
 
 class MailSession(SMTP):
-    """One client's, as aiosmtpd has it; but addresses of the common form are seen at a glance.
+    """aiosmtpd's session of one client, with a short way for common addresses.
 
-    To take them apart by the whole grammar of RFC 5322 takes a sixth of what a mail costs.
+    Parsing each by the whole grammar of RFC 5322 takes a sixth of the CPU time of a mail.
     """
 
     def _getaddr(self, arg: str) -> tuple[str | None, str | None]:
@@ -135,7 +135,7 @@ class MailSession(SMTP):
 
 
 class _Receiver:
-    """What aiosmtpd calls when a message has come whole."""
+    """Called by aiosmtpd with each complete message."""
 
     def __init__(self, caught: list[Mail], faults: FaultBook) -> None:
         self._caught = caught

@@ -1,36 +1,36 @@
-"""How the index merges single Updates: whatever comes within its window goes out as one.
+"""Merges single Updates as the index does: those within one window are sent as one.
 
-So a request holds engagements of booking systems that know nothing of each other, and of one key
-only what the index kept of it (docs/domain.md, "ProcessNotification"; seen with index 3.7).
+So one request holds engagements of unrelated booking systems, and of each key only what the index
+kept (docs/domain.md, "ProcessNotification"; seen with index 3.7).
 """
 
 import asyncio
 from collections.abc import Callable
 from hashlib import sha256
 
-from sandbox.deliveries import Notification
+from sandbox.deliveries import OutgoingNotification
 from sandbox.engagements import Key, Transaction
 
 
 class MergeWindow:
-    """Collects Updates and hands them to `emit` as one. Call it from within the loop.
+    """Collects Updates and passes them to `emit` as one. Use it within the event loop.
 
-    It closes when nothing came for `quiet_seconds`, or with its `most_calls`-th Update.
+    The window closes after `quiet_seconds` without an Update, or with the `most_calls`-th.
     """
 
     def __init__(
-        self, emit: Callable[[Notification], None], *, quiet_seconds: float, most_calls: int
+        self, emit: Callable[[OutgoingNotification], None], *, quiet_seconds: float, most_calls: int
     ) -> None:
         self._emit = emit
         self._quiet_seconds = quiet_seconds
         self._most_calls = most_calls
         self._kept: dict[Key, Transaction] = {}
-        self._first: Notification | None = None
+        self._first: OutgoingNotification | None = None
         self._closing: asyncio.TimerHandle | None = None
         self.waiting = 0  # Updates in the window
 
-    def add(self, update: Notification) -> list[Transaction]:
-        """Take `update` in; what of it is kept for now."""
+    def add(self, update: OutgoingNotification) -> list[Transaction]:
+        """Add `update`; the transactions of it that are kept."""
         self._first = self._first or update
         self.waiting += 1
         kept = [one for one in update.transactions if supersedes(one, self._kept.get(one.key))]
@@ -39,16 +39,16 @@ class MergeWindow:
         return kept
 
     def close(self) -> None:
-        """Hand out what was collected; nothing, if nothing was."""
+        """Emit what was collected, if anything."""
         self.cancel()
         first, kept, self._first, self._kept = self._first, self._kept, None, {}
         self.waiting = 0
         if first is not None:
             merged = sorted(kept.values(), key=_scattered)
-            self._emit(Notification(merged, first.correlation_id, first.consumer))
+            self._emit(OutgoingNotification(merged, first.correlation_id, first.consumer))
 
     def cancel(self) -> None:
-        """Do not close by itself any more."""
+        """Cancel the closing by time."""
         if self._closing is not None:
             self._closing.cancel()
             self._closing = None
@@ -63,10 +63,10 @@ class MergeWindow:
 
 
 def supersedes(new: Transaction, kept: Transaction | None) -> bool:
-    """Whether `new` takes the place of what the window holds of the same key.
+    """Whether `new` replaces the transaction of the same key in the window.
 
-    A removal always does, and nothing takes the place of a removal: created, removed and created
-    again within one window is a removal alone.
+    A removal always does, and nothing replaces a removal: created, removed and created again
+    within one window is one removal.
     """
     if kept is None or new.delete_flag:
         return True
@@ -76,5 +76,5 @@ def supersedes(new: Transaction, kept: Transaction | None) -> bool:
 
 
 def _scattered(transaction: Transaction) -> bytes:
-    """The index keeps them by a hash, so their order says nothing of when they came."""
+    """In the order of a hash, as the index: the order is not that of arrival."""
     return sha256("\0".join(transaction.key).encode()).digest()

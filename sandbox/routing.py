@@ -1,40 +1,40 @@
-"""From method and path to a function, for HTTP APIs that speak JSON."""
+"""Routes method and path to a function, for JSON over HTTP."""
 
 import inspect
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from sandbox.http_server import Reply
+from sandbox.http_server import SandboxReply
 from sandbox.http_wire import Request
 
 Endpoint = Callable[..., Any]
 
 
-class Refused(Exception):
-    """The request cannot be done; the text says why, `status` how HTTP says it."""
+class RequestRefused(Exception):
+    """The request is refused with HTTP status `status`; the text says why."""
 
     def __init__(self, text: str, status: int = 400) -> None:
         super().__init__(text)
         self.status = status
 
 
-def json_reply(value: object, status: int = 200) -> Reply:
-    return Reply(status, json.dumps(value, ensure_ascii=False).encode(), "application/json")
+def json_reply(value: object, status: int = 200) -> SandboxReply:
+    return SandboxReply(status, json.dumps(value, ensure_ascii=False).encode(), "application/json")
 
 
 def json_body(request: Request) -> Any:
-    """The JSON in the body. Raises `Refused`."""
+    """The JSON in the body. Raises `RequestRefused`."""
     try:
         return json.loads(request.body)
     except ValueError:
-        raise Refused("the body is not JSON") from None
+        raise RequestRefused("the body is not JSON") from None
 
 
 class Router:
-    """Endpoints by method and path; `{…}` in a path stands for one part, given on in order.
+    """Endpoints by method and path; `{…}` in a path matches one part, passed on in order.
 
-    An endpoint takes the request and those parts, and answers something JSON can hold.
+    An endpoint takes the request and those parts, and returns what becomes JSON.
     """
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Router:
     def add(self, method: str, path: str, endpoint: Endpoint) -> None:
         self._routes.append((method, path.strip("/").split("/"), endpoint))
 
-    def __call__(self, request: Request) -> Reply | Awaitable[Reply]:
+    def __call__(self, request: Request) -> SandboxReply | Awaitable[SandboxReply]:
         segments = request.segments
         found = {method: (run, path) for method, path, run in self._routes if _fits(path, segments)}
         if not found:
@@ -62,16 +62,18 @@ def _fits(path: list[str], segments: list[str]) -> bool:
     )
 
 
-def _answer(endpoint: Endpoint, request: Request, parts: list[str]) -> Reply | Awaitable[Reply]:
+def _answer(
+    endpoint: Endpoint, request: Request, parts: list[str]
+) -> SandboxReply | Awaitable[SandboxReply]:
     try:
         result = endpoint(request, *parts)
-    except Refused as refusal:
+    except RequestRefused as refusal:
         return json_reply({"error": str(refusal)}, refusal.status)
     return _answer_later(result) if inspect.isawaitable(result) else json_reply(result)
 
 
-async def _answer_later(result: Awaitable[object]) -> Reply:
+async def _answer_later(result: Awaitable[object]) -> SandboxReply:
     try:
         return json_reply(await result)
-    except Refused as refusal:
+    except RequestRefused as refusal:
         return json_reply({"error": str(refusal)}, refusal.status)

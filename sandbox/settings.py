@@ -7,11 +7,11 @@ from pydantic import Field, SecretStr
 from shared.base.settings import Bind
 from shared.stage.settings import CommonSettings
 
-_BIND = "host:port of the sandbox's {}; port 0: any free one, told in the ready line."
+_BIND = "host:port of the sandbox's {}; port 0: any free one, shown in the ready line."
 
 
 class SandboxSettings(CommonSettings):
-    """What `budkavle sandbox` reads. Whoever has none of it gets free ports on loopback."""
+    """Settings of `budkavle sandbox`. By default it listens on free ports on loopback."""
 
     stores: ClassVar[tuple[str, ...]] = ()
 
@@ -88,5 +88,5 @@ class SandboxSettings(CommonSettings):
 
     @property
     def subscriber_address(self) -> str:
-        """The LogicalAddress of notifications: the relay's own, or one that nobody has."""
+        """The LogicalAddress of notifications: the relay's own, or a made-up one."""
         return self.logical_address or "SE0000000000-BUDKAVLE"

@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from functools import cache
 from urllib.parse import parse_qs
 
-from sandbox.delivery_reports import DeliveryReports
 from sandbox.faults import Fault, FaultBook, SmsFault
-from sandbox.http_server import Delivery, Reply
+from sandbox.http_server import SandboxReply, SendMode
 from sandbox.http_wire import Request
+from sandbox.report_sender import ReportSender
 from sandbox.routing import json_reply
 from shared.booking import gsm
 
@@ -33,7 +33,7 @@ Struck = dict[str, Fault]
 
 @dataclass(slots=True)
 class Sms:
-    """One that was taken. `status` moves from created to delivered or failed."""
+    """An SMS that was accepted. `status` changes from created to delivered or failed."""
 
     id: str
     sender: str
@@ -63,31 +63,31 @@ class Sms:
 
 
 class SmsProvider:
-    """Takes messages and keeps them in `caught`. `credentials`: user:password; "" takes any."""
+    """Accepts messages and keeps them in `caught`. `credentials`: user:password; "" accepts any."""
 
-    def __init__(self, faults: FaultBook, reports: DeliveryReports, credentials: str) -> None:
+    def __init__(self, faults: FaultBook, reports: ReportSender, credentials: str) -> None:
         self.caught: list[Sms] = []
         self._faults = faults
         self._reports = reports
         self._credentials = credentials
 
-    def __call__(self, request: Request) -> Reply | Awaitable[Reply]:
+    def __call__(self, request: Request) -> SandboxReply | Awaitable[SandboxReply]:
         refusal = self._refusal(request)
         if refusal is not None:
             return refusal
         form = {name: texts[-1] for name, texts in _form(request).items()}
         if fault := wrong_field(form):
-            return Reply(400, fault.encode())
+            return SandboxReply(400, fault.encode())
         struck = self._faults.strike(TARGET)
         return self._take_struck(form, struck) if struck else self._take(form, struck)
 
-    def _refusal(self, request: Request) -> Reply | None:
+    def _refusal(self, request: Request) -> SandboxReply | None:
         if request.path.rstrip("/") != PATH:
-            return Reply(404, b"Not found")
+            return SandboxReply(404, b"Not found")
         if request.method != "POST":
-            return Reply(405, b"Method not allowed")
+            return SandboxReply(405, b"Method not allowed")
         if not self._admits(request.headers.get("authorization", "")):
-            return Reply(401, b"API access requires Basic HTTP authentication.")
+            return SandboxReply(401, b"API access requires Basic HTTP authentication.")
         return None
 
     def _admits(self, authorization: str) -> bool:
@@ -99,12 +99,12 @@ class SmsProvider:
         wanted = self._credentials or given
         return scheme.lower() == "basic" and ":" in given and given == wanted
 
-    async def _take_struck(self, form: dict[str, str], struck: Struck) -> Reply:
+    async def _take_struck(self, form: dict[str, str], struck: Struck) -> SandboxReply:
         if latency := struck.get(SmsFault.LATENCY):
             await asyncio.sleep(latency.terms.latency_seconds)
         if hang := struck.get(SmsFault.HANG):
             await hang.until_over()
-            return Reply(503, b"Service unavailable")
+            return SandboxReply(503, b"Service unavailable")
         if refusal := _refused(struck):
             return _badly_delivered(refusal, struck)
         reply = self._take(form, struck)
@@ -112,7 +112,7 @@ class SmsProvider:
             await mute.until_over()
         return _badly_delivered(reply, struck)
 
-    def _take(self, form: dict[str, str], struck: Struck) -> Reply:
+    def _take(self, form: dict[str, str], struck: Struck) -> SandboxReply:
         sms = Sms(
             id=f"s{secrets.token_hex(16)}",
             sender=form["from"],
@@ -132,15 +132,15 @@ class SmsProvider:
         return reply
 
 
-def _refused(struck: Struck) -> Reply | None:
+def _refused(struck: Struck) -> SandboxReply | None:
     if SmsFault.HANG_UP in struck:
-        return Reply(delivery=Delivery.NOTHING)
+        return SandboxReply(delivery=SendMode.NOTHING)
     if too_many := struck.get(SmsFault.TOO_MANY):
-        return Reply(429, b"Too many requests", headers=_retry_after(too_many))
+        return SandboxReply(429, b"Too many requests", headers=_retry_after(too_many))
     for kind, status in ((SmsFault.FAULT, 500), (SmsFault.REFUSE, 400)):
         if fault := struck.get(kind):
             text = fault.terms.text.encode()
-            return Reply(fault.terms.status or status, text, headers=_retry_after(fault))
+            return SandboxReply(fault.terms.status or status, text, headers=_retry_after(fault))
     return None
 
 
@@ -149,8 +149,8 @@ def _retry_after(fault: Fault) -> tuple[tuple[str, str], ...]:
     return () if text is None else (("Retry-After", text),)
 
 
-def _badly_delivered(reply: Reply, struck: Struck) -> Reply:
-    """`reply` as a sick or hostile provider would send it."""
+def _badly_delivered(reply: SandboxReply, struck: Struck) -> SandboxReply:
+    """`reply` as a failing or hostile provider would send it."""
     if SmsFault.DEEP_JSON in struck:
         reply = replace(reply, body=b"[" * _LEVELS)
     if SmsFault.TOO_LARGE in struck:
@@ -160,7 +160,7 @@ def _badly_delivered(reply: Reply, struck: Struck) -> Reply:
         reply = replace(reply, body=_bomb(), headers=gzipped)
     if drip := struck.get(SmsFault.SLOW_DRIP):
         seconds = drip.terms.drip_seconds
-        reply = replace(reply, delivery=Delivery.DRIP, drip_seconds=seconds)
+        reply = replace(reply, delivery=SendMode.DRIP, drip_seconds=seconds)
     return reply
 
 
@@ -177,7 +177,7 @@ def _form(request: Request) -> dict[str, list[str]]:
 
 
 def wrong_field(form: dict[str, str]) -> str:
-    """What the provider says is wrong with these fields; "" when nothing is."""
+    """The provider's error text about these fields; "" when they are right."""
     for name in ("from", "to", "message"):
         if not form.get(name):
             return f"Missing key {name}"

@@ -1,10 +1,10 @@
-"""What the SOAP services of the sandbox have in common: reading a call, answering it."""
+"""Reads and answers SOAP calls, for all SOAP services of the sandbox."""
 
 from collections.abc import Collection
 
-from sandbox.http_server import Reply
+from sandbox.http_server import SandboxReply
 from sandbox.http_wire import Request
-from shared.riv.soap import Envelope, FaultCode, NotSoap, fault, parse_envelope
+from shared.riv.soap import FaultCode, NotSoap, SoapEnvelope, fault, parse_envelope
 from shared.riv.xml import MalformedXml, parse_xml
 
 XML_TYPE = "text/xml; charset=utf-8"
@@ -19,15 +19,15 @@ class SoapRefusal(Exception):
         super().__init__(text)
         self.code = code
 
-    def reply(self) -> Reply:
+    def reply(self) -> SandboxReply:
         return fault_reply(str(self), self.code)
 
 
-def fault_reply(text: str, code: FaultCode = "Server") -> Reply:
-    return Reply(500, fault(code, text), XML_TYPE)
+def fault_reply(text: str, code: FaultCode = "Server") -> SandboxReply:
+    return SandboxReply(500, fault(code, text), XML_TYPE)
 
 
-def read_call(request: Request, actions: Collection[str]) -> Envelope:
+def read_call(request: Request, actions: Collection[str]) -> SoapEnvelope:
     """The envelope of a call. Raises `SoapRefusal` as a strict provider would.
 
     A SOAPAction may be left out, as scripts do; one that names another operation is refused.

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from lxml import etree
 
-from sandbox.deliveries import Notification, SubscriberAnswer
+from sandbox.deliveries import OutgoingNotification, SubscriberAnswer
 from sandbox.faults import FaultBook, IndexFault
 from sandbox.http_client import NoAnswer, post
 from shared.riv.namespaces import (
@@ -22,15 +22,15 @@ from shared.riv.xml import MalformedXml, parse_xml
 
 _RESPONSE = f"{{{PROCESS_NOTIFICATION}}}ProcessNotificationResponse"
 _MAX_BYTES = 1024 * 1024
-#: Bytes from which on Apache CXF sends its body in chunks.
+#: A body of at least so many bytes is sent in chunks, as by Apache CXF.
 _CHUNKED_ABOVE = 4096
 
-#: Whom faults between the index and its subscriber are named after.
+#: The target of faults between the index and its subscriber.
 TARGET = "index"
 
 
 class Subscriber:
-    """Posts to `url`, which scripts may change while it runs; an answer has `patience_seconds`."""
+    """Posts to `url`, which scripts may change. An answer may take `patience_seconds`."""
 
     def __init__(
         self, url: str, logical_address: str, patience_seconds: float, faults: FaultBook
@@ -40,8 +40,8 @@ class Subscriber:
         self._patience_seconds = patience_seconds
         self._faults = faults
 
-    async def send(self, notification: Notification) -> SubscriberAnswer:
-        """Send once. Raises `NoAnswer` when it was not taken, be it by a Fault."""
+    async def send(self, notification: OutgoingNotification) -> SubscriberAnswer:
+        """Send once. Raises `NoAnswer` when it was not accepted, also for a Fault."""
         headers = {
             "Content-Type": "text/xml; charset=UTF-8",
             "SOAPAction": f'"{PROCESS_NOTIFICATION_ACTION}"',
@@ -60,7 +60,7 @@ class Subscriber:
         return answer
 
     def _queue_headers(self) -> dict[str, str]:
-        """The headers of its queue, which the index passes on as they are."""
+        """The headers of the index's JMS queue, which it passes on."""
         queue = f"EI.NOTIFICATION.{self._logical_address}"
         return {
             "JMSDeliveryMode": "2",
@@ -74,7 +74,7 @@ class Subscriber:
         }
 
 
-def build_request(notification: Notification, logical_address: str) -> bytes:
+def build_request(notification: OutgoingNotification, logical_address: str) -> bytes:
     """With the default namespace on the engagement's elements, as the index writes it."""
     header = etree.Element(LOGICAL_ADDRESS, nsmap={"ns3": REGISTRY})
     header.text = logical_address
@@ -85,7 +85,7 @@ def build_request(notification: Notification, logical_address: str) -> bytes:
 
 
 def read_answer(status: int, body: bytes) -> SubscriberAnswer:
-    """Raises `NoAnswer` for a Fault and for anything that is no answer of the contract."""
+    """The answer. Raises `NoAnswer` for a Fault and for anything outside the contract."""
     try:
         answer = parse_envelope(parse_xml(body, max_bytes=_MAX_BYTES)).body
     except (MalformedXml, NotSoap) as error:

@@ -1,7 +1,7 @@
-"""What a booking system says of one booking: the fields of `TimeslotType`, and its quirks.
+"""The reply about one booking: the fields of `TimeslotType`, and quirks of producers.
 
-Field names are those of the official schema (crm:scheduling 1.1). A field that was not put, or
-put as null, is left out of the reply; one put as "" is an empty element.
+Field names are those of the official schema (crm:scheduling 1.1). A field that is absent or null is
+left out of the reply; "" becomes an empty element.
 """
 
 import re
@@ -34,12 +34,12 @@ FIELDS = (
     "careTypeID",
     *FLAGS,
 )
-# Those that are free text, and so may be empty without breaking the schema.
+# Free text: these may be empty without breaking the schema.
 _MAY_BE_EMPTY = frozenset(FIELDS[6:16]) | {"performer"}
 
 _PREFIXES = {"isInvitation": "s11"}
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-# Fictional: no register has these.
+# Fictional persons.
 _STRANGERS = ("191212121212", "201212121212")
 
 _HEAD = (
@@ -53,11 +53,11 @@ Fields = Mapping[str, str]
 
 
 class BadField(ValueError):
-    """A booking with a field that there is not, or a value that cannot stand in it."""
+    """A field of a booking is unknown, or its value is not allowed."""
 
 
 def checked_fields(said: Mapping[str, object]) -> dict[str, str]:
-    """The fields of a booking as the texts of their elements. Raises `BadField`, naming it."""
+    """The fields of a booking as texts of elements. Raises `BadField`, naming the field."""
     return {name: _text(name, value) for name, value in said.items() if value is not None}
 
 
@@ -90,7 +90,7 @@ def _element(name: str, text: str) -> str:
 
 
 def with_quirks(fields: Fields, quirks: Collection[str]) -> dict[str, str]:
-    """The same booking as a producer with these quirks would give it."""
+    """The booking as a producer with these quirks would return it."""
     quirky = dict(fields)
     for quirk in BookingFault:
         if quirk in quirks and quirk in _QUIRKS:

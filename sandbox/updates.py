@@ -1,4 +1,4 @@
-"""`Update` as a booking system sends it: the request, and its way to an index."""
+"""Sends `Update` to an index, as a booking system does."""
 
 from collections.abc import Iterable
 

@@ -9,12 +9,12 @@ from sandbox.bookings import Bookings
 from sandbox.calls import Calls
 from sandbox.control import BookingControl, CatchControl, FaultControl, Faults, IndexControl
 from sandbox.deliveries import Deliveries
-from sandbox.delivery_reports import DeliveryReports
 from sandbox.engagement_index import EngagementIndex, Merging
 from sandbox.faults import BookingFault, FaultBook, IndexFault, SmsFault, SmtpFault
 from sandbox.http_server import HttpServer
 from sandbox.index_entries import IndexEntries
 from sandbox.mail_server import MailServer
+from sandbox.report_sender import ReportSender
 from sandbox.routing import Router
 from sandbox.settings import SandboxSettings
 from sandbox.sms_provider import PATH as SMS_PATH
@@ -24,7 +24,7 @@ from sandbox.subscriber import Subscriber
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where everything is; usable as settings of the relay as they are."""
+    """The addresses of all parts; usable as settings of the relay."""
 
     platform: str
     index: str
@@ -34,7 +34,7 @@ class Addresses:
 
 
 class World:
-    """Booking systems, index, mail and SMS. Build and use it within one loop."""
+    """Booking systems, index, mail and SMS. Build and use it within one event loop."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         self._faults = Faults(
@@ -51,7 +51,7 @@ class World:
             self._faults.index,
         )
         self._index = _build_index(settings, self._subscriber)
-        self._reports = DeliveryReports(settings.sandbox_sms_report_seconds)
+        self._reports = ReportSender(settings.sandbox_sms_report_seconds)
         self._sms = SmsProvider(
             self._faults.sms, self._reports, settings.sandbox_sms_login.get_secret_value()
         )
@@ -74,7 +74,7 @@ class World:
 
     @property
     def addresses(self) -> Addresses:
-        """Known once started."""
+        """The addresses. Known after the start."""
         return Addresses(
             platform=self._platform_server.url,
             index=self._index_server.url,
@@ -88,7 +88,7 @@ class World:
             await server.start()
 
     async def stop(self) -> None:
-        """Let go of everybody who hangs, and close."""
+        """Release all held callers, and close."""
         for book in self._faults.all:
             book.end_all()
         await asyncio.gather(self._index.stop(), self._reports.stop())

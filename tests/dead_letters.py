@@ -8,9 +8,9 @@ from shared.booking.messages import (
     BookingDetails,
     Engagement,
     FetchedBooking,
-    Message,
     NoticeOrder,
     Notification,
+    QueueMessage,
     RequestMember,
 )
 from shared.relay.broker import Broker, Envelope, Failure, Outgoing
@@ -88,7 +88,7 @@ def order() -> NoticeOrder:
 
 def letter(
     message_id: str,
-    body: Message | bytes,
+    body: QueueMessage | bytes,
     *,
     reason: str = "source_fault",
     error: str = "Fault",

@@ -1,4 +1,4 @@
-"""What `budkavle check` looks at before a deploy. Each module answers with `Check`s."""
+"""The checks of `budkavle check`, before a deployment. Each module returns `Check`s."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,7 +12,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at. `detail` holds no secret."""
+    """One check and its result. `detail` holds no secret."""
 
     what: str
     verdict: Verdict

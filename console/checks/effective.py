@@ -26,7 +26,7 @@ class Effective:
 
 
 def effective_settings() -> list[Effective]:
-    """Those that do not have their default, in the order of the table of settings."""
+    """The settings that do not have their default, in the order of the table of settings."""
     secret = {name for process in _processes() for name in _secrets_of(process)}
     found = ((setting.name, _origin(setting.name)) for setting in all_settings())
     return [
@@ -47,7 +47,7 @@ def check_settings(stages: Sequence[str]) -> Iterator[Check]:
 
 
 def loaded(stage: str) -> Settings | None:
-    """The settings of a stage; None when they are wrong, which `check_settings` tells."""
+    """The settings of a stage; None when they are wrong, which `check_settings` reports."""
     try:
         return settings_of(stage)()
     except WrongSettings:
@@ -66,7 +66,7 @@ def _secrets_of(model: type[Settings]) -> Iterator[str]:
 
 
 def _origin(name: str) -> str:
-    """ "" for a setting that has its default. The environment goes before files."""
+    """Where the setting comes from; "" for the default. The environment overrides files."""
     if _in_environment(name) is not None:
         return "environment"
     file = _file(name)

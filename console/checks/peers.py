@@ -1,4 +1,4 @@
-"""Certificates, and those outside whom the stages talk to: does anybody answer, is the login right?
+"""Checks certificates, and whether the systems that the stages call answer and accept our login.
 
 Nothing is sent: no call about a patient, no SMS, no mail.
 """
@@ -33,7 +33,7 @@ _FILES_IN_URLS = {"cafile", "certfile", "sslrootcert", "sslcert"}
 
 
 def check_certificates(*settings: CommonSettings) -> Iterator[Check]:
-    """Every certificate file that is named, once."""
+    """Every certificate file that is set, once."""
     for file in sorted({file for each in settings for file in _files_of(each)}):
         yield _check_file(file)
 
@@ -105,7 +105,7 @@ def _tls_context(settings: FetcherSettings) -> ssl.SSLContext:
 
 
 def check_sms(settings: NotifierSettings) -> Iterator[Check]:
-    """46elks tells about our account at `/a1/me`, beside `/a1/sms`."""
+    """46elks answers about our account at `/a1/me`, beside `/a1/sms`."""
     if not settings.sms_url:
         yield warning("SMS", "no provider is set")
         return

@@ -1,1 +1,1 @@
-"""`budkavle demo`: the whole relay, shown at work, with every claim checked as it is made."""
+"""`budkavle demo`: shows the whole relay at work, and checks every claim that it prints."""

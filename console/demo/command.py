@@ -1,4 +1,4 @@
-"""`budkavle demo`: starts the relay and the world, tells the story, checks what is left over."""
+"""`budkavle demo`: starts relay and sandbox, runs the story, and checks that nothing is left."""
 
 import json
 import shlex
@@ -13,7 +13,7 @@ from rich.table import Table
 from console.demo.relay import OutcomeCounts, Relay, outcome_counts
 from console.demo.scene import NotTrue, Scene
 from console.demo.story import Story, set_the_scene
-from console.demo.world import ForeignIndex, World
+from console.demo.world import DemoWorld, ForeignIndex
 from console.processes import NotReady
 from console.stack import IMPATIENT, Stack
 from shared.base.redaction import redact, redact_value
@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 def demo(
     broker: Annotated[
         str | None,
-        typer.Option(envvar="BUDKAVLE_DEMO_BROKER", help="Tell it on this broker: amqp://…"),
+        typer.Option(envvar="BUDKAVLE_DEMO_BROKER", help="Run it on this broker: amqp://…"),
     ] = None,
     database: Annotated[
         str | None,
@@ -37,7 +37,7 @@ def demo(
     ] = None,
     index: Annotated[
         str | None,
-        typer.Option(help="Tell it to this engagement index: where it takes Update, http://…"),
+        typer.Option(help="Use this engagement index: where it takes Update, http://…"),
     ] = None,
     index_hsa_id: Annotated[str, typer.Option(help="The HSA-id of that index.")] = "",
     ingest: Annotated[
@@ -51,7 +51,7 @@ def demo(
     """Show the whole relay at work, from the engagement index to the patient's phone.
 
     Starts the sandbox and all five stages as real processes in a temporary folder, by default on
-    embedded queues and database, and tells a story with them in under a minute. Exit code 0 only
+    embedded queues and database, and plays a story with them in under a minute. Exit code 0 only
     if every step of it came true. URLs with passwords belong in the environment: every user of a
     machine can read its command lines.
     """
@@ -77,11 +77,11 @@ def _perform(stack: Stack, scene: Scene, index: ForeignIndex | None, *, keep: bo
     try:
         relay.set_up()
         set_the_scene(scene, relay)
-        scene.tell("\nStarting the sandbox and five stages, each its own process …")
+        scene.say("\nStarting the sandbox and five stages, each its own process …")
         with stack:
-            world = World(stack.sandbox["control"], index)
+            world = DemoWorld(stack.sandbox["control"], index)
             story = Story(scene, world, relay, lambda: outcome_counts(stack.stages))
-            story.tell()
+            story.play()
             _close(stack, scene, story)
             if keep:
                 _keep(stack, scene)
@@ -90,7 +90,7 @@ def _perform(stack: Stack, scene: Scene, index: ForeignIndex | None, *, keep: bo
 
 
 def _close(stack: Stack, scene: Scene, story: Story) -> None:
-    scene.chapter("What is left when the dust has settled")
+    scene.chapter("What is left at the end")
     if story.world.has_own_index:
         scene.expect("The index gave nothing up", lambda: not story.world.notifications_lost())
     scene.console.print(_count_table(story.counts()))
@@ -110,16 +110,16 @@ def _lines_with_persons(stack: Stack) -> list[str]:
 
 
 def _keep(stack: Stack, scene: Scene) -> None:
-    scene.tell("\nIt goes on running. Ctrl-C ends it. To join it from another terminal:")
+    scene.say("\nIt goes on running. Ctrl-C ends it. To join it from another terminal:")
     scene.console.print(f"  . {_write_settings(stack)}", soft_wrap=True)
-    scene.tell("Addresses and settings:")
+    scene.say("Addresses and settings:")
     addresses = {"sandbox": stack.sandbox, "stages": stack.stages, "settings": stack.environment}
     scene.console.print_json(json.dumps(redact_value(addresses)))
     stop_signal().wait()
 
 
 def _write_settings(stack: Stack) -> Path:
-    """The file by which a shell works on the same queues, database and sandbox."""
+    """A file to source in a shell, to work on the same queues, database and sandbox."""
     settings = {**stack.environment, "SANDBOX_CONTROL": stack.sandbox["control"]}
     lines = (f"export {name}={shlex.quote(value)}\n" for name, value in settings.items())
     file = stack.folder / "settings.sh"

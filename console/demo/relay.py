@@ -1,4 +1,4 @@
-"""The story's view into the relay: the inbox, the dead letters, what every stage counted."""
+"""What the story reads from the relay: the inbox, dead letters, and the counters of every stage."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ OutcomeCounts = Counter[tuple[str, str, str]]
 
 
 class Relay:
-    """What an operator does, on the queues and the database that `environment` names."""
+    """An operator's actions on the queues and the database in `environment`."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._database_url = environment["BUDKAVLE_DATABASE_URL"]

@@ -1,4 +1,4 @@
-"""Telling and checking: each step of the demo is a claim that comes true, or the demo fails."""
+"""Prints the steps of the demo. Each is a claim that comes true, or the demo fails."""
 
 import time
 from collections.abc import Callable
@@ -21,7 +21,7 @@ class NotTrue(Exception):
 
 @dataclass
 class Scene:
-    """Where the story is told; counts the claims that came true."""
+    """Prints the story; counts the claims that came true."""
 
     console: Console
     claims: int = field(default=0, init=False)
@@ -31,16 +31,16 @@ class Scene:
         self.console.print()
         self.console.rule(f"[bold]{title}[/bold]", align="left")
 
-    def tell(self, text: str) -> None:
+    def say(self, text: str) -> None:
         self.console.print(text)
 
     def show(self, title: str, text: str) -> None:
-        """A document of the story, framed: a message, a text on a phone."""
+        """Print a document in a frame: a message, an SMS."""
         panel = Panel(escape(text.strip()), title=escape(title), title_align="left", width=84)
         self.console.print(Padding(panel, (0, 0, 0, 4)))
 
     def expect(self, claim: str, check: Callable[[], T], *, timeout: float = 20) -> T:
-        """Wait until `check` answers something true. Raises `NotTrue` after `timeout` seconds."""
+        """Wait until `check` returns something true. Raises `NotTrue` after `timeout` seconds."""
         deadline = time.monotonic() + timeout
         while not (answer := check()):
             if time.monotonic() > deadline:

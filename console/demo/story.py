@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from console.demo.relay import OutcomeCounts, Relay, in_days
 from console.demo.scene import Scene
-from console.demo.world import Booking, Clinic, World
+from console.demo.world import Clinic, ClinicBooking, DemoWorld
 from shared.base.ids import new_id
 from shared.booking.inbox import InboxMessage
 
@@ -32,13 +32,13 @@ CALL_LETTER_TEXT = """\
 
 
 def set_the_scene(scene: Scene, relay: Relay) -> None:
-    """What is so before anything happens: who is activated, and who wants to be told how."""
+    """Set up the story: activated systems, and the contact preferences of patients."""
     scene.chapter("A region orders activation of its booking systems")
     relay.activate(KNEE_CLINIC.source_system, "Region Exempel Tidbok")
     relay.activate(SICK_CLINIC.source_system, "Norrby Bokning")
     relay.reach(TOLVAN, sms=TOLVAN_MOBILE, email=TOLVAN_EMAIL)
     relay.reach(LILL_TOLVAN, email=LILL_TOLVAN_EMAIL)
-    scene.tell(
+    scene.say(
         f"{KNEE_CLINIC.source_system} and {SICK_CLINIC.source_system} are activated;"
         f" {SILENT_CLINIC.source_system} is not.\n"
         "Tolvan wants SMS and e-mail, Lill-Tolvan only e-mail."
@@ -47,16 +47,16 @@ def set_the_scene(scene: Scene, relay: Relay) -> None:
 
 @dataclass
 class Story:
-    """The chapters share one cast; each booking gets an id that no earlier run has used."""
+    """The chapters share clinics and patients; each booking gets an id of its own in every run."""
 
     scene: Scene
-    world: World
+    world: DemoWorld
     relay: Relay
     counts: Callable[[], OutcomeCounts]
     run: str = field(default_factory=lambda: new_id()[:6])
-    told: list[InboxMessage] = field(default_factory=list)
+    seen: list[InboxMessage] = field(default_factory=list)
 
-    def tell(self) -> None:
+    def play(self) -> None:
         knee = self.timed_call()
         self.open_call()
         eyes = self.confirmation()
@@ -67,7 +67,7 @@ class Story:
         self.poison()
         self.each_told_once()
 
-    def timed_call(self) -> Booking:
+    def timed_call(self) -> ClinicBooking:
         self.scene.chapter("A call letter with a time, its text in DocBook")
         knee = self._booking(
             KNEE_CLINIC,
@@ -106,7 +106,7 @@ class Story:
         message = self._message(call, "open_call")
         self.scene.show(message.subject, message.body_text)
 
-    def confirmation(self) -> Booking:
+    def confirmation(self) -> ClinicBooking:
         self.scene.chapter("A booking is confirmed")
         eyes = self._eye_appointment("1400")
         self.world.book(eyes)
@@ -123,7 +123,7 @@ class Story:
             lambda: self.counts()["filter", "drop", "not_activated"],
         )
 
-    def rebooking(self, old: Booking) -> None:
+    def rebooking(self, old: ClinicBooking) -> None:
         self.scene.chapter("A rebooking that the system makes by removing and creating")
         new = self._eye_appointment("1615")
         self.world.rebook(old, new)
@@ -134,7 +134,7 @@ class Story:
             lambda: len(self.relay.messages_about(TOLVAN, old.booking_id)) == 1,
         )
 
-    def cancellation(self, booking: Booking) -> None:
+    def cancellation(self, booking: ClinicBooking) -> None:
         self.scene.chapter("A visit is cancelled")
         self.world.cancel(booking)
         message = self._message(booking, "cancellation", among=2)
@@ -150,7 +150,7 @@ class Story:
             "The notification waits among the delays",
             lambda: self._waits_at_fetcher() > waits_before,
         )
-        self.scene.tell("  The booking system comes back.")
+        self.scene.say("  The booking system comes back.")
         self.world.mend_source(SICK_CLINIC)
         self._message(rash, "booking_confirmation", timeout=40)
 
@@ -163,17 +163,17 @@ class Story:
             "Nothing is delivered: it lies among the dead letters, with its reason",
             self.relay.dead_letters,
         )
-        self.scene.tell(f"  dead letter {letter.message_id}: {letter.dead_reason}")
+        self.scene.say(f"  dead letter {letter.message_id}: {letter.dead_reason}")
         self.world.mend_source(SICK_CLINIC)
-        self.scene.tell("  The booking system is mended, and an operator replays the letter.")
+        self.scene.say("  The booking system is mended, and an operator replays the letter.")
         self.relay.replay_dead()
         self._message(mole, "booking_confirmation")
         self.scene.expect("No dead letter is left", lambda: not self.relay.dead_letters())
 
     def each_told_once(self) -> None:
         self.scene.chapter("Every message is announced once, by the ways its reader chose")
-        tolvan = sum(message.patient == TOLVAN for message in self.told)
-        lill_tolvan = len(self.told) - tolvan
+        tolvan = sum(message.patient == TOLVAN for message in self.seen)
+        lill_tolvan = len(self.seen) - tolvan
         expected = (tolvan, tolvan, lill_tolvan)
         self.scene.expect(
             f"{tolvan} messages for Tolvan: {tolvan} SMS, {tolvan} e-mails;"
@@ -189,7 +189,7 @@ class Story:
         )
 
     def _waits_at_fetcher(self) -> int:
-        """How often the fetcher has put a message among the delays so far."""
+        """How many messages the fetcher has postponed so far."""
         return sum(
             count
             for (stage, outcome, _reason), count in self.counts().items()
@@ -197,24 +197,24 @@ class Story:
         )
 
     def _message(
-        self, booking: Booking, kind: str, *, among: int = 1, timeout: float = 20
+        self, booking: ClinicBooking, kind: str, *, among: int = 1, timeout: float = 20
     ) -> InboxMessage:
-        """The message about `booking`, which has `among` of them by then; remembered as told."""
+        """The newest message about `booking`, once it has `among` of them; it counts as seen."""
         messages = self.scene.expect(
             f"{kind.replace('_', ' ')} in the inbox",
             lambda: self._complete(booking, kind, among),
             timeout=timeout,
         )
         newest = max(messages, key=lambda message: message.created_at)
-        self.told.append(newest)
+        self.seen.append(newest)
         return newest
 
-    def _complete(self, booking: Booking, kind: str, among: int) -> list[InboxMessage]:
+    def _complete(self, booking: ClinicBooking, kind: str, among: int) -> list[InboxMessage]:
         messages = self.relay.messages_about(booking.patient, booking.booking_id)
         kinds = [message.kind for message in messages]
         return messages if len(messages) == among and kind in kinds else []
 
-    def _eye_appointment(self, clock: str) -> Booking:
+    def _eye_appointment(self, clock: str) -> ClinicBooking:
         return self._booking(
             EYE_CLINIC,
             TOLVAN,
@@ -223,7 +223,7 @@ class Story:
             rebooking_allowed=True,
         )
 
-    def _skin_appointment(self, clock: str) -> Booking:
+    def _skin_appointment(self, clock: str) -> ClinicBooking:
         return self._booking(
             SICK_CLINIC,
             LILL_TOLVAN,
@@ -232,7 +232,7 @@ class Story:
             cancel_booking_allowed=True,
         )
 
-    def _booking(self, clinic: Clinic, patient: str, **details: object) -> Booking:
+    def _booking(self, clinic: Clinic, patient: str, **details: object) -> ClinicBooking:
         booking_id = f"{self.run}-{new_id()[:6]}"
         named = {"healthcare_facility_name": clinic.name, **details}
-        return Booking(clinic, booking_id, patient, named)
+        return ClinicBooking(clinic, booking_id, patient, named)

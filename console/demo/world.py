@@ -1,4 +1,4 @@
-"""The story's hands in the outside world: clinics that book and patients' phones that ring."""
+"""What the story does in the outside world: clinics book, and phones receive SMS."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +22,7 @@ class Clinic:
 
 
 @dataclass
-class Booking:
+class ClinicBooking:
     """A booking as the clinic's system holds it; `details` are fields of TimeslotType."""
 
     clinic: Clinic
@@ -35,8 +35,8 @@ class Booking:
         return f"/bookings/{self.clinic.unit}/{self.booking_id}"
 
     def transaction(self, *, removed: bool) -> dict[str, Any]:
-        """What the booking system tells the engagement index about it."""
-        told = {
+        """The transaction that the booking system sends to the engagement index."""
+        transaction = {
             "deleteFlag": removed,
             "registeredResidentIdentification": self.patient,
             "logicalAddress": self.clinic.unit,
@@ -45,8 +45,8 @@ class Booking:
         }
         starts = self.details.get("startTimeInclusive")
         if starts and not removed:
-            told["mostRecentContent"] = starts
-        return told
+            transaction["mostRecentContent"] = starts
+        return transaction
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ class ForeignIndex:
     hsa_id: str
 
 
-class World:
-    """The sandbox, over its control addresses; `index`: told instead of the sandbox's."""
+class DemoWorld:
+    """The sandbox, over its control addresses; `index`: used instead of the sandbox's."""
 
     def __init__(self, control: str, index: ForeignIndex | None = None) -> None:
         self._control = control
@@ -67,26 +67,26 @@ class World:
 
     @property
     def has_own_index(self) -> bool:
-        """Whether the sandbox's index is told, whose queues can be looked at."""
+        """Whether the sandbox's index is used, whose queues can be read."""
         return self._index is None
 
-    def book(self, booking: Booking) -> None:
+    def book(self, booking: ClinicBooking) -> None:
         """The clinic books, or changes what it booked, and updates the index."""
         self.hold(booking)
         self.tell_index(booking.transaction(removed=False))
 
-    def cancel(self, booking: Booking) -> None:
+    def cancel(self, booking: ClinicBooking) -> None:
         self._call("DELETE", booking.path)
         self.tell_index(booking.transaction(removed=True))
 
-    def rebook(self, old: Booking, new: Booking) -> None:
-        """As many systems do it: remove and create, told in one Update."""
+    def rebook(self, old: ClinicBooking, new: ClinicBooking) -> None:
+        """Rebook as many systems do: a removal and a creation in one Update."""
         self._call("DELETE", old.path)
         self.hold(new)
         self.tell_index(old.transaction(removed=True), new.transaction(removed=False))
 
-    def hold(self, booking: Booking) -> None:
-        """The booking system holds the booking; nobody is told."""
+    def hold(self, booking: ClinicBooking) -> None:
+        """Store the booking in the booking system, without an Update."""
         details = {"subject_of_care": booking.patient, **booking.details}
         self._call("PUT", booking.path, json=details)
 

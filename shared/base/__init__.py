@@ -1,1 +1,1 @@
-"""What every room stands on: settings, clock, ids, logging, metrics, redaction."""
+"""The basis of all rooms: settings, clock, ids, logging, metrics, redaction."""

@@ -1,4 +1,4 @@
-"""Addresses as settings write them."""
+"""Addresses in settings."""
 
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,7 +14,7 @@ def split_bind(bind: str) -> tuple[str, int]:
 
 
 def place_of(url: str) -> str:
-    """Where a broker or database stands, for people: host and port, or a file.
+    """The place of a broker or database, for people: host and port, or a file.
 
     Never a user, a password or an option. "?" for what cannot be read.
     """

@@ -18,7 +18,7 @@ class BreakerPolicy:
     """When a breaker opens, and for how long.
 
     The wait doubles with each failed probe, from `first_wait` up to `longest_wait`. `spread`
-    answers a factor around 1 for each wait, so that processes do not probe in step.
+    returns a factor around 1 for each wait, so that processes do not probe in step.
     """
 
     failures: int
@@ -33,7 +33,7 @@ class BreakerPolicy:
 
 
 class Breaker:
-    """Not thread-safe: whoever has one guards it.
+    """The state of one breaker. Not thread-safe: its owner guards it.
 
     Closed at first. After `policy.failures` failures in a row it is open for a wait, then
     half-open: one call passes as a probe. Its success closes the breaker, its failure opens it for
@@ -61,7 +61,7 @@ class Breaker:
     def next_try(self, now: datetime) -> datetime | None:
         """When to ask again; None when a call may be made now.
 
-        During a probe, that is when it must have had its answer, or sooner if the breaker was open
+        During a probe, that is when the probe must have ended, or sooner if the breaker was open
         for less.
         """
         if self._open_until is None:
@@ -73,20 +73,20 @@ class Breaker:
         return self._open_until if now < self._open_until else None
 
     def start(self) -> bool:
-        """A call is made, as `next_try` allowed. Whether it is the probe."""
+        """Record a call that `next_try` allowed; whether it is the probe."""
         self._probing = self.is_open
         return self._probing
 
     def succeeded(self) -> None:
-        """Any success closes the breaker, also of a call that began before it opened."""
+        """Record a success: it closes the breaker, even if the call began before it opened."""
         self._failures = self._openings = 0
         self._open_until = None
         self._probing = False
 
     def failed(self, now: datetime, *, probe: bool, asked: timedelta | None = None) -> None:
-        """Calls that were under way when the breaker opened do not prolong the wait.
+        """Record a failure. Calls in flight when the breaker opened do not prolong the wait.
 
-        Unless the peer `asked` to be let be for longer.
+        Unless the peer `asked` for a longer pause.
         """
         self._failures += 1
         if probe or (not self.is_open and self._failures >= self._policy.failures):
@@ -98,6 +98,6 @@ class Breaker:
             self._open_until = max(self._open_until, now + asked)
 
     def gave_no_verdict(self, *, probe: bool) -> None:
-        """The call ended by a fault of our own: the next one may probe."""
+        """Record a call that ended by a fault of ours: the next one may probe."""
         if probe:
             self._probing = False

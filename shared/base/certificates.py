@@ -10,15 +10,15 @@ import structlog
 
 log = structlog.get_logger()
 
-#: Identity and time of change of each file.
+#: Device, inode and modification time of each file.
 Stamp = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PemFiles:
-    """PEM files: the authorities that the other side is checked by, our certificate, its key.
+    """PEM files: the trusted authorities, our certificate, and its key.
 
-    Without `key`, the key stands in the file of the certificate.
+    Without `key`, the key is in the file of the certificate.
     """
 
     ca: Path | None = None
@@ -42,7 +42,7 @@ class Renewal:
     """Calls `take_up` when one of `files` has changed since it was last taken up. Thread-safe.
 
     Files that `take_up` refuses with OSError, as when only one of two is written yet, are tried
-    again at the next look. Raises OSError when the files are not there at the start.
+    again at the next check. Raises OSError when the files are not there at the start.
     """
 
     def __init__(self, files: PemFiles, take_up: Callable[[], None]) -> None:

@@ -1,4 +1,4 @@
-"""The time, in one place, so that everything that judges by it can be handed another."""
+"""The time. Whoever decides by it takes a `Clock`, so that tests can pass their own."""
 
 import time
 from collections.abc import Callable
@@ -7,11 +7,11 @@ from threading import Lock
 
 Clock = Callable[[], datetime]
 
-#: Two clocks that differ by no more than this are taken to agree.
+#: Clocks that differ by no more than this count as equal.
 CLOCK_TOLERANCE = timedelta(seconds=5)
-#: A difference from the monotonic clock that is below this is drift, not a jump.
+#: A smaller difference from the monotonic clock is drift, not a jump.
 _JUMP = timedelta(seconds=1)
-#: After how many seconds a jump of the machine's clock is taken for a correction.
+#: A jump of the machine's clock that lasts so many seconds is a correction.
 _LASTING = 60.0
 
 
@@ -20,18 +20,18 @@ def utcnow() -> datetime:
 
 
 def is_of_the_future(written_at: datetime | None, now: datetime) -> bool:
-    """Whether `written_at` can only come from a wrong clock. What was written then is not used."""
+    """Whether a wrong clock wrote `written_at`: it is in the future. Such values are not used."""
     return written_at is not None and written_at > now + CLOCK_TOLERANCE
 
 
 def _since_boot() -> float:
-    """Seconds by a clock that never jumps; on Linux it goes on while the machine sleeps."""
+    """Seconds of a monotonic clock; on Linux it includes the time that the machine sleeps."""
     boot = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if boot is None else time.clock_gettime(boot)
 
 
 class SteadyClock:
-    """The machine's clock, without jumps that last less than a minute. Thread-safe."""
+    """The machine's clock, but a jump counts only once it has lasted a minute. Thread-safe."""
 
     def __init__(
         self, system: Clock = utcnow, monotonic: Callable[[], float] = _since_boot

@@ -1,11 +1,11 @@
-"""What every use of libcurl needs: headers to leave out, whom TLS trusts, names of errors."""
+"""Shared by all uses of libcurl: headers to leave out, trusted authorities, names of errors."""
 
 import ssl
 from pathlib import Path
 
 import pycurl
 
-#: Headers that libcurl would send of its own accord, and shall not.
+#: Headers that libcurl sends by default, and that are left out.
 UNSENT_HEADERS = (b"Accept:", b"Expect:")
 
 #: Without those of other calls than `perform`, which have the same numbers.

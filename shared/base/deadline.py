@@ -1,11 +1,11 @@
-"""A moment by which something must be done, on a clock that never jumps."""
+"""Deadlines by the monotonic clock."""
 
 import time
 from collections.abc import Callable
 
 
 class Deadline:
-    """`seconds` from now. Several steps that share one are bounded together."""
+    """A deadline `seconds` from now. Steps that share it are bounded together."""
 
     def __init__(self, seconds: float, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic

@@ -2,9 +2,9 @@
 
 
 class Unavailable(Exception):
-    """Something a handler leans on is away (database, register). The message waits for it.
+    """Something that a handler needs is unavailable (database, register). The message waits for it.
 
-    `reason` is a short snake_case word that is counted; `detail` tells an operator more. The text
+    `reason` is a short snake_case word that is counted; `detail` is for operators. The text
     never holds a value of a row.
     """
 
@@ -19,8 +19,8 @@ class CannotStart(Exception):
 
 
 class WrongSettings(CannotStart, ValueError):
-    """A process cannot start as it is set. Names the setting and the reason, never the value."""
+    """A setting is wrong. The text names the setting and the reason, never the value."""
 
 
 class UndecodableMessage(ValueError):
-    """The bytes of a queue message are not what its reader takes. Names elements, never values."""
+    """The body of a queue message cannot be decoded. The text names elements, never values."""

@@ -1,4 +1,4 @@
-"""When a certificate ends. The standard library tells it of a peer's certificate only."""
+"""When certificates expire. The standard library gives it for a peer's certificate only."""
 
 import re
 import ssl

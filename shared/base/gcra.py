@@ -1,6 +1,6 @@
 """A rate limit by slots that follow each other: the generic cell rate algorithm (GCRA).
 
-What may not go now is told its slot, and comes back for it once. Nothing is counted per window, so
+What may not be sent now gets a slot, and returns for it once. Nothing is counted per window, so
 no burst stands at the edge of two.
 """
 

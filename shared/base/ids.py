@@ -1,4 +1,4 @@
-"""The ids that the relay gives, and the pattern of a person number, which no log may hold."""
+"""New ids, and the pattern of a person number, which no log may hold."""
 
 import re
 import secrets
@@ -21,7 +21,7 @@ def new_id() -> str:
     Letters only, so that no id of ours is ever mistaken for a person number by the redaction of
     logs, and so that it can be read out over the telephone.
     """
-    number = secrets.randbelow(_IDS)  # asking for chance once, not for each letter
+    number = secrets.randbelow(_IDS)  # one call for random bits, not one for each letter
     letters = []
     for _ in range(_ID_LENGTH):
         number, letter = divmod(number, len(string.ascii_lowercase))

@@ -6,6 +6,8 @@ imports none of these, so the names stand here as data, and a test holds them to
 
 SETTINGS = frozenset(
     {
+        "BUDKAVLE_BROKER_LEAST_REPLICAS",
+        "BUDKAVLE_BROKER_MANAGEMENT_URL",
         "BUDKAVLE_BROKER_URL",
         "BUDKAVLE_COMPOSER_CONCURRENCY",
         "BUDKAVLE_COMPOSER_PAIRING_SECONDS",

@@ -1,7 +1,7 @@
-"""Log lines into a file, several in one write.
+"""Writes log lines to a file, several in one write.
 
-A write lets go of the interpreter and then waits to get it back. With a line for every message,
-handlers spent most of their time on that; so lines are collected for a moment.
+A write releases the GIL and then waits to get it back. With one line for each message, handlers
+spent most of their time on that, so lines are collected for a moment.
 """
 
 import atexit
@@ -11,14 +11,14 @@ from contextlib import suppress
 from threading import Event, Lock, Thread
 from typing import TextIO
 
-#: How long a line may wait, in seconds. One that warns takes all before it along at once.
+#: How long a line may wait, in seconds. A warning is written at once, with all lines before it.
 _MOMENT = 0.05
-#: Characters in one write. Pipes keep 4,096 bytes in one piece, whoever else writes to them.
+#: Characters in one write. Writes of up to 4,096 bytes to a pipe are atomic.
 _PIECE = 4000
 
 
 class LineWriter:
-    """Stands in for structlog's loggers. Thread-safe; what is left is written at exit."""
+    """Used in place of structlog's loggers. Thread-safe; lines left are written at exit."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
@@ -41,14 +41,14 @@ class LineWriter:
     error = critical = warning
 
     def flush(self) -> None:
-        """Write all lines that there are now. A full disk or a closed pipe stops no message."""
+        """Write all lines. A full disk or a closed pipe does not stop the relay."""
         with self._writing, suppress(OSError, ValueError):
             while piece := self._next_piece():
                 self._file.write(piece)
                 self._file.flush()
 
     def _next_piece(self) -> str:
-        """Whole lines: as many as keep together, at least one if there is one."""
+        """As many whole lines as fit one write, at least one if there is one."""
         lines: list[str] = []
         size = 0
         while self._lines and (not lines or size + len(self._lines[0]) < _PIECE):

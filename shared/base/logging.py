@@ -1,7 +1,7 @@
 """One structured line per event, on standard error: JSON, or pretty on a terminal.
 
-Libraries that log through the standard library take the same way, so that their lines are
-redacted too.
+Libraries that log through the standard library use the same processors, so their lines are redacted
+too.
 """
 
 import logging
@@ -18,7 +18,7 @@ from shared.base.clock import utcnow
 from shared.base.lines import LineWriter
 from shared.base.redaction import may_hold_secrets, redact_value
 
-# Libraries that tell at "info" what concerns nobody who runs the relay.
+# Libraries whose lines at level "info" are of no use to operators.
 _CHATTY = (
     "pika",
     "zeep",
@@ -31,12 +31,11 @@ _CHATTY = (
 )
 
 
-#: One variable for all: structlog's own has one for each name, at five times the cost.
+#: One context variable for all names: structlog has one for each, at five times the cost.
 _bound: ContextVar[Mapping[str, str]] = ContextVar("bound")
 _NOTHING: Mapping[str, str] = {}
 
-#: Types whose values stand in JSON as `str` would show them; of others only `str` is known to
-#: show nothing of a patient's.
+#: Types whose JSON equals their `str`. Of other types only `str` is known to hide patients' data.
 _PLAIN = frozenset((str, int, float, bool, type(None)))
 
 
@@ -50,7 +49,7 @@ class LogSettings(Protocol):
 
 
 class bound_to_lines:  # noqa: N801 - used as a function; as a generator it cost twice as much
-    """Every line that this thread writes within the context carries `names`."""
+    """Add `names` to every line that this thread writes within the context."""
 
     def __init__(self, names: Mapping[str, str]) -> None:
         self._names = names
@@ -63,21 +62,21 @@ class bound_to_lines:  # noqa: N801 - used as a function; as a generator it cost
 
 
 def redaction(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    """The last processor before rendering, so that nothing is added behind its back."""
+    """Redact the event. The last processor before rendering, so nothing is added after it."""
     return {key: redact_value(value) for key, value in event.items()}
 
 
 def json_line(_logger: Any, _method: str, event: EventDict) -> str:
     """The event as JSON, redacted.
 
-    Most lines hold plain values and nothing to hide. To look at the whole of such a line once is
-    a fraction of the cost of looking at each of its values.
+    Most lines hold plain values and nothing to redact. Checking such a line once costs a fraction
+    of checking each of its values.
     """
     if _PLAIN.issuperset(map(type, event.values())):
         line = to_json(event).decode()
         if not may_hold_secrets(line):
             return line
-    # Redacted, an event holds nothing that JSON does not know.
+    # A redacted event holds only types that JSON has.
     return to_json(redaction(_logger, _method, event)).decode()
 
 
@@ -105,10 +104,10 @@ def configure_logging(stage: str, settings: LogSettings) -> None:
 
 
 def _completion(stage: str) -> Processor:
-    """One processor for what all lines carry: several would be a third of the cost of a line."""
+    """One processor adds what all lines have: several would be a third of the cost of a line."""
 
     def complete(_logger: Any, method: str, event: EventDict) -> EventDict:
-        """What the event says itself goes before what is bound."""
+        """The event's own values override the bound ones."""
         return {
             "stage": stage,
             **_bound.get(_NOTHING),

@@ -1,4 +1,4 @@
-"""What is counted in every stage. A stage's own metrics stand in its `metrics.py`.
+"""Metrics of every stage. A stage's own metrics are in its `metrics.py`.
 
 No label ever holds anything of a patient; `reason` comes from the stages' enumerations.
 """
@@ -26,7 +26,7 @@ AGE_SECONDS = Histogram(
     ["stage"],
     buckets=_LONG,
 )
-#: Counted by the fetcher, and by the composer where only that can know.
+#: Counted by the fetcher, and by the composer where only it can know.
 REPLY_MISMATCHES = Counter(
     "budkavle_reply_mismatches_total",
     "Replies about another patient, unit or booking than asked for: a safety incident each.",
@@ -35,9 +35,9 @@ REPLY_MISMATCHES = Counter(
 
 
 def declare_outcomes(stage: str, reasons: Mapping[str, Iterable[str]]) -> None:
-    """Give each reason of each outcome its series, at 0, when the process starts.
+    """Start the series of each reason of each outcome at 0.
 
-    A series that is born at 1 shows no rise to Prometheus: the first event would alert nobody.
+    Prometheus sees no increase in a series that begins at 1: the first event would not alert.
     """
     for outcome, words in reasons.items():
         for reason in words:

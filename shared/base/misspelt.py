@@ -1,4 +1,4 @@
-"""Names that look like settings and are none. Unnoticed, such a setting would have its default."""
+"""Finds misspelt names of settings. Unnoticed, the setting would keep its default."""
 
 import re
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from difflib import SequenceMatcher, get_close_matches
 from shared.base.known_settings import SETTINGS
 
 _PREFIX = "BUDKAVLE"
-#: How alike a name's first word and our prefix are when it is meant to be the prefix (0 to 1).
+#: How similar a first word must be to our prefix to be taken for it (0 to 1).
 _MEANT = 0.75
 
 #: Read from the environment, by no class of settings: by the command and by tests.
@@ -30,11 +30,27 @@ _SERVICE_LINK = re.compile(
 
 
 def misspelt(names: Iterable[str]) -> dict[str, str]:
-    """Those of `names` that are meant as settings and are none, each with the nearest right name.
+    """The misspelt names among `names`, each with the nearest name of a setting.
 
     Case does not matter. The nearest is "" when none is near.
     """
     return {name: _nearest(name.upper()) for name in names if _is_misspelt(name.upper())}
+
+
+def misnamed_secrets(names: Iterable[str]) -> dict[str, str]:
+    """Those of the files `names` in the secrets folder that are meant as settings and are not read,
+    each with the right name: `budkavle-broker-url`, as Kubernetes has it, or `broker_url`.
+    """
+    meant = {name: _right_secret(name) for name in names}
+    return {name: right for name, right in meant.items() if right not in ("", name.lower())}
+
+
+def _right_secret(name: str) -> str:
+    plain = name.upper().replace("-", "_").replace(".", "_")
+    for candidate in (plain, f"{_PREFIX}_{plain}"):
+        if candidate in SETTINGS:
+            return candidate.lower()
+    return ""
 
 
 def _is_misspelt(name: str) -> bool:

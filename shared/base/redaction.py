@@ -1,4 +1,4 @@
-"""Person numbers and passwords never leave by the logs, whoever put them into the text."""
+"""Masks person numbers and passwords in texts, for all logs."""
 
 import re
 from typing import Any
@@ -19,8 +19,8 @@ _PERSON = re.compile(
     r"(?![0-9A-Za-z])"
 )
 
-#: Every person number that `redact` could find, and little else. It does not look back, and it
-#: begins with a plain set of characters, of which `re` skips to the first: a third of the time.
+#: Every person number that `redact` could find, and little else. It has no lookbehind and begins
+#: with a plain set of characters, to which `re` skips: it takes a third of the time.
 _LIKE_A_PERSON = re.compile(
     r"[0-9][0-9]{5}(?:[0-9]{2}[-+]?[0-9A-Zptf]{4}|[-+][0-9]{4})(?![0-9A-Za-z])"
 )
@@ -29,9 +29,9 @@ _PASSWORD_IN_URL = re.compile(r"(://[^\s/:@]*:)(?:[^\s/@]*@)+")
 
 
 def may_hold_secrets(text: str) -> bool:
-    """False for most texts: they and all their parts may be shown as they are.
+    """Whether `text` may hold something to mask. False for most texts and then for all parts.
 
-    Of JSON too: escaping puts neither digits nor letters behind a number.
+    It may be JSON: escaping puts neither digits nor letters after a number.
     """
     return "://" in text or _LIKE_A_PERSON.search(text) is not None
 

@@ -18,7 +18,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, Settin
 
 from shared.base.addresses import split_bind
 from shared.base.errors import WrongSettings
-from shared.base.misspelt import misspelt
+from shared.base.known_settings import SETTINGS
+from shared.base.misspelt import misnamed_secrets, misspelt
 
 
 @contextmanager
@@ -56,8 +57,8 @@ def is_bind(text: str) -> str:
 def url_of(*schemes: str) -> AfterValidator:
     """Takes the empty text, and URLs of these schemes.
 
-    None with a login in it: URLs are told in logs and lists of settings, and logins have settings
-    of their own, which are secret.
+    None with a login in it: URLs appear in logs and lists of settings, and logins have secret
+    settings of their own.
     """
 
     def check(url: str) -> str:
@@ -118,11 +119,17 @@ def _secrets_folder() -> Path | None:
 
 def _refuse_misspelt(folder: Path | None) -> None:
     """A name that is no setting, anywhere, is one that was misspelt. Raises `WrongSettings`."""
-    files = [path.name for path in folder.iterdir()] if folder else []
+    files = list(folder.iterdir()) if folder else []
+    names = [path.name for path in files]
     faults = [_no_setting(name, nearest) for name, nearest in misspelt(os.environ).items()]
     faults += [
         f"{_SECRETS_DIR}: the file {_no_setting(name, nearest.lower())}"
-        for name, nearest in misspelt(files).items()
+        for name, nearest in {**misspelt(names), **misnamed_secrets(names)}.items()
+    ]
+    faults += [
+        f"{_SECRETS_DIR}: {path.name} is a folder, not a file"
+        for path in files
+        if path.is_dir() and path.name.upper() in SETTINGS
     ]
     if faults:
         raise WrongSettings("; ".join(faults))

@@ -1,4 +1,4 @@
-"""What every SQLite file of ours, queues or database, has in common."""
+"""Shared by all our SQLite files, of queues and of the database."""
 
 import sqlite3
 from contextlib import suppress
@@ -32,9 +32,9 @@ def use_write_ahead_log(connection: sqlite3.Connection) -> None:
 
 
 def keep_private(file: str | Path) -> None:
-    """Make `file`, if it is not there, for its owner alone: patients will be named in it.
+    """Create `file`, if it does not exist, readable by its owner only: it will name patients.
 
-    SQLite gives the files beside it the same rights. What is wrong with the path, it tells itself.
+    SQLite gives the files beside it the same permissions, and reports what is wrong with the path.
     """
     with suppress(OSError):
         Path(file).touch(mode=0o600)

@@ -1,7 +1,7 @@
-"""Texts that a region may replace: ours, and a folder with files of the same names on top.
+"""Texts that a region may replace by files of the same names in a folder.
 
-A file of the region's that no text of ours is named like is refused. It is a slip of the pen, and
-what it was to replace would go out in our words.
+A file that has the name of none of our texts is refused: it is a misspelt name, and the text that
+it was to replace would be sent in our wording.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ class UnfitText(ValueError):
 class TextFolder:
     """Raises `UnfitText` when `region` is no folder, or holds a file that replaces nothing.
 
-    Names that begin with a dot are passed over: Kubernetes keeps its own in mounted folders.
+    Names that begin with a dot are ignored: Kubernetes has such files in mounted folders.
     """
 
     def __init__(self, ours: Path, region: Path | None = None) -> None:

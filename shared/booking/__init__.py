@@ -1,1 +1,1 @@
-"""The words of the domain, pure: keys, messages, inbox, notices, contact points, Swedish time."""
+"""The types of the domain, pure: keys, messages, inbox, notices, contact points, Swedish time."""

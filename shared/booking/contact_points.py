@@ -1,7 +1,6 @@
-"""Telephone numbers and e-mail addresses: into the form we keep, or refused with the reason.
+"""Normalises telephone numbers and e-mail addresses, or refuses them with a reason.
 
-Errors say what is wrong and never repeat what was given: people type the wrong thing into the
-wrong field, and it may be a person number.
+Errors never repeat the value: people type into the wrong field, so it may be a person number.
 """
 
 import re
@@ -13,8 +12,8 @@ from shared.booking.notices import Channel
 
 _REGION = "SE"
 
-# Dot-separated words of the characters RFC 5322 calls atext. Quoted local parts are legal and used
-# by nobody; refusing them keeps spaces, line ends and every other way into a header out.
+# Dot-separated words of the characters RFC 5322 calls atext. Quoted local parts are legal but
+# not used; refusing them keeps spaces and line ends out of headers.
 _WORD = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LOCAL_PART = re.compile(rf"{_WORD}(?:\.{_WORD})*")
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -29,7 +28,7 @@ _NUMBER_IN_TEXT = re.compile(r"\+?\d(?:[\s-]?\d){6,}")
 def normalize_mobile(text: str) -> str:
     """A mobile number, parsed as in Sweden, as E.164 (`+46701740605`).
 
-    Raises ValueError for what is no number, or none that takes an SMS: 08-, 010- and 074-numbers
+    Raises ValueError for what is not a number, or cannot receive an SMS: 08-, 010- and 074-numbers
     are not mobiles (docs/domain.md, "The notice").
     """
     try:
@@ -45,7 +44,7 @@ def normalize_mobile(text: str) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
-# Some countries' plans do not tell mobiles from fixed lines.
+# The plans of some countries do not distinguish mobiles from fixed lines.
 _MOBILE_TYPES = (
     phonenumbers.PhoneNumberType.MOBILE,
     phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE,
@@ -55,7 +54,7 @@ _MOBILE_TYPES = (
 def normalize_email(text: str) -> str:
     """An e-mail address in ASCII, its domain in lower case and, where needed, in IDNA form.
 
-    Raises ValueError for what no mail server would take, or what would need SMTPUTF8.
+    Raises ValueError for what no mail server accepts, or what needs SMTPUTF8.
     """
     local_part, at, domain = text.strip().rpartition("@")
     if not at:

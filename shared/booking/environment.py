@@ -1,4 +1,4 @@
-"""The two worlds that never mix: QA and production."""
+"""The two environments, which never mix: QA and production."""
 
 from typing import Literal
 

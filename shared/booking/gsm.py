@@ -1,7 +1,7 @@
-"""How much of an SMS a text takes: the GSM 7-bit default alphabet of GSM 03.38.
+"""The length of SMS texts in the default alphabet of GSM 03.38 (7 bits).
 
-One character outside it, and the whole text is sent in another alphabet, 70 characters to a part
-instead of 160 (docs/domain.md, "The notice").
+A text with one character outside it is sent in UCS-2: 70 characters to a part instead of 160
+(docs/domain.md, "The notice").
 """
 
 #: Septets in one SMS part, and in each of several, which begin with a header.
@@ -18,7 +18,7 @@ _EXTENSION = frozenset("\f^{}\\[~]|€")
 
 
 def foreign_characters(text: str) -> list[str]:
-    """Those of `text` that GSM 03.38 does not have, each once, in order of appearance."""
+    """The characters of `text` outside GSM 03.38, each once, in order of appearance."""
     return [char for char in dict.fromkeys(text) if char not in _BASIC | _EXTENSION]
 
 

@@ -1,4 +1,4 @@
-"""Who and what: HSA-ids, person numbers, the key of a booking.
+"""HSA-ids, person numbers, service domains, and the key of a booking.
 
 Rules: docs/domain.md, "HSA-ids" and "Person numbers". HSA-ids compare without regard to case; a
 person identity is 12 characters, digits with a letter allowed where coordination and reserve
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared.base.ids import PERSON_NUMBER_PATTERN
 
-#: The service domain that is ours, as it is written downstream; some senders put `urn:` before it.
+#: Our service domain in normal form; some senders put `urn:` before it.
 SCHEDULING = "riv:crm:scheduling"
 
 
@@ -24,7 +24,7 @@ PersonNumber = Annotated[str, Field(pattern=f"^{PERSON_NUMBER_PATTERN}$", repr=F
 
 
 def service_domain(text: str) -> str:
-    """A service domain as we compare it: without `urn:`, without regard to case."""
+    """The form in which service domains are compared: lower case, without `urn:`."""
     return text.strip().lower().removeprefix("urn:")
 
 
@@ -38,10 +38,10 @@ def same_hsa_id(one: str, other: str) -> bool:
 
 
 class BookingKey(BaseModel):
-    """Which booking: one patient's booking, at one unit, in one booking system.
+    """The key of a booking: one patient's booking, at one unit, in one booking system.
 
-    The patient is part of it, so that the known state of one person's booking is never read as
-    another's when a booking system corrects a mixed-up person.
+    The patient is part of it, so that the state of one person's booking is never taken for
+    another's when a booking system corrects the person.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
@@ -52,7 +52,7 @@ class BookingKey(BaseModel):
     patient: PersonNumber
 
     def replaced(self, **values: str) -> "BookingKey":
-        """The same with other `values`. A copy by `model_copy` would keep this one's digest."""
+        """A copy with other `values`. `model_copy` would keep the digest of this key."""
         fields = {name: getattr(self, name) for name in BookingKey.model_fields}
         return BookingKey(**{**fields, **values})
 

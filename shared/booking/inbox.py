@@ -1,7 +1,7 @@
-"""What lies in a patient's inbox, and how far the judging of each booking has come.
+"""The messages of a patient's inbox, and the watermark of each booking.
 
-A patient's bookings at one source are judged one change at a time: a removal and the booking that
-takes its place are both among them.
+A patient's bookings at one source are judged one change at a time, since a removal and the booking
+that replaces it are both among them.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class MessageKind(StrEnum):
 
 
 class Awaiting(StrEnum):
-    """What of a booking is not decided yet."""
+    """What is not decided yet about a booking."""
 
     REMOVAL = "removal"  # it was removed: is it gone, and which booking takes its place?
     CREATION = "creation"  # it was created: is it there, and whose place does it take?
@@ -34,7 +34,7 @@ class Awaiting(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Announcement:
-    """What one message said of a booking, as far as later judgements need it."""
+    """What one message announced about a booking, as far as later judgements need it."""
 
     id: str
     key: BookingKey

@@ -1,4 +1,4 @@
-"""What travels between the stages: one frozen type per hop, as versioned JSON.
+"""The messages between the stages: one frozen type for each reader, as versioned JSON.
 
 =================  ==========================  ================
 message            written by                  read by
@@ -9,8 +9,8 @@ message            written by                  read by
 `NoticeOrder`      composer                    notifier
 =================  ==========================  ================
 
-A field may be added to a version as long as it has a default: readers ignore what they do not
-know, so stages can be upgraded one at a time. Anything else is a new version.
+A field may be added to a version as long as it has a default: readers ignore unknown
+fields, so stages can be upgraded one at a time. Anything else is a new version.
 """
 
 from typing import Any, ClassVar, Literal, Self, cast
@@ -24,13 +24,13 @@ from shared.booking.notices import Channel
 
 
 class Part(BaseModel):
-    """A frozen piece of a message. Its values are kept out of errors: they may name a patient."""
+    """A frozen part of a message. Errors do not show its values: they may name a patient."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
-class Message(Part):
-    """A message of one hop. `queue` is the stage that reads it."""
+class QueueMessage(Part):
+    """A message between two stages. `queue` is the stage that reads it."""
 
     queue: ClassVar[str]
 
@@ -41,21 +41,21 @@ class Message(Part):
 
     @property
     def log_context(self) -> dict[str, str]:
-        """The ids under which this message stands in every log line about it."""
+        """The ids in every log line about this message."""
         return {"notification_id": self.notification_id, "correlation_id": self.correlation_id}
 
     @property
     def identity(self) -> str:
-        """The same for the same event on every redelivery, and through all its stages."""
+        """An id that is the same for the same event on every redelivery and in every stage."""
         return self.notification_id
 
     def encode(self) -> bytes:
-        # What `model_dump_json` calls, which spends as long again on its other options.
+        # `model_dump_json` takes twice as long, because of its other options.
         return self.__pydantic_serializer__.to_json(self, exclude_defaults=True)
 
     @classmethod
     def decode(cls, body: bytes) -> Self:
-        """Raise `UndecodableMessage`, naming the fields at fault."""
+        """The message in `body`. Raises `UndecodableMessage`, naming the fields at fault."""
         try:
             return cast("Self", cls.__pydantic_validator__.validate_json(body))  # as `encode`
         except ValidationError as error:
@@ -67,7 +67,7 @@ class Message(Part):
 
 
 class Engagement(Part):
-    """What we need of one `engagementTransaction`. The rest of it is not kept.
+    """The fields that we need of one `engagementTransaction`. The others are not kept.
 
     By law, what a notification says may be used only to make the call to its source.
     """
@@ -98,7 +98,7 @@ class RefusedEngagement(Part):
     document: str = Field("", repr=False)  # as XML; "" when it was too large to be kept
 
 
-class Notification(Message):
+class Notification(QueueMessage):
     """One accepted ProcessNotification request, or a part of one that was too large for a message.
 
     `refused`: the engagements that could not be taken. The filter separates them from the others.
@@ -117,8 +117,8 @@ class Notification(Message):
         return self
 
 
-class _ChangeMessage(Message):
-    change_id: str  # derived from the notification's id, so the same again on redelivery
+class _ChangeMessage(QueueMessage):
+    change_id: str  # derived from the notification's id, so the same on redelivery
 
     @property
     def identity(self) -> str:
@@ -137,7 +137,7 @@ class RequestMember(Part):
 
 
 class _BookingMessage(_ChangeMessage):
-    """What the notification says of one booking of an activated booking system."""
+    """What a notification says about one booking of an activated booking system."""
 
     booking: BookingKey
     deleted: bool
@@ -147,18 +147,20 @@ class _BookingMessage(_ChangeMessage):
     same_request: tuple[RequestMember, ...] = ()
     #: The request removed and created this very booking: only attributes of its key changed.
     corrected: bool = False
+    #: How often the source has been asked about this change already.
+    looks: int = 0
     #: The other person number, when the request removed the booking under one number and created
     #: it under another.
     renumbered: str | None = Field(None, pattern=f"^{PERSON_NUMBER_PATTERN}$", repr=False)
 
     @property
     def said(self) -> dict[str, Any]:
-        """All of this by name: what a change and what was fetched about it have in common."""
+        """These fields by name: those that a change and the fetched booking share."""
         return {name: getattr(self, name) for name in _BookingMessage.model_fields}
 
 
 class BookingChange(_BookingMessage):
-    """Something happened to a booking: its source is to be asked."""
+    """Something happened to a booking, so its source is to be asked."""
 
     queue: ClassVar[str] = "fetcher"
 
@@ -169,7 +171,7 @@ class BookingChange(_BookingMessage):
 
 
 class BookingDetails(Part):
-    """What the booking system says of a booking; "" and None mean that it did not say.
+    """The details of a booking by its booking system; "" and None mean absent.
 
     Times are Swedish wall time, `YYYYMMDDhhmmss`, kept as received.
     """
@@ -210,7 +212,7 @@ class FetchedBooking(_BookingMessage):
 
 
 class NoticeOrder(_ChangeMessage):
-    """A message lies in the inbox; tell the patient, if the patient asked for it."""
+    """Notify the patient of a new inbox message, on the channels that the patient chose."""
 
     queue: ClassVar[str] = "notifier"
 
@@ -219,7 +221,7 @@ class NoticeOrder(_ChangeMessage):
     booking_id: str = ""  # which the message is about; for the digest in logs
     #: After this moment the notice has no use: the announced time has passed.
     expires_at: AwareDatetime | None = None
-    #: Until when it waits for other messages to the same patient. None: it has not begun to.
+    #: Until when it waits for other messages to the same patient. None: not yet set.
     collected_at: AwareDatetime | None = None
     #: The channels on which its notices were registered when it began to.
     registered: tuple[Channel, ...] = ()
@@ -238,6 +240,6 @@ class NoticeOrder(_ChangeMessage):
 
 
 #: Which message each stage reads.
-READS: dict[str, type[Message]] = {
+READS: dict[str, type[QueueMessage]] = {
     message.queue: message for message in (Notification, BookingChange, FetchedBooking, NoticeOrder)
 }

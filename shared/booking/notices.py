@@ -1,6 +1,6 @@
-"""The words for notices: on which channel one goes out, and how far it has come.
+"""Channels and statuses of notices.
 
-A *notice* tells a patient that a new message waits in the inbox; it never says what about
+A *notice* says that a new message waits in the inbox, and never what it is about
 (docs/domain.md, "The notice").
 """
 
@@ -37,7 +37,7 @@ class NoticeStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A notice as it stands in the database: its status since when, and why, for operators."""
+    """A notice as stored: its status, since when, and why, for operators."""
 
     id: str
     message_id: str

@@ -14,7 +14,7 @@ STOCKHOLM = ZoneInfo("Europe/Stockholm")
 _WALL_TIME = re.compile(r"([1-9]\d{3})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)", re.ASCII)
 
 
-@lru_cache(maxsize=1024)  # the times of one booking are asked for many times over
+@lru_cache(maxsize=1024)  # the times of one booking are parsed many times
 def parse_wall(text: str) -> datetime:
     """The wall time `text` as a naive datetime.
 
@@ -36,15 +36,15 @@ def is_wall_time(text: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def instant(text: str) -> datetime:
-    """The moment, in UTC, at which Swedish clocks show `text`. Raises ValueError as `parse_wall`.
+    """The instant, in UTC, at which Swedish clocks show `text`. Raises ValueError as `parse_wall`.
 
-    Of the hour that exists twice (end of summer time) it is the first, so that a time is taken
-    for passed too early rather than too late. The hour that does not exist (its start) counts from
-    the clock before the change: 02:30 becomes 03:30 summer time.
+    In the hour that exists twice (end of summer time) it is the first, so that a time counts as
+    passed too early rather than too late. The hour that does not exist (start of summer time) is
+    read with the offset before the change: 02:30 becomes 03:30 summer time.
     """
     return parse_wall(text).replace(tzinfo=STOCKHOLM).astimezone(UTC)
 
 
 def wall_text(moment: datetime) -> str:
-    """What Swedish clocks show at the aware `moment`, as `YYYYMMDDhhmmss`."""
+    """The Swedish wall time of the aware `moment`, as `YYYYMMDDhhmmss`."""
     return moment.astimezone(STOCKHOLM).strftime("%Y%m%d%H%M%S")

@@ -1,4 +1,4 @@
-"""What a broker is to the rest of the relay. `rabbitmq` and `embedded` are the two that exist.
+"""The interface of a broker; `rabbitmq` and `embedded` implement it.
 
 Errors, drawn as a tree; each library's own errors are translated to these once, at the edge:
 
@@ -121,7 +121,7 @@ class Delivery(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """How full the queues of one stage are. None: this broker cannot tell."""
+    """How full the queues of one stage are. None: this broker does not know."""
 
     stage: str
     ready: int
@@ -210,7 +210,7 @@ class Broker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DeadAction:
-    """What becomes of a dead letter: exactly one of the three constants below."""
+    """What is done with a dead letter: one of the three constants below."""
 
     name: str
 

@@ -1,7 +1,6 @@
-"""What a handler's outcome means for the queues: a pure function, so that it can be a table.
+"""What a handler's outcome means for the queues, as a pure function.
 
-The runner (`shared.relay.worker`) does what stands here; no other place publishes a retry or a dead
-letter.
+The runner (`shared.relay.worker`) carries it out; nothing else publishes a retry or a dead letter.
 """
 
 from datetime import datetime, timedelta
@@ -21,13 +20,13 @@ _ERROR_TEXT_LENGTH = 300
 class RunnerReason(StrEnum):
     """Reasons that are the runner's own, not a handler's."""
 
-    NOT_YET = "not_yet"  # on its way through the steps of a longer wait
+    NOT_YET = "not_yet"  # within the delay steps of a longer wait
     UNDECODABLE = "undecodable"
     BUG = "bug"
 
 
 class Disposition(NamedTuple):
-    """What is published in a delivery's place, and how it is counted and logged."""
+    """What is published in place of a delivery, and how the delivery is counted and logged."""
 
     publish: tuple[Outgoing, ...]
     outcome: str
@@ -59,7 +58,7 @@ class StageDelivery(NamedTuple):
 
     @property
     def is_waiting(self) -> bool:
-        """Whether the message came back from one delay step but its wait is not over.
+        """Whether the message returned from a delay step before its wait is over.
 
         A wait that began later than now was set by a wrong clock: the delay step was the wait.
         """

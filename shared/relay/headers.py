@@ -1,4 +1,4 @@
-"""What the relay knows about a message, as the headers of a queue message, and back.
+"""Converts what the relay knows about a message to the headers of a queue message, and back.
 
 Only what differs from a fresh message is written, so most messages travel without headers. All
 are plain text or whole numbers, which every broker keeps as they are. What cannot be read, in a
@@ -13,7 +13,8 @@ from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from shared.relay.broker import Envelope, Failure
 
-#: The reason shown for a letter that the broker itself buried: its readers died of it too often.
+#: The reason shown for a message that the broker itself dead-lettered: its readers died of it too
+#: often.
 DELIVERY_LIMIT_REASON = "delivery_limit"
 
 ATTEMPT = "budkavle-attempt"
@@ -77,7 +78,7 @@ def from_headers(message_id: str, headers: Headers | None, body: bytes) -> Envel
 
 
 def dead_letter_from(message_id: str, headers: Headers | None, body: bytes, stage: str) -> Envelope:
-    """As `from_headers`, for a letter in `stage`'s dead queue, whoever buried it there."""
+    """As `from_headers`, for a dead letter of `stage`, whoever put it into the dead queue."""
     envelope = from_headers(message_id, headers, body)
     if envelope.dead_reason:
         return envelope

@@ -19,7 +19,7 @@ STAGES = ("ingest", *READING_STAGES)
 
 EXCHANGE = "budkavle"
 
-#: How often a broker may hand out one message before it is taken for one that kills its reader.
+#: How often a broker may hand out one message before it counts as one that kills its reader.
 #: Our own retries are new messages, so this counts crashes only; it is far above any restart.
 DELIVERY_LIMIT = 50
 
@@ -28,7 +28,7 @@ def seconds(*values: float) -> tuple[timedelta, ...]:
     return tuple(timedelta(seconds=value) for value in values)
 
 
-#: The waits there are queues for. Any other wait is made of these.
+#: The waits that have a delay queue. Any other wait is made of these.
 DELAY_STEPS = seconds(1, 5, 30, 120, 600, 3600)
 
 #: The waits after the first, second, … failed attempt; when they are used up, the message is a
@@ -67,8 +67,8 @@ class Topology:
     def step_for(self, wait: timedelta) -> timedelta:
         """The longest step that does not overshoot `wait`; the shortest step at the least.
 
-        A longer wait is walked in several steps, so a message comes back late by less than the
-        shortest step.
+        A longer wait is made of several steps, so a message returns late by less than the shortest
+        step.
         """
         fitting = [step for step in self.delay_steps if step <= wait]
         return max(fitting, default=min(self.delay_steps))

@@ -32,14 +32,14 @@ from shared.relay.topology import Topology, seconds
 
 log = structlog.get_logger()
 
-#: The message of a body. Raises `UndecodableMessage`.
+#: Decodes the body of a message. Raises `UndecodableMessage`.
 Decode = Callable[[bytes], Message]
 
-#: Takes what `Decode` returns, which no type can say.
+#: Takes what `Decode` returns, which the types cannot express.
 Handler = Callable[[Any], Outcome]
 
-#: Takes several messages at once and tells the outcome of each. When it raises, what it did of
-#: them must bear being done again, as after any redelivery.
+#: Takes several messages at once and returns the outcome of each. If it raises, its effects must
+#: tolerate a repetition, as after any redelivery.
 BatchHandler = Callable[[Sequence[Any]], Sequence[Outcome]]
 
 
@@ -65,20 +65,20 @@ def own_names(message: Message) -> Mapping[str, str]:
     return message.log_context
 
 
-#: What the runner itself makes of messages.
+#: Outcomes of the runner itself.
 _RUNNER_OUTCOMES = {
     "retry": [RunnerReason.BUG],
     "dead": [RunnerReason.BUG, RunnerReason.UNDECODABLE],
     "postpone": [RunnerReason.NOT_YET],
 }
 
-#: How many messages at most are handled together.
+#: The largest batch of messages.
 _AT_ONCE = 20
 
-#: How long a message waits when something its handler leans on is away.
+#: How long a message waits when something that its handler needs is unavailable.
 _OUTAGE_WAIT = seconds(5)[0]
-#: How long the thread that met the outage rests. Without it an outage would whirl the whole
-#: queue through the delays; so only a few messages a second are tried.
+#: How long the thread that met the outage rests, so that only a few messages a second are tried.
+#: Otherwise an outage would send the whole queue through the delays.
 _OUTAGE_REST_SECONDS = 2
 
 
@@ -86,9 +86,9 @@ class Worker:
     """Runs one stage's handler in `concurrency` threads.
 
     `decode` reads the body of a message. `handle_batch`, where given, handles the messages that
-    wait when a thread is free, if there are several. When it raises, each of them is handled by
-    itself, so that none suffers from another. `record` is given what became of each message that
-    could be read.
+    wait when a thread is free, if there are several. If it raises, each of them is handled by
+    itself, so that no message fails because of another. `record` is given what
+    became of each message that could be read.
     """
 
     def __init__(
@@ -136,16 +136,16 @@ class Worker:
         return self._consumer is not None and self._consumer.connected
 
     def take_oldest(self) -> float | None:
-        """The age of the oldest message handled since this was last asked, in seconds."""
+        """The age of the oldest message handled since the last call, in seconds."""
         oldest, self._meters.oldest = self._meters.oldest, None
         return oldest
 
     def stop(self, timeout: float) -> bool:
-        """Finish what was begun within `timeout` seconds; whether all of it was acknowledged.
+        """Finish the messages in flight within `timeout` seconds; whether all were acknowledged.
 
         The order matters: no new deliveries, then the handlers end, then their publishes are
-        confirmed and acknowledged, and only then does the connection go. What was delivered and
-        not begun goes back to the queue with the connection.
+        confirmed and acknowledged, and only then is the connection closed. Messages that were
+        delivered and not begun then return to the queue.
         """
         deadline = time.monotonic() + timeout
         if self._consumer is None:
@@ -176,7 +176,7 @@ class Worker:
                 delivery = self._waiting.get_nowait()
             except Empty:
                 return
-            if delivery is None:  # the end, which another thread may have to hear of
+            if delivery is None:  # the end, which another thread may have to see
                 self._waiting.put(None)
                 return
             yield delivery
@@ -189,7 +189,7 @@ class Worker:
                 self._finish(work, outcomes[number] if outcomes else self._judge(work.message))
 
     def _work_of(self, delivery: Delivery) -> "_Work | None":
-        """None when there is nothing to judge: its wait is not over, or it cannot be read."""
+        """The job; None when its wait is not over, or the body cannot be decoded."""
         delivered = StageDelivery(self._stage, delivery.envelope, self._clock(), self._topology)
         if delivered.is_waiting:
             self._acknowledge(delivery, delivered.next_delay())
@@ -204,7 +204,7 @@ class Worker:
         return _Work(delivery, delivered, message, time.perf_counter())
 
     def _judge_batch(self, works: Sequence["_Work"]) -> Sequence[Outcome] | None:
-        """None when it failed; why, each by itself will show."""
+        """The outcomes of a batch; None when it failed: each message by itself shows why."""
         assert self._handle_batch is not None  # noqa: S101 - else there are not several
         with suppress(Exception):
             return self._handle_batch([work.message for work in works])
@@ -252,7 +252,7 @@ class Worker:
 
 
 class _Work(NamedTuple):
-    """A message to be judged, and since when."""
+    """A message to be handled, and since when."""
 
     delivery: Delivery
     delivered: StageDelivery
@@ -261,7 +261,7 @@ class _Work(NamedTuple):
 
 
 class _Meters:
-    """This stage's children of the shared metrics, looked up once."""
+    """The labelled metrics of this stage, looked up once."""
 
     def __init__(self, stage: str) -> None:
         self._stage = stage

@@ -1,1 +1,1 @@
-"""RIV-TA on the wire: safe XML, SOAP 1.1 envelopes, wall times, and our own contract files."""
+"""RIV-TA: safe XML parsing, SOAP 1.1 envelopes, and our own contract files."""

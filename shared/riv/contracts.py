@@ -1,4 +1,4 @@
-"""Our own WSDL and XSD files of the contracts we provide and call."""
+"""Our own WSDL and XSD files of the contracts that we provide and call."""
 
 from pathlib import Path
 
@@ -6,8 +6,8 @@ _SCHEMAS = Path(__file__).with_name("schemas")
 
 
 def schema_path(name: str) -> Path:
-    """Where the file `name` (such as `GetBookingDetails.wsdl`) stands.
+    """The path of the contract file `name`, such as `GetBookingDetails.wsdl`.
 
-    Raises KeyError for a name that is none of ours, whatever it tries to point at.
+    Raises KeyError for any other name, so that no other file can be read.
     """
     return {path.name: path for path in _SCHEMAS.iterdir()}[name]

@@ -1,10 +1,10 @@
-"""One `engagementTransaction`: tolerant of form, strict on what is used of it.
+"""Parses one `engagementTransaction`: tolerant of form, strict on the elements that we use.
 
-Any order, prefixes, white space and foreign elements are taken. What we use must stand there once,
-hold something, and not be longer than the index lets through (docs/domain.md, "An engagement").
-Elements that are not used are not looked at. Objections name the element, never its value.
+Any order, prefixes, white space and foreign elements are accepted. An element that we use must
+occur once, must not be empty, and must not be longer than the index allows (docs/domain.md, "An
+engagement"). Other elements are not checked. Errors name the element, never its value.
 
-Ingest reads requests by these rules, and the filter reads again what ingest refused.
+Ingest parses requests by these rules, and the filter parses again what ingest refused.
 """
 
 import re
@@ -37,7 +37,7 @@ class Flaw(StrEnum):
     TOO_LONG = "too_long"
     WRONG_FORM = "wrong_form"
     UNREADABLE = "unreadable"  # of a document that is no XML, or that was not kept
-    TOO_MANY = "too_many"  # odd ones in one request: those beyond were not kept
+    TOO_MANY = "too_many"  # refused engagements in one request: those beyond were not kept
 
 
 class Unacceptable(ValueError):
@@ -63,7 +63,7 @@ class Unacceptable(ValueError):
 
 
 class _Objection(Exception):
-    """What is wrong with which element, before it is known whose engagement it is."""
+    """What is wrong with which element, raised before the source system is known."""
 
     def __init__(self, element: str, flaw: Flaw, problem: str) -> None:
         super().__init__(element, flaw, problem)
@@ -71,7 +71,7 @@ class _Objection(Exception):
 
 
 class _Rule(NamedTuple):
-    """What the text of one element of an engagement must be, and where we keep it."""
+    """The rule for the text of one element, and the field that keeps it."""
 
     field: str
     longest: int
@@ -141,7 +141,7 @@ def _checked(elements: dict[str, Element], name: str, rule: _Rule) -> str:
 
 
 def _children(parent: Element, names: dict[str, str], *, place: str) -> dict[str, Element]:
-    """The children that we use, by local name; all others are somebody else's."""
+    """The children that we use, by local name; all others are ignored."""
     found: dict[str, Element] = {}
     for child in parent:
         name = names.get(child.tag)
@@ -166,18 +166,18 @@ def _text(elements: dict[str, Element], name: str, *, place: str) -> str:
 
 
 def _time_of(engagement: Element) -> str:
-    """The first `mostRecentContent`, if it is a time: it only says when a change is out of date."""
+    """The first `mostRecentContent`, if it is a time. It only shows when a change is outdated."""
     text = (engagement.findtext(_MOST_RECENT_CONTENT) or "").strip()
     return text if is_wall_time(text) else ""
 
 
 def _readable(transaction: Element, name: str) -> str:
-    """What the element `name` says, "" when it says nothing, or not one thing only."""
+    """The text of the element `name`, "" when it is absent or ambiguous."""
     elements = transaction.iterfind(f"{_INDEX}engagement/{_INDEX}{name}")
     texts = {"" if len(element) else (element.text or "").strip() for element in elements}
     return texts.pop() if len(texts) == 1 else ""
 
 
 def _may_be_shown(source_system: str) -> bool:
-    """Whether it can be an HSA-id: in an engagement that is odd, values may stand anywhere."""
+    """Whether it may be logged as an HSA-id: a bad engagement may hold any value there."""
     return bool(_HSA_ID.fullmatch(source_system)) and not _LIKE_A_PERSON.search(source_system)

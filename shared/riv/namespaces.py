@@ -1,4 +1,4 @@
-"""Names on the wire: the namespaces and SOAP actions of RIV-TA basic profile 2.1 that we speak."""
+"""The namespaces, SOAP actions and headers of RIV-TA basic profile 2.1 that we use."""
 
 SOAP_ENVELOPE = "http://schemas.xmlsoap.org/soap/envelope/"
 SOAP_12_ENVELOPE = "http://www.w3.org/2003/05/soap-envelope"
@@ -20,9 +20,9 @@ PROCESS_NOTIFICATION_ACTION = f"{PROCESS_NOTIFICATION}:ProcessNotification"
 UPDATE_ACTION = f"{UPDATE}:Update"
 GET_BOOKING_DETAILS_ACTION = f"{GET_BOOKING_DETAILS}:GetBookingDetails"
 
-#: The addressee of a call, as every RIV-TA 2.1 request carries it in its SOAP header.
+#: The SOAP header of every RIV-TA 2.1 request that names the addressee.
 LOGICAL_ADDRESS = f"{{{REGISTRY}}}LogicalAddress"
-#: On whose behalf a call to a booking system is made, mandatory in crm:scheduling.
+#: The SOAP header with the person on whose behalf a call is made, mandatory in crm:scheduling.
 ACTOR = f"{{{INTEROPERABILITY_HEADERS}}}Actor"
 
 # HTTP headers that the national platform adds (docs/domain.md, "RIV-TA basic profile 2.1").

@@ -17,12 +17,12 @@ _BODY = f"{{{SOAP_ENVELOPE}}}Body"
 _FAULT = f"{{{SOAP_ENVELOPE}}}Fault"
 _MUST_UNDERSTAND = f"{{{SOAP_ENVELOPE}}}mustUnderstand"
 _ACTOR = f"{{{SOAP_ENVELOPE}}}actor"
-#: Whom a header block without an actor, or with this one, is addressed to: whoever receives it.
+#: Actors of header blocks that are addressed to the receiver of the message.
 _RECEIVER = ("", "http://schemas.xmlsoap.org/soap/actor/next")
 
 
 class NotSoap(ValueError):
-    """The document is no SOAP 1.1 envelope with one element in its body."""
+    """The document is not a SOAP 1.1 envelope with one element in its body."""
 
 
 class WrongSoapVersion(NotSoap):
@@ -30,8 +30,8 @@ class WrongSoapVersion(NotSoap):
 
 
 @dataclass(frozen=True, slots=True)
-class Envelope:
-    """What an envelope holds: the elements of its header, and the one element of its body."""
+class SoapEnvelope:
+    """The header blocks of an envelope, and the element in its body."""
 
     headers: tuple[Element, ...]
     body: Element
@@ -42,9 +42,9 @@ class Envelope:
         return next(texts, "")
 
     def demands_more_than(self, understood: Container[str]) -> bool:
-        """Whether a header block must be understood by us and is none of `understood`.
+        """Whether a header block that we must understand is not in `understood`.
 
-        Blocks for another actor on the way are not ours to understand (SOAP 1.1, sections 4.2.2
+        Blocks for another actor on the way do not count (SOAP 1.1, sections 4.2.2
         and 4.2.3).
         """
         return any(
@@ -57,14 +57,14 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True)
 class SoapFault:
-    """A fault as the other side sent it. Its text may hold anything: not for logs as it is."""
+    """A fault as the other side sent it. Its text may hold anything: redact it before logging."""
 
     code: str  # without prefix: "Server", "Client" …
     text: str
 
 
-def parse_envelope(root: Element) -> Envelope:
-    """Take `root` for a SOAP 1.1 envelope. Raises `NotSoap`, or of it `WrongSoapVersion`."""
+def parse_envelope(root: Element) -> SoapEnvelope:
+    """The envelope that `root` is. Raises `NotSoap`, or its subclass `WrongSoapVersion`."""
     if root.tag == f"{{{SOAP_12_ENVELOPE}}}Envelope":
         raise WrongSoapVersion("the envelope is of SOAP 1.2; SOAP 1.1 is spoken here")
     if root.tag != _ENVELOPE:
@@ -74,11 +74,11 @@ def parse_envelope(root: Element) -> Envelope:
         raise NotSoap("the Envelope has no Body")
     if len(body) != 1:
         raise NotSoap("the Body does not hold exactly one element")
-    return Envelope(tuple(header) if header is not None else (), body[0])
+    return SoapEnvelope(tuple(header) if header is not None else (), body[0])
 
 
 def parse_fault(body: Element) -> SoapFault | None:
-    """The fault that `body` (the one element of an envelope's body) is; None when it is none."""
+    """The fault in `body`, the element of an envelope's body; None when it holds none."""
     if body.tag != _FAULT:
         return None
     code = (body.findtext("faultcode") or "").strip()
@@ -95,7 +95,7 @@ def build_envelope(body: Element, headers: Sequence[Element] = ()) -> bytes:
 
 
 def fault(code: FaultCode, text: str) -> bytes:
-    """An envelope with a Fault. `text` is read by strangers: nothing of a patient's in it."""
+    """An envelope with a Fault. `text` is read by others: it must hold nothing about a patient."""
     element = etree.Element(_FAULT, nsmap={"soap": SOAP_ENVELOPE})
     etree.SubElement(element, "faultcode").text = f"soap:{code}"
     etree.SubElement(element, "faultstring").text = text

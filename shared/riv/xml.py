@@ -1,8 +1,8 @@
-"""Reading XML that others wrote, so that it can do no harm.
+"""Parses XML from others safely.
 
-No DTD, hence no entities and nothing external; bounded in bytes and in depth; in the few encodings
-that SOAP is written in. Errors say where and what kind, never what the document holds: it may name
-a patient.
+No DTD, hence no entities and no external resources; bounded in bytes and in depth; only the
+encodings that SOAP is sent in. Errors give the line and the kind of error, never content, which may
+name a patient.
 """
 
 import codecs
@@ -15,13 +15,14 @@ from lxml import etree
 #: lxml has no public name for the type of its elements.
 Element: TypeAlias = etree._Element  # noqa: SLF001
 
-#: Deeper than any contract of ours with room for foreign elements, far below what hurts.
+#: Deeper than any contract of ours with room for foreign elements, and far below what does harm.
 MAX_DEPTH = 64
+_TOO_DEEP = "Excessive depth"
 
 
 _UTF_8 = "utf-8"
 _UTF_16 = "utf-16"
-#: The encodings that are read, by their names on the wire, as Python calls them.
+#: The encodings that are read: their names in XML and HTTP, and in Python.
 _CODECS = {
     "utf-8": _UTF_8,
     "utf8": _UTF_8,
@@ -35,12 +36,12 @@ _CODECS = {
 }
 _MARKS = {codecs.BOM_UTF8: _UTF_8, codecs.BOM_UTF16_LE: _UTF_16, codecs.BOM_UTF16_BE: _UTF_16}
 _DECLARED = re.compile(rb"<\?xml\s[^>]{0,100}?encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']")
-#: All that may stand before the root element, and then a DTD.
+#: All that may precede the root element, followed by a DTD.
 _DTD = re.compile(rb"(?:\xef\xbb\xbf)?(?>\s+|<\?.*?\?>|<!--.*?-->)*+<!DOCTYPE", re.DOTALL)
 
 
 class MalformedXml(ValueError):
-    """The bytes are not XML that we read: not well-formed, with a DTD, too large or too deep."""
+    """The bytes are not XML that we accept: not well-formed, with a DTD, too large or too deep."""
 
 
 def parse_xml(
@@ -48,17 +49,17 @@ def parse_xml(
 ) -> Element:
     """The root element of `data`, without comments and processing instructions.
 
-    `encoding` (of HTTP's Content-Type) goes before what the document itself declares. Raises
+    `encoding` (of HTTP's Content-Type) overrides what the document declares. Raises
     `MalformedXml`.
     """
     if len(data) > max_bytes:
         raise MalformedXml(f"the document is larger than {max_bytes} bytes")
     utf_8 = _in_utf_8(data, encoding)
     if _DTD.match(utf_8):
-        # Looked for first: to read one can take minutes (many ATTLIST), whatever it is used for.
+        # Searched for before parsing: a DTD with many ATTLIST takes minutes to parse.
         raise MalformedXml("a document type declaration is not allowed")
     root = _parse(utf_8)
-    # An element around others takes two "<": a document with few of them needs no look.
+    # Nested elements have two "<" each: a document with few of them cannot be too deep.
     if utf_8.count(b"<") > 2 * max_depth and _deeper_than(max_depth)(root):
         raise MalformedXml(f"elements are nested deeper than {max_depth}")
     return root
@@ -82,18 +83,18 @@ def names_its_encoding(data: bytes) -> bool:
 
 
 def _own_encoding(data: bytes) -> str:
-    """By the byte order mark, else as the document declares it, else UTF-8."""
+    """The encoding by the byte order mark, else by the declaration, else UTF-8."""
     for mark, encoding in _MARKS.items():
         if data.startswith(mark):
             return encoding
     declared = _DECLARED.match(data)
     name = declared[1].decode().lower() if declared else _UTF_8
-    # .NET declares UTF-16 of texts that are sent as UTF-8: if it were so, it could not be read.
+    # .NET declares UTF-16 for documents sent in UTF-8. In UTF-16 this could not have been read.
     return _UTF_8 if name.startswith(_UTF_16) else name
 
 
 def _parse(data: bytes) -> Element:
-    # A parser of its own for each document: parsers hold a lock, requests are read side by side.
+    # One parser for each document: a parser holds a lock, and requests are parsed in parallel.
     try:
         parser = etree.XMLParser(
             encoding=_UTF_8,
@@ -106,6 +107,8 @@ def _parse(data: bytes) -> Element:
         )
         return etree.fromstring(data, parser)
     except etree.XMLSyntaxError as error:
+        if _TOO_DEEP in error.msg:  # libxml2 gives up by itself at 256 levels
+            raise MalformedXml(f"elements are nested deeper than {MAX_DEPTH}") from None
         raise MalformedXml(f"not well-formed at line {error.lineno or 1}") from None
 
 

@@ -11,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from shared.base.addresses import split_bind
 from shared.stage.side_port import SidePort
 
-#: Probes and scrapes are two or three at a time.
+#: Two or three probes and scrapes come at a time.
 _MAX_CONNECTIONS = 32
 #: How long checks may take; a probe would give up by then.
 _CHECK_SECONDS = 5
@@ -21,7 +21,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 def readiness(checks: Checks) -> tuple[bool, dict[str, bool]]:
-    """Whether all checks pass, and each one's answer."""
+    """Whether all checks pass, and the result of each."""
     answers = {name: bool(check()) for name, check in checks.items()}
     return all(answers.values()), answers
 
@@ -38,7 +38,7 @@ class HealthServer:
 
 
 class _Pages:
-    """The ASGI application. However many ask, the checks run once at a time."""
+    """The ASGI application. Concurrent requests share one run of the checks."""
 
     def __init__(self, checks: Checks) -> None:
         self._checks = checks

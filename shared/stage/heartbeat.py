@@ -1,4 +1,4 @@
-"""A stage's signs of life: who runs here, whether it can work, and what it has done lately."""
+"""Reports a process of a stage: its readiness, and its rates of the last minute."""
 
 import os
 import socket
@@ -34,12 +34,12 @@ READY = Gauge(
     "budkavle_ready", "1 while this check of a stage's readiness passes.", ["stage", "check"]
 )
 
-#: How often the checks run and the process shows itself in the database, in seconds.
+#: How often the checks run and the process writes its row, in seconds.
 EVERY_SECONDS = 5.0
 _STOP_SECONDS = 2.0
 
-#: What a stage adds to the report of its process, as values of JSON. Called every few seconds; may
-#: raise `Unavailable`.
+#: Returns what a stage adds to the report of its process, as values of JSON. Called every few
+#: seconds; may raise `Unavailable`.
 Report = Callable[[], Mapping[str, Any]]
 
 
@@ -79,12 +79,12 @@ class Heartbeat:
         self._thread.start()
 
     def stop(self) -> None:
-        """Waits for the row to go, but not long."""
+        """Wait for the row to be removed, but not long."""
         self._stopping.set()
         self._thread.join(_STOP_SECONDS)
 
     def _live(self) -> None:
-        # Here, since ingest, which needs no database for its work, would start later for it.
+        # Imported here: ingest needs no database for its work and would start later.
         from shared.store.engine import open_database
         from shared.store.processes import StageProcesses
 

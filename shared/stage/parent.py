@@ -1,8 +1,8 @@
-"""A child process ends when its parent ends, even when the parent was killed.
+"""Ends a child process when its parent ends, even when the parent was killed.
 
-The parent gives the child a pipe as standard input, writes nothing to it, and says so in an
-environment variable. The operating system closes the pipe with the parent, whatever ended it. The
-child then sends itself SIGTERM, and so drains as it always does.
+The parent gives the child a pipe as standard input, writes nothing to it, and sets an environment
+variable. The operating system closes the pipe when the parent ends. The child then sends itself
+SIGTERM, and drains as usual.
 
 Linux's own way, `prctl(PR_SET_PDEATHSIG)`, is not used: it signals when the *thread* that started
 the child ends, comes too late for a parent that is gone already, and needs code between fork and
@@ -21,9 +21,9 @@ _STDIN = 0
 
 
 def end_with_parent() -> None:
-    """Drain and end when the parent ends, if it asked for that; else do nothing.
+    """Drain and end when the parent ends, if the parent asked for it.
 
-    The request is taken out of the environment: it does not hold for children of this process.
+    The variable is removed from the environment: it does not apply to children of this process.
     """
     if os.environ.pop(PARENT_ON_STDIN, ""):
         Thread(target=_wait_for_parent, name="parent", daemon=True).start()

@@ -27,9 +27,9 @@ from shared.stage.tracing import Tracer
 
 log = structlog.get_logger()
 
-#: How often a stage that has just started is asked whether it is ready yet, in seconds.
+#: How often a stage that has just started checks whether it is ready, in seconds.
 _READY_POLL = 0.05
-#: After how many seconds a stage logs what it still waits for, and how often after that.
+#: After how many seconds a stage logs what it waits for, and how often after that.
 _PATIENCE, _REMIND_EVERY = 3.0, 30.0
 
 
@@ -43,8 +43,8 @@ S = TypeVar("S", bound=CommonSettings)
 def start(process: str, settings_of: type[S], run: Callable[[S], int]) -> int:
     """Read the settings, begin logging and `run`; the process's exit code.
 
-    A process that cannot start as it is set, or without what is away, says so in one line on
-    standard error: an operator reads it, and no traceback shows what stood in a secret.
+    A process that cannot start, because of a setting or of something unavailable, prints one line
+    on standard error for operators. No traceback can then show a secret.
     """
     end_with_parent()
     try:
@@ -52,27 +52,27 @@ def start(process: str, settings_of: type[S], run: Callable[[S], int]) -> int:
         configure_logging(process, settings)
         return run(settings)
     except WrongSettings as error:
-        return _told(process, f"settings: {error}", _WRONG_SETTINGS)
+        return _failed(process, f"settings: {error}", _WRONG_SETTINGS)
     except (BrokerError, CannotStart, Unavailable) as error:
-        return _told(process, str(error), _UNAVAILABLE)
+        return _failed(process, str(error), _UNAVAILABLE)
 
 
-def _told(process: str, text: str, code: int) -> int:
+def _failed(process: str, text: str, code: int) -> int:
     print(f"{process}: {redact(' '.join(text.split()))}", file=sys.stderr)  # noqa: T201
     return code
 
 
-def announce_ready(stage: str, **facts: Any) -> None:
-    """Print the one line that says this process does its work now; scripts wait for it."""
-    print(json.dumps({"ready": stage, **facts, "pid": os.getpid()}), flush=True)  # noqa: T201
+def announce_ready(ready: str | Sequence[str], **facts: Any) -> None:
+    """Print the line that scripts wait for: which stage is ready, or which ones."""
+    print(json.dumps({"ready": ready, **facts, "pid": os.getpid()}), flush=True)  # noqa: T201
 
 
 def announce_when_ready(
     stage: str, settings: CommonSettings, checks: Checks, stopping: Event, **addresses: str
 ) -> None:
-    """A process that starts before its broker or database waits for them, unannounced.
+    """Wait until all checks pass, then print the ready line.
 
-    It logs every half a minute which of them it waits for.
+    A process may start before its broker or database. It logs every half minute what it waits for.
     """
     next_line = time.monotonic() + _PATIENCE
     while not (state := readiness(checks))[0]:
@@ -137,6 +137,8 @@ def run_stage(
     tracer.start()
     worker.start()
     heartbeat.start()
+    if settings.forgotten_stores:
+        log.warning("setting_forgotten", settings=settings.forgotten_stores, used="local file")
     if started:
         started()
     announce_when_ready(stage, settings, all_checks, stopping, health=health.url)

@@ -32,10 +32,14 @@ _SHORTEST_KEY = 32
 _KINDS = {"amqp": "rabbitmq", "amqps": "rabbitmq"}
 
 
-class CommonSettings(Settings):
-    """What all stages and the console need."""
+def _is_embedded(url: SecretStr) -> bool:
+    return url.get_secret_value().startswith("sqlite:")
 
-    #: The settings without which this process loses data in production, unnoticed.
+
+class CommonSettings(Settings):
+    """Settings of all stages and the console."""
+
+    #: Settings without which this process would silently lose data in production.
     stores: ClassVar[tuple[str, ...]] = ("broker_url", "database_url")
 
     broker_url: SecretStr = Field(
@@ -61,7 +65,7 @@ class CommonSettings(Settings):
     health_bind: Bind = Field(
         "127.0.0.1:0",
         description="host:port for `/healthz`, `/readyz` and `/metrics` of a stage; port 0: any"
-        " free one, told in the ready line.",
+        " free one, shown in the ready line.",
     )
     drain_seconds: float = Field(
         20, gt=0, description="On SIGTERM: how long started work may take to finish."
@@ -93,12 +97,20 @@ class CommonSettings(Settings):
 
     @model_validator(mode="after")
     def _stores_are_named_in_production(self) -> Self:
-        """A setting that did not arrive would have patients' messages stored in a local file."""
+        """Refuse defaults in production: patients' messages would be stored in a local file."""
         unnamed = [name for name in self.stores if name not in self.model_fields_set]
         if self.environment == "prod" and unnamed:
             names = " and ".join(f"BUDKAVLE_{name.upper()}" for name in unnamed)
             raise ValueError(f"{names}: to be set in environment prod, also when it is sqlite:///…")
         return self
+
+    @property
+    def forgotten_stores(self) -> list[str]:
+        """Settings left to their default, a local file, though another store is on a server."""
+        named = [name for name in self.stores if name in self.model_fields_set]
+        if all(_is_embedded(getattr(self, name)) for name in named):
+            return []
+        return [f"BUDKAVLE_{name.upper()}" for name in self.stores if name not in named]
 
     @property
     def shows_itself(self) -> bool:
@@ -133,7 +145,7 @@ class CommonSettings(Settings):
 
 
 class WatermarkSettings(CommonSettings):
-    """What the composer, which leans on the watermarks, and whoever removes them agree on."""
+    """The setting that the composer, which needs watermarks, and the purge share."""
 
     retain_watermark_days: int = Field(
         30,

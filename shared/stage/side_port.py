@@ -1,7 +1,7 @@
 """Small HTTP ports beside a stage's work, served by uvicorn within bounds.
 
-uvicorn waits for a first request for ever, keeps any amount of headers, and has no bound on
-connections but one that turns away whoever comes when it is reached.
+uvicorn waits for a first request without a limit, accepts headers of any size, and bounds
+connections only by refusing new ones.
 """
 
 import asyncio
@@ -23,10 +23,10 @@ _BACKLOG = 128
 class BoundedProtocol(HttpToolsProtocol):
     """One connection. A request must begin, and its head be whole, within `read_seconds`.
 
-    The same time bounds how long the rest of a request that was answered early is read and thrown
-    away, so that its sender gets to see the answer. Of more than `max_connections` the one that
-    has been idle the longest is closed, so that idle ones keep nobody out. (Bodies are the
-    application's to bound.)
+    The same time bounds how long the rest of a request that was answered early is read and
+    discarded, so that its sender receives the answer. Beyond `max_connections` the connection that
+    has been idle the longest is closed, so idle ones keep nobody out. The application bounds the
+    bodies.
     """
 
     max_head_bytes = 16 * 1024
@@ -40,7 +40,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._patience: asyncio.TimerHandle | None = None
         self._in_head = False
         self._head_bytes = 0
-        self.idle_since = time.monotonic()  # uvloop's own clock stands still within a batch
+        self.idle_since = time.monotonic()  # uvloop's own clock is not updated within a batch
 
     @property
     def idle(self) -> bool:
@@ -89,7 +89,7 @@ class BoundedProtocol(HttpToolsProtocol):
             min(idle, key=lambda one: one.idle_since).transport.abort()
 
     def _wait_for_request(self) -> None:
-        """Start the clock when no request is being handled, unless it runs already."""
+        """Start the timer when no request is being handled, unless it runs already."""
         if self.idle and self._patience is None and not self.transport.is_closing():
             self._patience = self.loop.call_later(self._read_seconds, self.transport.abort)
 
@@ -121,7 +121,7 @@ class SidePort:
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish what is being answered, and listen no more."""
+        """Stop listening, and finish the requests that are being answered."""
         self._server.should_exit = True
         if self._thread.is_alive():
             self._thread.join()

@@ -13,9 +13,9 @@ from shared.booking.messages import (
     BookingChange,
     Engagement,
     FetchedBooking,
-    Message,
     NoticeOrder,
     Notification,
+    QueueMessage,
 )
 from shared.relay.worker import Handled
 from shared.stage.settings import CommonSettings
@@ -73,7 +73,7 @@ class Tracer:
             self._writer.stop()
         self._close()
 
-    def log_context(self, message: Message) -> Mapping[str, str]:
+    def log_context(self, message: QueueMessage) -> Mapping[str, str]:
         """The message's own ids, and which booking of which system it is about."""
         match message:
             case BookingChange() | FetchedBooking():

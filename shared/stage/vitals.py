@@ -1,4 +1,4 @@
-"""What a process has done in the last minute, read off its own counters."""
+"""The rates of a process in the last minute, from its own counters."""
 
 import time
 from collections import deque
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from shared.base.metrics import OUTCOMES
 
-#: Outcomes that tell of trouble; `fault` and `refuse` are ingest's.
+#: Outcomes that count as faults; `fault` and `refuse` are ingest's.
 _FAULTS = {"retry", "dead", "fault", "refuse"}
 _NO_WORK = {"ping"}
 _WINDOW_SECONDS = 60.0
@@ -23,7 +23,7 @@ class _Sample(NamedTuple):
 class Vitals:
     """Rates of one stage's process. Used by one thread.
 
-    `take_oldest` is the age of the oldest message handled since it was last asked, in seconds.
+    `take_oldest` returns the age of the oldest message handled since its last call, in seconds.
     """
 
     def __init__(self, stage: str, take_oldest: Callable[[], float | None]) -> None:

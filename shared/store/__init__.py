@@ -1,1 +1,1 @@
-"""Everything that speaks SQL: engine, tables, migrations, and one module per table."""
+"""Everything that uses SQL: engine, tables, migrations, and one module per table."""

@@ -1,4 +1,4 @@
-"""Why a database is unavailable, in words that tell one cause from another.
+"""Why a database is unavailable: one short text for each cause.
 
 libpq gives most causes as text only. The words are ours: its own texts name users and hosts.
 """

@@ -1,4 +1,4 @@
-"""The clock of the database, by which all processes that share it agree."""
+"""The clock of the database, which all processes share."""
 
 import time
 from collections.abc import Callable
@@ -23,12 +23,12 @@ DIFFERENCE = Gauge(
 _NOW = select(func.clock_timestamp())
 #: How often the database is asked for its time, and how often a difference is logged (seconds).
 _ASK_EVERY, _LOG_EVERY = 5.0, 60.0
-#: An answer that took longer says too little about when it was given (seconds).
+#: A reading that took longer is too inexact (seconds).
 _SLOW = 1.0
 
 
 class _Reading(NamedTuple):
-    """What the database's clock showed at `seconds` of the monotonic clock."""
+    """The time of the database's clock at `seconds` of the monotonic clock."""
 
     now: datetime
     seconds: float
@@ -38,7 +38,7 @@ class _Reading(NamedTuple):
 class DatabaseClock:
     """The time by PostgreSQL's clock, carried on by the monotonic clock between readings.
 
-    SQLite has no clock of its own, so there it is the machine's. Thread-safe.
+    On SQLite, which has no clock of its own, it is the machine's. Thread-safe.
     """
 
     def __init__(
@@ -57,16 +57,17 @@ class DatabaseClock:
         self._log_at = monotonic()
 
     def __call__(self) -> datetime:
-        """Now. Raises `DatabaseUnavailable` as long as the database was never read."""
+        """Now. Raises `DatabaseUnavailable` until the database's clock was read once."""
         if self._own is not None:
             return self._own()
         reading = self._reading or self._read()
         return reading.now + timedelta(seconds=self._monotonic() - reading.seconds)
 
     def agrees(self) -> bool:
-        """Whether the machine's clock is right, as a readiness check: it reads anew if need be.
+        """Whether the machine's clock agrees with the database's: a readiness check.
 
-        False before the first reading. While the database is away the last reading counts.
+        Reads the database's clock again every few seconds. False before the first reading; while
+        the database is unavailable the last reading counts.
         """
         if self._own is not None:
             return True

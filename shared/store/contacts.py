@@ -11,7 +11,7 @@ from shared.store.tables import contact_preference
 
 _table = contact_preference.c
 
-#: Asked for each notice, so it is built once: that costs more than running it.
+#: Built once: building a statement costs more than running it.
 _OF_PATIENT = (
     select(_table.channel, _table.address)
     .where(_table.patient == bindparam("patient"))
@@ -27,9 +27,9 @@ class ContactPreferences:
         self._clock = clock
 
     def set(self, patient: str, channel: Channel, address: str) -> str:
-        """Send notices on `channel` to `address` from now on; the address as it was kept.
+        """Set the patient's address on `channel`; the address in the form it is kept.
 
-        Raises ValueError when it is no address of that channel.
+        Raises ValueError when it is not an address of that channel.
         """
         kept = normalize(channel, address)
         choice = {"address": kept, "updated_at": self._clock()}
@@ -47,7 +47,7 @@ class ContactPreferences:
         return {Channel(row.channel): row.address for row in rows}
 
     def remove(self, patient: str, channel: Channel | None = None) -> int:
-        """Send nothing more on `channel`, or on any; how many choices were removed."""
+        """Remove the choice of `channel`, or all choices; how many were removed."""
         with self._database.begin() as connection:
             chosen = delete(contact_preference).where(_chosen(patient, channel))
             return connection.execute(chosen).rowcount
@@ -59,5 +59,5 @@ def _chosen(patient: str, channel: Channel | None = None) -> ColumnElement[bool]
 
 
 def _key(patient: str) -> str:
-    """Reserve numbers hold letters, which senders write large and small."""
+    """Reserve numbers hold letters, which senders write in either case."""
     return patient.upper()

@@ -1,4 +1,4 @@
-"""The one place that opens databases. SQLAlchemy's errors are translated here, at the edge."""
+"""Opens databases. SQLAlchemy's errors are translated here and nowhere else."""
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
@@ -26,8 +26,8 @@ from shared.base.sqlite import BUSY_SECONDS, keep_private, use_write_ahead_log
 from shared.store.causes import cause_of
 
 _CONNECT_SECONDS = 5
-#: libpq's own: a peer that vanished without a word (a machine that died, a cable that was pulled)
-#: is missed within half a minute. Linux would wait for hours, and every worker with it.
+#: Parameters of libpq: a peer that vanished (a dead machine, a pulled cable) is noticed within half
+#: a minute. By Linux's defaults every worker would wait for hours.
 _NETWORK: dict[str, Any] = {
     "connect_timeout": _CONNECT_SECONDS,
     "keepalives_idle": 15,
@@ -35,30 +35,30 @@ _NETWORK: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,
 }
-#: For PostgreSQL, how long a worker that stopped in the midst of a transaction (its machine died,
-#: or sleeps) may hold up the others who wait for its locks.
+#: How long PostgreSQL lets a transaction idle: a worker that stopped within one (a dead or
+#: suspended machine) holds its locks no longer.
 _IDLE_SECONDS = 60
-#: What passes, though no connection was lost: a database that waits for `budkavle setup`, one that
-#: is read-only while its role moves to another server, a transaction ended after `_IDLE_SECONDS`.
+#: Temporary errors without a lost connection: `budkavle setup` has not been run yet, the database
+#: is read-only during a failover, a transaction was ended after `_IDLE_SECONDS`.
 _PASSING = (UndefinedTable, ReadOnlySqlTransaction, IdleInTransactionSessionTimeout)
 _DRIVERS = ("sqlite", "postgresql+psycopg")
 
 
 class DatabaseUnavailable(Unavailable):
-    """The database is away, or gave up on us; the same work may succeed later."""
+    """The database is unavailable, or aborted the transaction; a retry may succeed."""
 
     def __init__(self, detail: str = "") -> None:
         super().__init__("database_unavailable", detail)
 
 
 class UnknownDatabase(WrongSettings):
-    """BUDKAVLE_DATABASE_URL names no database we have. The text does not repeat the URL."""
+    """BUDKAVLE_DATABASE_URL names no supported database. The text does not repeat the URL."""
 
 
 class Database:
-    """An engine, and transactions whose troubles speak our language.
+    """An engine, and transactions whose errors are ours.
 
-    `single`: an engine in whose connections each statement is a transaction by itself.
+    `single`: an engine in autocommit mode.
     """
 
     def __init__(self, engine: Engine, single: Engine | None = None) -> None:
@@ -67,7 +67,7 @@ class Database:
 
     @property
     def has_clock(self) -> bool:
-        """Whether it is a server of its own, whose clock all its clients can go by."""
+        """Whether it is a server whose clock all clients can use."""
         return self.engine.dialect.name == "postgresql"
 
     def begin(self) -> AbstractContextManager[Connection]:
@@ -80,7 +80,7 @@ class Database:
         return self._translating(self.engine.begin)
 
     def single(self) -> AbstractContextManager[Connection]:
-        """As `begin`, for one statement: without BEGIN and COMMIT it goes one way in three."""
+        """As `begin`, for one statement in autocommit mode: one round trip, not three."""
         return self._translating(self._single.connect if self._single else self.engine.begin)
 
     @contextmanager
@@ -104,7 +104,7 @@ class Database:
             self.close()
 
     def ready(self) -> bool:
-        """Whether it can be reached, and has been set up."""
+        """Whether it can be reached, and `budkavle setup` has been run."""
         try:
             with self.begin() as connection:
                 connection.execute(text("SELECT 1 FROM alembic_version"))
@@ -140,14 +140,14 @@ def open_database(
     lock_wait: timedelta = timedelta(seconds=20),
     durable: bool = True,
 ) -> Database:
-    """What `url` names; it connects on first use. Raises `UnknownDatabase`.
+    """The database at `url`; it connects on first use. Raises `UnknownDatabase`.
 
     Several servers, of which the one that takes writes is used, as SQLAlchemy has them:
     `postgresql+psycopg://user@/name?host=a:5432&host=b:5432&target_session_attrs=read-write`.
 
-    `lock_wait`: who waits longer for another's lock (PostgreSQL) finds the database unavailable.
-    Not `durable`: what is written is not waited for on the disk, and a crash of PostgreSQL may take
-    back the last second of it.
+    `lock_wait`: a longer wait for a lock (PostgreSQL) counts as database unavailable. Not
+    `durable`: a commit does not wait for the disk, so a crash of PostgreSQL may lose the last
+    second.
     """
     parsed = parse_url(url)
     if parsed.get_backend_name() == "sqlite":
@@ -180,7 +180,7 @@ def _postgresql(url: URL, pool_size: int, session: Mapping[str, object], **mode:
 
 
 def _prepare_postgresql(engine: Engine, session: Mapping[str, object]) -> None:
-    """Among them bounds on what a transaction waits for, and on how long it may hold up others.
+    """Set the parameters of each new connection.
 
     By SET, since connection poolers refuse such options at the start of a connection.
     """
@@ -194,7 +194,7 @@ def _prepare_postgresql(engine: Engine, session: Mapping[str, object]) -> None:
 
 
 def _prepare_sqlite(engine: Engine) -> None:
-    """Readers beside one writer, and transactions that take the write lock at their start.
+    """Set up WAL, and transactions that take the write lock at their start.
 
     Without BEGIN IMMEDIATE a transaction that reads first and writes later fails at once when
     another process wrote in between, whatever the busy time-out says.

@@ -1,9 +1,8 @@
 """The inbox on a database: what was announced, and how far each booking has been judged.
 
-One transaction at a time judges a patient's bookings at one source, so that two composers never
-judge a booking, or a removal and the creation that takes its place, side by side. On PostgreSQL
-advisory locks see to it: one statement, and no row needed. On SQLite every transaction is alone
-anyway.
+One transaction at a time judges a patient's bookings at one source, so two composers never judge a
+booking, or a removal and the creation that replaces it, at the same time. On PostgreSQL this is
+done by advisory locks: one statement, and no row needed. On SQLite there is one writer at a time.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -67,10 +66,11 @@ _MESSAGE_COLUMNS = (
 
 _LOCK = text("SELECT pg_advisory_xact_lock(n) FROM unnest(CAST(:numbers AS bigint[])) AS n")
 _WRITE = insert(messages)
+_HOLDS = select(messages.c.id).where(messages.c.id == bindparam("message"))
 
 
 class Inbox:
-    """Every patient's inbox. Methods raise `DatabaseUnavailable` when the database is away."""
+    """Every patient's inbox. Methods raise `DatabaseUnavailable`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -101,6 +101,11 @@ class Inbox:
         """Those of `message_ids` that exist, in no order."""
         return self._read(select(*_MESSAGE_COLUMNS).where(messages.c.id.in_(message_ids)))
 
+    def holds(self, message_id: str) -> bool:
+        """Whether that message is there: a failover may take back what was committed."""
+        with self._database.single() as connection:
+            return connection.execute(_HOLDS, {"message": message_id}).first() is not None
+
     def mark_read(self, message_id: str) -> None:
         with self._database.begin() as connection:
             connection.execute(
@@ -121,22 +126,23 @@ class StoredBookings:
         self.same_id_elsewhere: list[Watermark] = []
         self.announcements: list[Announcement] = []
         self.written: list[InboxMessage] = []
-        self.carried_over: list[tuple[Announcement, BookingKey]] = []
+        self.carried_over: list[tuple[Announcement, BookingKey, BookingDetails]] = []
         self.changed: list[Watermark] = []
 
     def write(self, message: InboxMessage) -> None:
         self.written.append(message)
 
-    def carry_over(self, announcement: Announcement, booking: BookingKey) -> None:
-        """Let `announcement` be about `booking` from now on."""
-        if announcement.booking != booking.digest:
-            self.carried_over.append((announcement, booking))
+    def carry_over(
+        self, announcement: Announcement, booking: BookingKey, details: BookingDetails
+    ) -> None:
+        """Change `announcement` to be about `booking`, which is as `details` say."""
+        self.carried_over.append((announcement, booking, details))
 
     def set_watermark(self, watermark: Watermark) -> None:
         self.changed.append(watermark)
 
     def take_watermark(self, watermark: Watermark) -> None:
-        """Know `watermark`, if it is within the window."""
+        """Add `watermark`, if it is within the window."""
         same_id = watermark.same_id == self.window.same_id
         if watermark.patient_bookings != self.window.patient_bookings:
             self.same_id_elsewhere += [watermark] if same_id else []
@@ -146,7 +152,7 @@ class StoredBookings:
             self.watermarks.append(watermark)
 
     def take_announcement(self, announcement: Announcement, watermarked: set[str]) -> None:
-        """Know `announcement`, if it is within the window or about a booking `watermarked`."""
+        """Add `announcement`, if it is within the window or about a booking `watermarked`."""
         is_late = announcement.received_at >= self.window.since
         if is_late or announcement.booking in {*watermarked, *self.window.digests}:
             self.announcements.append(announcement)
@@ -177,7 +183,7 @@ def _read(connection: Connection, windows: Sequence[HistoryWindow]) -> list[Stor
         watermark = _watermark(row)
         for each in several.values():
             each.take_watermark(watermark)
-    # Of what was announced there is always a watermark, so without one there is nothing to read.
+    # Every announced booking has a watermark, so without one there is nothing to read.
     watermarked = {mark.booking for each in several.values() for mark in each.watermarks}
     if watermarked:
         values["bookings"] = list({*values["bookings"], *watermarked})
@@ -200,10 +206,9 @@ def _read_announcements(
 
 
 def _store(connection: Connection, several: Sequence[StoredBookings]) -> None:
-    for announcement, booking in (carried for each in several for carried in each.carried_over):
-        connection.execute(
-            update(messages).where(messages.c.id == announcement.id).values(_key_values(booking))
-        )
+    for announcement, booking, details in (one for each in several for one in each.carried_over):
+        values = {**_key_values(booking), "state": details.model_dump(exclude_defaults=True)}
+        connection.execute(update(messages).where(messages.c.id == announcement.id).values(values))
     if written := [_message_values(message) for each in several for message in each.written]:
         connection.execute(_WRITE, written)
     if changed := [_watermark_values(mark) for each in several for mark in each.changed]:
@@ -238,7 +243,7 @@ def _announcements_query() -> Select[Any]:
 
 @cache
 def _set_watermark(dialect: str) -> Any:
-    """INSERT … ON CONFLICT DO UPDATE, which both databases know in the same form."""
+    """INSERT … ON CONFLICT DO UPDATE, which both databases have in the same form."""
     make = postgresql.insert if dialect == "postgresql" else sqlite.insert
     statement = make(watermarks)
     new = {column.name: statement.excluded[column.name] for column in watermarks.c}

@@ -1,4 +1,4 @@
-"""Bringing a database to the schema of this version, with Alembic, on SQLite and PostgreSQL."""
+"""Migrates a database to the schema of this version, with Alembic, on SQLite and PostgreSQL."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from shared.store.engine import open_database, parse_url
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
-#: Any number nothing else in the database locks: whoever holds it is the one that migrates.
+#: The advisory lock of the process that migrates: any number that nothing else locks.
 _MIGRATION_LOCK = 2_026_112_500
 
 
@@ -23,7 +23,7 @@ class NewerSchema(CannotStart):
 
 
 def migrate(url: str) -> bool:
-    """Run the steps the database lacks, all in one transaction. Return whether there were any.
+    """Run the missing steps in one transaction. Return whether there were any.
 
     Safe to call from several processes at once: one migrates, the others wait for it. Raises
     `NewerSchema`, or `DatabaseUnavailable`.
@@ -51,9 +51,9 @@ def is_current(url: str) -> bool:
 
 
 def ensure_sqlite(url: str) -> None:
-    """Migrate an SQLite database; any process does it, at its start.
+    """Migrate an SQLite database; every process does so when it starts.
 
-    A shared PostgreSQL changes by `budkavle setup` alone, when an operator says so.
+    A shared PostgreSQL is migrated only by `budkavle setup`, which an operator runs.
     """
     if _is_sqlite(url):
         migrate(url)
@@ -78,7 +78,7 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _wait_for_turn(connection: Connection) -> None:
-    """On PostgreSQL, until no one else migrates. (SQLite has one writer at a time anyway.)"""
+    """On PostgreSQL, wait until no other process migrates. SQLite has one writer at a time."""
     if connection.dialect.name == "postgresql":
         lock = text("SELECT pg_advisory_xact_lock(:lock)")
         connection.execute(lock, {"lock": _MIGRATION_LOCK})

@@ -1,4 +1,4 @@
-"""What `budkavle status` asks of the database beside the registers."""
+"""What `budkavle status` reads from the database beside the registers."""
 
 from datetime import datetime
 
@@ -21,14 +21,14 @@ def uncertain_since(database: Database, since: datetime) -> int:
 
 
 def next_slots(database: Database) -> dict[str, datetime]:
-    """Where the line of each source ends, by upper-case HSA-id. Raises `DatabaseUnavailable`."""
+    """The next free slot of each source, by upper-case HSA-id. Raises `DatabaseUnavailable`."""
     with database.begin() as connection:
         rows = connection.execute(select(source_slot.c.hsa_key, source_slot.c.next_slot))
         return {key: slot for key, slot in rows}  # noqa: C416 - a row is no pair to mypy
 
 
 def may_write(database: Database) -> bool:
-    """Whether our user has the right to write; nothing is left of the trial."""
+    """Whether our user may write, tried in a transaction that is rolled back."""
     seen = dict.fromkeys(("first_seen", "last_seen"), utcnow())
     row = {"hsa_key": "", "environment": "", "engagements": 0, **seen}
     try:

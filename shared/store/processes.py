@@ -1,4 +1,4 @@
-"""Which processes of the stages live, as each of them writes down every few seconds."""
+"""The running processes of the stages. Each writes its row every few seconds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,13 +11,13 @@ from shared.booking.environment import Environment
 from shared.store.engine import Database
 from shared.store.tables import stage_process
 
-#: A process that was killed leaves its row, which is of no use the day after.
+#: A process that was killed leaves its row; it is removed after a day.
 _KEPT = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class StageProcess:
-    """One process, as it last showed itself. `report` holds what its stage has to tell."""
+    """One process, as of its last report. `report` holds the values of its stage."""
 
     id: str
     stage: str
@@ -37,7 +37,7 @@ class StageProcesses:
         self._database = database
 
     def beat(self, process: StageProcess) -> None:
-        """Write down that `process` lives and what it reports."""
+        """Store the latest report of `process`."""
         changing = {"beat_at": process.beat_at, "report": process.report}
         with self._database.begin() as connection:
             this = stage_process.c.id == process.id
@@ -52,7 +52,7 @@ class StageProcesses:
             connection.execute(delete(stage_process).where(stage_process.c.id == process_id))
 
     def all(self) -> list[StageProcess]:
-        """By stage and start, also those that have been silent for up to a day."""
+        """All processes by stage and start, with those that stopped reporting within a day."""
         rows = select(stage_process).order_by(stage_process.c.stage, stage_process.c.started_at)
         with self._database.begin() as connection:
             return [StageProcess(**row) for row in connection.execute(rows).mappings()]

@@ -12,7 +12,7 @@ _SYNCHRONOUS = frozenset({"sync", "quorum"})
 
 
 class Standbys(StrEnum):
-    """What stands behind the database that is connected to."""
+    """The standbys of the connected database."""
 
     NONE = "none"  # SQLite, one server, or replication below PostgreSQL, as of its disk
     SYNCHRONOUS = "synchronous"  # a commit waits for at least one of them

@@ -1,4 +1,4 @@
-"""Rows that have been kept long enough, and their removal. Nothing goes that still matters.
+"""Finds and removes expired rows, and never one that is still needed.
 
 =====================  ======================================================================
 table                  a row is expired when, counted from its own moment
@@ -8,14 +8,14 @@ table                  a row is expired when, counted from its own moment
 `booking_watermark`    nothing is awaited, and no message about its booking is left
 `source_system_log`    it is old
 `trace_step`           it is old
-`source_slot`          the slot is a day past: it says nothing any more
+`source_slot`          the slot passed a day ago
 =====================  ======================================================================
 
-The messages about one booking go together, since the latest of them is what is known of the
-booking: were it gone before an earlier one, the earlier one would be taken for the truth. A notice
-is what keeps an order that comes again from being sent again, so it stays while an order for its
-message could still be obeyed. A watermark puts fetches in order; what the composer is handed after
-that was fetched before the oldest ones, it refuses (`composer.handler`).
+The messages about one booking are removed together, since the latest is the known state of the
+booking: if it were removed first, an earlier one would count as the state. A notice keeps a
+repeated order from being sent twice, so it stays while an order for its message may still come. A
+watermark puts fetches in order; the composer refuses what was fetched before the oldest ones
+(`composer.handler`).
 
 Contact preferences stay until they are removed. Activated systems, too. Processes that have ended
 and systems that are not activated are removed by the stores that write them.
@@ -55,7 +55,7 @@ _SLOT_KEPT = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class RetentionLimits:
     """How long rows are kept. None: for ever."""
 
     inbox: timedelta | None
@@ -77,8 +77,8 @@ class Expired:
     in_order: bool = False
 
 
-def expired_rows(limits: Limits, now: datetime) -> Sequence[Expired]:
-    """What may go `now`, in the order in which it is to go."""
+def expired_rows(limits: RetentionLimits, now: datetime) -> Sequence[Expired]:
+    """What has expired by `now`, in the order of removal."""
     found = [
         _watermarks(limits.watermarks, limits.inbox, now),
         _trace_steps(limits.trace, now),
@@ -101,7 +101,7 @@ class Retention:
         self._batch = batch
 
     def count(self, expired: Expired) -> int:
-        """How many rows `remove` would remove, once the tables before this one are done."""
+        """How many rows `remove` would remove, after the tables before this one."""
         counted = select(func.count()).select_from(expired.table).where(expired.condition)
         with self._database.begin() as connection:
             return connection.execute(counted).scalar_one()
@@ -109,8 +109,8 @@ class Retention:
     def remove(self, expired: Expired) -> int:
         """Remove the expired rows; how many there were.
 
-        It walks the table along its key and looks at one batch at a time, each in a transaction
-        of its own, so that nobody waits for it long and it may be broken off at any moment.
+        It reads the table by its key in batches, each in a transaction of its own, so that nobody
+        waits for it long and it can be stopped at any time.
         """
         removed = 0
         beyond: ColumnElement[bool] = true()
@@ -134,7 +134,7 @@ def _messages(kept: timedelta, now: datetime) -> Expired:
 def _messages_stay(
     booking: ColumnElement[str], kept: timedelta | None, now: datetime
 ) -> ColumnElement[bool]:
-    """Whether there are messages about `booking`, and they are kept."""
+    """Whether there are messages about `booking` that are kept."""
     about = inbox_message.alias()
     return exists().where(about.c.booking == booking, _is_recent(about.c, kept, now))
 

@@ -1,4 +1,4 @@
-"""The line of slots of each source system, shared by all fetchers."""
+"""The slots of each source system's rate limit, shared by all fetchers."""
 
 from datetime import datetime, timedelta
 
@@ -51,12 +51,11 @@ _WRITE = _insert.on_conflict_do_update(
 
 
 class SourceSlots:
-    """Reserves stretches of a source's line; two reservations never overlap.
+    """Reserves spans of a source's slots; two reservations never overlap.
 
-    Only a clock that was wrong, then or now, lets a line restart: a former reservation that was
-    made later than `now` is not believed. Without that rule a process six hours ahead would keep
-    all others from a source for six hours. How far ahead a slot lies is no sign of it: 25,000
-    changes of a source that takes one call a second are a line of seven hours.
+    A reservation made later than `now` came from a wrong clock and is ignored. Otherwise a process
+    whose clock is six hours ahead would block a source for six hours. How far ahead a slot lies is
+    no criterion: 25,000 changes at one call a second take slots for seven hours.
     """
 
     def __init__(self, database: Database) -> None:
@@ -65,9 +64,9 @@ class SourceSlots:
     def reserve(
         self, hsa_key: str, *, now: datetime, not_before: datetime, span: timedelta
     ) -> datetime:
-        """Take the next `span` of the line that begins at `not_before` or later; its beginning.
+        """Reserve the next `span` that begins at `not_before` or later; its beginning.
 
-        Nobody gets a slot before `not_before` after this. Raises `DatabaseUnavailable`.
+        No later reservation begins before `not_before`. Raises `DatabaseUnavailable`.
         """
         with self._database.single() as connection:
             single = connection.dialect.name == "postgresql"
@@ -78,7 +77,7 @@ class SourceSlots:
 def _advance(
     connection: Connection, hsa_key: str, now: datetime, not_before: datetime, span: timedelta
 ) -> datetime:
-    """In one statement; processes that come at once wait for each other on the row."""
+    """Reserve by one statement; concurrent processes wait for the lock of the row."""
     values = {
         "key": hsa_key,
         "now": now,
@@ -94,7 +93,7 @@ def _advance(
 def _advance_sqlite(
     connection: Connection, hsa_key: str, now: datetime, not_before: datetime, span: timedelta
 ) -> datetime:
-    """SQLite cannot add to a time, but the transaction holds the write lock from its start."""
+    """Reserve by two statements: SQLite cannot add to a time, but the write lock is held."""
     former = connection.execute(_READ, {"key": hsa_key}).one_or_none()
     credible = former is not None and not is_of_the_future(former.reserved_at, now)
     first = max(former.next_slot, not_before) if former and credible else not_before

@@ -1,7 +1,7 @@
-"""The register of activated booking systems, and a copy of it that the stages keep at hand.
+"""The register of activated booking systems, and the copy of it that each stage caches.
 
-docs/domain.md, "Activation": only what an activated system of our environment sends is ours.
-HSA-ids are kept as given and matched in upper case.
+docs/domain.md, "Activation": only notifications of a system that is activated in our environment
+are ours. HSA-ids are kept as given and matched in upper case.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -27,7 +27,7 @@ MAX_AGE = timedelta(seconds=2)
 ACTIVE_AGE = timedelta(seconds=5)
 
 _PAUSE = ("paused_by", "paused_at")
-#: Columns that adding a system again may change, in the order they are told.
+#: Columns that adding a system again may change, in the order of the log.
 _CHANGEABLE = ("hsa_id", "name", "calls_per_second", "calls_in_flight")
 
 
@@ -42,7 +42,7 @@ class SourceSystem:
     calls_in_flight: int  # in each fetcher process
     activated_by: str
     activated_at: datetime
-    paused_by: str | None = None  # nothing is asked of it, and its changes wait
+    paused_by: str | None = None  # it is not called, and its changes wait
     paused_at: datetime | None = None
 
     @property
@@ -64,7 +64,7 @@ class Registered(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RegisterEntry:
-    """Who did what to the register: `added`, `changed`, `removed`, `paused` or `resumed`."""
+    """A change of the register: `added`, `changed`, `removed`, `paused` or `resumed`."""
 
     at: datetime
     by: str
@@ -86,8 +86,8 @@ class SourceRegister:
     def add(self, source: SourceSystem) -> Registered:
         """Activate `source`, or change its name and limits when it is active already.
 
-        `activated_by` and `activated_at` are who does it now; of a system that is active the
-        first activation stays in the register, and the change is in the log.
+        `activated_by` and `activated_at` are of this change. The register keeps the first
+        activation of an active system, and the change is in the log.
         """
         (done,) = self.add_all([source])
         return done
@@ -119,11 +119,11 @@ class SourceRegister:
             return row is not None
 
     def pause(self, hsa_id: str, environment: Environment, *, by: str, at: datetime) -> bool:
-        """Ask nothing of a system until `resume`; False when it is not active, or paused."""
+        """Stop calling a system until `resume`; False when it is not active, or paused."""
         return self._set_pause(hsa_id, environment, by=by, at=at, paused=True)
 
     def resume(self, hsa_id: str, environment: Environment, *, by: str, at: datetime) -> bool:
-        """Ask a paused system again; False when it is not active, or not paused."""
+        """Call a paused system again; False when it is not active, or not paused."""
         return self._set_pause(hsa_id, environment, by=by, at=at, paused=False)
 
     def _set_pause(
@@ -153,7 +153,7 @@ class SourceRegister:
         return {source.key: source for source in self.list_all(environment)}
 
     def log(self, hsa_id: str | None = None) -> list[RegisterEntry]:
-        """What was done, to one system or to all, the latest first."""
+        """The changes of one system or of all, the latest first."""
         columns = [source_system_log.c[field.name] for field in fields(RegisterEntry)]
         entries = select(*columns).order_by(source_system_log.c.id.desc())
         if hsa_id is not None:
@@ -254,7 +254,7 @@ class CachedRegister:
             return self._copy
 
     def _is_older_than(self, age: timedelta) -> bool:
-        """Also when the machine's clock was set back: the age of the copy is then unknown."""
+        """Whether a copy is too old, or of unknown age because the clock was set back."""
         return not timedelta(0) <= self._clock() - self._tried_at < age
 
     def _refresh(self) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 
 def insert_if_absent(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
-    """Insert `row` unless one with its key is there, also when another process just wrote it.
+    """Insert `row` unless one with its key exists, even if another process has just written it.
 
     Return whether it was inserted.
     """

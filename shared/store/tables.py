@@ -1,4 +1,4 @@
-"""Every table, once. `migrations/` brings a database to this state; a test holds the two together.
+"""Every table. `migrations/` brings a database to this state, which a test compares.
 
 All instants are UTC. Wall times stand as text, `YYYYMMDDhhmmss`, as the contracts write them.
 There is no store of engagements: what a notification says may be used only to make the call to
@@ -68,7 +68,7 @@ source_system = Table(
     Column("calls_in_flight", Integer, nullable=False),
     Column("activated_by", String(100), nullable=False),
     Column("activated_at", Instant, nullable=False),
-    Column("paused_by", String(100)),  # while nothing is asked of it; its changes wait
+    Column("paused_by", String(100)),  # while it is not called; its changes wait
     Column("paused_at", Instant),
 )
 
@@ -122,10 +122,9 @@ inbox_message = Table(
     Index("ix_inbox_message_patient_created_at", "patient", "created_at"),
 )
 
-# How far the judging of a booking has come, also of bookings of which no message was ever written:
-# how new the newest judged fetch is, whether the source still had the booking then, what is being
-# awaited before more is said, and which booking took its place. Holds digests and times, nothing
-# of the engagement.
+# The watermark of each booking, also of those without a message: how new the newest judged fetch
+# is, whether the source still had the booking then, what is awaited, and which booking replaced it.
+# Holds digests and times, nothing of the engagement.
 booking_watermark = Table(
     "booking_watermark",
     metadata,
@@ -171,7 +170,7 @@ notice = Table(
     Index("ix_notice_recipient_channel", "recipient", "channel"),
 )
 
-# Each process of a stage, as it last showed itself; `budkavle status` reads it. A process that ends
+# Each process of a stage, as of its last report; `budkavle status` reads it. A process that ends
 # removes its row.
 stage_process = Table(
     "stage_process",
@@ -187,7 +186,7 @@ stage_process = Table(
     Column("report", JSON, nullable=False),  # rates of the last minute, open circuit breakers
 )
 
-# Booking systems that send and are not activated: how much, and how lately.
+# Booking systems that send and are not activated: how many engagements, and when last.
 unknown_source = Table(
     "unknown_source",
     metadata,

@@ -1,4 +1,4 @@
-"""Booking systems that send notifications and are not activated: an order that was forgotten?"""
+"""Booking systems that send notifications and are not activated; perhaps somebody forgot to."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ class UnknownSources:
                     )
 
     def all(self, environment: Environment) -> list[UnknownSource]:
-        """Those that are not activated to this day, the latest first."""
+        """Those that are still not activated, the latest first."""
         activated = exists().where(
             source_system.c.hsa_key == _table.hsa_key,
             source_system.c.environment == _table.environment,

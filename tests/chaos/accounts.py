@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from shared.booking.identity import hsa_key
 from shared.booking.notices import Channel, NoticeStatus
 from shared.relay.broker import Envelope
-from tests.chaos.ledger import Circle, Message, NoticeRow
+from tests.chaos.ledger import Message, NoticeRow, PatientBookings
 from tests.chaos.stories import Case
 from tests.chaos.telling import Line, Telling
 
@@ -105,7 +105,7 @@ def account_notices(
     received = Counter(claims[notice_id] for notice_id in caught if notice_id in claims)
     account.twice += sum(times - 1 for times in received.values() if times > 1)
     for message in messages:
-        for channel in choices.get(message.circle[0], ()):
+        for channel in choices.get(message.patient_bookings[0], ()):
             _account_one(account, message, channel, standing.get((message.id, channel)), received)
     return account
 
@@ -178,12 +178,14 @@ def _described(letter: Envelope, bookings: set[str]) -> str:
     return f"{letter.origin} {letter.dead_reason} {letter.message_id} {sorted(bookings)} {last}"
 
 
-def strangers(told: Mapping[Circle, Sequence[Message]], cases: Iterable[Case]) -> Iterator[Message]:
+def strangers(
+    told: Mapping[PatientBookings, Sequence[Message]], cases: Iterable[Case]
+) -> Iterator[Message]:
     """Messages about nothing that ever was."""
     known = {booking for case in cases for booking in case.bookings}
     for messages in told.values():
         yield from (message for message in messages if message.line.booking_id not in known)
 
 
-def circle_of(case: Case) -> Circle:
+def patient_bookings_of(case: Case) -> PatientBookings:
     return case.patient, hsa_key(case.source.hsa_id)

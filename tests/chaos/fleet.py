@@ -46,7 +46,7 @@ class Fleet:
     def start(self) -> None:
         """Start whoever does not run, and wait until all are ready."""
         for member in self._members:
-            self.revive(member)
+            self.restart(member)
         deadline = time.monotonic() + _READY_SECONDS
         for member in self._members:
             assert member.child is not None
@@ -69,7 +69,7 @@ class Fleet:
         if child.stop(_STOP_SECONDS) == -signal.SIGKILL:
             self.crashed.append(f"{member.name} did not end on SIGTERM")
 
-    def revive(self, member: Member) -> None:
+    def restart(self, member: Member) -> None:
         """Start it, unless it runs."""
         if member.child is not None and member.child.alive:
             return

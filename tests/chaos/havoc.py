@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
 from itertools import count
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
 import requests
@@ -56,6 +56,20 @@ _PROVIDER_FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("smtp", {"kind": "latency", "count": 20, "latency_seconds": 1}),
     ("smtp", {"kind": "timeout-after-accept", "count": 1, "seconds": 3}),
 )
+
+
+class Trouble(Protocol):
+    """What happens to a stage while it is at work. `counts` tells what was done."""
+
+    counts: Counter[str]
+
+    async def rage(self) -> None:
+        """Until `stop`, or until there is no more to come."""
+
+    def stop(self) -> None: ...
+
+    async def mend(self) -> None:
+        """Everything runs again."""
 
 
 class Havoc:
@@ -130,12 +144,12 @@ class Havoc:
             self._note("kills", f"SIGKILL of {victim.name}")
         await asyncio.sleep(dead_seconds)
         for victim in victims:
-            await asyncio.to_thread(self._stage.fleet.revive, victim)
+            await asyncio.to_thread(self._stage.fleet.restart, victim)
 
     async def _retire(self, member: Member) -> None:
         self._note("orderly_ends", f"SIGTERM to {member.name}")
         await asyncio.to_thread(self._stage.fleet.retire, member)
-        await asyncio.to_thread(self._stage.fleet.revive, member)
+        await asyncio.to_thread(self._stage.fleet.restart, member)
 
     # --- broker and database ---
 
@@ -184,7 +198,7 @@ class Havoc:
     # --- the network between them ---
 
     async def _cut_connections(self, rng: random.Random) -> None:
-        networks = _in_rounds(rng, (self._stage.broker_network, self._stage.database_network))
+        networks = _in_rounds(rng, self._stage.networks)
         async for _ in self._troubles(rng, 4, 20, at_least=1):
             if rng.random() < 0.7:
                 cut = await asyncio.to_thread(next(networks).cut)

@@ -24,7 +24,7 @@ _DAWN = datetime.min.replace(tzinfo=UTC)
 _OVERLAP = timedelta(seconds=20)
 
 #: Patient and booking system: where one case's messages lie.
-Circle = tuple[str, str]
+PatientBookings = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Message:
     """An inbox message as it stands in the database."""
 
     id: str
-    circle: Circle
+    patient_bookings: PatientBookings
     line: Line
     change_id: str
     created_at: datetime
@@ -54,7 +54,7 @@ class Ledger:
         self._database = open_database(database_url, pool_size=1)
         self._ids: set[str] = set()
         self._newest = _DAWN
-        self.told: dict[Circle, list[Message]] = defaultdict(list)
+        self.told: dict[PatientBookings, list[Message]] = defaultdict(list)
 
     def close(self) -> None:
         self._database.close()
@@ -70,11 +70,11 @@ class Ledger:
             if row["id"] not in self._ids:
                 self._ids.add(row["id"])
                 message = _message(row)
-                self.told[message.circle].append(message)
+                self.told[message.patient_bookings].append(message)
                 self._newest = max(self._newest, message.created_at)
 
-    def all_told(self) -> dict[Circle, list[Message]]:
-        """Everything anew, each circle in the order in which it was written."""
+    def all_told(self) -> dict[PatientBookings, list[Message]]:
+        """All rows read again, by patient and source, in the order of writing."""
         self._ids.clear()
         self.told.clear()
         self._newest = _DAWN
@@ -97,8 +97,8 @@ class Ledger:
 
 def _message(row: Any) -> Message:
     line = Line(row["kind"], row["booking_id"], row["starts"], row["state"]["performer_name"])
-    circle = row["patient"], hsa_key(row["source_system"])
-    return Message(row["id"], circle, line, row["change_id"], row["created_at"])
+    patient_bookings = row["patient"], hsa_key(row["source_system"])
+    return Message(row["id"], patient_bookings, line, row["change_id"], row["created_at"])
 
 
 def caught(control: str) -> Counter[str]:

@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 from sandbox.http_client import NoAnswer, call, post
 from sandbox.updates import build_update, update_headers
-from tests.chaos.accounts import circle_of
-from tests.chaos.ledger import Circle
+from tests.chaos.accounts import patient_bookings_of
+from tests.chaos.ledger import PatientBookings
 from tests.chaos.plan import Beginning, Plan, Repetition
 from tests.chaos.stories import Case, History, Source, Step
 from tests.chaos.telling import Booking, State
@@ -130,7 +130,7 @@ class Load:
         index: Index,
         systems: BookingSystems,
         *,
-        told: Callable[[Circle], int],
+        told: Callable[[PatientBookings], int],
         activate: Callable[[Source], Awaitable[None]],
         seconds: float,
     ) -> None:
@@ -148,6 +148,10 @@ class Load:
             self._repetitions.setdefault(key, []).append(repetition)
         self.steps_done: Counter[int] = Counter()  # by id(history)
         self.stuck: list[History] = []
+
+    def end(self) -> None:
+        """Begin nothing more."""
+        self._bound = min(self._bound, self._elapsed)
 
     @property
     def activated(self) -> int:
@@ -201,7 +205,7 @@ class Load:
     async def _may_begin(self, step: Step, history: History) -> bool:
         give_up = time.monotonic() + _STUCK_SECONDS
         while not self._is_over:
-            if self._told(circle_of(history.cases[0])) >= step.awaits:
+            if self._told(patient_bookings_of(history.cases[0])) >= step.awaits:
                 return True
             if time.monotonic() > give_up:
                 self.stuck.append(history)

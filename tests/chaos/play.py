@@ -3,14 +3,21 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from console.stack import free_port
 from shared.base.errors import Unavailable
-from tests.chaos.accounts import account_dead, account_notices, circle_of, judge, strangers
-from tests.chaos.havoc import Havoc
+from tests.chaos.accounts import (
+    account_dead,
+    account_notices,
+    judge,
+    patient_bookings_of,
+    strangers,
+)
+from tests.chaos.havoc import Havoc, Trouble
 from tests.chaos.indexes import RunningIndex
 from tests.chaos.ledger import Ledger, caught, dead_letters
 from tests.chaos.load import BookingSystems, Index, Load
@@ -23,7 +30,7 @@ from tests.services import PostgreSQL, RabbitMQ
 #: How often the inboxes are looked at, as the waiting histories do.
 _LOOK_SECONDS = 0.3
 _DRAIN_SECONDS = 400
-#: RabbitMQ counts anew every 5 s what is handed out and not settled.
+#: RabbitMQ counts anew every 5 s what is handed out and not acknowledged.
 _COUNT_SECONDS = 5.5
 
 Say = Callable[[str], None]
@@ -38,19 +45,24 @@ async def play(
     *,
     index: RunningIndex | None = None,
     ingest_bind: str = "",
+    trouble: Callable[[Stage, Sequence[str]], Trouble] | None = None,
 ) -> Report:
     """Plan, stage, havoc, drain, accounts. Logs go to `folder`.
 
-    `index`: one that runs already and notifies `ingest_bind`; None: the sandbox's.
+    `index`: one that runs already and notifies `ingest_bind`; None: the sandbox's. `trouble`: what
+    makes the trouble on a stage and in booking systems (of these units), where it is not `Havoc`;
+    nothing stands between the fleet and its servers then.
     """
     started = time.monotonic()
     plan = make_plan(options)
     say(f"seed {options.seed}: {options.count} notifications, {options.sources} booking systems")
     bind = ingest_bind or f"127.0.0.1:{free_port()}"
-    async with set_up(broker, database, plan, folder, index, bind) as stage:
+    direct = trouble is not None
+    begin = trouble or partial(Havoc, seed=options.seed)
+    async with set_up(broker, database, plan, folder, index, bind, direct=direct) as stage:
         ledger = Ledger(stage.database_url)
         try:
-            performance = _Performance(options, plan, stage, ledger, say)
+            performance = _Performance(options, plan, stage, ledger, begin, say)
             await performance.perform()
             return await performance.report(time.monotonic() - started)
         finally:
@@ -61,7 +73,13 @@ class _Performance:
     """Load and havoc at the same time, then quiet."""
 
     def __init__(
-        self, options: Options, plan: Plan, stage: Stage, ledger: Ledger, say: Say
+        self,
+        options: Options,
+        plan: Plan,
+        stage: Stage,
+        ledger: Ledger,
+        trouble: Callable[[Stage, Sequence[str]], Trouble],
+        say: Say,
     ) -> None:
         self._options = options
         self._plan = plan
@@ -80,7 +98,7 @@ class _Performance:
             seconds=bound,
         )
         units = [unit for source in plan.sources if source.activated for unit in source.units]
-        self._havoc = Havoc(stage, units, options.seed)
+        self._havoc = trouble(stage, units)
         self._undrained: dict[str, int] = {}
 
     async def perform(self) -> None:
@@ -93,11 +111,15 @@ class _Performance:
             looking.cancel()
 
     async def _disturbed_load(self) -> None:
-        """Havoc rages until all is told or the time is over; what is left is told in peace."""
+        """Havoc rages until all is told or the time is over; what is left is told in peace.
+
+        Havoc that has come to its end by itself ends the load.
+        """
         async with asyncio.TaskGroup() as acting:
             raging = acting.create_task(self._havoc.rage())
             telling = acting.create_task(self._keep_telling())
             load = acting.create_task(self._load.act())
+            raging.add_done_callback(lambda _: self._load.end())
             await asyncio.wait([load], timeout=self._options.seconds)
             self._havoc.stop()
             await raging
@@ -114,8 +136,8 @@ class _Performance:
                 return
             await asyncio.sleep(_LOOK_SECONDS)
 
-    def _told(self, circle: tuple[str, str]) -> int:
-        return len(self._ledger.told.get(circle, ()))
+    def _told(self, patient_bookings: tuple[str, str]) -> int:
+        return len(self._ledger.told.get(patient_bookings, ()))
 
     async def _keep_looking(self) -> None:
         while True:
@@ -168,7 +190,9 @@ class _Performance:
         return Report(
             options=self._options,
             seconds=seconds,
-            judged=[judge(case, steps, told.get(circle_of(case), ())) for case, steps in begun],
+            judged=[
+                judge(case, steps, told.get(patient_bookings_of(case), ())) for case, steps in begun
+            ],
             strangers=list(strangers(told, cases)),
             notices=notices,
             dead=account_dead(letters, cases),

@@ -69,8 +69,7 @@ class Stage:
     database: PostgreSQL
     broker_url: str
     database_url: str
-    broker_network: Network
-    database_network: Network
+    networks: tuple[Network, ...]  # between the fleet and its servers; none where it is direct
     sandbox: dict[str, str]
     index: RunningIndex
     fleet: Fleet
@@ -111,17 +110,22 @@ async def set_up(
     folder: Path,
     index: RunningIndex | None,
     ingest_bind: str,
+    *,
+    direct: bool = False,
 ) -> AsyncIterator[Stage]:
     """Everything runs and is ready; all of it is stopped in the end, whatever happened.
 
-    `index`: one that runs already and notifies `ingest_bind`; None: the sandbox's.
+    `index`: one that runs already and notifies `ingest_bind`; None: the sandbox's. `direct`: the
+    fleet reaches its servers without a proxy between.
     """
     broker_url, database_url = broker.fresh_vhost(), database.fresh_database()
-    networks = Network(broker.port), Network(database.port)
+    networks = () if direct else (Network(broker.port), Network(database.port))
+    urls = broker_url, database_url
+    reached = urls if direct else tuple(map(_through, urls, networks))
     environment = {
         **IMPATIENT,
-        "BUDKAVLE_BROKER_URL": _through(broker_url, networks[0]),
-        "BUDKAVLE_DATABASE_URL": _through(database_url, networks[1]),
+        "BUDKAVLE_BROKER_URL": reached[0],
+        "BUDKAVLE_DATABASE_URL": reached[1],
         "BUDKAVLE_INGEST_BIND": ingest_bind,
         "BUDKAVLE_ENVIRONMENT": "qa",
         "BUDKAVLE_LOGICAL_ADDRESS": ADDRESS,
@@ -139,7 +143,7 @@ async def set_up(
             database,
             broker_url,
             database_url,
-            *networks,
+            networks,
             addresses,
             index or SandboxIndex(addresses),
             fleet,

@@ -16,7 +16,7 @@ import pytest
 from lxml import etree
 
 from shared.riv.contracts import schema_path
-from shared.riv.soap import Envelope, parse_envelope, parse_fault
+from shared.riv.soap import SoapEnvelope, parse_envelope, parse_fault
 from shared.riv.xml import parse_xml
 
 _BESIDE = Path(__file__).parents[3] / "shared" / "contracts"
@@ -116,7 +116,7 @@ def assert_lacks_timeslot(reply: bytes) -> None:
             assert_conforms(reply)
 
 
-def _bodies(told: Envelope) -> tuple[etree._Element, ...]:
+def _bodies(told: SoapEnvelope) -> tuple[etree._Element, ...]:
     """The body, unless it is a Fault, which belongs to the envelope."""
     return () if parse_fault(told.body) else (told.body,)
 

@@ -10,8 +10,8 @@ import requests
 from lxml import etree
 
 from fetcher.bookings_client import GetBookingDetailsMessages
-from ingest.handler import Faulted, FaultReason, RefusalReason, Refused
-from ingest.replies import reply_to
+from ingest.handler import Faulted, FaultReason, NothingTaken, RefusalReason
+from ingest.soap_replies import reply_to
 from sandbox.faults import BookingFault
 from shared.base.clock import utcnow
 from shared.relay.broker import BrokerUnavailable
@@ -68,7 +68,9 @@ def world() -> Iterator[RunningWorld]:
 
 @pytest.mark.parametrize("reason", RefusalReason)
 def test_every_refusal_conforms(reason: RefusalReason) -> None:
-    assert_conforms(reply_to(Refused(reason, "engagementTransaction[1]/x is <empty>"), utcnow).body)
+    assert_conforms(
+        reply_to(NothingTaken(reason, "engagementTransaction[1]/x is <empty>"), utcnow).body
+    )
 
 
 @pytest.mark.parametrize("reason", FaultReason)

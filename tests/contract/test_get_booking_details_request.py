@@ -7,7 +7,7 @@ from lxml import etree
 
 from fetcher.bookings_client import GetBookingDetailsMessages
 from shared.riv.contracts import schema_path
-from shared.riv.soap import Envelope, parse_envelope
+from shared.riv.soap import SoapEnvelope, parse_envelope
 from tests.booking_samples import BOOKING
 from tests.contract.schemas import about_official_files, official_file
 
@@ -40,7 +40,7 @@ def test_headers_and_body_are_valid(schema: Schema, patient: str) -> None:
     schema("GetBookingDetails.xsd").assertValid(detached(sent.body))
 
 
-def envelope(patient: str) -> Envelope:
+def envelope(patient: str) -> SoapEnvelope:
     booking = BOOKING.model_copy(update={"patient": patient})
     return parse_envelope(etree.fromstring(GetBookingDetailsMessages().request(booking)))
 

@@ -57,8 +57,8 @@ def removed(**changed: str) -> str:
 STORIES = {
     "valid: removal of two persons': 1": removed() + removed(person="1313131313", owner=SUBSCRIBER),
     "valid: creation: 2": created(),
-    "circle: removal: 3": removed(),
-    "circle: creation by the index itself: 4": created(owner=SUBSCRIBER),
+    "circular: removal: 3": removed(),
+    "circular: creation by the index itself: 4": created(owner=SUBSCRIBER),
     "owner: removal: 5": removed(),
     "owner: another owner: 6": created(),
     "times: removal: 7": removed(),

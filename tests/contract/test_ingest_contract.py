@@ -8,8 +8,8 @@ import zeep
 from lxml import etree
 
 from ingest.engagements import Refusal
-from ingest.handler import Faulted, FaultReason, Pong, RefusalReason, Refused, Taken
-from ingest.replies import reply_to
+from ingest.handler import Faulted, FaultReason, NothingTaken, Pong, RefusalReason, Taken
+from ingest.soap_replies import reply_to
 from shared.base.clock import utcnow
 from shared.booking.messages import RefusedEngagement
 from shared.riv.engagements import Flaw
@@ -118,10 +118,10 @@ def test_every_address_in_what_we_serve_leads_back_to_where_it_was_asked(gateway
         Taken("id", 1, addressed=True),
         Taken("id", 1, addressed=True, refused=(REFUSAL,)),
         Pong(),
-        Refused(RefusalReason.INVALID, "engagementTransaction[1] <&> ]]>"),
+        NothingTaken(RefusalReason.INVALID, "engagementTransaction[1] <&> ]]>"),
     ],
 )
-def test_our_answers_conform(answer: Taken | Pong | Refused) -> None:
+def test_our_answers_conform(answer: Taken | Pong | NothingTaken) -> None:
     reply = reply_to(answer, utcnow)
     assert reply.status == 200
     assert_conforms(reply.body)

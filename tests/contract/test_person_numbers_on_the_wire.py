@@ -8,8 +8,8 @@ of the old patterns refuse.
 import pytest
 from lxml import etree
 
+from fetcher.booking_replies import open_reply
 from fetcher.bookings_client import GetBookingDetailsMessages
-from fetcher.replies import open_reply
 from ingest.calls import NotificationRequest, read_call
 from shared.riv.contracts import schema_path
 from tests.booking_samples import PATIENT, TIMESLOT, reply

@@ -7,14 +7,14 @@ import requests
 import zeep
 from lxml import etree
 
-from console.demo.world import ForeignIndex, World
+from console.demo.world import DemoWorld, ForeignIndex
 from sandbox.booking_systems import BookingSystems
 from sandbox.bookings import Bookings
 from sandbox.calls import Calls
-from sandbox.deliveries import Notification
+from sandbox.deliveries import OutgoingNotification
 from sandbox.engagements import read_json
 from sandbox.faults import BookingFault, FaultBook
-from sandbox.http_server import Reply
+from sandbox.http_server import SandboxReply
 from sandbox.http_wire import Request
 from sandbox.index_entries import IndexEntries
 from sandbox.subscriber import build_request, read_answer
@@ -92,7 +92,7 @@ def test_the_questions_of_these_tests_conform() -> None:
 
 def notification(*entries: dict[str, object]) -> bytes:
     changed = IndexEntries("SE0000000000-INDEX").apply(read_json(list(entries)))
-    return build_request(Notification(changed, "corr-1", "SE-SRC"), "SE0000000000-RELAY")
+    return build_request(OutgoingNotification(changed, "corr-1", "SE-SRC"), "SE0000000000-RELAY")
 
 
 def test_notifications_conform() -> None:
@@ -109,7 +109,9 @@ def test_notifications_of_removals_conform() -> None:
     removal = entry(deleteFlag=True)
     del removal["mostRecentContent"]
     removed = entries.apply(read_json([removal]))
-    assert_conforms(build_request(Notification(removed, "c", "SE-SRC"), "SE0000000000-RELAY"))
+    assert_conforms(
+        build_request(OutgoingNotification(removed, "c", "SE-SRC"), "SE0000000000-RELAY")
+    )
 
 
 def test_a_thousand_engagements_conform() -> None:
@@ -125,7 +127,7 @@ def test_the_answer_to_an_update_conforms(world: RunningWorld) -> None:
 
 def test_the_demo_updates_an_index_that_is_not_the_sandbox_s(world: RunningWorld) -> None:
     foreign = ForeignIndex(world.addresses.index, "SE0000000000-INDEX")
-    outside = World(world.addresses.control, foreign)
+    outside = DemoWorld(world.addresses.control, foreign)
     outside.tell_index({**ENTRY, "businessObjectInstanceIdentifier": "by-demo"})
     assert eventually(lambda: "by-demo" in _kept_bookings(world))
     assert not outside.has_own_index
@@ -211,6 +213,6 @@ def _kept_bookings(world: RunningWorld) -> list[str]:
 def test_faults_of_the_sandbox_are_soap_faults() -> None:
     systems = BookingSystems(Bookings(), FaultBook(BookingFault), Calls(), unknown_is_fault=True)
     reply = systems(Request("POST", "/", body=question()))
-    assert isinstance(reply, Reply)
+    assert isinstance(reply, SandboxReply)
     assert reply.status == 500
     assert etree.fromstring(reply.body).find(".//{*}Fault/faultstring") is not None

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 import pytest
 
-from shared.booking.messages import Engagement, Message, Notification
+from shared.booking.messages import Engagement, Notification, QueueMessage
 from shared.relay.broker import REPLAY, Broker, Envelope, Failure, Outgoing, PublishRefused
 from shared.relay.outcomes import Drop, Outcome, Postpone
 from shared.relay.topology import DELIVERY_LIMIT
@@ -109,8 +109,9 @@ def test_several_processes_share_the_queues(broker: Broker, broker_url: str) -> 
     assert len({*readers[0].names, *readers[1].names}) == 100
 
 
-def test_publishing_nothing_is_harmless(broker: Broker) -> None:
+def test_publishing_nothing_fills_no_queue(broker: Broker) -> None:
     broker.publish([])
+    assert ready_count(broker) == 0
 
 
 # Unroutable
@@ -276,12 +277,15 @@ def test_drained_waits_for_nothing_when_nothing_was_acknowledged(broker: Broker)
     assert reader.consumer.drained(0)
 
 
-def test_closing_twice_is_harmless(broker: Broker) -> None:
+def test_after_a_second_closing_it_is_still_closed(broker: Broker) -> None:
     reader = Reader(broker)
-    reader.consumer.close()
-    reader.consumer.close()
-    broker.close()
-    broker.close()
+    for _ in range(2):
+        reader.consumer.close()
+        broker.close()
+    assert not reader.consumer.connected
+    broker.publish([message("a")])  # connects anew
+    assert ready_count(broker) == 1
+    assert reader.names == []
 
 
 # Delays
@@ -313,7 +317,7 @@ def test_a_wait_longer_than_every_step_is_walked_in_steps(broker: Broker) -> Non
     wait = timedelta(seconds=2.3)
     calls: list[float] = []
 
-    def handle(_message: Message) -> Outcome:
+    def handle(_message: QueueMessage) -> Outcome:
         calls.append(time.monotonic())
         return Postpone(wait, _Reason.WAIT) if len(calls) == 1 else Drop(_Reason.DONE)
 

@@ -1,5 +1,6 @@
 """The queue file is full, deleted, replaced, or was written by a clock that was ahead."""
 
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from structlog.testing import capture_logs
 
 from shared.relay.broker import Broker, BrokerUnavailable, Outgoing
 from shared.relay.embedded import broker as embedded_broker
-from shared.relay.embedded.queue_file import Store
+from shared.relay.embedded.queue_file import QueueFile
 from tests.brokers import Reader, dead, dead_count, message, opened, ready_count
 from tests.polling import eventually
 
@@ -88,6 +89,16 @@ def test_a_stage_ends_in_time_on_a_full_disk(broker: Broker, file: Path) -> None
         assert time.monotonic() - started < 2
 
 
+def test_with_next_to_no_space_left_it_is_not_ready(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert broker.ready()
+    with monkeypatch.context() as full_disk:
+        full_disk.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=1000))
+        assert not broker.ready()
+    assert broker.ready()
+
+
 def test_nothing_is_accepted_into_a_file_that_was_deleted(broker: Broker, file: Path) -> None:
     assert broker.ready()
     with moved(file):
@@ -104,13 +115,13 @@ def test_nothing_is_accepted_into_a_file_that_was_deleted(broker: Broker, file: 
 def test_a_file_that_is_deleted_during_the_publish_is_noticed(
     broker: Broker, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    insert = Store.insert
+    insert = QueueFile.insert
 
-    def insert_and_delete(store: Store, messages: list[Outgoing], now: float) -> None:
+    def insert_and_delete(store: QueueFile, messages: list[Outgoing], now: float) -> None:
         insert(store, messages, now)
         file.unlink()
 
-    monkeypatch.setattr(Store, "insert", insert_and_delete)
+    monkeypatch.setattr(QueueFile, "insert", insert_and_delete)
     with pytest.raises(BrokerUnavailable, match="deleted while in use"):
         broker.publish([message("a")])
 
@@ -170,7 +181,7 @@ def test_a_clock_that_was_ahead_delays_nothing(
 
 def test_a_lease_that_a_clock_wrote_ahead_runs_out(file: Path, broker: Broker) -> None:
     broker.publish([message("a")])
-    with closing(Store(file, busy_seconds=1)) as store, store.transaction():
+    with closing(QueueFile(file, busy_seconds=1)) as store, store.transaction():
         ahead = time.time() + _SIX_HOURS
         assert store.claim("filter", "killed", 1, now=ahead, lease=1)
     assert Reader(broker).next_one().redelivered

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fetcher.answers import CallFailed, RetryReason, Timeslot
+from fetcher.answers import CallFailed, FetchRetryReason, Timeslot
 from fetcher.bookings_client import BookingsClient
 from fetcher.platform import Platform, TimeOuts
 from fetcher.settings import UNKNOWN_BOOKING_FAULT
@@ -104,15 +104,15 @@ def test_a_reply_about_something_else(fetched: Any, kind: str, what: Mismatch) -
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
-        ("fault", RetryReason.FAULT),
-        ("hang", RetryReason.TIMED_OUT),
-        ("hang-up", RetryReason.UNREACHABLE),
-        ("refuse", RetryReason.UNREACHABLE),
-        ("garbage", RetryReason.UNREADABLE),
-        ("slow-drip", RetryReason.TIMED_OUT),
+        ("fault", FetchRetryReason.FAULT),
+        ("hang", FetchRetryReason.TIMED_OUT),
+        ("hang-up", FetchRetryReason.UNREACHABLE),
+        ("refuse", FetchRetryReason.UNREACHABLE),
+        ("garbage", FetchRetryReason.UNREADABLE),
+        ("slow-drip", FetchRetryReason.TIMED_OUT),
     ],
 )
-def test_troubles(fetched: Any, kind: str, reason: RetryReason) -> None:
+def test_troubles(fetched: Any, kind: str, reason: FetchRetryReason) -> None:
     with pytest.raises(CallFailed) as caught:
         fetched(kind)
     assert caught.value.reason is reason

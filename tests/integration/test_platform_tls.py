@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from fetcher.answers import CallFailed, RetryReason
+from fetcher.answers import CallFailed, FetchRetryReason
 from fetcher.platform import Platform, TimeOuts
 from shared.base.certificates import PemFiles
 from tests.source_server import Call, SourceServer, source_server
@@ -108,14 +108,14 @@ def test_a_platform_of_another_authority_is_not_called(
     tls = PemFiles(ca=stranger, certificate=pki.files.certificate, key=pki.files.key)
     with pytest.raises(CallFailed) as caught:
         platform(server, tls).post(b"", {})
-    assert caught.value.reason is RetryReason.UNREACHABLE
+    assert caught.value.reason is FetchRetryReason.UNREACHABLE
     assert server.calls == []
 
 
 def test_a_platform_by_another_name_is_not_called(server: SourceServer, pki: Pki) -> None:
     with pytest.raises(CallFailed) as caught:
         platform(server, pki.files, host="127.0.0.1").post(b"", {})
-    assert caught.value.reason is RetryReason.UNREACHABLE
+    assert caught.value.reason is FetchRetryReason.UNREACHABLE
     assert server.calls == []
 
 
@@ -132,7 +132,7 @@ def test_without_an_authority_of_its_own_the_machines_are_trusted(
 def test_without_a_certificate_the_platform_refuses_us(server: SourceServer, pki: Pki) -> None:
     with pytest.raises(CallFailed) as caught:
         platform(server, PemFiles(ca=pki.files.ca)).post(b"", {})
-    assert caught.value.reason is RetryReason.UNREACHABLE
+    assert caught.value.reason is FetchRetryReason.UNREACHABLE
 
 
 def test_a_renewal_that_is_half_written_waits_for_its_other_half(

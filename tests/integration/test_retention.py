@@ -13,7 +13,7 @@ from sqlalchemy import Table, insert, select
 from shared.booking.times import wall_text
 from shared.store.engine import Database, open_database
 from shared.store.migrate import migrate
-from shared.store.retention import Limits, Retention, expired_rows
+from shared.store.retention import Retention, RetentionLimits, expired_rows
 from shared.store.tables import (
     booking_watermark,
     contact_preference,
@@ -28,7 +28,7 @@ from tests.command_line import CommandLine
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
-LIMITS = Limits(
+LIMITS = RetentionLimits(
     inbox=100 * DAY, notices=50 * DAY, watermarks=10 * DAY, source_log=500 * DAY, trace=30 * DAY
 )
 PATIENT = "191212121212"
@@ -86,7 +86,7 @@ class Rows:
         values = {**digests, "notification_id": "n", "gone": True, "awaiting": awaiting}
         self._insert(booking_watermark, {**values, **moments})
 
-    def purge(self, limits: Limits = LIMITS) -> dict[str, int]:
+    def purge(self, limits: RetentionLimits = LIMITS) -> dict[str, int]:
         """How many rows of each table went; exactly those that a count foretold."""
         work = expired_rows(limits, NOW)
         foretold = {expired.table.name: self.retention.count(expired) for expired in work}

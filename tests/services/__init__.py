@@ -14,6 +14,6 @@ what to install: a missing service fails a test, it never skips one.
 
 from tests.services.hosts import NoService
 from tests.services.postgresql import PostgreSQL, Standby
-from tests.services.rabbitmq import RabbitMQ
+from tests.services.rabbitmq import Place, RabbitMQ
 
-__all__ = ["NoService", "PostgreSQL", "RabbitMQ", "Standby"]
+__all__ = ["NoService", "Place", "PostgreSQL", "RabbitMQ", "Standby"]

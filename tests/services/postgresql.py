@@ -131,6 +131,12 @@ class PostgreSQL:
         assert isinstance(self._host, _LocalPostgreSQL)
         return self._host
 
+    @property
+    def version(self) -> str:
+        with self._connect() as connection:
+            number = connection.info.server_version
+        return f"{number // 10000}.{number % 10000}"
+
     def _execute(self, statement: sql.Composable) -> None:
         with self._connect() as connection:
             connection.execute(statement)

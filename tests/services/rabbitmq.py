@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+from dataclasses import dataclass, field
 from typing import Self
 
 from tests.services.containers import ContainerHost
@@ -24,7 +25,6 @@ from tests.services.processes import ServerProcess
 
 _IMAGE = "rabbitmq:4-alpine"
 _SBIN = ("usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin", "opt/homebrew/opt/rabbitmq/sbin")
-_ON_LOOPBACK = "-kernel inet_dist_use_interface {127,0,0,1}"
 _AMQP_0_9_1 = b"AMQP\x00\x00\x09\x01"
 _CTL_SECONDS = 60
 _VHOSTS_AT_ONCE = 16
@@ -32,12 +32,14 @@ _VHOSTS_AT_ONCE = 16
 #: is half of a start.
 _CONFIG = """\
 [{{rabbit, [
-  {{tcp_listeners, [{{"127.0.0.1", {port}}}]}},
+  {{tcp_listeners, [{{"{address}", {port}}}]}},
+  {more}
   {{loopback_users, []}},
   {{disk_free_limit, 50000000}},
   {{log, [{{file, [{{file, "-"}}, {{level, warning}}]}}]}}
 ]}},
-{{rabbitmq_prometheus, [{{tcp_config, [{{ip, "127.0.0.1"}}, {{port, {metrics_port}}}]}}]}}].
+{{rabbitmq_prometheus, [{{tcp_config, [{{ip, "127.0.0.1"}}, {{port, {metrics_port}}}]}}]}},
+{{rabbitmq_management, [{{tcp_config, [{{ip, "{address}"}}, {{port, {management_port}}}]}}]}}].
 """
 #: One start of rabbitmqctl costs about a second of CPU, so it makes many virtual hosts at once,
 #: and removes those that earlier tests are done with.
@@ -54,15 +56,18 @@ end, [{fresh}]).
 class RabbitMQ:
     """A RabbitMQ server. `start`, `stop`, `kill` and `restart` keep its port and its queues.
 
-    With a `metrics_port` it runs on this machine, and shows its metrics to Prometheus there.
+    With a `metrics_port` it runs on this machine, and shows its metrics to Prometheus there. With
+    a `place` it runs there, on this machine.
     """
 
-    def __init__(self, *, metrics_port: int | None = None) -> None:
+    def __init__(self, *, metrics_port: int | None = None, place: "Place | None" = None) -> None:
+        self._place = place or Place()
         self._host: Host = (
-            _LocalRabbitMQ(metrics_port)
-            if metrics_port
+            _LocalRabbitMQ(self._place, metrics_port or 0)
+            if metrics_port or place
             else choose_host(
-                container=lambda: ContainerHost(_IMAGE, inner_port=5672), local=_LocalRabbitMQ
+                container=lambda: ContainerHost(_IMAGE, inner_port=5672),
+                local=lambda: _LocalRabbitMQ(self._place),
             )
         )
         self._fresh: list[str] = []
@@ -74,16 +79,25 @@ class RabbitMQ:
         return self._host.port
 
     @property
+    def address(self) -> str:
+        return self._place.address
+
+    @property
+    def name(self) -> str:
+        """Its node name."""
+        return self._local.name
+
+    @property
     def url(self) -> str:
         """The server's default virtual host, for the user guest."""
         return self.vhost_url("%2F")
 
     def vhost_url(self, vhost: str) -> str:
-        return f"amqp://guest:guest@127.0.0.1:{self.port}/{vhost}"
+        return f"amqp://guest:guest@{self.address}:{self.port}/{vhost}"
 
     def start(self) -> None:
         """Return when connections are taken. Does nothing when it runs."""
-        start_when_ready(self._host, lambda: _greets(self.port))
+        start_when_ready(self._host, lambda: _greets(self.address, self.port))
 
     def stop(self) -> None:
         self._host.stop()
@@ -96,6 +110,13 @@ class RabbitMQ:
         self.stop()
         self.start()
 
+    def pause(self) -> None:
+        """SIGSTOP: it keeps its connections and answers nobody."""
+        self._local.signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._local.signal(signal.SIGCONT)
+
     def close(self) -> None:
         """Stop it and remove its data."""
         atexit.unregister(self.close)
@@ -104,6 +125,15 @@ class RabbitMQ:
     def ctl(self, *arguments: str) -> str:
         """What `rabbitmqctl` prints. Raises `CalledProcessError`."""
         return self._host.run("rabbitmqctl", "--quiet", *arguments)
+
+    def queues_tool(self, *arguments: str) -> str:
+        """What `rabbitmq-queues` prints. Raises `CalledProcessError`."""
+        return self._host.run("rabbitmq-queues", "--quiet", *arguments)
+
+    @property
+    def _local(self) -> "_LocalRabbitMQ":
+        assert isinstance(self._host, _LocalRabbitMQ)
+        return self._host
 
     def fresh_vhost(self) -> str:
         """The URL of an empty virtual host that nobody else is given."""
@@ -129,16 +159,44 @@ class RabbitMQ:
         self.close()
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a node runs and how it is reached. By default: by itself, on loopback.
+
+    `address` is for clients, `peer_address` for the other nodes, who must have the same `cookie`
+    and `epmd_port`. `enter` is put before each command, such as nsenter. `config`: more terms of
+    its application `rabbit`, each followed by a comma. `kernel`: more options of Erlang's.
+    `management_port`: where its management API is, if anywhere.
+    """
+
+    address: str = "127.0.0.1"
+    peer_address: str = "127.0.0.1"
+    host: str = "localhost"
+    cookie: str = field(default_factory=lambda: secrets.token_hex(16))
+    epmd_port: int = field(default_factory=free_port)
+    enter: tuple[str, ...] = ()
+    config: str = ""
+    kernel: str = ""
+    management_port: int = 0
+
+    @property
+    def interface(self) -> str:
+        """Erlang's option to meet other nodes and tools on `peer_address` only."""
+        return f"-kernel inet_dist_use_interface {{{self.peer_address.replace('.', ',')}}}"
+
+
 class _LocalRabbitMQ:
     """The installed rabbitmq-server, run from its own scripts: Debian's wrapper in /usr/sbin would
     change to the user rabbitmq and to the machine's own broker."""
 
-    def __init__(self, metrics_port: int = 0) -> None:
+    def __init__(self, place: Place, metrics_port: int = 0) -> None:
+        self._place = place
         self._metrics_port = metrics_port
         self._programs = find_programs(
-            "rabbitmq-server", _SBIN, ("rabbitmq-server", "rabbitmqctl", "epmd")
+            "rabbitmq-server", _SBIN, ("rabbitmq-server", "rabbitmqctl", "rabbitmq-queues", "epmd")
         )
         self.port = free_port()
+        self.name = f"budkavle{self.port}@{place.host}"
         self._folder = temporary_folder("rabbitmq")
         self._log = self._folder / "server.log"
         self._environment = self._prepare()
@@ -147,25 +205,38 @@ class _LocalRabbitMQ:
 
     def _prepare(self) -> dict[str, str]:
         cookie = self._folder / ".erlang.cookie"
-        cookie.write_text(secrets.token_hex(16))
+        cookie.write_text(self._place.cookie)
         cookie.chmod(0o400)
         config = self._folder / "advanced.config"
-        config.write_text(_CONFIG.format(port=self.port, metrics_port=self._metrics_port))
-        plugins = "rabbitmq_prometheus" if self._metrics_port else ""
+        config.write_text(
+            _CONFIG.format(
+                address=self._place.address,
+                port=self.port,
+                more=self._place.config,
+                metrics_port=self._metrics_port,
+                management_port=self._place.management_port,
+            )
+        )
+        ports = {
+            "rabbitmq_prometheus": self._metrics_port,
+            "rabbitmq_management": self._place.management_port,
+        }
+        plugins = ",".join(plugin for plugin, port in ports.items() if port)
         (self._folder / "plugins").write_text(f"[{plugins}].\n")
         tools_port = str(free_port())
         return {
             "PATH": os.environ.get("PATH", os.defpath),
             "LANG": "C.UTF-8",
             "HOME": str(self._folder),
-            "ERL_EPMD_PORT": str(free_port()),
-            "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "RABBITMQ_NODENAME": f"budkavle{self.port}@localhost",
+            "ERL_EPMD_PORT": str(self._place.epmd_port),
+            "ERL_EPMD_ADDRESS": self._place.peer_address,
+            "RABBITMQ_NODENAME": self.name,
+            "RABBITMQ_USE_LONGNAME": str("." in self._place.host).lower(),
             "RABBITMQ_DIST_PORT": str(free_port()),
             "RABBITMQ_CTL_DIST_PORT_MIN": tools_port,
             "RABBITMQ_CTL_DIST_PORT_MAX": str(int(tools_port) + 9),
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": _ON_LOOPBACK,
-            "RABBITMQ_CTL_ERL_ARGS": _ON_LOOPBACK,
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"{self._place.interface} {self._place.kernel}",
+            "RABBITMQ_CTL_ERL_ARGS": self._place.interface,
             "RABBITMQ_CONF_ENV_FILE": os.devnull,
             "RABBITMQ_CONFIG_FILE": str(self._folder / "none"),
             "RABBITMQ_ADVANCED_CONFIG_FILE": str(config),
@@ -184,7 +255,7 @@ class _LocalRabbitMQ:
 
     def _run_server(self, program: str) -> ServerProcess:
         return ServerProcess(
-            [self._programs[program]],
+            [*self._place.enter, self._programs[program]],
             folder=self._folder,
             log=self._log,
             env=self._environment,
@@ -193,6 +264,10 @@ class _LocalRabbitMQ:
     def check(self) -> None:
         if self._server is not None and not self._server.running:
             raise NoService(f"RabbitMQ ended by itself:\n{tail(self._log)}")
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self._server is not None
+        self._server.signal_group(number)
 
     def stop(self) -> None:
         if self._server is not None:
@@ -214,7 +289,7 @@ class _LocalRabbitMQ:
     def run(self, *command: str) -> str:
         program, *arguments = command
         return subprocess.run(
-            [self._programs[program], *arguments],
+            [*self._place.enter, self._programs[program], *arguments],
             env=self._environment,
             cwd=self._folder,
             stdin=subprocess.DEVNULL,
@@ -225,10 +300,10 @@ class _LocalRabbitMQ:
         ).stdout
 
 
-def _greets(port: int) -> bool:
-    """Whether the server at `port` answers AMQP: an open port alone may be Docker's proxy."""
+def _greets(address: str, port: int) -> bool:
+    """Whether the server there answers AMQP: an open port alone may be Docker's proxy."""
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
+        with socket.create_connection((address, port), timeout=2) as connection:
             connection.sendall(_AMQP_0_9_1)
             return connection.recv(1) == b"\x01"
     except OSError:

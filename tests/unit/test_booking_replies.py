@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from fetcher.answers import CallFailed, RetryReason, Timeslot
+from fetcher.answers import CallFailed, FetchRetryReason, Timeslot
+from fetcher.booking_replies import open_reply, raise_for_fault
 from fetcher.bookings_client import GetBookingDetailsMessages
-from fetcher.replies import open_reply, raise_for_fault
 from shared.booking.messages import BookingDetails
 from shared.riv.soap import fault
 from tests.booking_samples import BOOKING, PATIENT, TIMESLOT, reply, response
@@ -28,7 +28,7 @@ def read_or_refuse(content: bytes) -> None:
     try:
         read(content)
     except CallFailed as error:
-        if error.reason is not RetryReason.UNREADABLE:
+        if error.reason is not FetchRetryReason.UNREADABLE:
             raise
 
 
@@ -41,7 +41,7 @@ def details(timeslot: str) -> BookingDetails:
 def unreadable(content: bytes) -> str:
     with pytest.raises(CallFailed) as caught:
         read(content)
-    assert caught.value.reason is RetryReason.UNREADABLE
+    assert caught.value.reason is FetchRetryReason.UNREADABLE
     assert caught.value.source_works
     return str(caught.value)
 
@@ -285,7 +285,7 @@ def test_any_other_fault_is_trouble_told_without_its_text(
     with pytest.raises(CallFailed) as caught:
         raise_for_fault(opened_fault(code, text), UNKNOWN)
     assert str(caught.value) == says
-    assert caught.value.reason is RetryReason.FAULT
+    assert caught.value.reason is FetchRetryReason.FAULT
     assert caught.value.source_works is works
 
 

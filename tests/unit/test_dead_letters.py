@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from console.dead_letters import HIDDEN, Selection, describe, visible_message
-from shared.booking.messages import Message
+from shared.booking.messages import QueueMessage
 from shared.relay.broker import Envelope
 from tests.dead_letters import (
     NOON,
@@ -29,7 +29,7 @@ MESSAGES = {
 
 
 @pytest.mark.parametrize(("stage", "message"), MESSAGES.items())
-def test_nothing_of_the_patient_is_visible(stage: str, message: Message) -> None:
+def test_nothing_of_the_patient_is_visible(stage: str, message: QueueMessage) -> None:
     shown = json.dumps(visible_message(stage, letter("x", message)), ensure_ascii=False)
     assert HIDDEN in shown
     assert "notificationaaaaaaaa" in shown
@@ -72,7 +72,7 @@ def test_a_source_without_the_booking_is_told_apart() -> None:
     ],
 )
 def test_the_source_systems_of_each_message(
-    stage: str, message: Message, sources: tuple[str, ...]
+    stage: str, message: QueueMessage, sources: tuple[str, ...]
 ) -> None:
     assert describe(stage, letter("x", message)).source_systems == sources
 

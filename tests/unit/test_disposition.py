@@ -35,12 +35,12 @@ def change(**fields: object) -> BookingChange:
     return BookingChange.model_validate(values | fields)
 
 
-def hop(envelope: Envelope | None = None) -> StageDelivery:
+def delivered(envelope: Envelope | None = None) -> StageDelivery:
     return StageDelivery("fetcher", envelope or Envelope("m", b"body"), NOW, TOPOLOGY)
 
 
 def test_publish_sends_each_message_to_the_queue_of_its_type() -> None:
-    disposition = hop().disposition(Publish((change(), change(change_id="n-b"))))
+    disposition = delivered().disposition(Publish((change(), change(change_id="n-b"))))
     assert [out.key for out in disposition.publish] == ["fetcher", "fetcher"]
     assert [out.envelope.message_id for out in disposition.publish] == ["n-a", "n-b"]
     assert all(out.delay is None for out in disposition.publish)
@@ -48,13 +48,13 @@ def test_publish_sends_each_message_to_the_queue_of_its_type() -> None:
 
 
 def test_drop_publishes_nothing_and_says_why() -> None:
-    disposition = hop().disposition(Drop(Why.NOT_OURS))
+    disposition = delivered().disposition(Drop(Why.NOT_OURS))
     assert disposition.publish == ()
     assert (disposition.outcome, disposition.reason) == ("drop", "not_ours")
 
 
 def test_retry_spends_an_attempt_and_remembers_the_failure() -> None:
-    disposition = hop().disposition(RetryLater(Why.SOURCE_DOWN, ValueError("no answer")))
+    disposition = delivered().disposition(RetryLater(Why.SOURCE_DOWN, ValueError("no answer")))
     (out,) = disposition.publish
     assert out.key == "fetcher"
     assert out.delay == timedelta(seconds=5)
@@ -73,7 +73,7 @@ def test_retry_spends_an_attempt_and_remembers_the_failure() -> None:
 def test_a_retry_beyond_the_budget_is_a_dead_letter_with_its_story() -> None:
     first = Failure(at=NOW - timedelta(hours=1), stage="fetcher", reason="source_down")
     worn = Envelope("m", b"body", attempt=3, history=(first,))
-    disposition = hop(worn).disposition(RetryLater(Why.SOURCE_DOWN))
+    disposition = delivered(worn).disposition(RetryLater(Why.SOURCE_DOWN))
     (out,) = disposition.publish
     assert disposition.outcome == "dead"
     assert out.key == "fetcher.dead"
@@ -86,7 +86,7 @@ def test_a_retry_beyond_the_budget_is_a_dead_letter_with_its_story() -> None:
 
 
 def test_postpone_spends_no_attempt() -> None:
-    disposition = hop().disposition(Postpone(timedelta(seconds=90), Why.SOURCE_DOWN))
+    disposition = delivered().disposition(Postpone(timedelta(seconds=90), Why.SOURCE_DOWN))
     (out,) = disposition.publish
     assert out.envelope.attempt == 1
     assert out.envelope.history == ()
@@ -96,12 +96,12 @@ def test_postpone_spends_no_attempt() -> None:
 
 def test_postpone_may_send_another_body_back() -> None:
     turned = change(slot=NOW)
-    disposition = hop().disposition(Postpone(timedelta(seconds=5), Why.SOURCE_DOWN, turned))
+    disposition = delivered().disposition(Postpone(timedelta(seconds=5), Why.SOURCE_DOWN, turned))
     assert BookingChange.decode(disposition.publish[0].envelope.body) == turned
 
 
 def test_dead_letter_goes_at_once_and_its_text_is_redacted() -> None:
-    disposition = hop().disposition(
+    disposition = delivered().disposition(
         DeadLetter(Why.NOT_OURS, ValueError("about 191212121212 it was"))
     )
     (out,) = disposition.publish
@@ -111,7 +111,7 @@ def test_dead_letter_goes_at_once_and_its_text_is_redacted() -> None:
 
 def test_a_long_wait_is_walked_in_steps() -> None:
     until = NOW + timedelta(seconds=100)
-    waiting = hop(Envelope("m", b"body", not_before=until))
+    waiting = delivered(Envelope("m", b"body", not_before=until))
     assert waiting.is_waiting
     disposition = waiting.next_delay()
     assert disposition.publish[0].delay == timedelta(seconds=30)
@@ -121,21 +121,21 @@ def test_a_long_wait_is_walked_in_steps() -> None:
 
 @pytest.mark.parametrize("late", [timedelta(0), timedelta(seconds=1)])
 def test_a_wait_that_is_over_is_over(late: timedelta) -> None:
-    assert not hop(Envelope("m", b"body", not_before=NOW - late)).is_waiting
+    assert not delivered(Envelope("m", b"body", not_before=NOW - late)).is_waiting
 
 
 def test_a_wait_that_a_clock_six_hours_ahead_began_ends_with_its_delay_step() -> None:
-    ahead = hop()._replace(now=NOW + timedelta(hours=6))
+    ahead = delivered()._replace(now=NOW + timedelta(hours=6))
     disposition = ahead.disposition(Postpone(timedelta(seconds=5), Why.SOURCE_DOWN))
     (out,) = disposition.publish
-    assert not hop(out.envelope).is_waiting
+    assert not delivered(out.envelope).is_waiting
 
 
 def test_a_wait_that_began_by_a_clock_a_second_ahead_goes_on() -> None:
-    ahead = hop()._replace(now=NOW + timedelta(seconds=1))
+    ahead = delivered()._replace(now=NOW + timedelta(seconds=1))
     disposition = ahead.disposition(Postpone(timedelta(hours=10), Why.SOURCE_DOWN))
     (out,) = disposition.publish
-    assert hop(out.envelope).is_waiting
+    assert delivered(out.envelope).is_waiting
 
 
 def test_history_keeps_the_first_failure_and_the_latest() -> None:

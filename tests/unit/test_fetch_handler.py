@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from fetcher.answers import Answer, CallFailed, RetryReason, Timeslot
+from fetcher.answers import Answer, CallFailed, FetchRetryReason, Timeslot
 from fetcher.crm_scheduling import CrmScheduling
-from fetcher.handler import DeadReason, DropReason, FetchHandler
-from fetcher.limits import Source, SourceLimits, WaitReason
+from fetcher.handler import FetchDeadReason, FetchDropReason, FetchHandler
+from fetcher.limits import Source, SourceLimits, SourceWaitReason
 from fetcher.verification import Mismatch
 from shared.base.breaker import BreakerPolicy
 from shared.base.errors import Unavailable
@@ -27,7 +27,7 @@ from tests.booking_samples import (
 
 ASKED = NOON + timedelta(seconds=1)
 DETAILS = BookingDetails(starts="20261203090000", unit=BOOKING.logical_address)
-TIMED_OUT = CallFailed(RetryReason.TIMED_OUT, "ReadTimeout")
+TIMED_OUT = CallFailed(FetchRetryReason.TIMED_OUT, "ReadTimeout")
 
 
 class Client:
@@ -140,12 +140,12 @@ def test_the_service_domain_chooses_the_contract_however_it_is_spelled(domain: s
 
 def test_a_domain_without_a_contract_is_for_people() -> None:
     outcome = World().handle(a_change(service_domain="riv:supportprocess:logistics:scheduling"))
-    assert outcome == DeadLetter(DeadReason.UNKNOWN_SERVICE_DOMAIN)
+    assert outcome == DeadLetter(FetchDeadReason.UNKNOWN_SERVICE_DOMAIN)
 
 
 def test_a_source_deactivated_on_the_way_is_not_asked() -> None:
     world = World(None, source=None)
-    assert world.handle(a_change()) == Drop(DropReason.SOURCE_NOT_ACTIVATED)
+    assert world.handle(a_change()) == Drop(FetchDropReason.SOURCE_NOT_ACTIVATED)
     assert world.client.asked == []
 
 
@@ -154,8 +154,8 @@ def test_an_outage_of_the_register_passes_through() -> None:
         World(None, source=Unavailable("register_unavailable")).handle(a_change())
 
 
-@pytest.mark.parametrize("reason", RetryReason)
-def test_a_failed_call_is_retried(reason: RetryReason) -> None:
+@pytest.mark.parametrize("reason", FetchRetryReason)
+def test_a_failed_call_is_retried(reason: FetchRetryReason) -> None:
     trouble = CallFailed(reason, "detail")
     world = World(trouble)
     assert world.handle(a_change()) == RetryLater(reason, trouble)
@@ -218,7 +218,7 @@ class TestRetriesEndWhenTheVisitHasBegun:
         assert isinstance(self.failing("20261201140000", 3599), RetryLater)
 
     def test_its_time_passed(self) -> None:
-        assert self.failing("20261201140000", 3600) == Drop(DropReason.TIME_PASSED)
+        assert self.failing("20261201140000", 3600) == Drop(FetchDropReason.TIME_PASSED)
 
     def test_a_time_passed_already_when_notified_may_be_that_of_an_open_call_letter(self) -> None:
         assert isinstance(self.failing("20261201125959", 90_000), RetryLater)
@@ -245,7 +245,7 @@ class TestRetriesEndWhenTheVisitHasBegun:
         world.clock.forward(6)
         assert isinstance(world.handle(a_change()), RetryLater)  # the probe
         outcome = world.handle(a_change(most_recent_content="20261201130005"))
-        assert outcome == Drop(DropReason.TIME_PASSED)
+        assert outcome == Drop(FetchDropReason.TIME_PASSED)
 
 
 def test_an_open_breaker_postpones_without_spending_attempts_and_closes_after_a_probe() -> None:
@@ -254,7 +254,7 @@ def test_an_open_breaker_postpones_without_spending_attempts_and_closes_after_a_
         assert isinstance(world.handle(a_change()), RetryLater)
     waiting = world.handle(a_change())
     assert isinstance(waiting, Postpone)
-    assert waiting.reason is WaitReason.BREAKER_OPEN
+    assert waiting.reason is SourceWaitReason.BREAKER_OPEN
     assert waiting.delay >= timedelta(seconds=5)
     assert len(world.client.asked) == 3
 
@@ -267,7 +267,7 @@ def test_an_open_breaker_postpones_without_spending_attempts_and_closes_after_a_
 
 
 def test_a_fault_in_the_request_itself_does_not_open_the_breaker() -> None:
-    world = World(CallFailed(RetryReason.FAULT, "Fault Client", source_works=True))
+    world = World(CallFailed(FetchRetryReason.FAULT, "Fault Client", source_works=True))
     for _ in range(10):
         world.clock.forward(1)
         assert isinstance(world.handle(a_change()), RetryLater)
@@ -290,7 +290,7 @@ def test_a_change_beyond_the_rate_comes_back_at_its_turn_and_goes_then() -> None
     calls = [outcome for outcome in outcomes if isinstance(outcome, Publish)]
     waits = [outcome for outcome in outcomes if isinstance(outcome, Postpone)]
     assert len(calls) == 6  # one now, five in the second of tolerance
-    assert {wait.reason for wait in waits} == {WaitReason.RATE_LIMITED}
+    assert {wait.reason for wait in waits} == {SourceWaitReason.RATE_LIMITED}
     delays = [wait.delay for wait in waits]
     assert delays == sorted(set(delays))
     last = waits[-1]
@@ -339,16 +339,18 @@ def test_one_flooding_source_leaves_another_alone() -> None:
 
 def test_several_timeslots_of_which_one_is_another_persons_are_an_incident() -> None:
     about = (Timeslot(DETAILS, PATIENT, "B-1"), Timeslot(DETAILS, "201212121212", "B-1"))
-    trouble = CallFailed(RetryReason.UNREADABLE, "several", source_works=True, about=about)
+    trouble = CallFailed(FetchRetryReason.UNREADABLE, "several", source_works=True, about=about)
     world = World(trouble)
     assert isinstance(world.handle(a_change()), DeadLetter)
     assert world.watch.mismatches == [Mismatch.PATIENT]
-    same = CallFailed(RetryReason.UNREADABLE, "several", source_works=True, about=about[:1] * 2)
+    same = CallFailed(
+        FetchRetryReason.UNREADABLE, "several", source_works=True, about=about[:1] * 2
+    )
     assert isinstance(World(same).handle(a_change()), RetryLater)
 
 
 def test_one_patients_unreadable_reply_does_not_open_the_breaker() -> None:
-    world = World(CallFailed(RetryReason.UNREADABLE, "odd", source_works=True))
+    world = World(CallFailed(FetchRetryReason.UNREADABLE, "odd", source_works=True))
     for _ in range(20):
         assert isinstance(world.handle(a_change()), RetryLater)
         world.clock.forward(60)
@@ -398,7 +400,7 @@ class TestPausedSource:
         world = World(Timeslot(DETAILS), source=SampleSource(paused=True))
         waiting = world.handle(a_change())
         assert isinstance(waiting, Postpone)
-        assert waiting.reason is WaitReason.SOURCE_PAUSED
+        assert waiting.reason is SourceWaitReason.SOURCE_PAUSED
         assert waiting.delay >= timedelta(minutes=1)
         assert world.client.asked == []
 
@@ -414,4 +416,4 @@ class TestPausedSource:
         world = World(Timeslot(DETAILS), source=SampleSource(paused=True))
         change = a_change(most_recent_content="20261201130005")
         world.clock.forward(6)
-        assert world.handle(change) == Drop(DropReason.TIME_PASSED)
+        assert world.handle(change) == Drop(FetchDropReason.TIME_PASSED)

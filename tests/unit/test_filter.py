@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from filter.handler import Filter
 from filter.metrics import report_dropped
-from filter.rules import DropReason
+from filter.rules import EngagementDropReason
 from shared.base.errors import Unavailable
 from shared.base.ids import spell
 from shared.booking.identity import hsa_key, service_domain
@@ -65,7 +65,7 @@ class FakeRegister:
 
 
 def no_report(
-    _notification: Notification, _reason: DropReason, _systems: Mapping[str, int]
+    _notification: Notification, _reason: EngagementDropReason, _systems: Mapping[str, int]
 ) -> None:
     """For tests of something else."""
 
@@ -93,7 +93,7 @@ class Filtered:
         return [(change.booking.booking_id, change.deleted) for change in self.changes]
 
     def _report(
-        self, reported: Notification, reason: DropReason, systems: Mapping[str, int]
+        self, reported: Notification, reason: EngagementDropReason, systems: Mapping[str, int]
     ) -> None:
         assert reported.notification_id == "abcdefghijklmnopqrst"
         self.dropped[reason] += sum(systems.values())
@@ -139,8 +139,8 @@ def test_the_domain_is_ours_however_it_is_written(domain: str) -> None:
 )
 def test_other_domains_are_not_ours(domain: str) -> None:
     filtered = Filtered(engagement(service_domain=domain))
-    assert filtered.outcome == Drop(DropReason.OTHER_DOMAIN)
-    assert filtered.dropped == {DropReason.OTHER_DOMAIN: 1}
+    assert filtered.outcome == Drop(EngagementDropReason.OTHER_DOMAIN)
+    assert filtered.dropped == {EngagementDropReason.OTHER_DOMAIN: 1}
 
 
 @pytest.mark.parametrize("categorization", ["NA", "Booking", "Invitation", "na", "Something new"])
@@ -155,8 +155,8 @@ def test_an_activated_system_is_recognised_in_any_case(source: str) -> None:
 
 def test_a_system_that_is_not_activated_is_ignored() -> None:
     filtered = Filtered(engagement(source_system="SE-STRANGER"))
-    assert filtered.outcome == Drop(DropReason.NOT_ACTIVATED)
-    assert filtered.dropped == {DropReason.NOT_ACTIVATED: 1}
+    assert filtered.outcome == Drop(EngagementDropReason.NOT_ACTIVATED)
+    assert filtered.dropped == {EngagementDropReason.NOT_ACTIVATED: 1}
     assert filtered.systems == {"SE-STRANGER": 1}
 
 
@@ -165,7 +165,7 @@ def test_a_batch_asks_the_register_once_and_answers_for_each() -> None:
     strangers = [notification(engagement(source_system=f"SE-{number}")) for number in range(19)]
     handler = Filter(register, no_report, no_refusals)
     *dropped, published = handler.handle_batch([*strangers, notification(engagement())])
-    assert dropped == [Drop(DropReason.NOT_ACTIVATED)] * 19
+    assert dropped == [Drop(EngagementDropReason.NOT_ACTIVATED)] * 19
     assert published == handler(notification(engagement()))
     assert register.questions == 2
 
@@ -178,7 +178,7 @@ def test_the_register_is_not_asked_about_other_domains() -> None:
 
     foreign = engagement(service_domain="riv:other", source_system="SE-STRANGER")
     assert Filter(Asked(), no_report, no_refusals)(notification(foreign, engagement())) == Drop(
-        DropReason.NOTHING_OURS
+        EngagementDropReason.NOTHING_OURS
     )
 
 
@@ -190,12 +190,15 @@ def test_of_a_mixed_request_the_rest_goes_on_and_every_drop_is_counted() -> None
         engagement("silent too", source_system="SE-STRANGER"),
     )
     assert filtered.bookings == [("ours", False)]
-    assert filtered.dropped == {DropReason.OTHER_DOMAIN: 1, DropReason.NOT_ACTIVATED: 2}
+    assert filtered.dropped == {
+        EngagementDropReason.OTHER_DOMAIN: 1,
+        EngagementDropReason.NOT_ACTIVATED: 2,
+    }
 
 
 def test_a_request_dropped_for_several_reasons_says_so() -> None:
     filtered = Filtered(engagement(service_domain="riv:other"), engagement(source_system="SE-X"))
-    assert filtered.outcome == Drop(DropReason.NOTHING_OURS)
+    assert filtered.outcome == Drop(EngagementDropReason.NOTHING_OURS)
 
 
 def test_while_the_register_cannot_be_read_the_notification_waits() -> None:
@@ -310,7 +313,7 @@ def test_a_correction_of_attributes_is_no_removal(attribute: str, removed_first:
     filtered = Filtered(*(both if removed_first else reversed(both)))
     assert filtered.bookings == [("b1", False)]
     assert filtered.changes[0].corrected
-    assert filtered.dropped == {DropReason.CORRECTED: 1}
+    assert filtered.dropped == {EngagementDropReason.CORRECTED: 1}
 
 
 def test_a_corrected_booking_belongs_to_nothing_else_in_the_request() -> None:
@@ -332,7 +335,7 @@ def test_a_booking_that_stands_twice_is_asked_for_once_with_the_latest_word() ->
     filtered = Filtered(engagement(), later)
     (change,) = filtered.changes
     assert change.most_recent_content == "20261204090000"
-    assert filtered.dropped == {DropReason.REPEATED: 1}
+    assert filtered.dropped == {EngagementDropReason.REPEATED: 1}
 
 
 def test_ids_do_not_depend_on_what_the_register_says_of_the_others() -> None:
@@ -406,7 +409,7 @@ def test_a_drop_names_its_systems_in_one_line_and_in_a_metric() -> None:
     with capture_logs() as lines:
         report_dropped(
             notification(engagement()),
-            DropReason.NOT_ACTIVATED,
+            EngagementDropReason.NOT_ACTIVATED,
             {"SE-NAMED": 2, **{f"SE-{number}": 1 for number in range(30)}},
         )
     [line] = lines

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
-from filter.handler import DeadReason, Filter
+from filter.handler import Filter, FilterDeadReason
 from filter.metrics import SystemLabels, report_refused
-from filter.refused import Verdict
-from filter.rules import DropReason
+from filter.refused import OddEngagement
+from filter.rules import EngagementDropReason
 from ingest.calls import NotificationRequest, read_call
 from shared.base.errors import Unavailable
 from shared.booking.identity import hsa_key
@@ -56,10 +56,12 @@ class World:
             raise Unavailable("register_unavailable")
         return {hsa_key(OURS)} & set(map(hsa_key, hsa_ids))
 
-    def _drop(self, _: Notification, reason: DropReason, systems: Mapping[str, int]) -> None:
+    def _drop(
+        self, _: Notification, reason: EngagementDropReason, systems: Mapping[str, int]
+    ) -> None:
         self.dropped.append((reason, sum(systems.values())))
 
-    def _report(self, verdicts: tuple[Verdict, ...], *, activated: bool, kept: bool) -> None:
+    def _report(self, verdicts: tuple[OddEngagement, ...], *, activated: bool, kept: bool) -> None:
         assert activated == kept or not verdicts[0].source_system
         self.reported += [(one.source_system, one.element, one.flaw, kept) for one in verdicts]
 
@@ -95,7 +97,7 @@ def test_an_odd_one_of_an_activated_system_is_kept_with_its_reason() -> None:
     world = World()
     outcome = world.handle(received(odd()))
     assert isinstance(outcome, DeadLetter)
-    assert outcome.reason == DeadReason.ENGAGEMENT_REFUSED
+    assert outcome.reason == FilterDeadReason.ENGAGEMENT_REFUSED
     assert str(outcome.error) == (
         "engagement/registeredResidentIdentification is not a person number of 12 characters"
     )
@@ -104,8 +106,8 @@ def test_an_odd_one_of_an_activated_system_is_kept_with_its_reason() -> None:
 
 def test_odd_ones_of_a_system_that_is_not_activated_are_counted_and_dropped() -> None:
     world = World()
-    assert world.handle(received(odd(STRANGER) * 2)) == Drop(DropReason.NOT_ACTIVATED)
-    assert world.dropped == [(DropReason.NOT_ACTIVATED, 2)]
+    assert world.handle(received(odd(STRANGER) * 2)) == Drop(EngagementDropReason.NOT_ACTIVATED)
+    assert world.dropped == [(EngagementDropReason.NOT_ACTIVATED, 2)]
     assert [(source, kept) for source, _, _, kept in world.reported] == [(STRANGER, False)] * 2
 
 
@@ -194,6 +196,8 @@ def test_labels_are_so_few_that_no_sender_fills_the_memory() -> None:
 def test_the_counter_names_the_system_and_what_is_wrong() -> None:
     labels = {"source": "SE-COUNTED", "element": "sourceSystem", "flaw": "empty", "kept": "yes"}
     name = "budkavle_filter_engagements_refused_total"
-    verdict = Verdict("se-counted", "sourceSystem", Flaw.EMPTY, RefusedEngagement(problem="x"))
+    verdict = OddEngagement(
+        "se-counted", "sourceSystem", Flaw.EMPTY, RefusedEngagement(problem="x")
+    )
     report_refused((verdict, verdict), activated=True, kept=True)
     assert REGISTRY.get_sample_value(name, labels) == 2

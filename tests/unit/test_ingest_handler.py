@@ -9,10 +9,10 @@ from ingest.handler import (
     Answer,
     Faulted,
     FaultReason,
+    NothingTaken,
     NotificationHandler,
     Pong,
     RefusalReason,
-    Refused,
     Taken,
     Unstored,
 )
@@ -97,7 +97,7 @@ def test_one_odd_engagement_is_left_out_and_goes_along() -> None:
 def test_a_request_of_which_nothing_can_be_taken_is_an_error_and_is_kept_all_the_same() -> None:
     queue = Queue()
     said = answer(envelope(ODD * 7), queue)
-    assert isinstance(said, Refused)
+    assert isinstance(said, NothingTaken)
     assert said.reason is RefusalReason.INVALID
     assert said.comment.startswith(f"engagementTransaction[1]/{ODD_PROBLEM}; ")
     assert said.comment.endswith("; and 2 more")
@@ -109,7 +109,7 @@ def test_a_request_of_which_nothing_can_be_taken_is_an_error_and_is_kept_all_the
 def test_a_request_without_engagements_is_an_error_and_stores_nothing() -> None:
     queue = Queue()
     said = answer(request(0), queue)
-    assert said == Refused(RefusalReason.INVALID, "engagementTransaction is missing")
+    assert said == NothingTaken(RefusalReason.INVALID, "engagementTransaction is missing")
     assert queue.stored == []
 
 
@@ -176,6 +176,9 @@ def headed(block: str) -> bytes:
     return request().replace(b"<s:Header>", b"<s:Header>" + block.encode())
 
 
+UNDERSTOOD = (
+    f'<a:LogicalAddress xmlns:a="{REGISTRY}" s:mustUnderstand="1">{SUBSCRIBER}</a:LogicalAddress>'
+)
 NEXT = "http://schemas.xmlsoap.org/soap/actor/next"
 
 
@@ -201,10 +204,7 @@ def test_a_header_that_must_be_understood_and_is_not_is_a_fault(block: str) -> N
         '<x:Security xmlns:x="urn:x"/>',
         '<x:Security xmlns:x="urn:x" s:mustUnderstand="0"/>',
         '<x:Security xmlns:x="urn:x" s:mustUnderstand="1" s:actor="urn:another"/>',
-        (
-            f'<a:LogicalAddress xmlns:a="{REGISTRY}" s:mustUnderstand="1">'
-            f"{SUBSCRIBER}</a:LogicalAddress>"
-        ),
+        UNDERSTOOD,
     ],
 )
 def test_other_headers_do_not_hinder_a_request(block: str) -> None:

@@ -15,6 +15,12 @@ FILES = {
 }
 
 
+@pytest.mark.parametrize("wait", [51, 600])
+def test_an_answer_comes_before_the_index_gives_up(wait: int) -> None:
+    with pytest.raises(WrongSettings, match="together at most 55"):
+        IngestSettings(ingest_broker_wait_seconds=wait, ingest_publish_seconds=5)
+
+
 def test_plain_http_is_the_default() -> None:
     assert IngestSettings().tls is None
 

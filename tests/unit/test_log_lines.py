@@ -67,8 +67,9 @@ class Full(io.StringIO):
 
 
 def test_a_line_that_cannot_be_written_stops_nobody() -> None:
-    writer = LineWriter(Full())
-    writer.error("nobody will know")
+    full = Full()
+    LineWriter(full).error("nobody will know")
+    assert full.getvalue() == ""
     closed = io.StringIO()
     closed.close()
     LineWriter(closed).error("nor here")

@@ -48,7 +48,16 @@ def test_a_name_that_is_near_none_is_refused_all_the_same(monkeypatch: pytest.Mo
         CommonSettings()
 
 
-@pytest.mark.parametrize("file", ["budkavle_broker_ulr", "budkavle_broker_url.txt"])
+@pytest.mark.parametrize(
+    "file",
+    [
+        "budkavle_broker_ulr",
+        "budkavle_broker_url.txt",
+        "budkavle-broker-url",  # as Kubernetes has it
+        "broker_url",
+        "BROKER_URL",
+    ],
+)
 def test_a_misspelt_secret_stops_the_start(
     file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -59,6 +68,43 @@ def test_a_misspelt_secret_stops_the_start(
     assert str(refusal.value) == (
         f"BUDKAVLE_SECRETS_DIR: the file {file} is no setting; did you mean budkavle_broker_url?"
     )
+
+
+def test_a_secret_that_is_a_folder_stops_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Docker makes a folder where the file to be mounted is missing."""
+    (tmp_path / "budkavle_broker_url").mkdir()
+    monkeypatch.setenv("BUDKAVLE_SECRETS_DIR", str(tmp_path))
+    with pytest.raises(WrongSettings, match="budkavle_broker_url is a folder, not a file"):
+        CommonSettings()
+
+
+def test_a_secret_in_capitals_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "BUDKAVLE_LOGICAL_ADDRESS").write_text("SE1")
+    monkeypatch.setenv("BUDKAVLE_SECRETS_DIR", str(tmp_path))
+    assert CommonSettings().logical_address == "SE1"
+
+
+@pytest.mark.parametrize(
+    ("named", "missing"),
+    [
+        ({"BUDKAVLE_BROKER_URL": "amqp://broker/"}, "BUDKAVLE_DATABASE_URL"),
+        ({"BUDKAVLE_DATABASE_URL": "postgresql+psycopg://db/b"}, "BUDKAVLE_BROKER_URL"),
+    ],
+)
+def test_a_server_beside_a_file_that_nobody_named_is_noticed(
+    named: dict[str, str], missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in named.items():
+        monkeypatch.setenv(name, value)
+    assert CommonSettings().forgotten_stores == [missing]
+    monkeypatch.setenv(missing, "sqlite:///meant.sqlite3")
+    assert CommonSettings().forgotten_stores == []
+
+
+def test_two_files_are_the_embedded_pair() -> None:
+    assert CommonSettings().forgotten_stores == []
 
 
 def test_settings_of_other_processes_and_other_programs_are_let_be(

@@ -50,8 +50,10 @@ def test_wrong_settings_are_refused_by_name(values: dict[str, object], named: st
         {"sms_sender": "Abcdefghij1"},
     ],
 )
-def test_right_settings_are_taken(values: dict[str, object]) -> None:
-    NotifierSettings(**values)
+def test_right_settings_are_kept_as_given(values: dict[str, object]) -> None:
+    settings = NotifierSettings(**values)
+    kept = {name: getattr(settings, name) for name in values}
+    assert kept == {name: value or None for name, value in values.items()}
 
 
 @pytest.mark.parametrize(
@@ -74,6 +76,6 @@ def test_quiet_hours_are_for_sms_alone() -> None:
         smtp_url="smtp://127.0.0.1:9",
         notifier_quiet_hours="21:00-07:00",
     )
-    lanes = outgoing_channels(settings, load_texts())
-    assert lanes[Channel.SMS].quiet_hours is not None
-    assert lanes[Channel.EMAIL].quiet_hours is None
+    channels = outgoing_channels(settings, load_texts())
+    assert channels[Channel.SMS].quiet_hours is not None
+    assert channels[Channel.EMAIL].quiet_hours is None

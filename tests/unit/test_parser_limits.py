@@ -13,8 +13,8 @@ from collections.abc import Callable
 import pytest
 
 from fetcher.answers import CallFailed
+from fetcher.booking_replies import open_reply, raise_for_fault
 from fetcher.bookings_client import GetBookingDetailsMessages
-from fetcher.replies import open_reply, raise_for_fault
 from fetcher.settings import UNKNOWN_BOOKING_FAULT
 from ingest.calls import OtherContract, Ping, read_call
 from ingest.engagements import NoEngagements

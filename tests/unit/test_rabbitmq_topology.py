@@ -131,6 +131,16 @@ def test_every_queue_is_declared_and_bound_once(channel: RecordingChannel) -> No
     assert set(Topology().queues()) <= set(declared)
 
 
+def test_what_is_there_is_asked_for_without_waiting_for_every_node() -> None:
+    """Declaring a binding takes a lock on all nodes of RabbitMQ 3.x."""
+    channel = RecordingChannel()
+    look_for(channel, Topology())
+    assert {method for method, _, _ in channel.calls} == {"exchange_declare", "queue_declare"}
+    assert all(options["passive"] for _, _, options in channel.calls)
+    asked = {args[0] for args, _ in channel.of("queue_declare")}
+    assert asked == set(QUEUES)
+
+
 def test_the_prefetch_is_never_global() -> None:
     """Global QoS is on the list, and quorum queues never took it."""
     sources = Path(rabbitmq_topology.__file__).parent.glob("*.py")

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from fetcher.answers import CallFailed, RetryReason, Timeslot
+from fetcher.answers import CallFailed, FetchRetryReason, Timeslot
 from fetcher.bookings_client import BookingsClient
 from fetcher.crm_scheduling import SERVICE_DOMAIN
 from fetcher.platform import HttpReply
@@ -97,7 +97,7 @@ def assert_sound(
 ) -> None:
     match read:
         case CallFailed() as trouble:
-            assert trouble.reason in RetryReason
+            assert trouble.reason in FetchRetryReason
             assert PATIENT not in str(trouble)
         case None:
             assert says_that_there_is_none(content, encoding)

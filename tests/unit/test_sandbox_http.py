@@ -69,6 +69,32 @@ def test_what_is_no_request_is_refused(data: bytes) -> None:
         reader.take()
 
 
+def test_a_request_before_a_bad_one_is_taken() -> None:
+    reader = RequestReader()
+    reader.feed(POST + b"hello\r\n\r\n")
+    assert reader.take() is not None
+    with pytest.raises(BadMessage):
+        reader.take()
+
+
+def test_a_head_without_end_is_refused() -> None:
+    reader = RequestReader()
+    reader.feed(b"GET / HTTP/1.1\r\n")
+    for number in range(70):
+        reader.feed(b"X-%d: %s\r\n" % (number, b"x" * 1000))
+    with pytest.raises(BadMessage, match="too long"):
+        reader.take()
+
+
+def test_an_offer_to_upgrade_costs_no_body() -> None:
+    offer = b"\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n\r\n"
+    reader = RequestReader()
+    reader.feed(POST.replace(b"\r\n\r\n", offer) + POST)
+    taken = [reader.take(), reader.take()]
+    assert [request and request.body for request in taken] == [b"hello", b"hello"]
+    assert reader.take() is None
+
+
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
@@ -78,6 +104,11 @@ def test_what_is_no_request_is_refused(data: bytes) -> None:
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
             (200, b"ok"),
         ),
+        (
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+            (200, b"ok"),
+        ),
+        (b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n", (204, b"")),
     ],
 )
 def test_responses_are_read(data: bytes, expected: tuple[int, bytes]) -> None:
@@ -117,5 +148,6 @@ def test_a_client_that_asks_first_is_told_to_go_on(world: RunningWorld) -> None:
             b"PUT /bookings HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"
         )
         assert connection.recv(1000).startswith(b"HTTP/1.1 100 ")
-        connection.sendall(b"[]")
+        connection.sendall(b"[")
+        connection.sendall(b"]")
         assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")

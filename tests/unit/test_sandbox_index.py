@@ -204,7 +204,7 @@ def update(world: RunningWorld, *entries: dict[str, Any]) -> Any:
     return world.control("POST", "/updates", list(entries))
 
 
-def settled(world: RunningWorld) -> Any:
+def idle(world: RunningWorld) -> Any:
     """The index's summary, once nothing is on its way any more."""
     return eventually(
         lambda: (summary := world.control("GET", "/index"))["pending"] == 0 and summary
@@ -221,7 +221,7 @@ def test_an_update_over_soap_becomes_a_notification(
     )
     assert answer.status_code == 200
     assert etree.fromstring(answer.content).findtext(".//{*}ResultCode") == "OK"
-    settled(world)
+    idle(world)
     (request,) = subscriber.received
     assert request.path == "/ProcessNotification"
     assert request.bookings == ["b-1", "b-2"]
@@ -270,9 +270,9 @@ def test_a_bad_update_over_json_is_refused_by_name(world: RunningWorld) -> None:
 def test_an_identical_update_is_silent(world: RunningWorld, subscriber: FakeSubscriber) -> None:
     assert update(world, entry())["changed"] == 1
     assert update(world, entry())["changed"] == 0
-    assert settled(world)["counts"]["sent"] == 1
+    assert idle(world)["counts"]["sent"] == 1
     assert update(world, entry())["changed"] == 0
-    assert settled(world)["counts"]["sent"] == 1
+    assert idle(world)["counts"]["sent"] == 1
     assert len(subscriber.received) == 1
     assert world.control("GET", "/index/entries")[0]["owner"] == "SE0000000000-INDEX"
 
@@ -282,7 +282,7 @@ def test_a_thousand_engagements_are_one_notification(
 ) -> None:
     many = [entry(businessObjectInstanceIdentifier=f"b-{n}") for n in range(1000)]
     update(world, *many)
-    settled(world)
+    idle(world)
     (request,) = subscriber.received
     assert len(request.bookings) == 1000
     assert request.headers["transfer-encoding"] == "chunked"
@@ -291,7 +291,7 @@ def test_a_thousand_engagements_are_one_notification(
 
 def test_a_small_body_has_its_length(world: RunningWorld, subscriber: FakeSubscriber) -> None:
     update(world, entry())
-    settled(world)
+    idle(world)
     (request,) = subscriber.received
     assert int(request.headers["content-length"]) == len(request.body)
     assert "transfer-encoding" not in request.headers
@@ -302,7 +302,7 @@ def test_a_result_code_is_final_whatever_it_says(
 ) -> None:
     subscriber.respond = lambda _: result("ERROR", "sourceSystem is missing")
     update(world, entry())
-    summary = settled(world)
+    summary = idle(world)
     assert (summary["dead"], summary["gone"]) == (0, 1)
     assert summary["counts"] == {"sent": 1, "ERROR": 1}
     (answer,) = world.control("GET", "/index/answers")
@@ -315,7 +315,7 @@ def test_a_fault_is_sent_again_until_it_is_taken(
     answers = iter([soap_fault(), (503, b"busy"), result("OK")])
     subscriber.respond = lambda _: next(answers)
     update(world, entry())
-    assert settled(world)["counts"] == {"sent": 3, "unanswered": 2, "OK": 1}
+    assert idle(world)["counts"] == {"sent": 3, "unanswered": 2, "OK": 1}
     assert len({request.body for request in subscriber.received}) == 1
     pauses = [
         later.at - earlier.at
@@ -329,14 +329,14 @@ def test_what_is_never_taken_dies_and_can_be_replayed(
 ) -> None:
     subscriber.respond = lambda _: soap_fault()
     update(world, entry())
-    assert settled(world)["dead"] == 1
+    assert idle(world)["dead"] == 1
     assert len(subscriber.received) == 3
     (dead,) = world.control("GET", "/index/dead")
     assert "Fault Server" in dead["error"]
 
     subscriber.respond = lambda _: result("OK")
     assert world.control("POST", "/index/dead/replay") == {"replayed": 1}
-    summary = settled(world)
+    summary = idle(world)
     assert (summary["dead"], summary["counts"]["OK"]) == (0, 1)
 
 
@@ -348,7 +348,7 @@ def test_a_late_answer_is_none(world: RunningWorld, subscriber: FakeSubscriber) 
 
     subscriber.respond = late_once
     update(world, entry())
-    assert settled(world)["counts"] == {"sent": 2, "unanswered": 1, "OK": 1}
+    assert idle(world)["counts"] == {"sent": 2, "unanswered": 1, "OK": 1}
 
 
 def test_a_refused_connection_is_sent_again_to_the_subscriber_of_then(
@@ -356,10 +356,10 @@ def test_a_refused_connection_is_sent_again_to_the_subscriber_of_then(
 ) -> None:
     world.control("PUT", "/subscriber", {"url": "http://127.0.0.1:9/nobody"})
     update(world, entry())
-    assert settled(world)["dead"] == 1
+    assert idle(world)["dead"] == 1
     world.control("PUT", "/subscriber", {"url": f"{subscriber.url}/now"})
     world.control("POST", "/index/dead/replay")
-    settled(world)
+    idle(world)
     assert [request.path for request in subscriber.received] == ["/now"]
     assert world.try_control("PUT", "/subscriber", {"url": "nowhere"}).status_code == 400
 
@@ -383,7 +383,7 @@ def test_one_notification_is_sent_at_a_time(
     subscriber.respond = slowly
     for pair in pairs(4):
         update(world, *pair)
-    settled(world)
+    idle(world)
     assert [request.bookings for request in subscriber.received] == [
         [f"a-{number}", f"b-{number}"] for number in range(4)
     ]
@@ -397,7 +397,7 @@ def test_the_others_wait_while_one_is_sent_again(
     subscriber.respond = lambda _: next(answers)
     for pair in pairs(2):
         update(world, *pair)
-    settled(world)
+    idle(world)
     firsts = [request.bookings[0] for request in subscriber.received]
     assert firsts == ["a-0", "a-0", "a-0", "a-1"]
 
@@ -412,12 +412,12 @@ def test_side_by_side_one_key_still_goes_one_at_a_time(subscriber: FakeSubscribe
         days = [f"202612{day:02}090000" for day in range(1, 4)]
         for day in days:
             update(world, entry(mostRecentContent=day))
-        settled(world)
+        idle(world)
         assert [request.text("mostRecentContent") for request in subscriber.received] == days
         assert subscriber.most_at_once == 1
         for number in range(5):
             update(world, entry(businessObjectInstanceIdentifier=f"o-{number}"))
-        settled(world)
+        idle(world)
         assert subscriber.most_at_once > 1
 
 
@@ -429,7 +429,7 @@ def test_a_key_waits_for_the_re_sends_before_it(
     update(world, entry())
     eventually(lambda: subscriber.received)
     update(world, entry(deleteFlag=True), entry(businessObjectInstanceIdentifier="b-2"))
-    settled(world)
+    idle(world)
     assert [request.bookings for request in subscriber.received] == [
         ["b-1"],
         ["b-1"],
@@ -442,7 +442,7 @@ def test_an_answer_that_is_lost_is_sent_again_though_it_was_taken(
 ) -> None:
     world.control("POST", "/faults/index", {"kind": "answer-lost", "count": 1})
     update(world, entry())
-    assert settled(world)["counts"] == {"sent": 2, "unanswered": 1, "OK": 1}
+    assert idle(world)["counts"] == {"sent": 2, "unanswered": 1, "OK": 1}
     assert len({request.body for request in subscriber.received}) == 1
 
 
@@ -466,7 +466,7 @@ def test_single_updates_of_different_systems_become_one_notification(
             one = soap_transaction(f"b-{number}", f"SE2321000016-SYS{number}")
             headers = {"x-skltp-correlation-id": f"corr-{number}"}
             assert post_update(world, soap_update(one), **headers).ok
-        settled(world)
+        idle(world)
         assert world.control("GET", "/index")["updates"] == 3
     (request,) = subscriber.received
     assert sorted(request.bookings) == ["b-0", "b-1", "b-2"]
@@ -475,13 +475,14 @@ def test_single_updates_of_different_systems_become_one_notification(
     assert len(set(systems)) == 3
 
 
-def test_the_window_closes_when_it_has_been_quiet(
-    world: RunningWorld, subscriber: FakeSubscriber
-) -> None:
-    update(world, entry())
-    assert world.control("GET", "/index/entries") == []
-    eventually(lambda: subscriber.received)
-    assert len(world.control("GET", "/index/entries")) == 1
+def test_the_window_closes_when_it_has_been_quiet(subscriber: FakeSubscriber) -> None:
+    with running_world(
+        sandbox_subscriber_url=subscriber.url, sandbox_index_merge_seconds=2
+    ) as world:
+        update(world, entry())
+        assert world.control("GET", "/index/entries") == []
+        eventually(lambda: subscriber.received)
+        assert len(world.control("GET", "/index/entries")) == 1
 
 
 def test_updates_of_several_engagements_overtake_the_window(subscriber: FakeSubscriber) -> None:
@@ -491,7 +492,7 @@ def test_updates_of_several_engagements_overtake_the_window(subscriber: FakeSubs
         eventually(lambda: subscriber.received)
         assert world.control("GET", "/index")["pending"] == 1
         update(world, entry(businessObjectInstanceIdentifier="another"))
-        settled(world)
+        idle(world)
     assert [sorted(request.bookings) for request in subscriber.received] == [
         ["a-0", "b-0"],
         ["another", "single"],
@@ -505,7 +506,7 @@ def test_merged_updates_may_hold_more_than_a_thousand(subscriber: FakeSubscriber
         for part in range(3):
             ids = [f"b-{part}-{number}" for number in range(400)]
             update(world, *[entry(businessObjectInstanceIdentifier=one) for one in ids])
-        settled(world)
+        idle(world)
     (request,) = subscriber.received
     assert len(set(request.bookings)) == 1200
 
@@ -517,7 +518,7 @@ def test_created_removed_and_created_again_in_one_window_is_a_removal(
         assert update(world, entry())["changed"] == 1
         assert update(world, entry(deleteFlag=True))["changed"] == 1
         assert update(world, entry(mostRecentContent="20270101090000"))["changed"] == 0
-        settled(world)
+        idle(world)
     (request,) = subscriber.received
     assert (request.bookings, request.text("deleteFlag")) == (["b-1"], "true")
 

@@ -1,7 +1,7 @@
 """25,000 changes of one clinic, over hours that pass in seconds: how often each is read again.
 
 The delays are walked as the runner walks them: the longest step that does not overshoot, over and
-over, until the wait is over. A *read* is the handler's; a *hop* is any return from a delay.
+over, until the wait is over. A *read* is the handler's; a *return* is any from a delay.
 """
 
 import heapq
@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from fetcher.answers import CallFailed, RetryReason
+from fetcher.answers import CallFailed, FetchRetryReason
 from fetcher.limits import Permit, SourceLimits
 from shared.base.breaker import BreakerPolicy
 from shared.relay.topology import Topology
@@ -29,7 +29,7 @@ class Change:
     slot: datetime | None = None
     not_before: datetime = NOON
     reads: int = 0
-    hops: int = 0
+    returns: int = 0
 
 
 @dataclass
@@ -72,7 +72,7 @@ class Simulation:
         heapq.heappush(self._events, (when, next(self._order), change, permit))
 
     def _delay(self, change: Change) -> None:
-        change.hops += 1
+        change.returns += 1
         self._at(self.clock.now + STEP_FOR(change.not_before - self.clock.now), change)
 
     def _read(self, change: Change, limits: SourceLimits) -> None:
@@ -98,7 +98,7 @@ class Simulation:
 
     def _answer(self) -> None:
         if self.clock.now < self.down_until:
-            raise CallFailed(RetryReason.TIMED_OUT, "")
+            raise CallFailed(FetchRetryReason.TIMED_OUT, "")
 
     def most_calls_within(self, window: timedelta) -> int:
         return max(self._within(window), default=0)
@@ -121,8 +121,8 @@ def test_a_flood_is_read_twice_and_walks_the_delays_a_handful_of_times() -> None
     flood = Simulation(25_000).run()
     assert len(flood.done) == 25_000
     assert flood.most("reads") <= 3
-    assert flood.mean("hops") <= 12
-    assert flood.most("hops") <= 25
+    assert flood.mean("returns") <= 12
+    assert flood.most("returns") <= 25
     assert flood.clock.now - NOON < timedelta(seconds=25_000 / 5) * 1.02
     assert flood.most_calls_within(10 * SECOND) <= 5 * 12
     assert flood.most_calls_within(600 * SECOND) <= 5 * 602
@@ -143,7 +143,7 @@ def test_a_slow_source_is_kept_busy_and_its_messages_do_not_cycle() -> None:
     hours = (slow.clock.now - NOON) / timedelta(seconds=5_000 * 3 / 5)
     assert hours < 1.2
     assert slow.mean("reads") <= 5
-    returns = sum(change.hops for change in slow.done) / (slow.clock.now - NOON).total_seconds()
+    returns = sum(change.returns for change in slow.done) / (slow.clock.now - NOON).total_seconds()
     assert returns < 60
 
 
@@ -157,7 +157,7 @@ def test_a_source_that_is_down_for_hours_is_probed_and_then_drained_at_its_rate(
     assert first - recovery < 125 * SECOND
     assert down.clock.now - recovery < timedelta(seconds=5_000 / 5) * 1.2 + 125 * SECOND
     assert down.mean("reads") <= 12
-    assert down.mean("hops") <= 100
+    assert down.mean("returns") <= 100
     assert down.most_calls_within(10 * SECOND) <= 5 * 12
 
 

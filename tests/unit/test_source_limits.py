@@ -8,8 +8,8 @@ from threading import Lock
 
 import pytest
 
-from fetcher.answers import CallFailed, RetryReason
-from fetcher.limits import Permit, Source, SourceLimits, Wait, WaitReason
+from fetcher.answers import CallFailed, FetchRetryReason
+from fetcher.limits import Permit, Source, SourceLimits, SourceWaitReason, Wait
 from fetcher.slots import SECOND, SlotQueue
 from shared.base.breaker import BreakerPolicy
 from shared.base.clock import Clock, utcnow
@@ -53,7 +53,7 @@ def test_calls_in_flight_are_capped_by_the_register_and_by_the_process(
     assert len(permits(admissions)) == expected
     wait = admissions[-1]
     assert isinstance(wait, Wait)
-    assert wait.reason is WaitReason.SOURCE_SATURATED
+    assert wait.reason is SourceWaitReason.SOURCE_SATURATED
     assert wait.until >= NOON + SECOND
     end(permits(admissions)[0])
     assert isinstance(limit.admit(source, None), Permit)
@@ -65,7 +65,7 @@ def test_a_failed_call_gives_its_place_back() -> None:
     permit = limit.admit(source, None)
     assert isinstance(permit, Permit)
     with pytest.raises(CallFailed), permit:
-        raise CallFailed(RetryReason.TIMED_OUT, "")
+        raise CallFailed(FetchRetryReason.TIMED_OUT, "")
     assert isinstance(limit.admit(source, None), Permit)
 
 
@@ -80,7 +80,7 @@ def test_a_turn_that_lies_ahead_is_kept() -> None:
     line = LineInMemory()
     slot = NOON + timedelta(seconds=10)
     wait = limits(HandClock(), line).admit(FAST, slot)
-    assert wait == Wait(WaitReason.RATE_LIMITED, slot, slot)
+    assert wait == Wait(SourceWaitReason.RATE_LIMITED, slot, slot)
     assert line.reserved == []
 
 

@@ -10,10 +10,10 @@ from pydantic import SecretStr
 
 from composer.verdict import Reason
 from console.trace_answers import NO_NOTICE, NOTICE_WAITS, SILENT, WAITING, AnswerKind, answer_of
-from fetcher.answers import RetryReason
-from fetcher.handler import DropReason as FetcherDrop
-from fetcher.limits import WaitReason as FetcherWait
-from filter.rules import DropReason as FilterDrop
+from fetcher.answers import FetchRetryReason
+from fetcher.handler import FetchDropReason
+from fetcher.limits import SourceWaitReason
+from filter.rules import EngagementDropReason
 from notifier.channels import WaitReason as NotifierWait
 from notifier.handler import DropReason as NotifierDrop
 from notifier.handler import RetryReason as NotifierRetry
@@ -156,7 +156,7 @@ class TestSteps:
         notification = Notification(
             notification_id="n", correlation_id="c" * 300, received_at=NOW, engagements=engagements
         )
-        dropped = [(FilterDrop.NOT_ACTIVATED, engagements[1])]
+        dropped = [(EngagementDropReason.NOT_ACTIVATED, engagements[1])]
         (found,) = StepsOf("filter", DIGESTS).dropped(notification, dropped, NOW)
         assert (found.change_id, found.source_system) == ("n-b", "SE-A")
         assert found.correlation_id == "c" * 100, "no longer than its column"
@@ -248,12 +248,12 @@ class TestWriter:
 
 
 class TestAnswers:
-    @pytest.mark.parametrize("reason", [*FilterDrop, *FetcherDrop])
+    @pytest.mark.parametrize("reason", [*EngagementDropReason, *FetchDropReason])
     def test_every_drop_before_the_composer_has_a_text(self, reason: StrEnum) -> None:
         assert reason in SILENT
         assert answer_of(life(step("filter", "drop", reason))).text == SILENT[reason]
 
-    @pytest.mark.parametrize("reason", [*FetcherWait, *RetryReason])
+    @pytest.mark.parametrize("reason", [*SourceWaitReason, *FetchRetryReason])
     def test_every_wait_for_a_booking_system_has_a_text(self, reason: StrEnum) -> None:
         assert reason in WAITING
         waits = answer_of(life(step("fetcher", "postpone", reason, until=NOW)))

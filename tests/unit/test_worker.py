@@ -9,7 +9,7 @@ import pytest
 
 from shared.base.clock import utcnow
 from shared.base.errors import Unavailable
-from shared.booking.messages import BookingChange, Message
+from shared.booking.messages import BookingChange, QueueMessage
 from shared.relay.broker import Delivery, Envelope, Outgoing
 from shared.relay.outcomes import Drop, Outcome, Publish
 from shared.relay.topology import Topology
@@ -53,10 +53,10 @@ def broker() -> FakeBroker:
 
 
 @pytest.fixture
-def run(broker: FakeBroker) -> Iterator[Callable[[Callable[[Message], Outcome]], Worker]]:
+def run(broker: FakeBroker) -> Iterator[Callable[[Callable[[QueueMessage], Outcome]], Worker]]:
     started: list[Worker] = []
 
-    def start(handle: Callable[[Message], Outcome]) -> Worker:
+    def start(handle: Callable[[QueueMessage], Outcome]) -> Worker:
         worker = Worker(
             "fetcher",
             handle,
@@ -90,7 +90,7 @@ def test_what_the_handler_publishes_is_acknowledged_with_the_delivery(broker, ru
 
 
 def test_a_bug_in_a_handler_is_retried_not_lost(broker, run) -> None:
-    def broken(_message: Message) -> Outcome:
+    def broken(_message: QueueMessage) -> Outcome:
         raise KeyError("x")
 
     run(broken)
@@ -112,7 +112,7 @@ def test_what_cannot_be_decoded_goes_to_the_dead_letters(broker, run) -> None:
 
 
 def test_an_outage_spends_no_attempt(broker, run) -> None:
-    def outage(_message: Message) -> Outcome:
+    def outage(_message: QueueMessage) -> Outcome:
         raise Unavailable("database_unavailable")
 
     run(outage)
@@ -133,7 +133,7 @@ def test_a_message_that_is_early_does_not_reach_the_handler(broker, run) -> None
 def test_stopping_finishes_what_was_begun_and_only_then_lets_go(broker, run) -> None:
     begun, may_end = threading.Event(), threading.Event()
 
-    def slow(_message: Message) -> Outcome:
+    def slow(_message: QueueMessage) -> Outcome:
         begun.set()
         may_end.wait(10)
         return Drop(Why.NOT_OURS)
@@ -155,7 +155,7 @@ def test_stopping_tells_when_the_deadline_passed_first(broker) -> None:
     may_end = threading.Event()
     begun = threading.Event()
 
-    def stuck(_message: Message) -> Outcome:
+    def stuck(_message: QueueMessage) -> Outcome:
         begun.set()
         may_end.wait(30)
         return Drop(Why.NOT_OURS)
@@ -189,13 +189,13 @@ class TestTogether:
         go: threading.Event = field(default_factory=threading.Event)
         breaks: bool = False
 
-        def __call__(self, message: Message) -> Outcome:
+        def __call__(self, message: QueueMessage) -> Outcome:
             self.begun.set()
             self.go.wait(10)
             self.alone.append(message.notification_id)
             return Drop(Why.NOT_OURS)
 
-        def handle_batch(self, messages: Sequence[Message]) -> Sequence[Outcome]:
+        def handle_batch(self, messages: Sequence[QueueMessage]) -> Sequence[Outcome]:
             self.seen.append([message.notification_id for message in messages])
             if self.breaks:
                 raise KeyError("one of them is broken")

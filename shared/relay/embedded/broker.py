@@ -25,7 +25,7 @@ from shared.relay.broker import (
     UnknownBroker,
 )
 from shared.relay.embedded.consumer import EmbeddedConsumer
-from shared.relay.embedded.queue_file import Counts, Store
+from shared.relay.embedded.queue_file import Counts, QueueFile
 from shared.relay.embedded.trouble import Trouble
 from shared.relay.topology import READING_STAGES, Topology, dead_key
 
@@ -48,7 +48,7 @@ class EmbeddedBroker:
         self._lease = lease
         self._keys = {*READING_STAGES, *map(dead_key, READING_STAGES)}
         self._guard = threading.Lock()
-        self._shared_store: Store | None = None
+        self._shared_store: QueueFile | None = None
         self._trouble = Trouble("publisher")  # under `_guard`
         #: Wakes this process's consumers at once; those of other processes poll.
         self._woken = threading.Condition()
@@ -88,7 +88,8 @@ class EmbeddedBroker:
     def ready(self) -> bool:
         """Whether the file can be written to now."""
         try:
-            with self._writing(_READY_SECONDS):
+            with self._writing(_READY_SECONDS) as store:
+                store.file.require_space()
                 return True
         except BrokerUnavailable:
             return False
@@ -125,7 +126,7 @@ class EmbeddedBroker:
                 self._shared_store = None
 
     @contextmanager
-    def _writing(self, busy_seconds: float = _BUSY_SECONDS) -> Iterator[Store]:
+    def _writing(self, busy_seconds: float = _BUSY_SECONDS) -> Iterator[QueueFile]:
         """A transaction in the file that the path names, before it and when it is stored."""
         with self._guard, self._trouble.logged():
             store = self._store()
@@ -152,10 +153,10 @@ class EmbeddedBroker:
         with self._guard:
             return self._store().dead_letter(row, stage)
 
-    def _open(self) -> Store:
-        return Store(self._path, busy_seconds=_BUSY_SECONDS)
+    def _open(self) -> QueueFile:
+        return QueueFile(self._path, busy_seconds=_BUSY_SECONDS)
 
-    def _store(self) -> Store:
+    def _store(self) -> QueueFile:
         """The connection all of this process's publishers share. Under `_guard`."""
         if self._shared_store is None:
             self._shared_store = self._open()

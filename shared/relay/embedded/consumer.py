@@ -10,7 +10,7 @@ import structlog
 
 from shared.base.ids import new_id
 from shared.relay.broker import BrokerUnavailable, Delivery, Outgoing
-from shared.relay.embedded.queue_file import Store
+from shared.relay.embedded.queue_file import QueueFile
 from shared.relay.embedded.trouble import Trouble
 
 log = structlog.get_logger()
@@ -44,7 +44,7 @@ class EmbeddedConsumer:
 
     def __init__(
         self,
-        open_store: Callable[[], Store],
+        open_store: Callable[[], QueueFile],
         stage: str,
         deliver: Callable[[Delivery], None],
         *,
@@ -61,7 +61,7 @@ class EmbeddedConsumer:
         self._routable = routable
         self._woken = woken
         self._holder = new_id()
-        self._store: Store | None = None
+        self._store: QueueFile | None = None
         self._held: set[int] = set()
         self._acknowledgements: deque[_Acknowledgement] = deque()
         self._handing_out = threading.RLock()
@@ -113,7 +113,7 @@ class EmbeddedConsumer:
                 self._rest_from_trouble()
         self._give_up()
 
-    def _serve(self, store: Store) -> None:
+    def _serve(self, store: QueueFile) -> None:
         """One pass. The messages of a deleted file are handed out while they can be had."""
         store.file.require_not_replaced()
         self._acknowledge_pending(store)
@@ -124,7 +124,7 @@ class EmbeddedConsumer:
         if not handed_out:
             self._rest(_POLL)
 
-    def _opened(self) -> Store:
+    def _opened(self) -> QueueFile:
         if self._store is None:
             self._store = self._open_store()
         return self._store
@@ -139,7 +139,7 @@ class EmbeddedConsumer:
         with self._woken:
             self._woken.wait_for(lambda: self._closing, _TROUBLE_REST)
 
-    def _acknowledge_pending(self, store: Store) -> None:
+    def _acknowledge_pending(self, store: QueueFile) -> None:
         """All that waits, in one transaction: one write to the disk for many messages."""
         batch = list(self._acknowledgements)
         if not batch:
@@ -153,7 +153,7 @@ class EmbeddedConsumer:
                 self._held.discard(acknowledgement.lease.row)
             self._woken.notify_all()
 
-    def _acknowledge_one(self, store: Store, acknowledgement: _Acknowledgement) -> None:
+    def _acknowledge_one(self, store: QueueFile, acknowledgement: _Acknowledgement) -> None:
         lease, now = acknowledgement.lease, time.time()
         if not all(map(self._routable, acknowledgement.publish)):
             log.error("publish_refused", stage=self._stage, reason="unroutable")
@@ -163,7 +163,7 @@ class EmbeddedConsumer:
         else:
             log.warning("late_acknowledgement_ignored", stage=self._stage)
 
-    def _renew(self, store: Store) -> None:
+    def _renew(self, store: QueueFile) -> None:
         """Well before the leases run out, and only while something is held."""
         if not self._held or time.monotonic() < self._renew_at:
             return
@@ -171,7 +171,7 @@ class EmbeddedConsumer:
             store.renew(self._holder, until=time.time() + self._lease_seconds)
         self._renew_at = time.monotonic() + self._lease_seconds / 3
 
-    def _check_times(self, store: Store) -> None:
+    def _check_times(self, store: QueueFile) -> None:
         if time.monotonic() < self._check_times_at:
             return
         self._check_times_at = time.monotonic() + _CHECK_TIMES_EVERY
@@ -181,7 +181,7 @@ class EmbeddedConsumer:
                 messages = store.begin_again(self._stage, now)
             log.warning("clock_was_ahead", stage=self._stage, messages=messages)
 
-    def _hand_out(self, store: Store) -> bool:
+    def _hand_out(self, store: QueueFile) -> bool:
         with self._handing_out:
             free = self._prefetch - len(self._held)
             if self._paused or free <= 0 or not store.any_ready(self._stage, time.time()):
@@ -210,7 +210,7 @@ class EmbeddedConsumer:
             self._over = True
             self._woken.notify_all()
 
-    def _hand_back(self, store: Store) -> None:
+    def _hand_back(self, store: QueueFile) -> None:
         self._acknowledge_pending(store)
         with store.transaction():
             store.release_all(self._holder, time.time())

@@ -1,6 +1,6 @@
 """The queue file of the embedded broker: every SQL statement it needs, and nothing else.
 
-A message is one row. What it may be used for follows from two columns:
+A message is one row. Its state follows from two columns:
 
 =================  =======  =====================================================
 `due`              `lease`  the message
@@ -48,8 +48,8 @@ _INSERT = """
 INSERT INTO message (key, message_id, headers, body, due, wait) VALUES (?, ?, ?, ?, ?, ?)
 """
 _READY = "SELECT id FROM message WHERE key = ? AND due <= ? ORDER BY due, id LIMIT ?"
-#: A message that was handed out more often than the limit kills its readers. It is buried as it
-#: is; that it bears no reason of ours tells who buried it.
+#: A message that was handed out more often than the limit kills its readers. It is dead-lettered as
+#: it is: without a reason, since the broker did it.
 _DEAD_LETTER = f"""
 UPDATE message SET key = key || '.dead', lease = NULL
 WHERE key = ? AND due <= ? AND deliveries > {DELIVERY_LIMIT}
@@ -82,7 +82,7 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many messages stand under one key."""
+    """How many messages have one key."""
 
     ready: int = 0
     leased: int = 0
@@ -93,7 +93,7 @@ class Counts:
         return self.ready + self.leased + self.delayed
 
 
-class Store:
+class QueueFile:
     """One connection to the file. For one thread at a time."""
 
     def __init__(self, path: Path, *, busy_seconds: float) -> None:
@@ -113,7 +113,7 @@ class Store:
 
     @contextmanager
     def transaction(self, *, busy_seconds: float | None = None) -> Iterator[None]:
-        """Everything inside is stored, or nothing.
+        """A transaction: everything inside is stored, or nothing.
 
         Waits `busy_seconds` for other writers, or as long as this store does. Raises
         `BrokerUnavailable`.
@@ -133,7 +133,7 @@ class Store:
         self._connection.executemany(_INSERT, [_row(message, now) for message in messages])
 
     def any_ready(self, key: str, now: float) -> bool:
-        """A plain read: what an idle consumer does, without taking the write lock."""
+        """Read without the write lock, as an idle consumer does."""
         with _translated():
             return self._connection.execute(_READY, (key, now, 1)).fetchone() is not None
 

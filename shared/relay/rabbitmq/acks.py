@@ -1,6 +1,6 @@
 """Acknowledgements on one channel, in as few commands as will do.
 
-Each command is an entry in the log of the quorum queue. So what becomes due in one turn of the I/O
+Each command is an entry in the log of the quorum queue. So what becomes due in one pass of the I/O
 loop is sent at its end, together: everything up to the oldest delivery still in work is one
 command. What lies beyond that is acknowledged singly: `multiple` would take the one in work
 along, and waiting for it would stop the deliveries.
@@ -12,12 +12,12 @@ from collections.abc import Callable
 
 from pika.channel import Channel
 
-#: Have something done at the end of this turn of the I/O loop.
+#: Schedules work for the end of this pass of the I/O loop.
 Soon = Callable[[Callable[[], None]], None]
 
 
 class Acknowledgements:
-    """Knows every delivery of its channel that is not acknowledged."""
+    """Tracks every delivery of its channel that is not acknowledged."""
 
     def __init__(self, channel: Channel, soon: Soon) -> None:
         self._channel = channel
@@ -29,7 +29,7 @@ class Acknowledgements:
         self._unacknowledged[tag] = None
 
     def given_back(self, tag: int) -> None:
-        """It was rejected, and is not ours to acknowledge any more."""
+        """Forget a rejected delivery, which may not be acknowledged any more."""
         self._unacknowledged.pop(tag, None)
 
     def add(self, tag: int) -> None:
@@ -49,7 +49,7 @@ class Acknowledgements:
             del self._unacknowledged[tag]
 
     def _up_to_the_first_in_work(self, due: set[int]) -> int:
-        """The last tag before which nothing is in work; 0 if there is none."""
+        """The last tag up to which all deliveries are done; 0 if there is none."""
         gapless = 0
         while self._unacknowledged and (oldest := next(iter(self._unacknowledged))) in due:
             del self._unacknowledged[oldest]

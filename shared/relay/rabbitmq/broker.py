@@ -179,7 +179,7 @@ def _depth(channel: BlockingChannel, queue: str) -> tuple[int, int]:
 
 
 def _state(channel: BlockingChannel, stage: str) -> QueueState:
-    """AMQP does not tell what is unacknowledged, nor what of a shared delay queue is whose."""
+    """AMQP shows neither unacknowledged messages nor the stages within a delay queue."""
     ready, consumers = _depth(channel, work_queue(stage))
     dead, _ = _depth(channel, dead_queue(stage))
     return QueueState(

@@ -1,4 +1,4 @@
-"""A consumer of one stage's queue: deliveries out, acknowledgements in, over a link of its own."""
+"""A consumer of one stage's queue, over a connection of its own."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -18,13 +18,14 @@ from shared.relay.topology import Topology, work_queue
 
 log = structlog.get_logger()
 
-#: How long a message rests whose acknowledgement was refused, so that it does not spin (seconds).
+#: How long a message waits after its acknowledgement was refused, so that it does not spin
+#: (seconds).
 _REFUSED_REST = 1.0
 _PAUSE_SECONDS = 5.0
 
 
 class Handed(NamedTuple):
-    """Under which tag of which session a message was handed out."""
+    """The session and tag under which a message was handed out."""
 
     session: Session
     tag: int
@@ -49,7 +50,8 @@ class RabbitMQConsumer:
         self._consumer_tag = ""
         self._paused = False
         self._acknowledging = 0
-        # Taken for each message by itself: a condition passes it on in Python, at thrice the cost.
+        # A lock of its own for each message: a condition, written in Python, costs three times as
+        # much.
         self._guard = threading.RLock()
         self._acknowledged = threading.Condition(self._guard)
         self._link = Link(

@@ -5,6 +5,7 @@ collected and crosses in batches, since waking the I/O thread is what a crossing
 """
 
 import gc
+import math
 import random
 import threading
 import time
@@ -22,7 +23,7 @@ from pika.exceptions import ChannelClosedByClient, ConnectionWrongStateError
 from shared.relay.rabbitmq.nodes import Nodes
 from shared.relay.rabbitmq.session import Session
 from shared.relay.rabbitmq.topology import declare_on, look_for
-from shared.relay.rabbitmq.watchdog import CONFIRM_WITHIN, Watchdog
+from shared.relay.rabbitmq.watchdog import Watchdog
 from shared.relay.rabbitmq.wire import reason_of
 from shared.relay.topology import READING_STAGES, Topology, work_queue
 
@@ -31,6 +32,9 @@ log = structlog.get_logger()
 #: Called on the I/O thread, with the session or, when there is none any more, with None.
 Work = Callable[[Session | None], None]
 
+#: After a stalled node, how long the next one is not called ready, in seconds: one on the wrong
+#: side of a partition opens connections, too, and confirms nothing.
+_SUSPECT_SECONDS = 3.0
 _FIRST_WAIT = 0.2
 _LONGEST_WAIT = 5.0
 _CLOSE_SECONDS = 5.0
@@ -81,7 +85,7 @@ class Link:
         self._session: Session | None = None
         self._tried = False
         self._failures = 0
-        self._stalled_at: float | None = None
+        self._suspect_until = 0.0
         self._declared_at = 0.0
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name=nodes.connection, daemon=True)
@@ -94,9 +98,8 @@ class Link:
 
     @property
     def stalled(self) -> bool:
-        """Whether a node was left moments ago: it is not known yet whether the next one is well."""
-        since = self._stalled_at
-        return since is not None and time.monotonic() - since < CONFIRM_WITHIN
+        """Whether a node was left, and the next one has not been up for some seconds."""
+        return time.monotonic() < self._suspect_until
 
     def wait_first_try(self, timeout: float) -> bool:
         """Whether the link is up, after its first attempt has ended in the one or the other."""
@@ -190,7 +193,7 @@ class Link:
                 gc.collect()  # pika drops a socket without a farewell only when nobody refers to it
 
     def _lose(self) -> None:
-        """Whoever waits for this connection is told; nobody waits for the next."""
+        """Notify all who wait for this connection; nobody waits for the next."""
         with self._changed:
             session, self._session = self._session, None
             self._tried = True
@@ -234,7 +237,7 @@ class Link:
         work: Callable[[Channel, Topology], None],
         then: Callable[[Exception | None], None],
     ) -> None:
-        """The broker closes the channel if it has something against `work`; `then` is told what."""
+        """Do `work`, to which the broker may object by closing the channel; then call `then`."""
 
         def on_open(channel: Channel) -> None:
             work(channel, self._topology)
@@ -260,6 +263,7 @@ class Link:
             self._session = session
             self._tried = True
             self._failures = 0
+            self._suspect_until = min(self._suspect_until, time.monotonic() + _SUSPECT_SECONDS)
             self._changed.notify_all()
         self._log.info("connected")
 
@@ -276,7 +280,7 @@ class Link:
     def _on_stalled(self, why: str) -> None:
         """Leave the node. Its part of a farewell would not come, so none is begun."""
         self._log.warning("node_stalled", why=why)
-        self._stalled_at = time.monotonic()
+        self._suspect_until = math.inf
         self._failures = 0
         if self._loop is not None:
             self._loop.stop()

@@ -1,7 +1,7 @@
-"""Where the broker can be reached: every node of a cluster, one after the other.
+"""The nodes of a cluster, one after the other.
 
-pika stays with the first address on which TCP connects, even when nothing answers there. Here
-each attempt gets the next address, so a node that is frozen or cut off is left.
+pika stays with the first address on which TCP connects, even when nothing answers there. Here each
+attempt gets the next address, so a frozen or unreachable node is left.
 """
 
 import random
@@ -67,7 +67,7 @@ class Nodes:
             addresses = [named.host]  # the attempt will fail, and its error says why
         for address in addresses:
             node = copy(named)
-            node.host = address  # TLS goes on checking the name: it stands in `ssl_options`
+            node.host = address  # TLS still checks the name, which is in `ssl_options`
             yield node
 
 

@@ -1,4 +1,4 @@
-"""Publishing from many threads over one connection, each waiting for its own confirms."""
+"""Publishes from many threads over one connection; each thread waits for its own confirms."""
 
 import threading
 import time
@@ -9,18 +9,20 @@ from shared.relay.broker import BrokerError, BrokerUnavailable, Outgoing
 from shared.relay.rabbitmq.link import Link
 from shared.relay.rabbitmq.session import Session
 
-#: More than this many unconfirmed messages are a broker that stores nothing: no more are sent.
+#: With more unconfirmed messages the broker stores nothing: no more are sent.
 _MOST_UNANSWERED = 20_000
+#: A broker that has confirmed nothing for so long (seconds) is not called ready.
+_READY_UNCONFIRMED = 4.0
 
 
 class _Ticket:
-    """One caller's wait."""
+    """One caller that waits."""
 
     def __init__(self, messages: Sequence[Outgoing]) -> None:
         self.messages = messages
         self.abandoned = False
         self.error: BrokerError | None = None
-        self._unanswered = threading.Lock()  # all that an event does here, at a third of its cost
+        self._unanswered = threading.Lock()  # does what an event does here, at a third of the cost
         self._unanswered.acquire()
 
     def answer(self, error: BrokerError | None) -> None:
@@ -33,7 +35,7 @@ class _Ticket:
 
 
 class Publisher:
-    """Fails fast while the broker is away, and needs no restart when it returns."""
+    """Fails fast while the broker is unavailable, and needs no restart when it returns."""
 
     def __init__(self, link: Link) -> None:
         self._link = link
@@ -54,8 +56,9 @@ class Publisher:
     def ready(self, timeout: float) -> bool:
         up = self._link.wait_first_try(timeout)
         session = self._link.session
-        usable = session is not None and not session.blocked
-        return up and usable and not self._full and not self._link.stalled
+        if not up or session is None or self._full or self._link.stalled:
+            return False
+        return not session.blocked and session.unconfirmed_seconds < _READY_UNCONFIRMED
 
     def close(self) -> None:
         self._link.close()

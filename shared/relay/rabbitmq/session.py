@@ -1,4 +1,4 @@
-"""One open channel: pipelined, confirmed publishes, and what waits while the broker is blocked.
+"""One open channel: pipelined, confirmed publishes, and work that waits while it is blocked.
 
 Used on the connection's I/O thread only.
 """
@@ -16,7 +16,7 @@ from shared.relay.broker import BrokerError, BrokerUnavailable, Outgoing, Publis
 from shared.relay.rabbitmq.acks import Acknowledgements, Soon
 from shared.relay.rabbitmq.wire import properties_of, route_of
 
-#: Told once how a batch of publishes ended; None: every one is routed, stored and confirmed.
+#: Called once with how a batch of publishes ended; None: every one is routed, stored and confirmed.
 Done = Callable[[BrokerError | None], None]
 
 
@@ -143,7 +143,7 @@ class Session:
     def _on_return(
         self, _channel: Channel, method: Basic.Return, properties: BasicProperties, _body: bytes
     ) -> None:
-        """Unroutable. The broker tells so before it confirms, and names the message by its id."""
+        """Unroutable. The broker reports it before it confirms, and names the message by its id."""
         for batch, message in self._unanswered.values():
             if message.envelope.message_id == properties.message_id and route_of(message) == (
                 method.exchange,

@@ -1,4 +1,4 @@
-"""How our words become pika's, and back: addresses, envelopes, errors."""
+"""Converts addresses, envelopes and errors to pika's and back."""
 
 import logging
 import ssl
@@ -46,7 +46,7 @@ _HANDSHAKE_SECONDS = 8
 _NOT_FOUND = 404
 _TLS_FILES = ("cafile", "certfile", "keyfile")
 
-# We log every lost connection ourselves, once; pika tells each at every level it passes.
+# We log every lost connection ourselves, once; pika logs each at every level.
 logging.getLogger("pika").setLevel(logging.CRITICAL)
 
 

@@ -1,9 +1,9 @@
-"""What a reply to GetBookingDetails says, past all the ways in which producers write it.
+"""Parses replies to GetBookingDetails, as tolerant of form as real producers need.
 
-Rules and quirks: docs/domain.md, "The reply" and "Producers' quirks". Elements come in any order,
-empty elements are absent ones, the flags may be missing, and a booking that is not known has no
-`timeslotDetail`.
-zeep reads the reply by the contract; what it would pass over in silence is looked at here.
+Rules and quirks: docs/domain.md, "The reply" and "Producers' quirks". Elements may come in any
+order, empty elements count as absent, the flags may be missing, and the reply about an unknown
+booking has no `timeslotDetail`. zeep parses the reply by the contract; what it would silently
+ignore is checked here.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import Any
 
 from lxml import etree
 
-from fetcher.answers import CallFailed, RetryReason, Timeslot
+from fetcher.answers import CallFailed, FetchRetryReason, Timeslot
 from shared.booking.messages import BookingDetails
 from shared.booking.times import is_wall_time
 from shared.riv.namespaces import GET_BOOKING_DETAILS, SCHEDULING, SCHEDULING_1_1
@@ -36,18 +36,18 @@ _XML_BLANKS = " \t\r\n"
 
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
-#: The longest text of a Fault that is looked into: patterns may take the square of its length.
+#: The longest text of a Fault that is searched: a pattern may take quadratic time.
 _LONGEST_FAULT = 1000
 _FAULT_CODE = re.compile(r"[A-Za-z.]{1,60}")
-#: Faults of the national platform name their kind by such a code ("VP004 …").
+#: Faults of the national platform begin with such a code ("VP004 …").
 _PLATFORM_CODE = re.compile(r"\bVP\d{3}\b")
 
 
 def open_reply(content: bytes, *, max_bytes: int, encoding: str | None) -> etree._Element:
-    """The one element in the body of the SOAP reply `content`, which may be a Fault.
+    """The element in the body of the SOAP reply `content`, which may be a Fault.
 
-    `encoding` is what HTTP says: what the document itself says of its encoding goes before it.
-    Raises `CallFailed` when it is no SOAP, not well-formed to its end, or too large.
+    `encoding` is that of HTTP; the encoding that the document declares overrides it. Raises
+    `CallFailed` when it is not SOAP, not well-formed to its end, or too large.
     """
     if names_its_encoding(content):
         encoding = None
@@ -70,20 +70,20 @@ def raise_for_fault(body: etree._Element, unknown_booking: re.Pattern[str]) -> b
     if platform_code is None and unknown_booking.search(text):
         return True
     code = _FAULT_CODE.fullmatch(fault.code)
-    told = ("Fault", *(found.group() for found in (code, platform_code) if found))
-    raise CallFailed(RetryReason.FAULT, " ".join(told), source_works=_is_our_fault(fault))
+    parts = ("Fault", *(found.group() for found in (code, platform_code) if found))
+    raise CallFailed(FetchRetryReason.FAULT, " ".join(parts), source_works=_is_our_fault(fault))
 
 
 def _is_our_fault(fault: SoapFault) -> bool:
-    """A Fault of class Client is about this request; whoever sent it is up and working."""
+    """Whether a Fault concerns this request only: after a Client Fault the source works."""
     return fault.code.partition(".")[0] == "Client"
 
 
 def timeslot_element(body: etree._Element) -> etree._Element | None:
-    """The timeslot of the response `body`; None when it says nothing of any booking.
+    """The timeslot of the response `body`; None when the response holds no booking.
 
-    Raises `CallFailed` when `body` is another kind of answer: taken for "no such booking", it
-    could tell a patient that a visit is cancelled.
+    Raises `CallFailed` for any other `body`: mistaken for "no such booking", it could lead to a
+    false cancellation.
     """
     if body.tag != _RESPONSE:
         raise _unreadable("the reply is not a GetBookingDetailsResponse")
@@ -108,7 +108,7 @@ def _says_something(timeslot: etree._Element) -> bool:
 
 
 def texts_of(timeslot: etree._Element, names: Sequence[str]) -> Texts:
-    """The trimmed texts of its elements that have one of `names`; of several, that of the first.
+    """The trimmed texts of the elements named in `names`; of a repeated element, the first.
 
     Raises `CallFailed` when there are none.
     """
@@ -124,8 +124,8 @@ def texts_of(timeslot: etree._Element, names: Sequence[str]) -> Texts:
 def as_the_contract_has_it(says: Texts, names: Sequence[str]) -> etree._Element:
     """A timeslot with `says` in the order of `names`, and nothing else.
 
-    Elements in any order cost zeep twice the time, and of what it does not know, its time is the
-    square: a reply of a megabyte could take minutes.
+    zeep takes twice the time for elements out of order, and quadratic time for unknown ones: a
+    reply of a megabyte could take minutes.
     """
     timeslot = etree.Element(_TIMESLOT)
     for name in names:
@@ -135,8 +135,8 @@ def as_the_contract_has_it(says: Texts, names: Sequence[str]) -> etree._Element:
 
 
 def read_timeslot(value: Any, says: Texts) -> Timeslot:
-    """The timeslot that zeep has read as `value`. Its flags are read from what it `says`, since
-    zeep takes `True` and `ja` for false.
+    """The timeslot that zeep has read as `value`. The flags are read from the texts `says`, since
+    zeep reads `True` and `ja` as false.
 
     Raises `CallFailed` when it says something that we do not understand and cannot leave out.
     """
@@ -170,7 +170,7 @@ def _text(value: str | None, longest: int = _LONGEST_TEXT) -> str:
 
 
 def _start_time(value: Any) -> str:
-    """A start that cannot be read is not left out: that would make an open call of a timed one."""
+    """The start. If it cannot be read the call failed: without it a timed call would look open."""
     starts = _text(value.startTimeInclusive)
     if starts and not is_wall_time(starts):
         raise _unreadable("startTimeInclusive is not a time")
@@ -183,12 +183,12 @@ def _end_time(value: Any) -> str:
 
 
 def _flag(says: Texts, name: str) -> bool | None:
-    """None for a flag that is absent or not understood."""
+    """The flag; None when it is absent or not understood."""
     return _FLAGS.get(says.get(f"{{{SCHEDULING}}}{name}", "").lower())
 
 
 def _is_call_letter(says: Texts) -> bool:
-    """Absent means no: producers of version 1.0 know only bookings."""
+    """Whether it is a call letter. Absent means no: producers of version 1.0 have bookings only."""
     text = says.get(f"{{{SCHEDULING_1_1}}}isInvitation", "").lower()
     if text and text not in _FLAGS:
         raise _unreadable("isInvitation is not a boolean")
@@ -197,4 +197,4 @@ def _is_call_letter(says: Texts) -> bool:
 
 def _unreadable(what: str, about: tuple[Timeslot, ...] = ()) -> CallFailed:
     """One patient's reply that nobody can read says nothing against the source."""
-    return CallFailed(RetryReason.UNREADABLE, what, source_works=True, about=about)
+    return CallFailed(FetchRetryReason.UNREADABLE, what, source_works=True, about=about)

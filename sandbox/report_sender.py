@@ -15,26 +15,26 @@ from sandbox.http_client import NoAnswer, post
 _log = structlog.get_logger()
 
 _PATIENCE_SECONDS = 10
-_ATTEMPTS = 200  # the provider promises hours of them
+_ATTEMPTS = 200  # the provider repeats for hours
 
 
 class Followed(Protocol):
-    """The part of an SMS that its reports are about."""
+    """The fields of an SMS that its reports contain."""
 
     id: str
     status: str
     whendelivered: str
 
 
-class DeliveryReports:
-    """Sends the reports; `pause_seconds` lie between states and between repetitions."""
+class ReportSender:
+    """Sends the reports, with `pause_seconds` between states and between repetitions."""
 
     def __init__(self, pause_seconds: float) -> None:
         self._pause_seconds = pause_seconds
         self._running: set[asyncio.Task[None]] = set()
 
     def follow(self, sms: Followed, outcome: str) -> None:
-        """Let `sms` become sent and then `outcome`, and report both."""
+        """Set the state of `sms` to sent and then to `outcome`, and report both."""
         task = asyncio.get_running_loop().create_task(self._follow(sms, outcome))
         self._running.add(task)
         task.add_done_callback(self._running.discard)

@@ -1,10 +1,10 @@
-"""Answers as they go over the wire."""
+"""Answers as SOAP over HTTP."""
 
 from dataclasses import dataclass, field
 
 from lxml import etree
 
-from ingest.handler import Answer, Faulted, Pong, Refused, Taken
+from ingest.handler import Answer, Faulted, NothingTaken, Pong, Taken
 from shared import __version__
 from shared.base.clock import Clock
 from shared.booking.times import wall_text
@@ -15,26 +15,26 @@ _RETRY_AFTER_SECONDS = "2"
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class SoapReply:
     status: int
     body: bytes
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def reply_to(answer: Answer, clock: Clock) -> Reply:
+def reply_to(answer: Answer, clock: Clock) -> SoapReply:
     match answer:
         case Taken():
-            return Reply(200, _result("INFO", answer.comment) if answer.refused else _OK)
-        case Refused():
-            return Reply(200, _result("ERROR", answer.comment))
+            return SoapReply(200, _result("INFO", answer.comment) if answer.refused else _OK)
+        case NothingTaken():
+            return SoapReply(200, _result("ERROR", answer.comment))
         case Pong():
-            return Reply(200, _pong(wall_text(clock())))
+            return SoapReply(200, _pong(wall_text(clock())))
         case Faulted(_, code, text, status):
-            return Reply(status, fault(code, text), _fault_headers(status))
+            return SoapReply(status, fault(code, text), _fault_headers(status))
 
 
 def _fault_headers(status: int) -> dict[str, str]:
-    """What an HTTP client needs to know of a status beyond 500."""
+    """Headers that an HTTP client needs with 408 and 503."""
     match status:
         case 503:
             return {"Retry-After": _RETRY_AFTER_SECONDS}

@@ -1,8 +1,8 @@
-"""httptools' parser without its trap: a request that offers an upgrade loses its body.
+"""httptools' parser, with the bodies of requests that offer an upgrade.
 
 Java's HTTP client offers HTTP/2 with every request in plain text (`Upgrade: h2c`). A server may
-pass over the offer (RFC 9110, 7.8), but httptools stops reading at the end of the head, and
-uvicorn then takes the body for absent. Here such a request is begun again without the offer.
+ignore the offer (RFC 9110, 7.8), but httptools stops reading at the end of the head, and the body
+counts as absent. Here such a request is parsed again without the offer.
 """
 
 from typing import Any, Protocol
@@ -13,16 +13,16 @@ _OFFER = frozenset((b"connection", b"upgrade", b"http2-settings"))
 
 
 class Head(Protocol):
-    """Who collects the head of the request that is being read."""
+    """The protocol that collects the head of a request."""
 
     url: bytes
     headers: list[tuple[bytes, bytes]]
 
 
 class SteadyParser(httptools.HttpRequestParser):
-    """Never upgrades. A head with an offer is told to the protocol twice.
+    """Never upgrades. A head with an offer is reported to the protocol twice.
 
-    While the telling that is to be passed over lasts, `should_upgrade` is true.
+    During the first report, which the protocol must ignore, `should_upgrade` is true.
     """
 
     def __init__(self, protocol: Head) -> None:

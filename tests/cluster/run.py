@@ -1,0 +1,105 @@
+"""One run of a timeline: its accounts and its standstills."""
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from shared.relay.topology import STAGES
+from tests.chaos.plan import Options
+from tests.chaos.play import play
+from tests.chaos.report import Report
+from tests.cluster.conductor import Conductor
+from tests.cluster.database import Pair
+from tests.cluster.nodes import Cluster
+from tests.cluster.standstill import Standstill, measure
+from tests.cluster.timeline import Timeline
+
+_PER_SECOND = 25
+#: How long the nodes may take in all to start and to catch up.
+_MOST_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class Run:
+    """`judged`: losses are the relay's fault, which those of an asynchronous standby are not."""
+
+    report: Report
+    standstills: list[Standstill]
+    broker: str
+    judged: bool
+
+    @property
+    def wrongs(self) -> list[str]:
+        slow = [
+            f"{one.happened.incident.title}: stood still for {one.longest:.1f} s,"
+            f" not under {one.happened.incident.aim:g} s"
+            for one in self.standstills
+            if one.too_long
+        ]
+        return [*(self.report.wrongs if self.judged else ()), *slow]
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        rows = [one.as_row() for one in self.standstills]
+        wrongs = self.report.wrongs
+        return {
+            "broker": self.broker,
+            "wrongs": wrongs,
+            "standstills": rows,
+            **self.report.figures,
+        }
+
+    def show(self, console: Console) -> None:
+        self.report.show(console)
+        table = Table("what", *STAGES, "aim", title=f"Longest standstill, s ({self.broker})")
+        for one in self.standstills:
+            table.add_row(*map(str, one.as_row().values()))
+        console.print(table)
+
+    @staticmethod
+    def write(runs: Sequence["Run"], file: Path) -> None:
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(json.dumps([run.figures for run in runs], indent=2) + "\n")
+
+
+def play_timeline(
+    timeline: Timeline,
+    seed: int,
+    folder: Path,
+    say: Callable[[str], None],
+    *,
+    synchronous: bool = True,
+) -> Run:
+    conductors: list[Conductor] = []
+    with Cluster() as cluster, Pair(synchronous=synchronous) as database:
+        direct = partial(Conductor, cluster=cluster, database=database, timeline=timeline, say=say)
+
+        def begin(*arguments: Any) -> Conductor:
+            conductors.append(direct(*arguments))
+            return conductors[0]
+
+        report = asyncio.run(
+            play(_options(timeline, seed), cluster, database, folder, say, trouble=begin)
+        )
+        broker = cluster.version
+    standstills = measure(conductors[0].happened, folder)
+    return Run(report, standstills, broker, judged=synchronous)
+
+
+def _options(timeline: Timeline, seed: int) -> Options:
+    """A load that outlasts the timeline, at whose end it ends."""
+    seconds = _MOST_SECONDS + sum(one.lasts + one.rest + one.behind for one in timeline)
+    return Options(
+        count=round(seconds * _PER_SECOND),
+        sources=20,
+        seed=seed,
+        seconds=seconds / 0.9,
+        per_second=_PER_SECOND,
+    )

@@ -1,0 +1,60 @@
+"""`budkavle setup` says which queues have fewer replicas than they should."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.services import Place, RabbitMQ
+from tests.services.ports import free_port
+
+
+@pytest.fixture(scope="module")
+def managed() -> Iterator[tuple[RabbitMQ, str]]:
+    """A broker of one node, and its management API."""
+    place = Place(management_port=free_port())
+    with RabbitMQ(place=place) as server:
+        yield server, f"http://guest:guest@127.0.0.1:{place.management_port}"
+
+
+def set_up(folder: Path, broker_url: str, least: int, management_url: str) -> str:
+    settings = {
+        "BUDKAVLE_BROKER_URL": broker_url,
+        "BUDKAVLE_DATABASE_URL": f"sqlite:///{folder / 'x.sqlite3'}",
+        "BUDKAVLE_BROKER_LEAST_REPLICAS": str(least),
+        "BUDKAVLE_BROKER_MANAGEMENT_URL": management_url,
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "console", "setup"],
+        env={**os.environ, **settings},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout
+
+
+def test_queues_made_with_one_node_are_named(managed: tuple[RabbitMQ, str], tmp_path: Path) -> None:
+    broker, management_url = managed
+    said = set_up(tmp_path, broker.fresh_vhost(), 3, management_url)
+    assert "budkavle.filter has 1 of 3 replicas" in said
+    assert "budkavle.filter.dead has 1 of 3 replicas" in said
+
+
+def test_one_replica_is_enough_where_nothing_else_is_asked_for(
+    managed: tuple[RabbitMQ, str], tmp_path: Path
+) -> None:
+    broker, management_url = managed
+    assert "WARNING" not in set_up(tmp_path, broker.fresh_vhost(), 1, management_url)
+
+
+def test_what_cannot_be_counted_is_said(rabbitmq_url: str, tmp_path: Path) -> None:
+    assert "BUDKAVLE_BROKER_MANAGEMENT_URL" in set_up(tmp_path, rabbitmq_url, 3, "")
+    nobody = f"http://127.0.0.1:{free_port()}"
+    assert "replicas cannot be counted" in set_up(tmp_path, rabbitmq_url, 3, nobody)
+
+
+def test_a_url_that_is_none_is_no_reason_to_stop(rabbitmq_url: str, tmp_path: Path) -> None:
+    assert "neither http:// nor https://" in set_up(tmp_path, rabbitmq_url, 3, "rabbit:15672")
