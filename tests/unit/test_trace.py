@@ -112,7 +112,7 @@ class TestSteps:
         secret = CHANGE.booking.replaced(booking_id="booking-1", logical_address="SE-UNIT")
         told = CHANGE.model_copy(update={"booking": secret, "most_recent_content": "2027"})
         (found,) = StepsOf("fetcher", DIGESTS).handled(handled(told, Publish(())))
-        kept = " ".join(str(getattr(found, name)) for name in TraceStep.__slots__)
+        kept = " ".join(str(getattr(found, name)) for name in TraceStep._fields)
         for value in (secret.patient, "booking-1", "SE-UNIT", "2027"):
             assert value not in kept
 
