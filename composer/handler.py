@@ -240,5 +240,6 @@ def _notice_order(announcement: Announcement, fetched: FetchedBooking) -> Notice
         change_id=fetched.change_id,
         message_id=announcement.id,
         patient=announcement.patient,
+        booking_id=announcement.booking_id,
         expires_at=instant(announcement.starts) if announcement.starts else None,
     )
