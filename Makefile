@@ -1,6 +1,6 @@
 # Everything here brings what it needs: a fresh Debian or Ubuntu with Python 3.11+, git and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick java real-index chaos bench lint docs pictures lock clean
+.PHONY: help demo test quick nightly java real-index chaos bench lint docs pictures lock clean
 
 BIN := .venv/bin
 PROPERTIES := tests/unit/test_any_order.py tests/unit/test_judged_in_batches.py tests/unit/test_docbook_purpose.py

@@ -27,7 +27,7 @@ from shared.booking.inbox import (
     patient_bookings_key,
     same_id_key,
 )
-from shared.booking.messages import BookingChange, FetchedBooking, NoticeOrder
+from shared.booking.messages import BookingChange, BookingDetails, FetchedBooking, NoticeOrder
 from shared.booking.times import instant, is_wall_time
 from shared.relay.outcomes import DeadLetter, Done, Drop, Outcome, Postpone, Publish
 
@@ -55,8 +55,10 @@ class PatientBookings(Protocol):
 
     def write(self, message: InboxMessage) -> None: ...
 
-    def carry_over(self, announcement: Announcement, booking: BookingKey) -> None:
-        """Let `announcement` be about `booking` from now on."""
+    def carry_over(
+        self, announcement: Announcement, booking: BookingKey, details: BookingDetails
+    ) -> None:
+        """Let `announcement` be about `booking`, which is as `details` say, from now on."""
 
     def set_watermark(self, watermark: Watermark) -> None: ...
 
@@ -169,7 +171,7 @@ class Composer:
         for watermark in judgement.watermarks:
             bookings.set_watermark(watermark)
         if carried := judgement.carry_over:
-            bookings.carry_over(carried.announcement, carried.booking)
+            bookings.carry_over(carried.announcement, carried.booking, carried.details)
         if judgement.announce is None:
             return judgement.announced_before
         message = compose(
@@ -225,7 +227,7 @@ def _asked(judgement: Judgement, fetched: FetchedBooking) -> Iterator[BookingCha
             service_domain=fetched.service_domain,
             corrected=not question.deleted,  # if it is not there at once, the index will say more
         )
-    yield BookingChange(**fetched.said)
+    yield BookingChange(**{**fetched.said, "looks": fetched.looks + 1})
 
 
 def _notice_order(announcement: Announcement, fetched: FetchedBooking) -> NoticeOrder:

@@ -46,8 +46,7 @@ from composer.verdict import (
     kind_of_change,
     kind_of_new,
 )
-from composer.watermarks import Watermarks
-from composer.watermarks import replaced as watermark_of_replaced
+from composer.watermarks import Watermarks, replaced_watermark
 from shared.booking.identity import BookingKey, same_hsa_id
 from shared.booking.inbox import Announcement, Awaiting, MessageKind, Watermark
 from shared.booking.messages import BookingDetails, FetchedBooking
@@ -195,7 +194,7 @@ class _Case:
             return self._replaced(self.standing, successor.key, successor.state)
         delay = self._until_decided(partner)
         if delay > _NO_TIME:
-            return self._wait_for_pair(Awaiting.REMOVAL, delay)
+            return self._wait_for_pair(self._watermarks.awaiting(Awaiting.REMOVAL), delay)
         return self._removed_for_good(self.standing)
 
     def _removed_and_unknown(self) -> Judgement:
@@ -284,7 +283,7 @@ class _Case:
             return self._silently_replaced(Reason.RENUMBERED, renumbered.booking)
         delay = self._removal_awaited_since + self.limits.window - self.now
         if delay > _NO_TIME:
-            return self._wait_for_pair(Awaiting.REMOVAL, delay)
+            return self._wait_for_pair(self._watermarks.awaiting(Awaiting.REMOVAL), delay)
         return replace(self._silent(Reason.REPLY_MISMATCH), is_dead=True)
 
     # --- the source has it ---
@@ -318,8 +317,7 @@ class _Case:
             )
         partner = self.partner
         if isinstance(partner, Undecided):
-            wait, held = partner.delay, self._watermarks.held_back(details)
-            return Judgement(Reason.WAITING_FOR_PAIR, wait=wait, watermarks=(held,))
+            return self._wait_for_pair(self._watermarks.held_back(details), partner.delay)
         if isinstance(partner, Pair):
             old = partner.removed.announcement
             return self._replaced(old, self.fetched.booking, details)
@@ -333,10 +331,10 @@ class _Case:
         if change.aspects and not says_less_alone(old.state, details, change.aspects):
             return self._announce(change, replaced=old)
         if own := self.history.standing(booking.digest):
-            return self._carry_over(own, booking, old)
+            return self._carry_over(CarryOver(own, booking, details), old)
         if self.history.latest(booking.digest):
             return self._announce(self._as_new(details), replaced=old)  # it was cancelled once
-        return self._carry_over(old, booking, old)
+        return self._carry_over(CarryOver(old, booking, details), old)
 
     def _as_new(self, details: BookingDetails) -> Announce:
         return Announce(self.fetched.booking, kind_of_new(details), details)
@@ -381,14 +379,9 @@ class _Case:
             watermarks=self._after(announce.booking, replaced),
         )
 
-    def _carry_over(
-        self, announcement: Announcement, booking: BookingKey, replaced: Announcement
-    ) -> Judgement:
-        return Judgement(
-            Reason.CARRIED_OVER,
-            carry_over=CarryOver(announcement, booking),
-            watermarks=self._after(booking, replaced),
-        )
+    def _carry_over(self, carried: CarryOver, replaced: Announcement) -> Judgement:
+        watermarks = self._after(carried.booking, replaced)
+        return Judgement(Reason.CARRIED_OVER, carry_over=carried, watermarks=watermarks)
 
     def _after(self, announced: BookingKey, replaced: Announcement | None) -> tuple[Watermark, ...]:
         """The judged booking is the announced one, or the one whose place that took."""
@@ -396,8 +389,7 @@ class _Case:
             return (self._watermarks.replaced_by(announced.digest),)
         own = self._watermarks.stands()
         other = self.history.watermark(replaced.booking) if replaced else None
-        return (own, watermark_of_replaced(other, announced.digest)) if other else (own,)
+        return (own, replaced_watermark(other, announced.digest)) if other else (own,)
 
-    def _wait_for_pair(self, awaiting: Awaiting, delay: timedelta) -> Judgement:
-        watermark = self._watermarks.awaiting(awaiting)
+    def _wait_for_pair(self, watermark: Watermark, delay: timedelta) -> Judgement:
         return Judgement(Reason.WAITING_FOR_PAIR, wait=delay, watermarks=(watermark,))

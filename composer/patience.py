@@ -27,10 +27,13 @@ def is_doubtful(fetched: FetchedBooking, before: Watermark | None, patience: tim
 def may_be_an_earlier_state(
     fetched: FetchedBooking, before: Watermark | None, patience: timedelta
 ) -> bool:
-    """Whether what the source shows may be of an earlier notification than this one, which came
-    shortly before it: then this one's own change is still to come."""
+    """Whether what the source shows may be of an earlier notification than this one: another came
+    shortly before it, or the source showed nothing of this one at first. Then its own change may
+    still be to come."""
     if before is None or fetched.deleted or not is_doubtful(fetched, before, patience):
         return False
+    if fetched.looks:
+        return True  # the source is behind indeed
     return timedelta(0) < fetched.received_at - before.received_at < patience
 
 

@@ -49,10 +49,11 @@ class Announce:
 
 @dataclass(frozen=True, slots=True)
 class CarryOver:
-    """What `announcement` says is true of `booking`, which looks the same."""
+    """What `announcement` says is true of `booking`, of which the source now says `details`."""
 
     announcement: Announcement
     booking: BookingKey
+    details: BookingDetails
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,6 @@ class Watermarks:
         )
 
 
-def replaced(watermark: Watermark, successor: str) -> Watermark:
+def replaced_watermark(watermark: Watermark, successor: str) -> Watermark:
     """Of another booking, whose place `successor` (a digest) took."""
     return replace(watermark, gone=True, awaiting=None, awaiting_since=None, successor=successor)

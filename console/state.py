@@ -165,11 +165,11 @@ def _stands_still(workers: list[StageProcess]) -> bool:
 def _of_sources(found: Findings) -> Iterator[Trouble]:
     known = {source.key: source for source in found.sources}
     for key, breaker in breakers_of(found.alive).items():
-        waiting = _waiting(known.get(key), found.next_slots.get(key), breaker, found.now)
+        waiting = _most_waiting(known.get(key), found.next_slots.get(key), found.now)
         since, probe = (_clock(breaker[name]) for name in ("opened_at", "next_probe"))
         yield Trouble(
             f"{breaker['source']}: circuit breaker open since {since}"
-            f" ({breaker['reason']}), about {waiting} wait, next probe {probe}.",
+            f" ({breaker['reason']}), up to {waiting} wait, next probe {probe}.",
             "tell its owner",
         )
     for source in found.sources:
@@ -191,17 +191,11 @@ def _clock(instant: str) -> str:
     return f"{datetime.fromisoformat(instant).astimezone(STOCKHOLM):%H:%M:%S}"
 
 
-def _waiting(
-    source: SourceSystem | None,
-    line_ends: datetime | None,
-    breaker: Mapping[str, Any],
-    now: datetime,
-) -> int:
-    """Each change that waits holds a slot; slots begin when the next probe may go."""
+def _most_waiting(source: SourceSystem | None, line_ends: datetime | None, now: datetime) -> int:
+    """At most so many changes wait, since each that waits holds a slot of the source's line."""
     if source is None or line_ends is None:
         return 0
-    begins = max(now, datetime.fromisoformat(breaker["next_probe"]))
-    return max(0, round((line_ends - begins).total_seconds() * source.calls_per_second))
+    return max(0, round((line_ends - now).total_seconds() * source.calls_per_second))
 
 
 def _of_notices(found: Findings) -> Iterator[Trouble]:

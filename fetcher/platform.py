@@ -24,6 +24,7 @@ from typing import Any
 import pycurl
 
 from fetcher.answers import CallFailed, FetchRetryReason, ShortTrouble
+from fetcher.reply_bytes import ReplyBytes
 from shared.base.certificates import PemFiles, Renewal
 from shared.base.curl import UNSENT_HEADERS, error_name, trust_options
 
@@ -103,11 +104,11 @@ class Platform:
         self._pool.close()
 
     def _post(self, curl: pycurl.Curl, body: bytes, headers: Mapping[str, str]) -> HttpReply:
-        content = bytearray()
+        content = ReplyBytes(self._max_bytes)
 
         def take(piece: bytes) -> int:
-            content.extend(piece)
-            return len(piece) if len(content) <= self._max_bytes else _STOP
+            content.take(piece)
+            return _STOP if content.is_endless else len(piece)
 
         lines = (f"{name}: {value}".encode("latin-1") for name, value in headers.items())
         curl.setopt(pycurl.HTTPHEADER, [*UNSENT_HEADERS, *lines])
@@ -116,13 +117,13 @@ class Platform:
         try:
             curl.perform()
         except pycurl.error as error:
-            if len(content) > self._max_bytes:
-                detail = f"the reply is larger than {self._max_bytes} bytes"
+            if content.is_endless:
+                detail = f"the reply is far larger than {self._max_bytes} bytes"
                 raise CallFailed(FetchRetryReason.UNREADABLE, detail, source_works=True) from None
             raise translated(error.args[0]) from None
         charset = _CHARSET.search(curl.getinfo_raw(pycurl.CONTENT_TYPE) or b"")
         encoding = charset[1].decode("ascii") if charset else None
-        return HttpReply(curl.getinfo(pycurl.RESPONSE_CODE), bytes(content), encoding)
+        return HttpReply(curl.getinfo(pycurl.RESPONSE_CODE), content.kept(), encoding)
 
     def _look_at_files(self) -> None:
         if self._monotonic() - self._looked_at >= _LOOK_AT_FILES:

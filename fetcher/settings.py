@@ -49,7 +49,9 @@ class FetcherSettings(CommonSettings):
         30, gt=0, description="Time-out of the reply; the national platform cuts at about 30 s."
     )
     fetcher_max_reply_bytes: int = Field(
-        16_777_216, ge=1024, description="A longer reply is not read."
+        8_388_608,
+        ge=1024,
+        description="Of a longer reply the middle is left out, which is the middle of a long text.",
     )
     fetcher_ca: Path | None = Field(
         None,

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from console.checks import Check, ok, warning, wrong
 from shared.base.clock import utcnow
-from shared.relay import broker_faults
+from shared.relay import MISSING, broker_faults
 from shared.relay.broker import BrokerError
 from shared.stage.settings import CommonSettings
 from shared.store.engine import DatabaseUnavailable, open_database
@@ -24,7 +24,10 @@ def check_broker(settings: CommonSettings) -> Iterator[Check]:
     except BrokerError as error:
         yield wrong(what, str(error))
         return
-    for fault in faults:
+    missing = [fault for fault in faults if fault.endswith(MISSING)]
+    if missing:
+        yield wrong(what, f"{missing[0]} and {len(missing) - 1} more; run `budkavle setup`")
+    for fault in sorted(set(faults) - set(missing)):
         yield wrong(what, fault)
     if not faults:
         yield ok(what, "queues and rights as this version wants them")

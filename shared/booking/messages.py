@@ -147,6 +147,8 @@ class _BookingMessage(_ChangeMessage):
     same_request: tuple[RequestMember, ...] = ()
     #: The request removed and created this very booking: only attributes of its key changed.
     corrected: bool = False
+    #: How often the source has been asked about this change already.
+    looks: int = 0
     #: The other person number, when the request removed the booking under one number and created
     #: it under another.
     renumbered: str | None = Field(None, pattern=f"^{PERSON_NUMBER_PATTERN}$", repr=False)

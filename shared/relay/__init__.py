@@ -32,6 +32,10 @@ def open_broker(url: str, topology: Topology | None = None) -> Broker:
             raise UnknownBroker("BUDKAVLE_BROKER_URL: is neither sqlite:/// nor amqp://")
 
 
+#: How a fault ends of what `budkavle setup` would make.
+MISSING = "is missing"
+
+
 def broker_faults(url: str, topology: Topology) -> list[str]:
     """What of the topology is missing, differs, or may not be used. Raises `BrokerError`.
 

@@ -112,8 +112,6 @@ def run_stage(
     was left is handed out again by the broker. `started` is called once at the start, `closers`
     at the end; what `report` says stands in `budkavle status`.
     """
-    if settings.forgotten_stores:
-        log.warning("setting_forgotten", settings=settings.forgotten_stores, used="local file")
     stopping = stop_signal()
     broker = open_broker(settings.broker_url.get_secret_value(), settings.topology)
     worker = Worker(
@@ -133,6 +131,8 @@ def run_stage(
     health.start()
     worker.start()
     heartbeat.start()
+    if settings.forgotten_stores:
+        log.warning("setting_forgotten", settings=settings.forgotten_stores, used="local file")
     if started:
         started()
     announce_when_ready(stage, settings, all_checks, stopping, health=health.url)

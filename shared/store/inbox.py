@@ -120,16 +120,17 @@ class StoredBookings:
         self.same_id_elsewhere: list[Watermark] = []
         self.announcements: list[Announcement] = []
         self.written: list[InboxMessage] = []
-        self.carried_over: list[tuple[Announcement, BookingKey]] = []
+        self.carried_over: list[tuple[Announcement, BookingKey, BookingDetails]] = []
         self.changed: list[Watermark] = []
 
     def write(self, message: InboxMessage) -> None:
         self.written.append(message)
 
-    def carry_over(self, announcement: Announcement, booking: BookingKey) -> None:
-        """Change `announcement` to be about `booking`."""
-        if announcement.booking != booking.digest:
-            self.carried_over.append((announcement, booking))
+    def carry_over(
+        self, announcement: Announcement, booking: BookingKey, details: BookingDetails
+    ) -> None:
+        """Change `announcement` to be about `booking`, whose state is `details`."""
+        self.carried_over.append((announcement, booking, details))
 
     def set_watermark(self, watermark: Watermark) -> None:
         self.changed.append(watermark)
@@ -199,10 +200,9 @@ def _read_announcements(
 
 
 def _store(connection: Connection, several: Sequence[StoredBookings]) -> None:
-    for announcement, booking in (carried for each in several for carried in each.carried_over):
-        connection.execute(
-            update(messages).where(messages.c.id == announcement.id).values(_key_values(booking))
-        )
+    for announcement, booking, details in (one for each in several for one in each.carried_over):
+        values = {**_key_values(booking), "state": details.model_dump(exclude_defaults=True)}
+        connection.execute(update(messages).where(messages.c.id == announcement.id).values(values))
     if written := [_message_values(message) for each in several for message in each.written]:
         connection.execute(_WRITE, written)
     if changed := [_watermark_values(mark) for each in several for mark in each.changed]:

@@ -153,7 +153,6 @@ HTML = b"<html><body><p>Service <b>unavailable</p></html>"
         (answering(500), ODD, 1),
         (answering(200, HTML, "text/html"), ODD, 1),
         (answering(200), ODD, 1),
-        (answering(200, reply("<c:purpose>" + "x" * 100_000 + "</c:purpose>")), ODD, 1),
         (answering(302), BAD, 1),
         (answering(403, HTML, "text/html"), BAD, 1),
         (answering(404), BAD, 1),
@@ -302,7 +301,7 @@ def test_a_reply_that_is_compressed_unasked(server: SourceServer) -> None:
     assert server.calls[0].headers["accept-encoding"] == "identity"
 
 
-def test_a_reply_that_unpacks_to_more_than_we_take(server: SourceServer) -> None:
+def test_a_reply_that_unpacks_to_far_more_than_we_take(server: SourceServer) -> None:
     server.always = compressed(reply() + b" " * 10_000_000)
     assert failure(client_of(server.url)).reason is ODD
 

@@ -107,6 +107,13 @@ class TestRabbitMQ:
             assert "the queue budkavle.filter: is missing" in faults
             assert "the exchange budkavle: is missing" in faults
 
+    def test_before_setup_one_line_says_so(self, rabbitmq_url: str, budkavle: CommandLine) -> None:
+        budkavle.set("BROKER_URL", rabbitmq_url)
+        verdict, detail = verdicts(budkavle, "filter")["broker"]
+        assert verdict == "wrong"
+        assert detail.startswith("the exchange budkavle: is missing and ")
+        assert detail.endswith(" more; run `budkavle setup`")
+
     def test_after_setup_all_is_well(self, rabbitmq_url: str) -> None:
         open_broker(rabbitmq_url).declare()
         assert broker_faults(rabbitmq_url, Topology()) == []

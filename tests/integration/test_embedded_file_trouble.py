@@ -1,5 +1,6 @@
 """The queue file is full, deleted, replaced, or was written by a clock that was ahead."""
 
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -86,6 +87,16 @@ def test_a_stage_ends_in_time_on_a_full_disk(broker: Broker, file: Path) -> None
         started = time.monotonic()
         reader.consumer.close()
         assert time.monotonic() - started < 2
+
+
+def test_with_next_to_no_space_left_it_is_not_ready(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert broker.ready()
+    with monkeypatch.context() as full_disk:
+        full_disk.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=1000))
+        assert not broker.ready()
+    assert broker.ready()
 
 
 def test_nothing_is_accepted_into_a_file_that_was_deleted(broker: Broker, file: Path) -> None:

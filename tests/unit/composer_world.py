@@ -87,14 +87,16 @@ class MemoryBookings:
     watermarks: list[Watermark]
     same_id_elsewhere: list[Watermark]
     written: list[InboxMessage] = field(default_factory=list)
-    carried_over: dict[str, BookingKey] = field(default_factory=dict)
+    carried_over: dict[str, dict[str, Any]] = field(default_factory=dict)
     changed: list[Watermark] = field(default_factory=list)
 
     def write(self, message: InboxMessage) -> None:
         self.written.append(message)
 
-    def carry_over(self, announcement: Announcement, booking: BookingKey) -> None:
-        self.carried_over[announcement.id] = booking
+    def carry_over(
+        self, announcement: Announcement, booking: BookingKey, details: BookingDetails
+    ) -> None:
+        self.carried_over[announcement.id] = {"key": booking, "state": details}
 
     def set_watermark(self, watermark: Watermark) -> None:
         self.changed.append(watermark)
@@ -146,7 +148,7 @@ class MemoryInbox:
         for watermark in seen.changed:
             self.watermarks[watermark.booking] = watermark
         self.messages = [
-            replace(message, key=seen.carried_over.get(message.id, message.key))
+            replace(message, **seen.carried_over.get(message.id, {}))
             for message in [*self.messages, *seen.written]
         ]
         revisions = [(message.booking, message.revision) for message in self.messages]

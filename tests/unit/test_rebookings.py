@@ -240,6 +240,20 @@ def test_a_new_id_alone_says_nothing_and_is_known_from_then_on(world: World) -> 
     assert world.kinds == ["booking_confirmation", "changed_time", "cancellation"]
 
 
+@pytest.mark.parametrize(
+    "told", [{"purpose": "Fasta."}, {"reason": "Ont"}, {"time_type_name": "Besök"}]
+)
+def test_a_new_id_with_fewer_texts_takes_nothing_back(told: dict[str, str]) -> None:
+    world = World()
+    world.create(A, but(VISIT, **told))
+    world.pass_time()
+    world.rebook(A, B, VISIT)
+    world.hear(B)
+    world.pass_time()
+    assert world.kinds == ["booking_confirmation"]
+    assert world.believed(B) == VISIT
+
+
 def test_a_chain_of_rebookings_keeps_one_calendar_entry(world: World) -> None:
     world.rebook(A, B, LATER)
     world.rebook(B, C, LATER_STILL)

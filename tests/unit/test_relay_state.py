@@ -121,10 +121,10 @@ def source(hsa_id: str, **changed: Any) -> SourceSystem:
 
 def test_an_open_breaker_says_why_how_many_wait_and_when_it_is_probed() -> None:
     sick = with_processes(process("fetcher", silent=2, breakers=[breaker("SE-sick", 90)]))
-    line_ends = {"SE-SICK": NOON + timedelta(seconds=10 + 40)}
+    line_ends = {"SE-SICK": NOON + timedelta(seconds=40)}
     (trouble,) = told(processes=sick, sources=[source("SE-sick")], next_slots=line_ends)
     assert trouble == (
-        "SE-sick: circuit breaker open since 12:58:30 (source_timed_out), about 200 wait,"
+        "SE-sick: circuit breaker open since 12:58:30 (source_timed_out), up to 200 wait,"
         " next probe 13:00:10. tell its owner"
     )
 

@@ -88,7 +88,8 @@ class EmbeddedBroker:
     def ready(self) -> bool:
         """Whether the file can be written to now."""
         try:
-            with self._writing(_READY_SECONDS):
+            with self._writing(_READY_SECONDS) as store:
+                store.file.require_space()
                 return True
         except BrokerUnavailable:
             return False

@@ -4,9 +4,12 @@ SQLite goes on writing to a file that was deleted or renamed. What is accepted t
 last process that has it open.
 """
 
+import shutil
 from pathlib import Path
 
 from shared.relay.broker import BrokerUnavailable
+
+_LEAST_FREE_BYTES = 1 << 20
 
 
 class FileIdentity:
@@ -37,6 +40,11 @@ class FileIdentity:
         """
         if self.replaced:
             raise BrokerUnavailable("queue file: replaced while in use; restart every stage")
+
+    def require_space(self) -> None:
+        """Raises `BrokerUnavailable` when the disk is as good as full."""
+        if shutil.disk_usage(self._path).free < _LEAST_FREE_BYTES:
+            raise BrokerUnavailable("queue file: database or disk is full")
 
     def _at_path(self) -> tuple[int, int] | None:
         try:

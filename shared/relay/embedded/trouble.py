@@ -1,5 +1,6 @@
 """Trouble with the queue file in the log: when it begins, once a minute, and when it is over."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,8 +20,9 @@ class Trouble:
     def __init__(self, user: str, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._user = user
         self._monotonic = monotonic
-        self._reported: str | None = None
-        self._reported_at = 0.0
+        self._logged_at = -math.inf
+        self._logged = ""  # the error in the latest line
+        self._lasts = False  # the end of what the latest line says has not been logged
 
     @contextmanager
     def logged(self) -> Iterator[None]:
@@ -30,12 +32,13 @@ class Trouble:
         except BrokerUnavailable as error:
             self._log(str(error))
             raise
-        if self._reported is not None:
-            self._reported = None
+        if self._lasts:
+            self._lasts = False
             log.info("broker_available", stage=self._user)
 
     def _log(self, error: str) -> None:
         now = self._monotonic()
-        if error != self._reported or now - self._reported_at >= _EVERY_SECONDS:
-            self._reported, self._reported_at = error, now
-            log.warning("broker_unavailable", stage=self._user, error=error)
+        if error == self._logged and now - self._logged_at < _EVERY_SECONDS:
+            return
+        self._logged, self._logged_at, self._lasts = error, now, True
+        log.warning("broker_unavailable", stage=self._user, error=error)
