@@ -66,6 +66,7 @@ _MESSAGE_COLUMNS = (
 
 _LOCK = text("SELECT pg_advisory_xact_lock(n) FROM unnest(CAST(:numbers AS bigint[])) AS n")
 _WRITE = insert(messages)
+_HOLDS = select(messages.c.id).where(messages.c.id == bindparam("message"))
 
 
 class Inbox:
@@ -100,6 +101,11 @@ class Inbox:
         """Those of `message_ids` that exist, in no order."""
         return self._read(select(*_MESSAGE_COLUMNS).where(messages.c.id.in_(message_ids)))
 
+    def holds(self, message_id: str) -> bool:
+        """Whether that message is there: a failover may take back what was committed."""
+        with self._database.single() as connection:
+            return connection.execute(_HOLDS, {"message": message_id}).first() is not None
+
     def mark_read(self, message_id: str) -> None:
         with self._database.begin() as connection:
             connection.execute(
@@ -129,7 +135,7 @@ class StoredBookings:
     def carry_over(
         self, announcement: Announcement, booking: BookingKey, details: BookingDetails
     ) -> None:
-        """Change `announcement` to be about `booking`, whose state is `details`."""
+        """Change `announcement` to be about `booking`, which is as `details` say."""
         self.carried_over.append((announcement, booking, details))
 
     def set_watermark(self, watermark: Watermark) -> None:
