@@ -1,13 +1,13 @@
 # Everything here brings what it needs: a fresh Debian or Ubuntu with Python 3.11+, git and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick nightly java real-index chaos bench lint docs pictures lock clean
+.PHONY: help demo test quick nightly java real-index chaos chaos-cluster test-debian13 image-test bench lint docs pictures lock clean
 
 BIN := .venv/bin
 PROPERTIES := tests/unit/test_any_order.py tests/unit/test_judged_in_batches.py tests/unit/test_docbook_purpose.py
 COMPILE := uv pip compile --generate-hashes --universal --python-version 3.11 --no-header -q pyproject.toml
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: venv ## The whole relay tells its story, in under a minute
 	$(BIN)/budkavle demo
@@ -27,6 +27,15 @@ java: venv ## A client that Apache CXF makes of our WSDL calls ingest; needs Mav
 real-index: venv ## Demo and a load with kills, by the real index: EI_JAR=/path/to/its.jar; needs Java 17
 	@test -f "$(EI_JAR)" || { echo "EI_JAR: no such file: '$(EI_JAR)'" >&2; exit 1; }
 	BUDKAVLE_EI_JAR=$(abspath $(EI_JAR)) $(BIN)/python -m pytest tests/e2e/test_real_index.py
+
+chaos-cluster: venv ## Three RabbitMQ nodes and a standby, killed, frozen, cut off (20 min; root). Shorter: make chaos-cluster T=--short
+	$(BIN)/python -m tests.cluster $(T)
+
+test-debian13: ## All tests on Debian 13, in a chroot (root): RabbitMQ 4, PostgreSQL 17, Python 3.13. Some: T=tests/unit
+	tests/debian13/run make test T="$(T)"
+
+image-test: venv ## Builds deploy/Dockerfile without Docker, looks at the image and runs the demo in it (root)
+	$(BIN)/python -m tests.image
 
 chaos: venv ## Nothing lost, nothing twice, whatever dies (10 min). Shorter: make chaos T="--count 500"
 	$(BIN)/python -m tests.chaos $(T)

@@ -27,6 +27,7 @@ from shared.stage.process import run_stage, start
 from shared.store.clock import DatabaseClock
 from shared.store.contacts import ContactPreferences
 from shared.store.engine import open_database
+from shared.store.inbox import Inbox
 from shared.store.migrate import ensure_sqlite
 from shared.store.notices import NoticeStore
 
@@ -47,6 +48,7 @@ def run(settings: NotifierSettings) -> int:
         notices,
         channels,
         observe,
+        in_inbox=Inbox(database).holds,
         collecting=timedelta(seconds=settings.notifier_collect_seconds),
         sending_limit=timedelta(seconds=settings.notifier_sending_seconds),
         clock=clock,

@@ -53,6 +53,7 @@ class NoticeRetryReason(StrEnum):
 
 class NoticeDeadReason(StrEnum):
     CHANNEL_OFF = "channel_off"  # the patient chose it, but no provider is set: replay when it is
+    MESSAGE_MISSING = "message_missing"  # the database lost what it had committed
 
 
 class Note(StrEnum):
@@ -66,6 +67,10 @@ class NotTaken(Exception):
 class Preferences(Protocol):
     def of(self, patient: str) -> Mapping[Channel, str]:
         """The patient's address on each channel the patient has chosen."""
+
+
+#: Whether the inbox holds the message of this id.
+InInbox = Callable[[str], bool]
 
 
 class Notices(Protocol):
@@ -104,6 +109,7 @@ class Notifier:
         channels: Mapping[Channel, OutgoingChannel],
         observe: Observer,
         *,
+        in_inbox: InInbox,
         collecting: timedelta,
         sending_limit: timedelta,
         clock: Clock,
@@ -112,6 +118,7 @@ class Notifier:
         self._notices = notices
         self._channels = channels
         self._observe = observe
+        self._in_inbox = in_inbox
         self._collecting = collecting
         self._sending_limit = sending_limit
         self._clock = clock
@@ -184,6 +191,8 @@ class Notifier:
         with outgoing.place() as there_is_one:
             if not there_is_one:
                 return Postpone(_CROWDED_WAIT, NoticeWaitReason.CHANNEL_BUSY)
+            if not self._in_inbox(order.message_id):
+                return DeadLetter(NoticeDeadReason.MESSAGE_MISSING)
             claim = self._notices.claim(order.message_id, channel, order.patient)
             if isinstance(claim, Notice):
                 return self._leave(claim, now)

@@ -149,6 +149,10 @@ class Load:
         self.steps_done: Counter[int] = Counter()  # by id(history)
         self.stuck: list[History] = []
 
+    def end(self) -> None:
+        """Begin nothing more."""
+        self._bound = min(self._bound, self._elapsed)
+
     @property
     def activated(self) -> int:
         """How many booking systems were activated so far, while it ran."""

@@ -111,11 +111,15 @@ class _Performance:
             looking.cancel()
 
     async def _disturbed_load(self) -> None:
-        """Havoc rages until all is told or the time is over; what is left is told in peace."""
+        """Havoc rages until all is told or the time is over; what is left is told in peace.
+
+        Havoc that has come to its end by itself ends the load.
+        """
         async with asyncio.TaskGroup() as acting:
             raging = acting.create_task(self._havoc.rage())
             telling = acting.create_task(self._keep_telling())
             load = acting.create_task(self._load.act())
+            raging.add_done_callback(lambda _: self._load.end())
             await asyncio.wait([load], timeout=self._options.seconds)
             self._havoc.stop()
             await raging

@@ -19,12 +19,11 @@ from tests.cluster.conductor import Conductor
 from tests.cluster.database import Pair
 from tests.cluster.nodes import Cluster
 from tests.cluster.standstill import Standstill, measure
-from tests.cluster.timeline import Failure, Timeline
+from tests.cluster.timeline import Timeline
 
 _PER_SECOND = 25
-#: How long an incident takes beside what the timeline says: nodes start and catch up.
-_MENDING_SECONDS = {Failure.LEADER_KILLED: 25, Failure.ROLLING_RESTART: 100}
-_OTHERWISE_SECONDS = 12
+#: How long the nodes may take in all to start and to catch up.
+_MOST_SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,13 @@ class Run:
     @property
     def figures(self) -> dict[str, Any]:
         rows = [one.as_row() for one in self.standstills]
-        return {"broker": self.broker, "standstills": rows, **self.report.figures}
+        wrongs = self.report.wrongs
+        return {
+            "broker": self.broker,
+            "wrongs": wrongs,
+            "standstills": rows,
+            **self.report.figures,
+        }
 
     def show(self, console: Console) -> None:
         self.report.show(console)
@@ -89,11 +94,12 @@ def play_timeline(
 
 
 def _options(timeline: Timeline, seed: int) -> Options:
-    """A load that lasts as long as the timeline does."""
-    seconds = 10 + sum(
-        one.lasts + one.rest + one.behind + _MENDING_SECONDS.get(one.failure, _OTHERWISE_SECONDS)
-        for one in timeline
-    )
+    """A load that outlasts the timeline, at whose end it ends."""
+    seconds = _MOST_SECONDS + sum(one.lasts + one.rest + one.behind for one in timeline)
     return Options(
-        count=round(seconds * _PER_SECOND), sources=20, seed=seed, per_second=_PER_SECOND
+        count=round(seconds * _PER_SECOND),
+        sources=20,
+        seed=seed,
+        seconds=seconds / 0.9,
+        per_second=_PER_SECOND,
     )

@@ -21,7 +21,8 @@ from console.__main__ import app
 _HERE = Path(__file__).parent
 _FOLDER = Path(os.environ.get("BUDKAVLE_IMAGE", "/var/tmp/budkavle-image"))
 _SBOM = Path("build/budkavle-image.cdx.json")
-_MOST_MB = 200
+#: Unpacked; Debian with its Python is 117 of them. What is pulled is a third of it.
+_MOST_MB = 230
 _STAGES = ["-m", "console", "run", "all"]
 #: What builds programs, installs packages or plays the outside world has no place in it.
 _UNWANTED = ("cc", "gcc", "ld", "make", "pip", "pip3", "git", "curl")

@@ -26,6 +26,7 @@ from shared.store.migrate import migrate
 from shared.store.sources import SourceRegister, SourceSystem
 from tests.booking_samples import BOOKING, PATIENT, a_change, reply
 from tests.brokers import opened
+from tests.inbox_rows import write_messages
 from tests.notifications import HEADERS, engagement, envelope, transaction, transactions
 from tests.polling import eventually
 from tests.provider import http_provider
@@ -96,6 +97,7 @@ class Relay:
             SourceRegister(database).add(SourceSystem(source, source, "qa", 50, 5, "t", utcnow()))
         ContactPreferences(database).set(PATIENT, Channel.SMS, "+46701740605")
         ContactPreferences(database).set(PATIENT, Channel.EMAIL, "tolvan@example.org")
+        write_messages(database, "m-1", "m-2")
         database.close()
         with sqlite3.connect(self.database_file) as connection:
             connection.execute(

@@ -17,6 +17,7 @@ from shared.store.contacts import ContactPreferences
 from shared.store.engine import open_database
 from shared.store.migrate import migrate
 from shared.store.notices import NoticeStore
+from tests.inbox_rows import write_messages
 from tests.polling import eventually
 from tests.sandbox_world import RunningWorld, running_world
 
@@ -88,6 +89,7 @@ class Scene:
             )
             for message_id in message_ids
         ]
+        write_messages(self._database, *message_ids)
         broker = open_broker(self._broker_url)
         broker.declare()
         broker.publish(

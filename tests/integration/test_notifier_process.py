@@ -23,6 +23,7 @@ from shared.store.contacts import ContactPreferences
 from shared.store.engine import open_database
 from shared.store.migrate import migrate
 from shared.store.notices import NoticeStore
+from tests.inbox_rows import write_messages
 from tests.polling import eventually
 from tests.provider import HttpProvider, hang, http_provider
 from tests.services.ports import free_port
@@ -85,6 +86,7 @@ class Scene:
     def order(self, *message_ids: str) -> None:
         broker = open_broker(self.broker_url)
         broker.declare()
+        write_messages(self.database, *(message_ids or ("m",)))
         for message_id in message_ids or ("m",):
             order = NoticeOrder(
                 notification_id="n",

@@ -15,6 +15,7 @@ from shared.store.contacts import ContactPreferences
 from shared.store.engine import open_database
 from shared.store.migrate import migrate
 from tests.brokers import opened
+from tests.inbox_rows import write_messages
 from tests.polling import eventually
 from tests.sandbox_world import running_world
 
@@ -80,7 +81,9 @@ def test_the_notifier_keeps_the_passwords_of_its_providers(
 ) -> None:
     database_url = f"sqlite:///{tmp_path}/budkavle.sqlite3"
     migrate(database_url)
-    contacts = ContactPreferences(open_database(database_url))
+    database = open_database(database_url)
+    write_messages(database, "m")
+    contacts = ContactPreferences(database)
     contacts.set(PATIENT, Channel.SMS, "070-1740605")
     contacts.set(PATIENT, Channel.EMAIL, "tolvan@example.org")
     broker_url = f"sqlite:///{tmp_path}/queues.sqlite3"

@@ -71,11 +71,13 @@ class World:
             Channel.EMAIL: OutgoingChannel(self.email, CircuitBreaker()),
         }
         self.observed: list[tuple[Channel, NoticeStatus, str]] = []
+        self.lost: set[str] = set()
         self.notifier = Notifier(
             self.preferences,
             self.notices,
             self.channels,
             lambda *seen: self.observed.append(seen),
+            in_inbox=lambda message_id: message_id not in self.lost,
             collecting=collecting,
             sending_limit=LIMIT,
             clock=lambda: self.now,
@@ -102,6 +104,15 @@ def an_order(**given: object) -> NoticeOrder:
 @pytest.fixture
 def world() -> World:
     return World()
+
+
+def test_nobody_is_told_of_a_message_that_the_database_lost(world: World) -> None:
+    """After a failover to a standby that was behind."""
+    world.lost.add("m")
+    assert world.handle() == DeadLetter(NoticeDeadReason.MESSAGE_MISSING)
+    assert not world.sms.sent
+    world.lost.clear()
+    assert world.handle() == Done(DoneReason.ACCEPTED)
 
 
 def test_one_chosen_channel_gets_one_notice(world: World) -> None:

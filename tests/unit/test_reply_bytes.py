@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fetcher.booking_replies import open_reply
 from fetcher.bookings_client import GetBookingDetailsMessages
-from fetcher.replies import open_reply
 from fetcher.reply_bytes import ReplyBytes
 from tests.booking_samples import reply
 

@@ -1,0 +1,40 @@
+"""The short form of `make chaos-cluster`: a process of its own, since it leaves this network."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster.timeline import SHORT
+
+pytestmark = pytest.mark.timeout(1200)
+
+
+@pytest.fixture(scope="module")
+def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    if os.geteuid() != 0:
+        pytest.skip("a cluster needs network namespaces, and so root")
+    file: Path = tmp_path_factory.mktemp("cluster") / "figures.json"
+    subprocess.run(
+        [sys.executable, "-m", "tests.cluster", "--short", "--seed", "7", "--figures", file],
+        check=False,
+    )
+    [run]: list[dict[str, Any]] = json.loads(file.read_text())
+    return run
+
+
+def test_nothing_is_lost_or_twice_or_false_when_nodes_fail(figures: dict[str, Any]) -> None:
+    assert not figures["wrongs"]
+    assert figures["expected"] == figures["found"] > 500
+
+
+def test_every_incident_happened_and_its_standstill_was_measured(
+    figures: dict[str, Any],
+) -> None:
+    """The machine may be busy: how long they may be is for `make chaos-cluster` to judge."""
+    assert [one["what"] for one in figures["standstills"]] == [one.title for one in SHORT]
+    assert all(0 < one["ingest"] < 60 for one in figures["standstills"])
