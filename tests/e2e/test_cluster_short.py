@@ -23,7 +23,8 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         [sys.executable, "-m", "tests.cluster", "--short", "--seed", "7", "--figures", file],
         check=False,
     )
-    [run]: list[dict[str, Any]] = json.loads(file.read_text())
+    runs: list[dict[str, Any]] = json.loads(file.read_text())
+    (run,) = runs
     return run
 
 
