@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -46,12 +46,13 @@ async def play(
     index: RunningIndex | None = None,
     ingest_bind: str = "",
     trouble: Callable[[Stage, Sequence[str]], Trouble] | None = None,
+    settings: Mapping[str, str] | None = None,
 ) -> Report:
     """Plan, stage, havoc, drain, accounts. Logs go to `folder`.
 
     `index`: one that runs already and notifies `ingest_bind`; None: the sandbox's. `trouble`: what
     makes the trouble on a stage and in booking systems (of these units), where it is not `Havoc`;
-    nothing stands between the fleet and its servers then.
+    nothing stands between the fleet and its servers then. `settings`: of the fleet.
     """
     started = time.monotonic()
     plan = make_plan(options)
@@ -59,7 +60,8 @@ async def play(
     bind = ingest_bind or f"127.0.0.1:{free_port()}"
     direct = trouble is not None
     begin = trouble or partial(Havoc, seed=options.seed)
-    async with set_up(broker, database, plan, folder, index, bind, direct=direct) as stage:
+    stage_of = partial(set_up, broker, database, plan, folder, index, bind)
+    async with stage_of(direct=direct, settings=settings) as stage:
         ledger = Ledger(stage.database_url)
         try:
             performance = _Performance(options, plan, stage, ledger, begin, say)

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,11 +112,12 @@ async def set_up(
     ingest_bind: str,
     *,
     direct: bool = False,
+    settings: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Stage]:
     """Everything runs and is ready; all of it is stopped in the end, whatever happened.
 
     `index`: one that runs already and notifies `ingest_bind`; None: the sandbox's. `direct`: the
-    fleet reaches its servers without a proxy between.
+    fleet reaches its servers without a proxy between. `settings`: on top of `IMPATIENT`.
     """
     broker_url, database_url = broker.fresh_vhost(), database.fresh_database()
     networks = () if direct else (Network(broker.port), Network(database.port))
@@ -124,6 +125,7 @@ async def set_up(
     reached = urls if direct else tuple(map(_through, urls, networks))
     environment = {
         **IMPATIENT,
+        **(settings or {}),
         "BUDKAVLE_BROKER_URL": reached[0],
         "BUDKAVLE_DATABASE_URL": reached[1],
         "BUDKAVLE_INGEST_BIND": ingest_bind,

@@ -22,6 +22,9 @@ from tests.cluster.standstill import Standstill, measure
 from tests.cluster.timeline import Timeline
 
 _PER_SECOND = 25
+#: Longer than a node is cut off: one half of a rebooking may be held there, and a removal must wait
+#: for it. (90 s by default.)
+_SETTINGS = {"BUDKAVLE_COMPOSER_PAIRING_SECONDS": "40"}
 #: How long the nodes may take in all to start and to catch up.
 _MOST_SECONDS = 300
 
@@ -86,7 +89,15 @@ def play_timeline(
             return conductors[0]
 
         report = asyncio.run(
-            play(_options(timeline, seed), cluster, database, folder, say, trouble=begin)
+            play(
+                _options(timeline, seed),
+                cluster,
+                database,
+                folder,
+                say,
+                trouble=begin,
+                settings=_SETTINGS,
+            )
         )
         broker = cluster.version
     standstills = measure(conductors[0].happened, folder)
