@@ -1,4 +1,4 @@
-"""`python -m notifier`: the notifier as a process."""
+"""Run the notifier as a process: `python -m notifier`."""
 
 import ssl
 import sys
@@ -77,7 +77,7 @@ def fit_texts(settings: NotifierSettings) -> Texts:
 def outgoing_channels(
     settings: NotifierSettings, texts: Texts
 ) -> Mapping[Channel, OutgoingChannel]:
-    """The channels for which a provider is set. Here, and only here, providers are chosen."""
+    """The channels for which a provider is set. Providers are chosen here and nowhere else."""
     channels = {}
     most = settings.sendings_of_one_channel
     if settings.sms_url:

@@ -1,4 +1,4 @@
-"""One channel of notices: who sends on it, and when it may."""
+"""One channel of notices: its provider, and when it may send."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,13 +12,13 @@ from notifier.results import SendResult
 from shared.booking.messages import NoticeOrder
 from shared.relay.outcomes import Postpone
 
-#: A slot this near is used now: waiting for it would cost more than it protects.
+#: A slot this near is used at once: a delay would cost more than it protects.
 _NEAR = timedelta(seconds=1)
-#: Sendings of one channel at once, where nothing else is said.
+#: The default number of concurrent sendings on one channel.
 _AT_ONCE = 6
 
 
-class WaitReason(StrEnum):
+class NoticeWaitReason(StrEnum):
     COLLECTING = "collecting"  # for other messages to the same patient
     QUIET_HOURS = "quiet_hours"
     RATE_LIMIT = "rate_limit"
@@ -31,15 +31,15 @@ class Sender(Protocol):
     """A provider of one channel. Another provider is another class with this method."""
 
     def send(self, notice_id: str, address: str, *, several: bool = False) -> SendResult:
-        """Hand over the notice, once; `several`: it is about more than one message.
+        """Send the notice once; `several`: it is about more than one message.
 
-        Raises nothing of its library's.
+        Raises no error of its library.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class OutgoingChannel:
-    """One channel: who sends, and when it may."""
+    """One channel: its sender, and its limits."""
 
     sender: Sender
     breaker: CircuitBreaker
@@ -48,16 +48,16 @@ class OutgoingChannel:
     bulkhead: Bulkhead = field(default_factory=lambda: Bulkhead(_AT_ONCE))
 
     def wait(self, order: NoticeOrder, now: datetime) -> Postpone | None:
-        """Why and how long `order` waits; None when it may go."""
+        """Why and how long `order` waits; None when it may be sent."""
         if self.quiet_hours and (morning := self.quiet_hours.end_after(now)):
-            return Postpone(morning - now, WaitReason.QUIET_HOURS)
+            return Postpone(morning - now, NoticeWaitReason.QUIET_HOURS)
         if retry := self.breaker.open_until(now):
-            return Postpone(retry - now, WaitReason.BREAKER_OPEN)
+            return Postpone(retry - now, NoticeWaitReason.BREAKER_OPEN)
         return self._wait_for_slot(order, now)
 
     @contextmanager
     def place(self) -> Iterator[bool]:
-        """A place to send from, for as long as that takes; whether there is one.
+        """Reserve a concurrent sending for the context; whether one was free.
 
         While the breaker is half-open there is one place: one notice at a time finds out whether
         the provider is back.
@@ -76,4 +76,4 @@ class OutgoingChannel:
         if slot - now <= _NEAR:
             return None
         holder = order.model_copy(update={"slot": slot})
-        return Postpone(slot - now, WaitReason.RATE_LIMIT, instead=holder)
+        return Postpone(slot - now, NoticeWaitReason.RATE_LIMIT, instead=holder)

@@ -2,8 +2,8 @@
 
 `POST /sms-reports/<secret>/<notice id>`, a form with `id` and `status`
 (docs/domain.md, "The SMS provider 46elks"). The path names our notice, so a report
-finds it also when we never learned the provider's id: it is what settles an
-uncertain one. Anything but 2xx makes the provider send the report again.
+finds it even if we never received the provider's id, and decides an
+uncertain notice. Anything but 2xx makes the provider send the report again.
 """
 
 import asyncio
@@ -30,12 +30,12 @@ _PATH = "/sms-reports"
 _LARGEST_BODY = 10_000
 _READ_SECONDS = 10
 _MAX_CONNECTIONS = 50
-#: Reports written down at once; others wait for it.
+#: Reports stored at the same time; others wait.
 _THREADS = 2
 
 _STATUSES = {"delivered": NoticeStatus.DELIVERED, "failed": NoticeStatus.FAILED}
 
-#: Writes a report down; how many notices it changed. As `NoticeStore.report`.
+#: Stores a report; how many notices it changed. As `NoticeStore.report`.
 Record = Callable[[str, NoticeStatus, str], int]
 
 

@@ -1,4 +1,4 @@
-"""E-mail over SMTP, step by step, because what an answer means depends on the step.
+"""E-mail over SMTP, step by step: the meaning of an answer depends on the step.
 
 =======================  =======================  =============================
 answer                   before the mail is sent  after its last dot
@@ -79,11 +79,11 @@ class SmtpSender:
         return result
 
     def _sender_refused(self, code: int, text: bytes) -> SendResult | None:
-        """A sender nobody takes is our own fault."""
+        """A refused sender is a fault of ours."""
         return None if is_positive(code) else ProviderDown(f"sender: {_code(code, text)}")
 
     def _message(self, notice_id: str, address: str, same_in_all: bytes) -> bytes:
-        """The same Message-ID on every attempt, so that nothing reads as two different mails.
+        """The mail. Every attempt has the same Message-ID, so no client shows two mails.
 
         `address` needs no folding or encoding: RCPT, which comes first, takes plain ASCII only.
         """
@@ -150,7 +150,7 @@ def _refusal(code: int, text: bytes) -> SendResult | None:
 
 
 def _code(code: int, text: bytes) -> str:
-    """Of a reply only its codes: the words often repeat the address."""
+    """The codes of a reply, without its text, which often repeats the address."""
     if code == NO_CODE:
         return "no SMTP reply"
     enhanced = _ENHANCED_CODE.match(text)

@@ -1,7 +1,7 @@
-"""The decision: shall this notice go out now, and what came of it.
+"""Decides whether a notice is sent now, and records the result.
 
-Never twice is the promise. What is known not to have been taken is tried again; what may have been
-taken is `uncertain`, which people see and no machine repeats.
+No notice is sent twice. What was certainly not accepted is tried again; what may have been accepted
+is `uncertain`, which operators see and nothing repeats.
 
 Messages to one patient that come within a few seconds, or in the same quiet hours, are announced in
 one SMS and one e-mail: each order registers its notice and waits; the first that may send claims
@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from notifier.channels import OutgoingChannel, WaitReason
+from notifier.channels import NoticeWaitReason, OutgoingChannel
 from notifier.results import (
     Accepted,
     ProviderDown,
@@ -27,9 +27,9 @@ from shared.booking.messages import NoticeOrder
 from shared.booking.notices import Channel, Claim, Notice, NoticeStatus
 from shared.relay.outcomes import DeadLetter, Done, Drop, Outcome, Postpone, Publish, RetryLater
 
-#: How long a notice waits when its channel has as many under way as it may.
+#: How long a notice waits when its channel has no free sending.
 _CROWDED_WAIT = timedelta(seconds=5)
-#: Who holds a claim for less than this is most likely at work, and soon done.
+#: The holder of a younger claim is most likely still sending.
 _FRESH_CLAIM = timedelta(seconds=20)
 
 
@@ -39,19 +39,19 @@ class DoneReason(StrEnum):
     UNCERTAIN = "uncertain"
 
 
-class DropReason(StrEnum):
+class NoticeDropReason(StrEnum):
     EXPIRED = "expired"  # what the message announced has passed
     NOT_WANTED = "not_wanted"
     ALREADY_NOTIFIED = "already_notified"  # also by one that was about several messages
     WITHDRAWN = "withdrawn"  # it was not wanted, or of no use, before
 
 
-class RetryReason(StrEnum):
+class NoticeRetryReason(StrEnum):
     NOT_TAKEN = "not_taken"
     PROVIDER_DOWN = "provider_down"
 
 
-class DeadReason(StrEnum):
+class NoticeDeadReason(StrEnum):
     CHANNEL_OFF = "channel_off"  # the patient chose it, but no provider is set: replay when it is
     MESSAGE_MISSING = "message_missing"  # the database lost what it had committed
 
@@ -78,7 +78,7 @@ class Notices(Protocol):
 
     def register(self, message_id: str, channel: Channel, patient: str) -> None: ...
     def claim(self, message_id: str, channel: Channel, patient: str) -> Claim | Notice: ...
-    def settle(
+    def record_result(
         self,
         claim: Claim,
         status: NoticeStatus,
@@ -126,16 +126,16 @@ class Notifier:
     def __call__(self, order: NoticeOrder) -> Outcome:
         now = self._clock()
         if order.expires_at is not None and order.expires_at <= now:
-            return self._drop(order, DropReason.EXPIRED)
+            return self._drop(order, NoticeDropReason.EXPIRED)
         wanted = self._wanted(order)
         if not wanted:
-            return self._drop(order, DropReason.NOT_WANTED)
+            return self._drop(order, NoticeDropReason.NOT_WANTED)
         offered = [channel for channel in wanted if channel in self._channels]
         if len(wanted) == 1 and not offered:
-            return DeadLetter(DeadReason.CHANNEL_OFF)
+            return DeadLetter(NoticeDeadReason.CHANNEL_OFF)
         if wait := self._wait_for_others(order, offered, now):
             return wait
-        self._withdraw(order, DropReason.NOT_WANTED, but=wanted)
+        self._withdraw(order, NoticeDropReason.NOT_WANTED, but=wanted)
         if len(wanted) > 1:
             return Publish(_one_each(order, list(wanted)), note=Note.ONE_EACH)
         [channel] = offered
@@ -149,7 +149,7 @@ class Notifier:
             if order.channel in (None, channel)
         }
 
-    def _drop(self, order: NoticeOrder, reason: DropReason) -> Outcome:
+    def _drop(self, order: NoticeOrder, reason: NoticeDropReason) -> Outcome:
         self._withdraw(order, reason)
         return Drop(reason)
 
@@ -175,14 +175,14 @@ class Notifier:
         """Register the notices; how long they wait for others. None when they have waited."""
         if order.collected_at is not None:
             left = order.collected_at - now
-            return Postpone(left, WaitReason.COLLECTING) if left > timedelta(0) else None
+            return Postpone(left, NoticeWaitReason.COLLECTING) if left > timedelta(0) else None
         for channel in offered:
             self._notices.register(order.message_id, channel, order.patient)
         if not self._collecting:
             return None
         update = {"collected_at": now + self._collecting, "registered": tuple(offered)}
         waiting = order.model_copy(update=update)
-        return Postpone(self._collecting, WaitReason.COLLECTING, instead=waiting)
+        return Postpone(self._collecting, NoticeWaitReason.COLLECTING, instead=waiting)
 
     def _notify(self, order: NoticeOrder, channel: Channel, address: str, now: datetime) -> Outcome:
         outgoing = self._channels[channel]
@@ -190,9 +190,9 @@ class Notifier:
             return wait
         with outgoing.place() as there_is_one:
             if not there_is_one:
-                return Postpone(_CROWDED_WAIT, WaitReason.CHANNEL_BUSY)
+                return Postpone(_CROWDED_WAIT, NoticeWaitReason.CHANNEL_BUSY)
             if not self._in_inbox(order.message_id):
-                return DeadLetter(DeadReason.MESSAGE_MISSING)
+                return DeadLetter(NoticeDeadReason.MESSAGE_MISSING)
             claim = self._notices.claim(order.message_id, channel, order.patient)
             if isinstance(claim, Notice):
                 return self._leave(claim, now)
@@ -201,16 +201,16 @@ class Notifier:
             return self._conclude(channel, claim, result)
 
     def _leave(self, notice: Notice, now: datetime) -> Outcome:
-        """The notice is not ours to send: someone is at it, or was."""
+        """The outcome for a notice that another worker sends or has sent."""
         if notice.status is NoticeStatus.WITHDRAWN:
-            return Drop(DropReason.WITHDRAWN)
+            return Drop(NoticeDropReason.WITHDRAWN)
         if notice.status is not NoticeStatus.SENDING:
-            return Drop(DropReason.ALREADY_NOTIFIED)
+            return Drop(NoticeDropReason.ALREADY_NOTIFIED)
         given_up = notice.since + self._sending_limit
         if now < given_up:
             fresh = now - notice.since < _FRESH_CLAIM
             wait = min(given_up - now, _CROWDED_WAIT) if fresh else given_up - now
-            return Postpone(wait, WaitReason.BEING_SENT)
+            return Postpone(wait, NoticeWaitReason.BEING_SENT)
         detail = "its sender died"
         for _ in range(self._notices.doubt(notice, detail)):
             self._observe(notice.channel, NoticeStatus.UNCERTAIN, detail)
@@ -220,19 +220,19 @@ class Notifier:
         self._heed(channel, result)
         match result:
             case Accepted(provider_id):
-                self._settle(channel, claim, NoticeStatus.ACCEPTED, provider_id=provider_id)
+                self._record(channel, claim, NoticeStatus.ACCEPTED, provider_id=provider_id)
                 return Done(DoneReason.ACCEPTED)
             case Rejected(detail):
-                self._settle(channel, claim, NoticeStatus.REJECTED, detail)
+                self._record(channel, claim, NoticeStatus.REJECTED, detail)
                 return Done(DoneReason.REJECTED)
             case Uncertain(detail):
-                self._settle(channel, claim, NoticeStatus.UNCERTAIN, detail)
+                self._record(channel, claim, NoticeStatus.UNCERTAIN, detail)
                 return Done(DoneReason.UNCERTAIN)
             case TryLater(detail):
-                self._settle(channel, claim, NoticeStatus.PENDING, detail)
-                return RetryLater(RetryReason.NOT_TAKEN, NotTaken(detail))
+                self._record(channel, claim, NoticeStatus.PENDING, detail)
+                return RetryLater(NoticeRetryReason.NOT_TAKEN, NotTaken(detail))
             case ProviderDown(detail, wait):
-                self._settle(channel, claim, NoticeStatus.PENDING, detail)
+                self._record(channel, claim, NoticeStatus.PENDING, detail)
                 return _until_back(detail, wait)
 
     def _heed(self, channel: Channel, result: SendResult) -> None:
@@ -246,7 +246,7 @@ class Notifier:
             case _:
                 breaker.close()
 
-    def _settle(
+    def _record(
         self,
         channel: Channel,
         claim: Claim,
@@ -254,18 +254,18 @@ class Notifier:
         detail: str = "",
         provider_id: str | None = None,
     ) -> None:
-        self._notices.settle(claim, status, detail=detail, provider_id=provider_id)
+        self._notices.record_result(claim, status, detail=detail, provider_id=provider_id)
         for _ in range(claim.count):
             self._observe(channel, status, detail)
 
 
 def _one_each(order: NoticeOrder, channels: list[Channel]) -> tuple[NoticeOrder, ...]:
-    """One order per channel, so that the trouble of one neither repeats nor delays the other."""
+    """One order per channel, so that a failure of one neither repeats nor delays the other."""
     return tuple(order.model_copy(update={"channel": channel}) for channel in channels)
 
 
 def _until_back(detail: str, wait: timedelta | None) -> Outcome:
     """Waiting for as long as we were asked to is no failed attempt."""
     if wait is not None:
-        return Postpone(wait, WaitReason.BREAKER_OPEN)
-    return RetryLater(RetryReason.PROVIDER_DOWN, NotTaken(detail))
+        return Postpone(wait, NoticeWaitReason.BREAKER_OPEN)
+    return RetryLater(NoticeRetryReason.PROVIDER_DOWN, NotTaken(detail))

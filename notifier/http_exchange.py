@@ -28,7 +28,7 @@ _STOP = -1
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What came of one POST.
+    """The result of one POST.
 
     `status` is None when the status line of a final reply did not come. `error` names what kept
     the reply from coming whole, "" when nothing did. `body_sent` is False only when no byte of

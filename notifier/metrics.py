@@ -3,8 +3,8 @@
 import structlog
 from prometheus_client import Counter
 
-from notifier.channels import WaitReason
-from notifier.handler import DeadReason, DoneReason, DropReason, Note, RetryReason
+from notifier.channels import NoticeWaitReason
+from notifier.handler import DoneReason, Note, NoticeDeadReason, NoticeDropReason, NoticeRetryReason
 from shared.base.metrics import declare_outcomes
 from shared.booking.notices import Channel, NoticeStatus
 
@@ -24,10 +24,10 @@ declare_outcomes(
     {
         "publish": Note,
         "done": DoneReason,
-        "drop": DropReason,
-        "postpone": WaitReason,
-        "retry": RetryReason,
-        "dead": [*RetryReason, *DeadReason],
+        "drop": NoticeDropReason,
+        "postpone": NoticeWaitReason,
+        "retry": NoticeRetryReason,
+        "dead": [*NoticeRetryReason, *NoticeDeadReason],
     },
 )
 

@@ -1,6 +1,4 @@
-"""When a channel may send: quiet hours, slots under a rate limit, a circuit breaker for a provider
-in trouble, and how many sendings at once.
-"""
+"""Limits of a channel: quiet hours, a rate limit, a circuit breaker, and concurrent sendings."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
@@ -34,7 +32,7 @@ class QuietHours:
         return cls(start, end)
 
     def end_after(self, now: datetime) -> datetime | None:
-        """When the quiet that reigns at the aware `now` ends, in UTC; None when there is none."""
+        """The end, in UTC, of the quiet hours at the aware `now`; None when there are none."""
         local = now.astimezone(STOCKHOLM)
         if not self._hold_at(local.time()):
             return None

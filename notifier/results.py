@@ -1,4 +1,4 @@
-"""What can come of handing a notice to a provider. A provider's own errors end here.
+"""The possible results of sending a notice. Errors of providers are translated to these.
 
 ==============  ==================================================  ==========================
 result          what is known                                       what follows

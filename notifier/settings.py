@@ -111,7 +111,10 @@ class NotifierSettings(CommonSettings):
 
     @property
     def sendings_of_one_channel(self) -> int:
-        """At once. What is left is for the other channel, also while a provider is slow."""
+        """Concurrent sendings of one channel.
+
+        The rest is for the other, while a provider is slow.
+        """
         return max(1, self.notifier_concurrency * 3 // 4)
 
     @model_validator(mode="after")

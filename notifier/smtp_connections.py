@@ -1,4 +1,4 @@
-"""The mail server: how it is reached, and connections to it that outlive a mail.
+"""Connections to the mail server, which are kept between mails.
 
 A connection may be kept because nothing of a mail is sent before MAIL is answered: one that died
 meanwhile is found out there, and another is opened. HTTP has no such answer before the request.
@@ -95,11 +95,11 @@ class SmtpConnections:
             raise
 
     def keep(self, client: SmtpClient) -> None:
-        """For the next mail; this one's was taken."""
+        """Keep the connection for the next mail."""
         self._idle.append((client, self._monotonic()))
 
     def leave(self, client: SmtpClient) -> None:
-        """Say goodbye and go. The mail is handed over or not by now: no answer is waited for."""
+        """Send QUIT and close, without waiting for the answer: the mail is already sent or not."""
         with suppress(*TROUBLE):
             client.putcmd("quit")
         client.close()

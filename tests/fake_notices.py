@@ -15,12 +15,12 @@ _REPORTABLE = (NoticeStatus.SENDING, NoticeStatus.ACCEPTED, NoticeStatus.UNCERTA
 
 @dataclass
 class FakeNotices:
-    """`settled` remembers every settling, in order."""
+    """`recorded` holds every recorded result, in order."""
 
     clock: Callable[[], datetime]
     rows: dict[tuple[str, Channel], Notice] = field(default_factory=dict)
     patients: dict[str, str] = field(default_factory=dict)
-    settled: list[tuple[NoticeStatus, str, str | None]] = field(default_factory=list)
+    recorded: list[tuple[NoticeStatus, str, str | None]] = field(default_factory=list)
     claims: Iterator[int] = field(default_factory=count)
 
     def register(self, message_id: str, channel: Channel, patient: str) -> None:
@@ -46,7 +46,7 @@ class FakeNotices:
         since = self.rows[message_id, channel].since
         return Claim(claim_id, own.id, since, len(taken))
 
-    def settle(
+    def record_result(
         self,
         claim: Claim,
         status: NoticeStatus,
@@ -54,7 +54,7 @@ class FakeNotices:
         detail: str = "",
         provider_id: str | None = None,
     ) -> None:
-        self.settled.append((status, detail, provider_id))
+        self.recorded.append((status, detail, provider_id))
         open_to = {NoticeStatus.SENDING}
         if status is not NoticeStatus.PENDING:
             open_to.add(NoticeStatus.UNCERTAIN)

@@ -82,8 +82,8 @@ _STANDING = select(notice).where(
 class NoticeStore:
     """All methods raise `DatabaseUnavailable`.
 
-    `patience`: how long `settle` tries again by itself when the database is away. The provider has
-    answered by then, and the answer is lost with the process.
+    `patience`: how long `record_result` tries again by itself when the database is away. The
+    provider has answered by then, and the answer is lost with the process.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class NoticeStore:
         self.register(message_id, channel, patient)
         return self.claim(message_id, channel, patient)
 
-    def settle(
+    def record_result(
         self,
         claim: Claim,
         status: NoticeStatus,

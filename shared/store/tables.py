@@ -197,6 +197,21 @@ unknown_source = Table(
     Column("last_seen", Instant, nullable=False),
 )
 
+# What operators did: who, when, what, to which, why, and what came of it. Rows are only appended;
+# an action that takes time has one when it begins and one when it ends, with the same `run`.
+operator_action = Table(
+    "operator_action",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("run", String(40), nullable=False),
+    Column("at", Instant, nullable=False, index=True),
+    Column("by", String(100), nullable=False),
+    Column("action", String(40), nullable=False),  # dead replay, dead discard, ...
+    Column("subject", Text, nullable=False),  # to which: never anything of a patient
+    Column("why", Text, nullable=False, default=""),
+    Column("outcome", Text, nullable=False),  # begun, or what came of it
+)
+
 # What became of each change at each stage: ids of ours, keyed digests, outcomes and times. Nothing
 # of the engagement (docs/security.md, "The legal bound on engagement data").
 trace_step = Table(
@@ -220,19 +235,4 @@ trace_step = Table(
     Column("channel", String(5)),
     # As small as can be: rows come in the order of their times.
     Index("ix_trace_step_at", "at", postgresql_using="brin"),
-)
-
-# What operators did: who, when, what, to which, why, and what came of it. Rows are only appended;
-# an action that takes time has one when it begins and one when it ends, with the same `run`.
-operator_action = Table(
-    "operator_action",
-    metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("run", String(40), nullable=False),
-    Column("at", Instant, nullable=False, index=True),
-    Column("by", String(100), nullable=False),
-    Column("action", String(40), nullable=False),  # dead replay, dead discard, ...
-    Column("subject", Text, nullable=False),  # to which: never anything of a patient
-    Column("why", Text, nullable=False, default=""),
-    Column("outcome", Text, nullable=False),  # begun, or what came of it
 )

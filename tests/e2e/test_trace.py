@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from console.demo.relay import Relay, in_days
-from console.demo.world import Booking, Clinic, World
+from console.demo.world import Clinic, ClinicBooking, DemoWorld
 from console.stack import IMPATIENT, Stack
 from shared.base.redaction import redact
 from tests.polling import eventually
@@ -34,7 +34,7 @@ class Running:
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
-        self.world = World(stack.sandbox["control"])
+        self.world = DemoWorld(stack.sandbox["control"])
 
     def ask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -77,8 +77,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     relay.close()
 
 
-def booking(clinic: Clinic, booking_id: str, patient: str = TOLVAN) -> Booking:
-    return Booking(clinic, booking_id, patient, {"startTimeInclusive": in_days(20, "0900")})
+def booking(clinic: Clinic, booking_id: str, patient: str = TOLVAN) -> ClinicBooking:
+    return ClinicBooking(clinic, booking_id, patient, {"startTimeInclusive": in_days(20, "0900")})
 
 
 def stages(change: dict[str, Any]) -> list[tuple[str, str, str]]:

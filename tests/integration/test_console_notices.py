@@ -31,19 +31,19 @@ def database(budkavle: CommandLine) -> Iterator[Database]:
     database.close()
 
 
-def settle(database: Database, message: str, channel: Channel, status: NoticeStatus) -> str:
+def record_result(database: Database, message: str, channel: Channel, status: NoticeStatus) -> str:
     """The id of a notice that came to stand there."""
     store = NoticeStore(database)
     claim = store.claim(message, channel, PATIENT)
     assert isinstance(claim, Claim)
-    store.settle(claim, status, detail="ReadTimeout", provider_id="s70df59406a")
+    store.record_result(claim, status, detail="ReadTimeout", provider_id="s70df59406a")
     return claim.notice_id
 
 
 def test_they_are_counted(budkavle: CommandLine, database: Database) -> None:
     for message in "abc":
-        settle(database, message, Channel.SMS, NoticeStatus.ACCEPTED)
-    settle(database, "a", Channel.EMAIL, NoticeStatus.UNCERTAIN)
+        record_result(database, message, Channel.SMS, NoticeStatus.ACCEPTED)
+    record_result(database, "a", Channel.EMAIL, NoticeStatus.UNCERTAIN)
     assert budkavle.json("notices") == [
         {"channel": "email", "status": "uncertain", "notices": 1},
         {"channel": "sms", "status": "accepted", "notices": 3},
@@ -54,8 +54,8 @@ def test_they_are_counted(budkavle: CommandLine, database: Database) -> None:
 def test_those_in_one_status_are_listed_newest_first(
     budkavle: CommandLine, database: Database
 ) -> None:
-    settle(database, "other", Channel.SMS, NoticeStatus.ACCEPTED)
-    ids = [settle(database, name, Channel.SMS, NoticeStatus.UNCERTAIN) for name in "abc"]
+    record_result(database, "other", Channel.SMS, NoticeStatus.ACCEPTED)
+    ids = [record_result(database, name, Channel.SMS, NoticeStatus.UNCERTAIN) for name in "abc"]
     found = budkavle.json("notices", "--status", "uncertain", "--limit", "2")
     assert [each["id"] for each in found] == [ids[2], ids[1]]
     assert [each["message_id"] for each in found] == ["c", "b"]
@@ -67,7 +67,7 @@ def test_those_in_one_status_are_listed_newest_first(
 
 def test_no_address_and_no_person_is_shown(budkavle: CommandLine, database: Database) -> None:
     for channel in Channel:
-        settle(database, "a", channel, NoticeStatus.UNCERTAIN)
+        record_result(database, "a", channel, NoticeStatus.UNCERTAIN)
     listing = ("notices", "--status", "uncertain")
     shown = budkavle.out(*listing) + budkavle.out(*listing, "--json")
     for private in (PATIENT, "1740605", "tolvan"):

@@ -75,7 +75,7 @@ def test_unknown_notices_are_answered_all_the_same(
 
 
 @pytest.mark.parametrize("status", ["created", "sent", "", "delivered\x00"])
-def test_what_settles_nothing_is_not_written_down(
+def test_what_decides_nothing_is_not_written_down(
     reports: DeliveryReports, ledger: Ledger, status: str
 ) -> None:
     assert post(reports, id="s1", status=status) == 204

@@ -88,7 +88,9 @@ def test_a_locked_file_makes_it_unavailable_for_as_long(broker: Broker, file: Pa
     assert ready_count(broker) == 2
 
 
-def test_a_consumer_settles_when_the_file_can_be_written_again(broker: Broker, file: Path) -> None:
+def test_a_consumer_acknowledges_when_the_file_can_be_written_again(
+    broker: Broker, file: Path
+) -> None:
     broker.publish([message("a")])
     reader = Reader(broker)
     delivery = reader.next_one()

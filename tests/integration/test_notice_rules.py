@@ -70,32 +70,32 @@ def test_a_notice_is_claimed_once_on_each_channel(notices: AllNotices) -> None:
 @pytest.mark.parametrize(
     "status", [NoticeStatus.ACCEPTED, NoticeStatus.REJECTED, NoticeStatus.UNCERTAIN]
 )
-def test_what_is_settled_is_not_claimed_again(notices: AllNotices, status: NoticeStatus) -> None:
-    notices.settle(claimed(notices), status)
+def test_what_is_recorded_is_not_claimed_again(notices: AllNotices, status: NoticeStatus) -> None:
+    notices.record_result(claimed(notices), status)
     assert standing(notices).status is status
 
 
 def test_what_is_given_back_is_claimed_again_under_the_same_id(notices: AllNotices) -> None:
     first = claimed(notices)
-    notices.settle(first, NoticeStatus.PENDING, detail="SMTP 421")
+    notices.record_result(first, NoticeStatus.PENDING, detail="SMTP 421")
     second = claimed(notices)
     assert second.notice_id == first.notice_id
     assert second.at > first.at
 
 
-def test_a_claim_that_was_given_back_settles_nothing_more(notices: AllNotices) -> None:
-    """As when the answer to its first settling was lost, and another worker is at it by now."""
+def test_a_claim_that_was_given_back_records_nothing_more(notices: AllNotices) -> None:
+    """As when the answer to its first recording was lost, and another worker is at it by now."""
     first = claimed(notices)
-    notices.settle(first, NoticeStatus.PENDING)
+    notices.record_result(first, NoticeStatus.PENDING)
     claimed(notices)
-    notices.settle(first, NoticeStatus.PENDING)
+    notices.record_result(first, NoticeStatus.PENDING)
     assert standing(notices).status is NoticeStatus.SENDING
 
 
 def test_only_what_is_still_being_sent_is_doubted(notices: AllNotices) -> None:
     claim = claimed(notices)
     seen = standing(notices)
-    notices.settle(claim, NoticeStatus.PENDING)
+    notices.record_result(claim, NoticeStatus.PENDING)
     claimed(notices)
     assert not notices.doubt(seen, "its sender died")
     assert notices.doubt(standing(notices), "its sender died")
@@ -115,17 +115,17 @@ def test_a_sender_slower_than_anyone_believed_is_heard_but_sends_no_more(
 ) -> None:
     claim = claimed(notices)
     notices.doubt(standing(notices), "its sender died")
-    notices.settle(claim, said)
+    notices.record_result(claim, said)
     assert standing(notices).status is stands
 
 
 @pytest.mark.parametrize("reported", [NoticeStatus.DELIVERED, NoticeStatus.FAILED])
 @pytest.mark.parametrize("before", [NoticeStatus.ACCEPTED, NoticeStatus.UNCERTAIN])
-def test_a_report_settles_what_was_sent_or_uncertain(
+def test_a_report_decides_what_was_sent_or_uncertain(
     notices: AllNotices, before: NoticeStatus, reported: NoticeStatus
 ) -> None:
     claim = claimed(notices)
-    notices.settle(claim, before)
+    notices.record_result(claim, before)
     assert notices.report(claim.notice_id, reported, "s1")
     assert not notices.report(claim.notice_id, NoticeStatus.FAILED, "s1")
     assert standing(notices).status is reported
@@ -134,14 +134,14 @@ def test_a_report_settles_what_was_sent_or_uncertain(
 def test_a_report_that_overtakes_the_answer_stands(notices: AllNotices) -> None:
     claim = claimed(notices)
     assert notices.report(claim.notice_id, NoticeStatus.DELIVERED, "s1")
-    notices.settle(claim, NoticeStatus.ACCEPTED, provider_id="s1")
+    notices.record_result(claim, NoticeStatus.ACCEPTED, provider_id="s1")
     assert standing(notices).status is NoticeStatus.DELIVERED
 
 
 class TestWhatAReportMayChange:
     def sent(self, notices: AllNotices, channel: Channel = Channel.SMS) -> str:
         claim = claimed(notices, channel)
-        notices.settle(claim, NoticeStatus.ACCEPTED, provider_id=f"s-{channel}")
+        notices.record_result(claim, NoticeStatus.ACCEPTED, provider_id=f"s-{channel}")
         return claim.notice_id
 
     def test_the_notice_whose_provider_id_it_names(self, notices: AllNotices) -> None:
@@ -157,7 +157,7 @@ class TestWhatAReportMayChange:
 
     def test_never_by_our_own_id(self, notices: AllNotices) -> None:
         claim = claimed(notices)
-        notices.settle(claim, NoticeStatus.UNCERTAIN)
+        notices.record_result(claim, NoticeStatus.UNCERTAIN)
         assert not notices.report(claim.notice_id, NoticeStatus.FAILED, claim.notice_id)
         assert standing(notices).status is NoticeStatus.UNCERTAIN
 
@@ -209,14 +209,14 @@ class TestSeveralToOnePatient:
         notices.register("m4", Channel.SMS, TOLVAN)
         second = claimed(notices, message_id="m4")
         assert (first.count, second.count) == (3, 1)
-        notices.settle(second, NoticeStatus.REJECTED)
+        notices.record_result(second, NoticeStatus.REJECTED)
         assert self.statuses(notices) == {NoticeStatus.SENDING}
 
     @pytest.mark.parametrize(
         "status", [NoticeStatus.ACCEPTED, NoticeStatus.UNCERTAIN, NoticeStatus.PENDING]
     )
     def test_all_share_what_comes_of_it(self, notices: AllNotices, status: NoticeStatus) -> None:
-        notices.settle(claimed(notices), status, detail="said")
+        notices.record_result(claimed(notices), status, detail="said")
         assert self.statuses(notices) == {status}
 
     def test_all_are_doubted_when_their_sender_died(self, notices: AllNotices) -> None:
@@ -227,7 +227,7 @@ class TestSeveralToOnePatient:
 
     def test_a_report_is_about_all_of_them(self, notices: AllNotices) -> None:
         claim = claimed(notices)
-        notices.settle(claim, NoticeStatus.ACCEPTED, provider_id="s1")
+        notices.record_result(claim, NoticeStatus.ACCEPTED, provider_id="s1")
         assert notices.report(claim.notice_id, NoticeStatus.DELIVERED, "s1") == 3
         assert self.statuses(notices) == {NoticeStatus.DELIVERED}
 
@@ -237,10 +237,10 @@ class TestSeveralToOnePatient:
         """The sender was slow, "m3" was doubted meanwhile; then nothing had been taken."""
         first = claimed(notices)
         notices.doubt(standing(notices), "its sender died")
-        notices.settle(first, NoticeStatus.PENDING)
+        notices.record_result(first, NoticeStatus.PENDING)
         notices.register("m4", Channel.SMS, TOLVAN)
         second = claimed(notices, message_id="m4")
-        notices.settle(second, NoticeStatus.ACCEPTED)
+        notices.record_result(second, NoticeStatus.ACCEPTED)
         assert self.statuses(notices) == {NoticeStatus.UNCERTAIN}
 
 

@@ -56,14 +56,16 @@ def test_a_report_about_nothing_changes_nothing(notices: NoticeStore) -> None:
 def test_a_provider_id_from_outside_is_kept_if_it_can_be_one(
     database: Database, notices: NoticeStore, given: str, kept: str | None
 ) -> None:
-    notices.settle(claimed(notices), NoticeStatus.ACCEPTED, provider_id=given, detail="d" * 300)
+    notices.record_result(
+        claimed(notices), NoticeStatus.ACCEPTED, provider_id=given, detail="d" * 300
+    )
     with database.begin() as connection:
         row = connection.execute(select(notice)).one()
     assert (row.provider_id, len(row.detail)) == (kept, 200)
 
 
 def test_the_tally_counts_by_channel_and_status(notices: NoticeStore) -> None:
-    notices.settle(claimed(notices), NoticeStatus.ACCEPTED)
+    notices.record_result(claimed(notices), NoticeStatus.ACCEPTED)
     notices.claim("other", Channel.SMS, BO)
     claimed(notices, Channel.EMAIL)
     assert notices.tally() == {
@@ -76,7 +78,7 @@ def test_the_tally_counts_by_channel_and_status(notices: NoticeStore) -> None:
 @pytest.mark.parametrize("given_back", [False, True])
 def test_of_many_that_claim_at_once_one_does(notices: NoticeStore, given_back: bool) -> None:
     if given_back:
-        notices.settle(claimed(notices), NoticeStatus.PENDING)
+        notices.record_result(claimed(notices), NoticeStatus.PENDING)
     start = Barrier(8)
 
     def race(_number: int) -> Claim | Notice:
@@ -88,7 +90,7 @@ def test_of_many_that_claim_at_once_one_does(notices: NoticeStore, given_back: b
     assert sum(isinstance(claim, Claim) for claim in found) == 1
 
 
-def test_settling_outlasts_a_short_outage(database: Database) -> None:
+def test_recording_outlasts_a_short_outage(database: Database) -> None:
     notices = NoticeStore(database)
     claim = claimed(notices)
     begin, outages = database.begin, iter([True, True])
@@ -99,11 +101,11 @@ def test_settling_outlasts_a_short_outage(database: Database) -> None:
         return begin()
 
     database.single = away_at_first  # type: ignore[method-assign]
-    notices.settle(claim, NoticeStatus.ACCEPTED)
+    notices.record_result(claim, NoticeStatus.ACCEPTED)
     assert standing(notices).status is NoticeStatus.ACCEPTED
 
 
-def test_settling_gives_up_after_a_while(database: Database) -> None:
+def test_recording_gives_up_after_a_while(database: Database) -> None:
     notices = NoticeStore(database, patience=timedelta(0))
     claim = claimed(notices)
 
@@ -112,7 +114,7 @@ def test_settling_gives_up_after_a_while(database: Database) -> None:
 
     database.single = away  # type: ignore[method-assign, assignment]
     with pytest.raises(DatabaseUnavailable):
-        notices.settle(claim, NoticeStatus.ACCEPTED)
+        notices.record_result(claim, NoticeStatus.ACCEPTED)
 
 
 def test_of_many_that_claim_what_waits_together_each_notice_is_claimed_once(

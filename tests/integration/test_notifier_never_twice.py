@@ -7,8 +7,8 @@ from threading import Barrier, Event
 
 import pytest
 
-from notifier.channels import OutgoingChannel, WaitReason
-from notifier.handler import DoneReason, DropReason, Notifier
+from notifier.channels import NoticeWaitReason, OutgoingChannel
+from notifier.handler import DoneReason, NoticeDropReason, Notifier
 from notifier.pacing import CircuitBreaker
 from notifier.results import Accepted, SendResult
 from shared.base.clock import utcnow
@@ -100,8 +100,8 @@ def test_of_rival_workers_one_sends(database: Database, sender: SlowSender) -> N
     assert outcomes.count(Done(DoneReason.ACCEPTED)) == 1
     others = [outcome for outcome in outcomes if not isinstance(outcome, Done)]
     assert all(
-        outcome == Drop(DropReason.ALREADY_NOTIFIED)
-        or (isinstance(outcome, Postpone) and outcome.reason is WaitReason.BEING_SENT)
+        outcome == Drop(NoticeDropReason.ALREADY_NOTIFIED)
+        or (isinstance(outcome, Postpone) and outcome.reason is NoticeWaitReason.BEING_SENT)
         for outcome in others
     )
 
@@ -114,9 +114,9 @@ def test_a_rival_waits_while_another_is_at_it(database: Database, sender: SlowSe
         sender.may_finish.set()
         assert first.result() == Done(DoneReason.ACCEPTED)
     assert isinstance(waiting, Postpone)
-    assert waiting.reason is WaitReason.BEING_SENT
+    assert waiting.reason is NoticeWaitReason.BEING_SENT
     assert timedelta(0) < waiting.delay <= LIMIT
-    assert worker(database, sender)(ORDER) == Drop(DropReason.ALREADY_NOTIFIED)
+    assert worker(database, sender)(ORDER) == Drop(NoticeDropReason.ALREADY_NOTIFIED)
     assert len(sender.sent) == 1
 
 
@@ -129,7 +129,7 @@ def test_death_in_the_midst_of_sending_is_uncertain(database: Database, sender: 
     assert isinstance(worker(database, sender)(ORDER), Postpone)
     assert worker(database, sender, later=LIMIT)(ORDER) == Done(DoneReason.UNCERTAIN)
     assert status(database) is NoticeStatus.UNCERTAIN
-    assert worker(database, sender, later=LIMIT)(ORDER) == Drop(DropReason.ALREADY_NOTIFIED)
+    assert worker(database, sender, later=LIMIT)(ORDER) == Drop(NoticeDropReason.ALREADY_NOTIFIED)
     assert len(sender.sent) == 1
 
 

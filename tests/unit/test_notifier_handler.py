@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from notifier.channels import OutgoingChannel, WaitReason
+from notifier.channels import NoticeWaitReason, OutgoingChannel
 from notifier.handler import (
-    DeadReason,
     DoneReason,
-    DropReason,
+    NoticeDeadReason,
+    NoticeDropReason,
+    NoticeRetryReason,
     Notifier,
     NotTaken,
-    RetryReason,
 )
 from notifier.pacing import Bulkhead, CircuitBreaker, QuietHours, Slots
 from notifier.results import Accepted, ProviderDown, Rejected, SendResult, TryLater, Uncertain
@@ -109,7 +109,7 @@ def world() -> World:
 def test_nobody_is_told_of_a_message_that_the_database_lost(world: World) -> None:
     """After a failover to a standby that was behind."""
     world.lost.add("m")
-    assert world.handle() == DeadLetter(DeadReason.MESSAGE_MISSING)
+    assert world.handle() == DeadLetter(NoticeDeadReason.MESSAGE_MISSING)
     assert not world.sms.sent
     world.lost.clear()
     assert world.handle() == Done(DoneReason.ACCEPTED)
@@ -120,32 +120,32 @@ def test_one_chosen_channel_gets_one_notice(world: World) -> None:
     assert world.handle() == Done(DoneReason.ACCEPTED)
     assert world.sms.sent == [("notice-m-sms", MOBILE)]
     assert world.email.sent == []
-    assert world.notices.settled == [(NoticeStatus.ACCEPTED, "", "s123")]
+    assert world.notices.recorded == [(NoticeStatus.ACCEPTED, "", "s123")]
     assert world.observed == [(Channel.SMS, NoticeStatus.ACCEPTED, "")]
 
 
 def test_redelivery_sends_nothing_again(world: World) -> None:
     world.handle()
-    assert world.handle() == Drop(DropReason.ALREADY_NOTIFIED)
+    assert world.handle() == Drop(NoticeDropReason.ALREADY_NOTIFIED)
     assert len(world.sms.sent) == 1
 
 
 def test_nothing_chosen_nothing_sent(world: World) -> None:
     world.preferences.chosen = {}
-    assert world.handle() == Drop(DropReason.NOT_WANTED)
+    assert world.handle() == Drop(NoticeDropReason.NOT_WANTED)
     assert world.notices.rows == {}
 
 
 def test_a_chosen_channel_without_a_provider_is_a_dead_letter(world: World) -> None:
     del world.channels[Channel.SMS]
-    assert world.handle() == DeadLetter(DeadReason.CHANNEL_OFF)
+    assert world.handle() == DeadLetter(NoticeDeadReason.CHANNEL_OFF)
     assert world.notices.rows == {}
 
 
 @pytest.mark.parametrize(("left", "sent"), [(-1, 0), (0, 0), (1, 1)])
 def test_an_expired_order_has_no_use(world: World, left: int, sent: int) -> None:
     outcome = world.handle(an_order(expires_at=NOON + timedelta(seconds=left)))
-    assert (outcome == Drop(DropReason.EXPIRED)) is not bool(sent)
+    assert (outcome == Drop(NoticeDropReason.EXPIRED)) is not bool(sent)
     assert len(world.sms.sent) == sent
 
 
@@ -171,7 +171,7 @@ class TestTwoChannels:
     ) -> None:
         del world.channels[Channel.SMS]
         orders = self.orders(world)
-        assert world.handle(orders[Channel.SMS]) == DeadLetter(DeadReason.CHANNEL_OFF)
+        assert world.handle(orders[Channel.SMS]) == DeadLetter(NoticeDeadReason.CHANNEL_OFF)
         assert world.handle(orders[Channel.EMAIL]) == Done(DoneReason.ACCEPTED)
 
     def test_one_in_trouble_does_not_touch_the_other(self, world: World) -> None:
@@ -185,7 +185,7 @@ class TestTwoChannels:
     def test_the_choice_is_read_again_when_each_is_sent(self, world: World) -> None:
         orders = self.orders(world)
         world.preferences.chosen = {Channel.EMAIL: "ny@example.org"}
-        assert world.handle(orders[Channel.SMS]) == Drop(DropReason.NOT_WANTED)
+        assert world.handle(orders[Channel.SMS]) == Drop(NoticeDropReason.NOT_WANTED)
         world.handle(orders[Channel.EMAIL])
         assert world.email.sent == [("notice-m-email", "ny@example.org")]
 
@@ -206,14 +206,14 @@ class TestWhatTheProviderSays:
         assert world.notices.status(Channel.SMS) is status
         assert world.observed == [(Channel.SMS, status, reply.detail)]  # type: ignore[union-attr]
         world.pass_time(hours=1)
-        assert world.handle() == Drop(DropReason.ALREADY_NOTIFIED)
+        assert world.handle() == Drop(NoticeDropReason.ALREADY_NOTIFIED)
         assert len(world.sms.sent) == 1
 
     def test_what_was_not_taken_is_given_back_and_tried_again(self, world: World) -> None:
         world.sms.reply = TryLater("SMTP 450")
         outcome = world.handle()
         assert isinstance(outcome, RetryLater)
-        assert outcome.reason is RetryReason.NOT_TAKEN
+        assert outcome.reason is NoticeRetryReason.NOT_TAKEN
         assert isinstance(outcome.error, NotTaken)
         assert str(outcome.error) == "SMTP 450"
         assert world.notices.status(Channel.SMS) is NoticeStatus.PENDING
@@ -222,7 +222,7 @@ class TestWhatTheProviderSays:
 
     def test_asked_to_wait_we_wait_that_long_and_spend_no_attempt(self, world: World) -> None:
         world.sms.reply = ProviderDown("HTTP 429", timedelta(seconds=42))
-        waited = Postpone(timedelta(seconds=42), WaitReason.BREAKER_OPEN)
+        waited = Postpone(timedelta(seconds=42), NoticeWaitReason.BREAKER_OPEN)
         assert world.handle() == waited
         assert world.handle() == waited
         assert len(world.sms.sent) == 1
@@ -237,7 +237,7 @@ class TestWhatTheProviderSays:
         world.sms.reply = reply
         world.handle()
         other = world.handle(an_order(message_id="other"))
-        assert other == Postpone(timedelta(seconds=10), WaitReason.BREAKER_OPEN)
+        assert other == Postpone(timedelta(seconds=10), NoticeWaitReason.BREAKER_OPEN)
         assert len(world.sms.sent) == 1
         assert world.notices.status(Channel.SMS, "other") is NoticeStatus.PENDING
 
@@ -245,7 +245,7 @@ class TestWhatTheProviderSays:
         world.sms.reply = ProviderDown("ConnectionError")
         outcome = world.handle()
         assert isinstance(outcome, RetryLater)
-        assert outcome.reason is RetryReason.PROVIDER_DOWN
+        assert outcome.reason is NoticeRetryReason.PROVIDER_DOWN
 
     @pytest.mark.parametrize("reply", [Accepted(), Rejected("HTTP 400"), TryLater("SMTP 450")])
     def test_an_answer_about_one_notice_stops_no_other(
@@ -267,7 +267,7 @@ class TestAChannelThatIsSlow:
         bulkhead = world.channels[Channel.SMS].bulkhead
         bulkhead.enter()
         bulkhead.enter()
-        assert world.handle() == Postpone(timedelta(seconds=5), WaitReason.CHANNEL_BUSY)
+        assert world.handle() == Postpone(timedelta(seconds=5), NoticeWaitReason.CHANNEL_BUSY)
         assert world.notices.status(Channel.SMS) is NoticeStatus.PENDING
         bulkhead.leave()
         assert world.handle() == Done(DoneReason.ACCEPTED)
@@ -279,7 +279,7 @@ class TestAChannelThatIsSlow:
         world.sms.reply = Accepted()
         world.channels[Channel.SMS].bulkhead.enter()  # another is the probe
         other = an_order(message_id="other")
-        assert world.handle(other) == Postpone(timedelta(seconds=5), WaitReason.CHANNEL_BUSY)
+        assert world.handle(other) == Postpone(timedelta(seconds=5), NoticeWaitReason.CHANNEL_BUSY)
         world.channels[Channel.SMS].bulkhead.leave()
         assert world.handle(other) == Done(DoneReason.ACCEPTED)
         world.channels[Channel.SMS].bulkhead.enter()  # it is back: both places are free again
@@ -304,13 +304,13 @@ class TestACrashWhileSending:
     def test_is_waited_for_as_long_as_someone_may_be_at_it(self, world: World) -> None:
         self.crash(world)
         world.pass_time(seconds=40)
-        assert world.handle() == Postpone(timedelta(seconds=60), WaitReason.BEING_SENT)
+        assert world.handle() == Postpone(timedelta(seconds=60), NoticeWaitReason.BEING_SENT)
 
     def test_is_uncertain_then_and_told_once(self, world: World) -> None:
         self.crash(world)
         world.pass_time(seconds=100)
         assert world.handle() == Done(DoneReason.UNCERTAIN)
-        assert world.handle() == Drop(DropReason.ALREADY_NOTIFIED)
+        assert world.handle() == Drop(NoticeDropReason.ALREADY_NOTIFIED)
         assert world.observed == [(Channel.SMS, NoticeStatus.UNCERTAIN, "its sender died")]
         assert len(world.sms.sent) == 1
 
@@ -326,10 +326,10 @@ def test_a_database_that_goes_away_after_sending_sends_nothing_twice(world: Worl
     def away(*_: object, **__: object) -> None:
         raise Unavailable("database_unavailable")
 
-    settle, world.notices.settle = world.notices.settle, away  # type: ignore[method-assign]
+    record_result, world.notices.record_result = world.notices.record_result, away  # type: ignore[method-assign]
     with pytest.raises(Unavailable):
         world.handle()
-    world.notices.settle = settle  # type: ignore[method-assign]
+    world.notices.record_result = record_result  # type: ignore[method-assign]
     world.pass_time(seconds=100)
     assert world.handle() == Done(DoneReason.UNCERTAIN)
     assert len(world.sms.sent) == 1
@@ -339,7 +339,7 @@ def test_in_quiet_hours_sms_wait_and_email_goes(world: World) -> None:
     quiet = QuietHours.parse("21:00-07:00")
     world.channels[Channel.SMS] = replace(world.channels[Channel.SMS], quiet_hours=quiet)
     world.now = EVENING
-    assert world.handle() == Postpone(timedelta(hours=9), WaitReason.QUIET_HOURS)
+    assert world.handle() == Postpone(timedelta(hours=9), NoticeWaitReason.QUIET_HOURS)
     assert world.notices.status(Channel.SMS) is NoticeStatus.PENDING
     assert world.sms.sent == []
     world.preferences.chosen = {Channel.EMAIL: ADDRESS}
@@ -357,7 +357,7 @@ class TestTheRateLimit:
         for number in (1, 2, 3):
             slot = NOON + timedelta(seconds=10 * number)
             holder = an_order(message_id=f"m{number}", slot=slot)
-            assert outcomes[number] == Postpone(slot - NOON, WaitReason.RATE_LIMIT, holder)
+            assert outcomes[number] == Postpone(slot - NOON, NoticeWaitReason.RATE_LIMIT, holder)
 
     def test_is_kept_by_turns_not_by_trying_again(self, world: World) -> None:
         world.handle()
@@ -366,7 +366,7 @@ class TestTheRateLimit:
         held = waiting.instead
         assert isinstance(held, NoticeOrder)
         early = world.handle(held)
-        assert early == Postpone(timedelta(seconds=10), WaitReason.RATE_LIMIT, held)
+        assert early == Postpone(timedelta(seconds=10), NoticeWaitReason.RATE_LIMIT, held)
         world.pass_time(seconds=10.5)
         assert world.handle(held) == Done(DoneReason.ACCEPTED)
 
@@ -382,7 +382,7 @@ class TestSeveralMessages:
         """What comes back to the notifier when it has waited for others."""
         outcome = world.handle(an_order(message_id=message_id, change_id=message_id, **given))
         assert isinstance(outcome, Postpone)
-        assert outcome.reason is WaitReason.COLLECTING
+        assert outcome.reason is NoticeWaitReason.COLLECTING
         assert outcome.delay == timedelta(seconds=5)
         assert isinstance(outcome.instead, NoticeOrder)
         return outcome.instead
@@ -401,8 +401,8 @@ class TestSeveralMessages:
             world.pass_time(seconds=2)
         assert world.handle(orders[0]) == Done(DoneReason.ACCEPTED)
         world.pass_time(seconds=5)
-        assert world.handle(orders[1]) == Drop(DropReason.ALREADY_NOTIFIED)
-        assert world.handle(orders[2]) == Drop(DropReason.ALREADY_NOTIFIED)
+        assert world.handle(orders[1]) == Drop(NoticeDropReason.ALREADY_NOTIFIED)
+        assert world.handle(orders[2]) == Drop(NoticeDropReason.ALREADY_NOTIFIED)
         assert world.sms.sent == [("notice-m-sms", MOBILE)]
         assert world.sms.several == [True]
         assert world.observed == [(Channel.SMS, NoticeStatus.ACCEPTED, "")] * 3
@@ -445,12 +445,15 @@ class TestSeveralMessages:
             orders.append(self.waiting(world, f"m{hours}"))
             world.pass_time(seconds=5)
             until_morning = timedelta(hours=9 - hours, seconds=-5)
-            assert world.handle(orders[-1]) == Postpone(until_morning, WaitReason.QUIET_HOURS)
+            assert world.handle(orders[-1]) == Postpone(until_morning, NoticeWaitReason.QUIET_HOURS)
             world.pass_time(hours=1, seconds=-5)
         assert world.sms.sent == []
         world.pass_time(hours=6)
         outcomes = [world.handle(order) for order in orders]
-        assert outcomes == [Done(DoneReason.ACCEPTED), *[Drop(DropReason.ALREADY_NOTIFIED)] * 2]
+        assert outcomes == [
+            Done(DoneReason.ACCEPTED),
+            *[Drop(NoticeDropReason.ALREADY_NOTIFIED)] * 2,
+        ]
         assert world.sms.several == [True]
 
     def test_what_was_not_taken_is_tried_again_by_whichever_comes_first(self, world: World) -> None:
@@ -460,7 +463,7 @@ class TestSeveralMessages:
         assert isinstance(world.handle(orders[0]), RetryLater)
         world.sms.reply = Accepted()
         assert world.handle(orders[1]) == Done(DoneReason.ACCEPTED)
-        assert world.handle(orders[0]) == Drop(DropReason.ALREADY_NOTIFIED)
+        assert world.handle(orders[0]) == Drop(NoticeDropReason.ALREADY_NOTIFIED)
         assert world.sms.several == [True, True]
 
     def test_a_crash_while_sending_makes_doubtful_what_was_sent_and_no_more(
@@ -477,7 +480,7 @@ class TestSeveralMessages:
         assert world.handle(later) == Done(DoneReason.ACCEPTED)
         world.pass_time(seconds=95)
         assert world.handle(orders[1]) == Done(DoneReason.UNCERTAIN)
-        assert world.handle(orders[0]) == Drop(DropReason.ALREADY_NOTIFIED)
+        assert world.handle(orders[0]) == Drop(NoticeDropReason.ALREADY_NOTIFIED)
         statuses = [world.notices.status(Channel.SMS, one) for one in ("m", "m2", "later")]
         assert statuses == [NoticeStatus.UNCERTAIN, NoticeStatus.UNCERTAIN, NoticeStatus.ACCEPTED]
         assert world.observed.count((Channel.SMS, NoticeStatus.UNCERTAIN, "its sender died")) == 2
@@ -486,7 +489,9 @@ class TestSeveralMessages:
         orders = [self.waiting(world, message_id) for message_id in ("m", "m2")]
         world.pass_time(seconds=5)
         world.notices.claim("m", Channel.SMS, "191212121212")
-        assert world.handle(orders[1]) == Postpone(timedelta(seconds=5), WaitReason.BEING_SENT)
+        assert world.handle(orders[1]) == Postpone(
+            timedelta(seconds=5), NoticeWaitReason.BEING_SENT
+        )
 
 
 class TestWhatIsNoLongerWanted:
@@ -506,7 +511,7 @@ class TestWhatIsNoLongerWanted:
     def test_is_withdrawn_when_the_choice_was_removed(self, world: World) -> None:
         order = self.waiting(world)
         world.preferences.chosen = {}
-        assert world.handle(order) == Drop(DropReason.NOT_WANTED)
+        assert world.handle(order) == Drop(NoticeDropReason.NOT_WANTED)
         assert world.notices.status(Channel.SMS) is NoticeStatus.WITHDRAWN
         assert world.observed == [(Channel.SMS, NoticeStatus.WITHDRAWN, "not_wanted")]
 
@@ -528,14 +533,14 @@ class TestWhatIsNoLongerWanted:
     def test_is_withdrawn_when_it_came_too_late(self, world: World) -> None:
         order = self.waiting(world)
         world.pass_time(hours=2)
-        assert world.handle(order) == Drop(DropReason.EXPIRED)
+        assert world.handle(order) == Drop(NoticeDropReason.EXPIRED)
         assert world.notices.status(Channel.SMS) is NoticeStatus.WITHDRAWN
 
     def test_is_kept_when_the_channel_was_switched_off(self, world: World) -> None:
         """Its order is a dead letter, which can be replayed when the provider is set again."""
         order = self.waiting(world)
         del world.channels[Channel.SMS]
-        assert world.handle(order) == DeadLetter(DeadReason.CHANNEL_OFF)
+        assert world.handle(order) == DeadLetter(NoticeDeadReason.CHANNEL_OFF)
         assert world.notices.status(Channel.SMS) is NoticeStatus.PENDING
 
     def test_is_not_sent_when_it_is_wanted_again(self, world: World) -> None:
@@ -543,7 +548,7 @@ class TestWhatIsNoLongerWanted:
         world.preferences.chosen = {}
         world.handle(order)
         world.preferences.chosen = {Channel.SMS: MOBILE}
-        assert world.handle(order) == Drop(DropReason.WITHDRAWN)
+        assert world.handle(order) == Drop(NoticeDropReason.WITHDRAWN)
         assert world.sms.sent == []
 
     def test_what_was_given_back_is_withdrawn_too(self, world: World) -> None:
@@ -551,5 +556,5 @@ class TestWhatIsNoLongerWanted:
         world.sms.reply = TryLater("busy")
         world.handle(order)
         world.preferences.chosen = {}
-        assert world.handle(order) == Drop(DropReason.NOT_WANTED)
+        assert world.handle(order) == Drop(NoticeDropReason.NOT_WANTED)
         assert world.notices.status(Channel.SMS) is NoticeStatus.WITHDRAWN
