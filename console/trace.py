@@ -14,7 +14,7 @@ from console.trace_answers import answer_of
 from shared.base.ids import is_person_number
 from shared.booking.digests import KeyedDigests
 from shared.store.engine import Database
-from shared.store.trace_lives import Life, Lives
+from shared.store.trace_changes import ChangeTrace, ChangeTraces
 from shared.store.traces import TraceStep
 
 
@@ -49,41 +49,41 @@ def trace(
     if len(words) > 1:
         raise typer.BadParameter("give one PERSON or ID")
     with opened_database() as database:
-        lives = found_lives(database, digests, words[0], booking)
-    if not lives:
+        traces = found_traces(database, digests, words[0], booking)
+    if not traces:
         raise nothing_found(f"nothing is known of it{_hint(digests)}")
     if as_json:
-        print_json({"changes": [plain(life) for life in lives]})
+        print_json({"changes": [plain(traced) for traced in traces]})
         return
-    for life in lives:
-        _print(life)
+    for traced in traces:
+        _print(traced)
 
 
-def found_lives(
+def found_traces(
     database: Database, digests: KeyedDigests | None, name: str, booking_id: str | None = None
-) -> list[Life]:
+) -> list[ChangeTrace]:
     """The changes that `name` stands for: a person number, or an id. The newest last.
 
     Raises `DatabaseUnavailable`.
     """
-    lives = Lives(database, digests)
+    traces = ChangeTraces(database, digests)
     compact = name.strip().replace("-", "")
     if is_person_number(compact):
-        return lives.of_patient(compact, booking_id)
-    return lives.of_id(name.strip())
+        return traces.of_patient(compact, booking_id)
+    return traces.of_id(name.strip())
 
 
-def plain(life: Life) -> dict[str, Any]:
+def plain(traced: ChangeTrace) -> dict[str, Any]:
     """As JSON; no person number and nothing that the message says."""
-    message = life.message
+    message = traced.message
     return {
-        "change_id": life.change_id,
-        "notification_id": life.notification_id,
-        "correlation_id": life.correlation_id,
-        "source_system": life.source_system,
-        "booking": life.booking,
-        "received_at": life.received_at,
-        "steps": [_plain_step(step) for step in life.steps],
+        "change_id": traced.change_id,
+        "notification_id": traced.notification_id,
+        "correlation_id": traced.correlation_id,
+        "source_system": traced.source_system,
+        "booking": traced.booking,
+        "received_at": traced.received_at,
+        "steps": [_plain_step(step) for step in traced.steps],
         "message": message
         and {
             "id": message.id,
@@ -99,9 +99,9 @@ def plain(life: Life) -> dict[str, Any]:
                 "since": notice.since,
                 "detail": notice.detail,
             }
-            for notice in life.notices
+            for notice in traced.notices
         ],
-        "answer": asdict(answer_of(life)),
+        "answer": asdict(answer_of(traced)),
     }
 
 
@@ -129,17 +129,17 @@ def _hint(digests: KeyedDigests | None) -> str:
     return "; without BUDKAVLE_LOG_KEY a person's changes are found by their messages alone"
 
 
-def _print(life: Life) -> None:
+def _print(traced: ChangeTrace) -> None:
     print_fields(
         {
-            "change": life.change_id,
-            "booking system": life.source_system or None,
-            "correlation id": life.correlation_id or None,
+            "change": traced.change_id,
+            "booking system": traced.source_system or None,
+            "correlation id": traced.correlation_id or None,
         }
     )
-    rows = [{"at": life.received_at, "stage": "ingest", "outcome": "publish", **_NO_DETAILS}]
-    print_rows(rows + [_row(step) for step in life.steps], empty="")
-    say(f"{answer_of(life).text}\n")
+    rows = [{"at": traced.received_at, "stage": "ingest", "outcome": "publish", **_NO_DETAILS}]
+    print_rows(rows + [_row(step) for step in traced.steps], empty="")
+    say(f"{answer_of(traced).text}\n")
 
 
 _NO_DETAILS = {"reason": None, "attempt": 1, "until": None}

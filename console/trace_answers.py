@@ -1,4 +1,4 @@
-"""What the patient was told of a change, or why not: the last line of `budkavle trace`.
+"""What was announced of a change, or why nothing: the last line of `budkavle trace`.
 
 Pure, for the command and for pages. `{until}` in a text is Swedish time.
 """
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from console.output import shown
 from shared.booking.notices import Notice, NoticeStatus
-from shared.store.trace_lives import Life
+from shared.store.trace_changes import ChangeTrace
 from shared.store.traces import TraceStep
 
 _NOTIFIER = "notifier"
@@ -113,12 +113,12 @@ class Answer:
     text: str
 
 
-def answer_of(life: Life) -> Answer:
+def answer_of(traced: ChangeTrace) -> Answer:
     """What the patient was told, or why not."""
-    if life.message:
-        text = f"{_announced(life)} {_notices(life)}"
-        return Answer(AnswerKind.ANNOUNCED, life.message.kind, text)
-    judged = [step for step in life.steps if step.stage != _NOTIFIER]
+    if traced.message:
+        text = f"{_announced(traced)} {_notices(traced)}"
+        return Answer(AnswerKind.ANNOUNCED, traced.message.kind, text)
+    judged = [step for step in traced.steps if step.stage != _NOTIFIER]
     if not judged:
         return Answer(AnswerKind.UNKNOWN, "", "Nothing is known of it beyond its notices.")
     return _of_last(judged[-1])
@@ -133,7 +133,8 @@ def _of_last(step: TraceStep) -> Answer:
             return Answer(AnswerKind.WAITING, step.reason, _waits(step))
         case "dead":
             text = f"It is a dead letter of the {step.stage}: {_words(step.reason)}."
-            return Answer(AnswerKind.DEAD, step.reason, f"{text} See `budkavle dead`.")
+            show = f"See `budkavle dead show {step.change_id}`."
+            return Answer(AnswerKind.DEAD, step.reason, f"{text} {show}")
     stage = _NEXT_QUEUE[step.stage]
     text = f"It is in the queue of the {stage} since {shown(step.at)}."
     return Answer(AnswerKind.QUEUED, step.reason, text)
@@ -144,18 +145,18 @@ def _waits(step: TraceStep) -> str:
     return text.format(until=shown(step.until))
 
 
-def _announced(life: Life) -> str:
-    message = life.message
+def _announced(traced: ChangeTrace) -> str:
+    message = traced.message
     assert message is not None  # noqa: S101 - `answer_of` asked
     read = "read" if message.read else "not read yet"
     at = shown(message.created_at)
     return f"Told in the inbox at {at}: {_words(message.kind)} ({message.id}), {read}."
 
 
-def _notices(life: Life) -> str:
-    if life.notices:
-        return " ".join(_notice(notice, life) for notice in life.notices)
-    steps = [step for step in life.steps if step.stage == _NOTIFIER]
+def _notices(traced: ChangeTrace) -> str:
+    if traced.notices:
+        return " ".join(_notice(notice, traced) for notice in traced.notices)
+    steps = [step for step in traced.steps if step.stage == _NOTIFIER]
     if not steps:
         return "Nothing is known of a notice."
     last = steps[-1]
@@ -163,9 +164,9 @@ def _notices(life: Life) -> str:
     return known or f"The notice waits until {shown(last.until)}: {_why(last)}."
 
 
-def _notice(notice: Notice, life: Life) -> str:
+def _notice(notice: Notice, traced: ChangeTrace) -> str:
     text = f"{notice.channel} {_STATUS[notice.status]}"
-    waits = [step for step in life.steps if step.stage == _NOTIFIER and step.until]
+    waits = [step for step in traced.steps if step.stage == _NOTIFIER and step.until]
     if notice.status is NoticeStatus.PENDING and waits:
         last = [step for step in waits if step.channel in (None, notice.channel)][-1:] or waits[-1:]
         return f"{text} until {shown(last[0].until)}: {_why(last[0])}."

@@ -18,7 +18,7 @@ from shared.store.migrate import migrate
 from shared.store.reports import Period, Reports
 from shared.store.retention import Retention, expired_rows
 from shared.store.tables import inbox_message, notice
-from shared.store.trace_lives import Lives
+from shared.store.trace_changes import ChangeTraces
 from shared.store.traces import TraceStep, TraceStore
 from tests.command_line import CommandLine
 from tests.integration.test_retention import LIMITS
@@ -109,11 +109,11 @@ def database(database_url: str) -> Iterator[Database]:
     database.close()
 
 
-class TestLives:
+class TestChangeTraces:
     def test_a_patient_is_found_by_digest_and_a_booking_among_the_others(
         self, database: Database
     ) -> None:
-        store, lives = TraceStore(database), Lives(database, DIGESTS)
+        store, traces = TraceStore(database), ChangeTraces(database, DIGESTS)
         store.write(
             [
                 step("n-a", "filter", "publish"),
@@ -121,8 +121,8 @@ class TestLives:
                 step("n-c", "filter", "publish", patient=DIGESTS.patient(OTHER)),
             ]
         )
-        assert [life.change_id for life in lives.of_patient(PATIENT)] == ["n-a", "n-b"]
-        (found,) = lives.of_patient(PATIENT, "b2")
+        assert [traced.change_id for traced in traces.of_patient(PATIENT)] == ["n-a", "n-b"]
+        (found,) = traces.of_patient(PATIENT, "b2")
         assert found.change_id == "n-b"
         assert found.received_at == NOW - HOUR
 
@@ -134,11 +134,11 @@ class TestLives:
         TraceStore(database).write([written, waits])
         write_message(database, "m", "n-a")
         write_notice(database, "m", "sms", "accepted")
-        (life,) = Lives(database, DIGESTS).of_id("m")
-        assert life.steps == (waits, written)
-        assert life.message is not None
-        assert [each.channel for each in life.notices] == ["sms"]
-        assert "sms was taken by the provider" in answer_of(life).text
+        (traced,) = ChangeTraces(database, DIGESTS).of_id("m")
+        assert traced.steps == (waits, written)
+        assert traced.message is not None
+        assert [each.channel for each in traced.notices] == ["sms"]
+        assert "sms was taken by the provider" in answer_of(traced).text
 
     def test_ids_of_all_kinds_lead_to_it(self, database: Database) -> None:
         known = {"correlation_id": "correlation"}
@@ -150,18 +150,18 @@ class TestLives:
                 step("nother-a", "filter", "publish"),
             ]
         )
-        lives = Lives(database, DIGESTS)
-        assert [life.change_id for life in lives.of_id("n")] == ["n-a", "n.pb-c"]
-        assert [life.change_id for life in lives.of_id("n-a")] == ["n-a"]
-        assert [life.change_id for life in lives.of_id("correlation")] == ["n-a", "n.pb-c"]
-        assert lives.of_id("unknown") == []
+        traces = ChangeTraces(database, DIGESTS)
+        assert [traced.change_id for traced in traces.of_id("n")] == ["n-a", "n.pb-c"]
+        assert [traced.change_id for traced in traces.of_id("n-a")] == ["n-a"]
+        assert [traced.change_id for traced in traces.of_id("correlation")] == ["n-a", "n.pb-c"]
+        assert traces.of_id("unknown") == []
 
     def test_without_steps_the_inbox_says_what_it_knows(self, database: Database) -> None:
         write_message(database, "m", "n-a")
         for digests in (None, DIGESTS):
-            (life,) = Lives(database, digests).of_patient(PATIENT)
-            assert (life.steps, life.source_system) == ((), "SE-A")
-            assert "Told in the inbox" in answer_of(life).text
+            (traced,) = ChangeTraces(database, digests).of_patient(PATIENT)
+            assert (traced.steps, traced.source_system) == ((), "SE-A")
+            assert "Told in the inbox" in answer_of(traced).text
 
     def test_without_a_key_steps_are_found_by_the_message(self, database: Database) -> None:
         none = {"booking": None, "patient": None}
@@ -169,8 +169,8 @@ class TestLives:
             [step("n-a", "filter", "publish", **none), step("n-b", "filter", "publish", **none)]
         )
         write_message(database, "m", "n-a")
-        (life,) = Lives(database, None).of_patient(PATIENT)
-        assert (life.change_id, len(life.steps)) == ("n-a", 1)
+        (traced,) = ChangeTraces(database, None).of_patient(PATIENT)
+        assert (traced.change_id, len(traced.steps)) == ("n-a", 1)
 
 
 class TestReports:

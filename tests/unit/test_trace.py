@@ -30,7 +30,7 @@ from shared.relay.worker import Handled
 from shared.stage.settings import CommonSettings
 from shared.stage.trace_steps import StepsOf
 from shared.stage.tracing import Tracer
-from shared.store.trace_lives import Life
+from shared.store.trace_changes import ChangeTrace
 from shared.store.trace_writer import LOST, TraceWriter
 from shared.store.traces import TraceStep
 from tests.polling import eventually
@@ -63,8 +63,8 @@ def step(stage: str, outcome: str, reason: str, **values: object) -> TraceStep:
     )
 
 
-def life(*steps: TraceStep) -> Life:
-    return Life(
+def traced(*steps: TraceStep) -> ChangeTrace:
+    return ChangeTrace(
         change_id="n-a",
         notification_id="n",
         correlation_id="",
@@ -251,12 +251,12 @@ class TestAnswers:
     @pytest.mark.parametrize("reason", [*EngagementDropReason, *FetchDropReason])
     def test_every_drop_before_the_composer_has_a_text(self, reason: StrEnum) -> None:
         assert reason in SILENT
-        assert answer_of(life(step("filter", "drop", reason))).text == SILENT[reason]
+        assert answer_of(traced(step("filter", "drop", reason))).text == SILENT[reason]
 
     @pytest.mark.parametrize("reason", [*SourceWaitReason, *FetchRetryReason])
     def test_every_wait_for_a_booking_system_has_a_text(self, reason: StrEnum) -> None:
         assert reason in WAITING
-        waits = answer_of(life(step("fetcher", "postpone", reason, until=NOW)))
+        waits = answer_of(traced(step("fetcher", "postpone", reason, until=NOW)))
         assert waits.kind is AnswerKind.WAITING
         assert "{" not in waits.text
 
@@ -276,7 +276,7 @@ class TestAnswers:
     def test_the_last_step_decides(self) -> None:
         waits = step("fetcher", "retry", "source_timed_out", until=NOW)
         queued = step("fetcher", "publish", "")
-        assert answer_of(life(waits, queued)).kind is AnswerKind.QUEUED
-        assert "queue of the composer" in answer_of(life(waits, queued)).text
-        dead = answer_of(life(waits, step("fetcher", "dead", "reply_mismatch")))
+        assert answer_of(traced(waits, queued)).kind is AnswerKind.QUEUED
+        assert "queue of the composer" in answer_of(traced(waits, queued)).text
+        dead = answer_of(traced(waits, step("fetcher", "dead", "reply_mismatch")))
         assert (dead.kind, dead.reason) == (AnswerKind.DEAD, "reply_mismatch")
