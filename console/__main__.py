@@ -14,7 +14,8 @@ from shared import __version__
 _HELP = """Carries notifications of the engagement index to the patient's inbox and phone.
 
 Exit codes: 0 done; 1 not found, or nothing matched; 2 wrong usage or settings;
-3 the broker or the database is unavailable; 4 `status` or `check` found something wrong.
+3 the broker or the database is unavailable, or another operator holds the dead letters;
+4 `status` or `check` found something wrong, or a replay stopped by itself; 130 interrupted.
 """
 
 _COMMANDS = {
@@ -54,8 +55,15 @@ _COMMANDS = {
     "notices": LazyCommand(
         "console.notices", "How many notices stand where; with --status, which ones."
     ),
-    "queues": LazyCommand("console.queues", "What waits in the queue of each stage."),
+    "queues": LazyCommand(
+        "console.queues",
+        "What waits in the queue of each stage, is in work, waits for a later time, or is dead.",
+    ),
     "dead": LazyCommand("console.dead", "Dead letters: what the relay could not do."),
+    "actions": LazyCommand(
+        "console.actions",
+        "What operators did, the latest first. What takes time is there twice: begun, and done.",
+    ),
     "preview": LazyCommand(
         "console.preview",
         "Show what patients read, in every situation that leads to a message of KIND.",

@@ -1,55 +1,89 @@
-"""`budkavle dead`: what the relay could not do, to be looked at, replayed or discarded."""
+"""`budkavle dead`: what the relay could not do, to be looked at; `dead_acts` mends it."""
 
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from console.dead_letters import Letter, Selection, describe, visible_message
-from console.exits import nothing_found
+from console.dead_acts import register_acts
+from console.dead_groups import Group, grouped
+from console.dead_letters import Letter, Selection, visible_message
+from console.dead_options import In, selecting
+from console.exits import ExitCode, Refused, nothing_found
 from console.opening import opened_broker
-from console.output import AsJson, print_fields, print_json, print_rows, say, shown
+from console.operators import looker
+from console.output import (
+    AsJson,
+    json_text,
+    print_document,
+    print_fields,
+    print_json,
+    print_rows,
+    say,
+    shown,
+)
 from shared.base.clock import utcnow
-from shared.relay.broker import DISCARD, KEEP, REPLAY, Broker, DeadAction, Envelope, Failure
-from shared.relay.topology import READING_STAGES
+from shared.relay.broker import Envelope, Failure
+from shared.relay.topology import READING_STAGES, Place
+
+#: How many letters a table shows unless told otherwise.
+_SHOWN = 50
 
 commands = typer.Typer(no_args_is_help=True, help="Dead letters: what the relay could not do.")
 
 
 def register(app: typer.Typer) -> None:
+    register_acts(commands)
     app.add_typer(commands, name="dead")
 
 
-Stage = Annotated[
-    str | None, typer.Argument(metavar="STAGE", help="Only this stage's.", show_default=False)
-]
-Reason = Annotated[str | None, typer.Option(help="Only letters that died for this reason.")]
-Source = Annotated[
-    str | None, typer.Option(metavar="HSAID", help="Only letters of this booking system.")
-]
-Ids = Annotated[
-    list[str] | None, typer.Option("--id", metavar="ID", help="Only this letter; may be repeated.")
+Limit = Annotated[
+    int | None,
+    typer.Option(
+        min=1, show_default=f"{_SHOWN}, and all with --json", help="How many letters to show."
+    ),
 ]
 
 
 @commands.command("list")
+@selecting
 def list_letters(
-    stage: Stage = None,
+    selection: Selection,
     *,
-    reason: Reason = None,
-    source: Source = None,
-    ids: Ids = None,
+    place: In = Place.DEAD,
+    limit: Limit = None,
     as_json: AsJson = False,
 ) -> None:
     """The dead letters, oldest first in each stage."""
-    selection = _selection(stage, reason, source, ids)
     with opened_broker() as broker:
-        letters = [letter for letter, _ in selection.find(broker)]
+        letters = (letter for letter, _ in selection.find(broker, place, by=looker()))
+        if as_json:
+            _print_json_list(islice(letters, limit))
+        else:
+            _print_table(letters, limit or _SHOWN)
+
+
+@commands.command()
+@selecting
+def groups(
+    selection: Selection,
+    *,
+    place: In = Place.DEAD,
+    as_json: AsJson = False,
+) -> None:
+    """Dead letters that are alike, counted: stage, reason, error and booking system."""
+    with opened_broker() as broker:
+        found = grouped(selection.find(broker, place, by=looker()))
     if as_json:
-        print_json(letters)
+        print_json(found)
         return
-    print_rows([_row(letter) for letter in letters], empty="No dead letters.", numbers=("tries",))
+    print_rows(
+        [_group_row(group) for group in found],
+        empty="No dead letters.",
+        numbers=("letters", "replays"),
+    )
 
 
 @commands.command()
@@ -59,7 +93,7 @@ def show(
     """One dead letter: its history, and what its message says apart from the patient."""
     selection = Selection(READING_STAGES, ids=frozenset({letter_id}))
     with opened_broker() as broker:
-        found = list(selection.find(broker))
+        found = [one for place in Place for one in selection.find(broker, place, by=looker())]
     if not found:
         raise nothing_found("no dead letter has that id")
     if as_json:
@@ -70,81 +104,58 @@ def show(
 
 
 @commands.command()
-def replay(
-    stage: Stage = None,
+@selecting
+def export(
+    selection: Selection,
     *,
-    reason: Reason = None,
-    source: Source = None,
-    ids: Ids = None,
-    as_json: AsJson = False,
+    place: In = Place.DEAD,
+    file: Annotated[
+        Path | None, typer.Option("--to", metavar="FILE", help="A new file; else standard output.")
+    ] = None,
 ) -> None:
-    """Hand dead letters to their stage again: same identity and history, attempts from one."""
-    selection = _selection(stage, reason, source, ids)
+    """Dead letters as JSON, one a line, with history and message, apart from the patient."""
     with opened_broker() as broker:
-        replayed = _take(broker, selection, REPLAY)
-    _tell("replayed", replayed, as_json=as_json)
+        documents = (_document(*found) for found in selection.find(broker, place, by=looker()))
+        lines = (json_text(document, indent=None) + "\n" for document in documents)
+        written = _write(file, lines)
+    if file is not None:
+        say(f"{written} dead letters written to {file}.")
 
 
-@commands.command()
-def discard(
-    stage: Stage = None,
-    *,
-    reason: Reason = None,
-    source: Source = None,
-    ids: Ids = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Throw dead letters away, for good."""
-    selection = _selection(stage, reason, source, ids)
-    with opened_broker() as broker:
-        if not yes:
-            selection = _confirmed(broker, selection)
-        discarded = _take(broker, selection, DISCARD)
-    _tell("discarded", discarded, as_json=as_json)
+def _write(file: Path | None, lines: Iterable[str]) -> int:
+    """How many lines were written. Raises `Refused`."""
+    if file is None:
+        return _write_each(lines, print_document)
+    try:
+        file.touch(mode=0o600, exist_ok=False)
+        with file.open("w", encoding="utf-8") as opened:
+            return _write_each(lines, opened.write)
+    except OSError as error:
+        raise Refused(f"{file}: {error.strerror}", ExitCode.USAGE) from None
 
 
-def _selection(
-    stage: str | None, reason: str | None, source: str | None, ids: list[str] | None
-) -> Selection:
-    if stage is not None and stage not in READING_STAGES:
-        raise typer.BadParameter(f"no such stage; there are {', '.join(READING_STAGES)}")
-    stages = READING_STAGES if stage is None else (stage,)
-    return Selection(stages, reason, source, frozenset(ids or ()))
+def _write_each(lines: Iterable[str], write: Callable[[str], object]) -> int:
+    count = 0
+    for line in lines:
+        write(line)
+        count += 1
+    return count
 
 
-def _take(broker: Broker, selection: Selection, action: DeadAction) -> Counter[str]:
-    """How many letters of each stage were taken."""
-
-    def decide_at(stage: str) -> Callable[[Envelope], DeadAction]:
-        return lambda letter: action if selection.takes(describe(stage, letter)) else KEEP
-
-    return Counter({stage: broker.take_dead(stage, decide_at(stage)) for stage in selection.stages})
-
-
-def _confirmed(broker: Broker, selection: Selection) -> Selection:
-    """Those of the letters meant that the operator was asked about, not later ones.
-
-    Raises `typer.Abort` on no.
-    """
-    ids = [letter.id for letter, _ in selection.find(broker)]
-    if not ids:
-        raise nothing_found("no dead letter matches")
-    typer.confirm(f"Discard {_letters(len(ids))} for good?", abort=True, err=True)
-    return Selection(selection.stages, selection.reason, selection.source, frozenset(ids))
+def _print_json_list(letters: Iterable[Letter]) -> None:
+    """One at a time: a hundred thousand letters need no memory."""
+    opening = "["
+    for letter in letters:
+        print_document(f"{opening}\n{json_text(letter)}")
+        opening = ","
+    print_document("[]\n" if opening == "[" else "\n]\n")
 
 
-def _tell(done: str, taken: Counter[str], *, as_json: bool) -> None:
-    if as_json:
-        print_json({done: taken.total(), "stages": taken})
-    elif taken.total():
-        say(f"{_letters(taken.total())} {done}.")
-    if not taken.total():
-        raise nothing_found("no dead letter matches")
-
-
-def _letters(number: int) -> str:
-    return "1 dead letter" if number == 1 else f"{number} dead letters"
+def _print_table(letters: Iterator[Letter], limit: int) -> None:
+    rows = [_row(letter) for letter in islice(letters, limit)]
+    print_rows(rows, empty="No dead letters.", numbers=("tries",))
+    if more := sum(1 for _ in letters):
+        say(f"… {more} more; `--limit` shows them, `budkavle dead groups` counts them")
 
 
 def _row(letter: Letter) -> dict[str, object]:
@@ -156,6 +167,18 @@ def _row(letter: Letter) -> dict[str, object]:
         "first failure\nlast failure": f"{shown(letter.first_failed)}\n{shown(letter.last_failed)}",
         "age": age,
         "source system": "\n".join(letter.source_systems) or None,
+    }
+
+
+def _group_row(group: Group) -> dict[str, object]:
+    return {
+        "group\nstage": f"{group.id}\n{group.stage}",
+        "letters": group.count,
+        "reason\nerror": f"{group.reason}\n{group.error}",
+        "source system": "\n".join(group.source_systems) or None,
+        "oldest\nnewest": f"{shown(group.oldest)}\n{shown(group.newest)}",
+        "replays": group.replays,
+        "example": group.example,
     }
 
 
@@ -172,16 +195,24 @@ def _print_letter(letter: Letter, envelope: Envelope) -> None:
         {
             "id": letter.id,
             "stage": letter.stage,
+            "group": letter.group,
             "reason": letter.reason,
             "attempts": letter.attempts,
             "dead since": letter.dead_since,
             "replayed": f"{letter.replays} times" if letter.replays else "never",
             "source system": ", ".join(letter.source_systems) or None,
+            **_aside_fields(letter),
         }
     )
     print_rows([_failure_row(failure) for failure in envelope.history], empty="No failures.")
     say("message")
     print_json(visible_message(letter.stage, envelope))
+
+
+def _aside_fields(letter: Letter) -> dict[str, object]:
+    if letter.aside is None:
+        return {}
+    return {"set aside": letter.aside.at, "by": letter.aside.by, "note": letter.aside.note}
 
 
 def _failure_row(failure: Failure) -> dict[str, object]:

@@ -4,6 +4,9 @@ A letter whose body cannot be decoded is listed, replayed and discarded like any
 would stand in its body is not known.
 """
 
+import hashlib
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,9 +14,10 @@ from typing import Any
 
 from shared.base.errors import UndecodableMessage
 from shared.base.redaction import redact
-from shared.booking.identity import same_hsa_id
+from shared.booking.identity import hsa_key, same_hsa_id
 from shared.booking.messages import READS, BookingChange, FetchedBooking, Notification, QueueMessage
-from shared.relay.broker import Broker, Envelope
+from shared.relay.broker import Aside, Broker, Envelope
+from shared.relay.topology import Place
 
 HIDDEN = "(hidden)"
 
@@ -30,6 +34,8 @@ _VISIBLE = frozenset(
 )
 #: Fields that hold other fields, which are judged one by one.
 _CONTAINERS = frozenset({"engagements", "refused", "booking", "same_request", "details"})
+#: Numbers, ids and digests in an error's text.
+_VARYING = re.compile(r"[0-9A-Fa-f-]*\d[0-9A-Fa-f-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,35 +52,67 @@ class Letter:
     dead_since: datetime | None
     replays: int
     source_systems: tuple[str, ...]  # a notification may hold several; none when not decodable
+    units: tuple[str, ...]  # the logical addresses of its bookings
+    group: str  # id of the letters that are alike (`group_id`)
+    aside: Aside | None  # who parked or discarded it, when, and why
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which letters are meant; None and an empty `ids` leave that open."""
+    """Which letters are meant; None and an empty set leave that open."""
 
     stages: tuple[str, ...]
     reason: str | None = None
     source: str | None = None
     ids: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
+    unit: str | None = None
+    since: datetime | None = None  # died then or later
 
     def takes(self, letter: Letter) -> bool:
         return (
             (self.reason is None or letter.reason == self.reason)
             and (not self.ids or letter.id in self.ids)
-            and (self.source is None or _is_from(letter, self.source))
+            and (not self.groups or letter.group in self.groups)
+            and (self.source is None or _is_among(self.source, letter.source_systems))
+            and (self.unit is None or _is_among(self.unit, letter.units))
+            and (self.since is None or _died_since(letter, self.since))
         )
 
-    def find(self, broker: Broker) -> Iterator[tuple[Letter, Envelope]]:
-        """The letters meant, oldest first in each stage. Raises `BrokerUnavailable`."""
+    def takes_envelope(self, stage: str, envelope: Envelope) -> bool:
+        return self.takes(describe(stage, envelope))
+
+    def find(
+        self, broker: Broker, place: Place = Place.DEAD, *, by: str = ""
+    ) -> Iterator[tuple[Letter, Envelope]]:
+        """The letters meant, oldest first in each stage.
+
+        Raises `BrokerUnavailable`; `DeadQueueBusy` when another operator holds them.
+        """
         for stage in self.stages:
-            for envelope in broker.dead_letters(stage):
+            for envelope in broker.dead_letters(stage, place, by=by):
                 letter = describe(stage, envelope)
                 if self.takes(letter):
                     yield letter, envelope
 
+    def __str__(self) -> str:
+        """In words, for the log of actions."""
+        filters = {
+            "reason": self.reason,
+            "source": self.source,
+            "unit": self.unit,
+            "since": self.since and self.since.isoformat(),
+            "group": " ".join(sorted(self.groups)),
+            "id": " ".join(sorted(self.ids)),
+        }
+        named = [f"{name} {value}" for name, value in filters.items() if value]
+        return ", ".join([" ".join(self.stages), *named])
+
 
 def describe(stage: str, envelope: Envelope) -> Letter:
     history = envelope.history
+    message = _decoded(stage, envelope)
+    sources = _sources_of(message)
     return Letter(
         id=envelope.message_id,
         stage=stage,
@@ -85,8 +123,25 @@ def describe(stage: str, envelope: Envelope) -> Letter:
         last_failed=history[-1].at if history else None,
         dead_since=envelope.dead_since,
         replays=envelope.replays,
-        source_systems=_source_systems(stage, envelope),
+        source_systems=sources,
+        units=_units_of(message),
+        group=group_id(stage, envelope.dead_reason, fingerprint(envelope), sources),
+        aside=envelope.aside,
     )
+
+
+def fingerprint(envelope: Envelope) -> str:
+    """The error of the last failure, without what differs between letters that failed alike."""
+    if not envelope.history:
+        return ""
+    last = envelope.history[-1]
+    return f"{last.error} {_VARYING.sub('#', last.text)}".strip()
+
+
+def group_id(stage: str, reason: str, error: str, sources: tuple[str, ...]) -> str:
+    """The same for letters of one stage, reason, error fingerprint and source; 8 characters."""
+    parts = json.dumps([stage, reason, error, sorted(map(hsa_key, sources))])
+    return hashlib.sha256(parts.encode()).hexdigest()[:8]
 
 
 def visible_message(stage: str, envelope: Envelope) -> dict[str, Any]:
@@ -116,15 +171,24 @@ def _visible(name: str, value: Any) -> Any:
             return value if name in _VISIBLE else HIDDEN
 
 
-def _source_systems(stage: str, envelope: Envelope) -> tuple[str, ...]:
+def _decoded(stage: str, envelope: Envelope) -> QueueMessage | None:
     try:
-        message = READS[stage].decode(envelope.body)
+        return READS[stage].decode(envelope.body)
     except UndecodableMessage:
-        return ()
-    return _sources_of(message)
+        return None
 
 
-def _sources_of(message: QueueMessage) -> tuple[str, ...]:
+def _units_of(message: QueueMessage | None) -> tuple[str, ...]:
+    match message:
+        case Notification():
+            return tuple(sorted({one.logical_address for one in message.engagements} - {""}))
+        case BookingChange() | FetchedBooking():
+            return (message.booking.logical_address,)
+        case _:
+            return ()
+
+
+def _sources_of(message: QueueMessage | None) -> tuple[str, ...]:
     match message:
         case Notification():
             systems = {one.source_system for one in message.engagements}
@@ -136,5 +200,9 @@ def _sources_of(message: QueueMessage) -> tuple[str, ...]:
             return ()
 
 
-def _is_from(letter: Letter, source: str) -> bool:
-    return any(same_hsa_id(source, one) for one in letter.source_systems)
+def _is_among(hsa_id: str, known: tuple[str, ...]) -> bool:
+    return any(same_hsa_id(hsa_id, one) for one in known)
+
+
+def _died_since(letter: Letter, since: datetime) -> bool:
+    return letter.dead_since is not None and letter.dead_since >= since

@@ -22,7 +22,8 @@ class ExitCode(IntEnum):
     NOTHING_FOUND = 1
     USAGE = 2
     UNAVAILABLE = 3
-    TROUBLE = 4  # `status` and `check` found something wrong
+    TROUBLE = 4  # `status` and `check` found something wrong; a replay stopped by itself
+    INTERRUPTED = 130
 
 
 class Refused(Exception):
@@ -67,11 +68,17 @@ def _explained(error: Exception) -> tuple[str, ExitCode] | None:
 
 def _trouble_of_the_broker(error: Exception) -> str:
     """ "" when it is no trouble of the broker's."""
-    from shared.relay.broker import BrokerError, NotDeclared  # pydantic too: a third of the start
+    from shared.relay.broker import (  # pydantic too: a third of the start
+        BrokerError,
+        DeadQueueBusy,
+        NotDeclared,
+    )
 
     match error:
         case NotDeclared():
             return "the broker lacks queues of this version; run `budkavle setup`"
+        case DeadQueueBusy():
+            return str(error)
         case BrokerError():
             return f"the broker is unavailable ({error})"
     return ""

@@ -46,5 +46,11 @@ def opened_database() -> Iterator["Database"]:
 @contextmanager
 def opened_broker() -> Iterator[Broker]:
     settings = load_settings()
-    with closing(open_broker(settings.broker_url.get_secret_value(), settings.topology)) as broker:
+    with closing(
+        open_broker(
+            settings.broker_url.get_secret_value(),
+            settings.topology,
+            management_url=settings.broker_management_url.get_secret_value(),
+        )
+    ) as broker:
         yield broker

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
+from pydantic import BaseModel
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console
@@ -45,7 +46,12 @@ def print_document(text: str) -> None:
 
 def print_json(document: Any) -> None:
     """`document`, of plain values, sequences, mappings and dataclasses; instants in ISO 8601."""
-    print(json.dumps(document, default=_json_value, ensure_ascii=False, indent=2))  # noqa: T201
+    print(json_text(document))  # noqa: T201
+
+
+def json_text(document: Any, *, indent: int | None = 2) -> str:
+    """As `print_json` prints it."""
+    return json.dumps(document, default=_json_value, ensure_ascii=False, indent=indent)
 
 
 def print_rows(rows: Sequence[Row], *, empty: str, numbers: Iterable[str] = ()) -> None:
@@ -142,5 +148,7 @@ def _json_value(value: Any) -> Any:
             return value.isoformat()
         case timedelta():
             return value.total_seconds()
+        case BaseModel():
+            return value.model_dump()
         case _:
             return asdict(value)

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
 from shared.stage.settings import WatermarkSettings
 from shared.store.retention import RetentionLimits
@@ -11,11 +11,6 @@ from shared.store.retention import RetentionLimits
 class OperatorSettings(WatermarkSettings):
     """The settings of commands, beside those of the stages."""
 
-    broker_management_url: SecretStr = Field(
-        SecretStr(""),
-        description="RabbitMQ's management API, `https://user:password@host:15671`, for `budkavle"
-        " setup` to see how many replicas the queues have. Empty: it cannot.",
-    )
     broker_least_replicas: int = Field(
         1,
         ge=1,

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Annotated, Any
 
 import typer
@@ -48,7 +49,8 @@ def settings(*, as_json: AsJson = False, as_markdown: AsMarkdown = False) -> Non
 def all_settings() -> list[Setting]:
     """First those of every process, then each stage's in the order of the stages."""
     found = {setting.name: setting for setting in _read_by(CommonSettings, _EVERYONE)}
-    for process in (*STAGES, "console", "sandbox"):
+    world = ("sandbox",) if find_spec("sandbox") else ()  # a production image is without it
+    for process in (*STAGES, "console", *world):
         for setting in _read_by(settings_of(process), process):
             known = found.setdefault(setting.name, setting)
             if not {_EVERYONE, process} & set(known.read_by):

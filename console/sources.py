@@ -1,9 +1,8 @@
 """`budkavle source`: which booking systems are activated, and who did it."""
 
-import getpass
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +11,7 @@ import typer
 
 from console.exits import nothing_found
 from console.opening import load_settings, opened_database
+from console.operators import By, text_of
 from console.output import AsJson, print_json, print_rows, say, shown
 from console.source_file import (
     CALLS_IN_FLIGHT,
@@ -30,25 +30,6 @@ from shared.store.sources import Registered, RegisterEntry, SourceRegister, Sour
 from shared.store.unknown_sources import UnknownSource, UnknownSources
 
 
-def _text_of(longest: int) -> Callable[[str], str]:
-    def take(text: str) -> str:
-        kept = text.strip()
-        if not 1 <= len(kept) <= longest:
-            raise typer.BadParameter(f"must have 1 to {longest} characters")
-        if not kept.isprintable():
-            raise typer.BadParameter("must not hold invisible characters")
-        return kept
-
-    return take
-
-
-def _operator() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        raise typer.BadParameter("say who does this with --by") from None
-
-
 def _rate(text: str) -> float:
     try:
         rate = float(text)
@@ -63,27 +44,17 @@ HsaId = Annotated[
     str,
     typer.Argument(
         metavar="HSAID",
-        parser=_text_of(LONGEST_HSA_ID),
+        parser=text_of(LONGEST_HSA_ID),
         help="What it sends as sourceSystem.",
     ),
 ]
 Name = Annotated[
-    str, typer.Option(metavar="NAME", parser=_text_of(LONGEST_NAME), help="The system's name.")
+    str, typer.Option(metavar="NAME", parser=text_of(LONGEST_NAME), help="The system's name.")
 ]
 Chosen = Annotated[Environment, typer.Option(help="Where it is activated; qa and prod never mix.")]
 Rate = Annotated[
     float,
     typer.Option(metavar="NUMBER", parser=_rate, help="Calls to it, over all fetchers together."),
-]
-By = Annotated[
-    str,
-    typer.Option(
-        metavar="NAME",
-        parser=_text_of(100),
-        default_factory=_operator,
-        show_default="you",
-        help="Who does this.",
-    ),
 ]
 
 commands = typer.Typer(no_args_is_help=True, help="Activated booking systems.")

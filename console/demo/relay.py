@@ -79,13 +79,13 @@ class Relay:
 
 
 def outcome_counts(stages: Mapping[str, Mapping[str, str]]) -> OutcomeCounts:
-    """The counts of all `stages`, from their `/metrics`."""
+    """What each of `stages` counted, from its `/metrics`, without what never happened."""
     counts: OutcomeCounts = Counter()
     for addresses in stages.values():
         page = requests.get(addresses["health"] + "/metrics", timeout=_TIMEOUT).text
         for family in text_string_to_metric_families(page):
             for sample in family.samples:
-                if sample.name == "budkavle_outcomes_total":
+                if sample.name == "budkavle_outcomes_total" and sample.value:
                     labels = sample.labels
                     key = (labels["stage"], labels["outcome"], labels["reason"])
                     counts[key] += int(sample.value)

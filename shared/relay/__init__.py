@@ -13,10 +13,11 @@ def kind_of(url: str) -> str:
     )
 
 
-def open_broker(url: str, topology: Topology | None = None) -> Broker:
+def open_broker(url: str, topology: Topology | None = None, *, management_url: str = "") -> Broker:
     """`sqlite:///path` is the embedded broker, `amqp://` and `amqps://` are RabbitMQ.
 
-    Opens no connection yet. Raises `UnknownBroker`.
+    `management_url`: RabbitMQ's HTTP API, which tells what is unacknowledged. Opens no connection
+    yet. Raises `UnknownBroker`.
     """
     topology = topology or Topology()
     match kind_of(url):
@@ -27,7 +28,7 @@ def open_broker(url: str, topology: Topology | None = None) -> Broker:
         case "rabbitmq":
             from shared.relay.rabbitmq.broker import RabbitMQBroker
 
-            return RabbitMQBroker(url, topology)
+            return RabbitMQBroker(url, topology, management_url=management_url)
         case _:
             raise UnknownBroker("BUDKAVLE_BROKER_URL: is neither sqlite:/// nor amqp://")
 

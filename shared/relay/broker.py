@@ -7,6 +7,7 @@ BrokerError
 ├── BrokerUnavailable   no connection, or it went before the confirm: nothing is known to be safe
 │   └── NotDeclared     it answers, and lacks a queue of ours
 ├── PublishRefused      the broker took it back: unroutable, nacked, or the queue is full
+├── DeadQueueBusy       another operator holds the dead letters of that stage
 └── UnknownBroker       BUDKAVLE_BROKER_URL names no broker we have
 ```
 
@@ -14,13 +15,18 @@ What is made for each message is a named tuple: a frozen dataclass takes four ti
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
+from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from shared.base.errors import WrongSettings
+from shared.relay.topology import Place
+
+_SWEDEN = ZoneInfo("Europe/Stockholm")
 
 
 class BrokerError(Exception):
@@ -41,6 +47,39 @@ class PublishRefused(BrokerError):
 
 class UnknownBroker(BrokerError, WrongSettings):
     """The broker URL's scheme is none we have."""
+
+
+class Holder(BaseModel):
+    """Who holds the dead letters of a stage."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    by: str
+    doing: str  # "looking", "replaying: 1,240 of 5,000"
+    since: AwareDatetime
+
+
+class DeadQueueBusy(BrokerError):
+    """Another operator holds the dead letters of `stage`. `holder` is None when unknown."""
+
+    def __init__(self, stage: str, holder: Holder | None) -> None:
+        who = "another operator"
+        if holder is not None:
+            since = holder.since.astimezone(_SWEDEN)
+            who = f"{holder.by} since {since:%Y-%m-%d %H:%M:%S} ({holder.doing})"
+        super().__init__(f"the dead letters of {stage} are held by {who}; try again later")
+        self.stage = stage
+        self.holder = holder
+
+
+class Aside(BaseModel):
+    """Who parked or discarded a dead letter, when, and why."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    at: AwareDatetime
+    by: str
+    note: str
 
 
 class Failure(BaseModel):
@@ -72,6 +111,8 @@ class Envelope(NamedTuple):
     dead_since: datetime | None = None
     origin: str = ""  # the stage in whose dead queue it stands or stood
     replays: int = 0
+    run: str = ""  # the replay whose operator wants to know what becomes of it
+    aside: Aside | None = None  # set on parked and discarded letters only
 
     def __repr__(self) -> str:
         """Without the body, which may name a patient."""
@@ -84,8 +125,11 @@ class Envelope(NamedTuple):
             history = (history[0], *history[-(keep - 1) :])
         return self._replace(attempt=self.attempt + 1, history=history)
 
-    def replayed(self) -> "Envelope":
-        """As it goes back to its stage on replay: same identity and history, attempts reset."""
+    def replayed(self, run: str = "") -> "Envelope":
+        """As it goes back to its stage on replay: same identity and history, attempts reset.
+
+        With a `run`, the stage reports what becomes of it (`replay_reports`).
+        """
         return self._replace(
             attempt=1,
             not_before=None,
@@ -93,6 +137,8 @@ class Envelope(NamedTuple):
             dead_reason="",
             dead_since=None,
             replays=self.replays + 1,
+            run=run,
+            aside=None,
         )
 
 
@@ -129,6 +175,45 @@ class QueueState:
     delayed: int | None
     dead: int
     consumers: int | None
+    parked: int = 0
+    discarded: int = 0
+    #: In the delays of all stages together; on RabbitMQ they share the delay queues.
+    delayed_total: int | None = None
+
+
+class HeldLetter(NamedTuple):
+    """A dead letter in the hands of the operator who holds its queue."""
+
+    envelope: Envelope
+    token: object
+
+
+class DeadQueue(Protocol):
+    """The letters of one stage in one place, held. What is not taken stays as it was.
+
+    Every method raises `BrokerUnavailable` when the hold is lost. For one thread.
+    """
+
+    def read(self, most: int) -> list[HeldLetter]:
+        """The next letters, oldest first, at most `most`; none when all have been read.
+
+        A letter that was taken and has died again is read as a letter of its own, on RabbitMQ.
+        """
+
+    def take(self, letters: Sequence[HeldLetter], publish: Sequence[Outgoing] = ()) -> None:
+        """Publish all of `publish`, confirmed, and only then remove `letters`.
+
+        Raises `PublishRefused`. On RabbitMQ a process killed between the two leaves both.
+        """
+
+    def reports(self) -> list[Envelope]:
+        """What the stage reported of replayed letters since this was asked last (see `Replay`)."""
+
+    def doing(self, what: str) -> None:
+        """What others are told who want these letters, too."""
+
+    def rest(self, seconds: float) -> None:
+        """Wait, and keep the hold."""
 
 
 class Consumer(Protocol):
@@ -192,16 +277,37 @@ class Broker(Protocol):
     def states(self) -> list[QueueState]:
         """One state for each reading stage, in their order. Raises `BrokerUnavailable`."""
 
-    def dead_letters(self, stage: str) -> Iterator[Envelope]:
-        """Look through the stage's dead queue, oldest first, and leave it as it is."""
+    def delays(self) -> dict[timedelta, int | None]:
+        """How many messages wait in each delay step, of all stages together, shortest step first.
+
+        None: its queue is missing (`missing`). Raises `BrokerUnavailable`.
+        """
+
+    def dead_letters(
+        self, stage: str, place: Place = Place.DEAD, *, by: str = ""
+    ) -> Iterator[Envelope]:
+        """Look through the stage's letters in `place`, oldest first, and leave them as they are.
+
+        Takes nothing from a replay that runs: it is waited for some seconds, and then
+        `DeadQueueBusy` is raised, unless this broker can look without holding (embedded).
+        """
+
+    def hold_dead(
+        self, stage: str, place: Place = Place.DEAD, *, by: str, doing: str
+    ) -> "AbstractContextManager[DeadQueue]":
+        """Hold the dead letters of `stage`, as the one operator who does.
+
+        Raises `DeadQueueBusy` when another holds them for more than some seconds.
+        """
 
     def take_dead(
         self, stage: str, decide: Callable[[Envelope], "DeadAction"], *, limit: int | None = None
     ) -> int:
         """Walk the stage's dead queue once and do with each letter as `decide` says.
 
-        A replay is published, confirmed, to the stage's queue before the dead letter goes.
-        Returns how many letters were replayed or discarded; stops after `limit` of them.
+        A replay is published, confirmed, to the stage's queue before the dead letter goes. One
+        that dies again meanwhile is not taken again. Returns how many letters were replayed or
+        discarded (for good); stops after `limit` of them. Raises `DeadQueueBusy`.
         """
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ from shared.base.redaction import redact
 from shared.relay.broker import Envelope, Failure, Outgoing
 from shared.relay.message import Message
 from shared.relay.outcomes import DeadLetter, Done, Drop, Outcome, Postpone, Publish, RetryLater
+from shared.relay.replay_reports import report_of
 from shared.relay.topology import Topology, dead_key
 
 _ERROR_TEXT_LENGTH = 300
@@ -42,6 +43,13 @@ class StageDelivery(NamedTuple):
     topology: Topology
 
     def disposition(self, outcome: Outcome) -> Disposition:
+        found = self._disposed(outcome)
+        if not self.envelope.run:
+            return found
+        report = report_of(self.stage, self.envelope, found.outcome, found.reason)
+        return found._replace(publish=(*found.publish, report))
+
+    def _disposed(self, outcome: Outcome) -> Disposition:
         match outcome:
             case Publish(messages, note):
                 return Disposition(tuple(map(_first_attempt, messages)), "publish", str(note or ""))

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
-from shared.relay.broker import Envelope, Failure
+from shared.relay.broker import Aside, Envelope, Failure
 
 #: The reason shown for a message that the broker itself dead-lettered: its readers died of it too
 #: often.
@@ -25,6 +25,8 @@ DEAD_REASON = "budkavle-dead-reason"
 DEAD_SINCE = "budkavle-dead-since"
 ORIGIN = "budkavle-origin"
 REPLAYS = "budkavle-replays"
+RUN = "budkavle-replay-run"
+ASIDE = "budkavle-aside"
 
 Headers = Mapping[str, Any]
 
@@ -46,10 +48,21 @@ def to_headers(envelope: Envelope) -> dict[str, str | int]:
         headers[HISTORY] = _history.dump_json(envelope.history, exclude_defaults=True).decode()
     if envelope.dead_reason:
         headers[DEAD_REASON] = envelope.dead_reason
+    if envelope.origin or envelope.replays or envelope.aside:
+        headers |= _of_its_deaths(envelope)
+    return headers
+
+
+def _of_its_deaths(envelope: Envelope) -> dict[str, str | int]:
+    headers: dict[str, str | int] = {}
     if envelope.origin:
         headers[ORIGIN] = envelope.origin
     if envelope.replays:
         headers[REPLAYS] = envelope.replays
+    if envelope.run:
+        headers[RUN] = envelope.run
+    if envelope.aside is not None:
+        headers[ASIDE] = envelope.aside.model_dump_json()
     return headers
 
 
@@ -74,6 +87,8 @@ def from_headers(message_id: str, headers: Headers | None, body: bytes) -> Envel
         dead_since=_read(headers, DEAD_SINCE, _instant_of, None),
         origin=_text(headers, ORIGIN),
         replays=_count(headers, REPLAYS, absent=0),
+        run=_text(headers, RUN),
+        aside=_read(headers, ASIDE, Aside.model_validate_json, None),
     )
 
 

@@ -4,6 +4,7 @@
                  direct exchange "budkavle"
    routing key = stage ──────────────► budkavle.<stage>        (read by that stage)
    routing key = <stage>.dead ───────► budkavle.<stage>.dead   (kept until people act)
+                 <stage>.parked, .discarded, .replayed likewise (`Place`, `reports_key`)
 
    budkavle.delay.5s (fanout) ► budkavle.delay.5s ── after 5 s, same routing key ──► "budkavle"
 ```
@@ -12,6 +13,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 
 #: The stages that read a queue, in the order a notification passes them.
 READING_STAGES = ("filter", "fetcher", "composer", "notifier")
@@ -36,6 +38,20 @@ DELAY_STEPS = seconds(1, 5, 30, 120, 600, 3600)
 RETRY_DELAYS = seconds(5, 30, 120, 600, *([3600] * 24))
 
 
+#: For how long a discarded dead letter can be restored.
+DISCARDED_KEPT = timedelta(days=30)
+#: For how long a report on a replayed letter waits for the operator who follows the replay.
+REPORTS_KEPT = timedelta(hours=1)
+
+
+class Place(StrEnum):
+    """Where a dead letter of a stage lies. Only those in `DEAD` are alerted."""
+
+    DEAD = "dead"
+    PARKED = "parked"  # looked at, with a note; kept until somebody acts
+    DISCARDED = "discarded"  # thrown away; can be restored for `DISCARDED_KEPT`
+
+
 def work_queue(stage: str) -> str:
     return f"{EXCHANGE}.{stage}"
 
@@ -46,6 +62,29 @@ def dead_queue(stage: str) -> str:
 
 def dead_key(stage: str) -> str:
     return f"{stage}.dead"
+
+
+def place_key(stage: str, place: Place) -> str:
+    return f"{stage}.{place}"
+
+
+def place_queue(stage: str, place: Place) -> str:
+    return f"{EXCHANGE}.{stage}.{place}"
+
+
+def reports_key(stage: str) -> str:
+    """Where the stage reports what became of replayed letters (`replay_reports`)."""
+    return f"{stage}.replayed"
+
+
+def reports_queue(stage: str) -> str:
+    return f"{EXCHANGE}.{stage}.replayed"
+
+
+def routing_keys() -> frozenset[str]:
+    """Every key that a message may be published to."""
+    places = {place_key(stage, place) for stage in READING_STAGES for place in Place}
+    return frozenset({*READING_STAGES, *places, *map(reports_key, READING_STAGES)})
 
 
 def delay_name(step: timedelta) -> str:
@@ -80,4 +119,5 @@ class Topology:
     def queues(self) -> Iterable[str]:
         for stage in READING_STAGES:
             yield work_queue(stage)
-            yield dead_queue(stage)
+            yield from (place_queue(stage, place) for place in Place)
+            yield reports_queue(stage)

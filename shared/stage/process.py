@@ -102,7 +102,7 @@ def run_stage(
     prefetch: int,
     handle_batch: BatchHandler | None = None,
     checks: Checks | None = None,
-    started: Callable[[], None] | None = None,
+    started: Callable[[], None] = lambda: None,
     report: Report | None = None,
     closers: Sequence[Callable[[], None]] = (),
 ) -> int:
@@ -125,24 +125,31 @@ def run_stage(
         handle_batch=handle_batch,
     )
     all_checks = {"broker": worker.connected, **(checks or {})}
-    with blaming("BUDKAVLE_HEALTH_BIND"):
-        health = HealthServer(settings.health_bind, all_checks)
+    health = _health_server(settings, all_checks)
     heartbeat = Heartbeat(stage, settings, all_checks, report, take_oldest=worker.take_oldest)
-    health.start()
-    worker.start()
-    heartbeat.start()
-    if settings.forgotten_stores:
-        log.warning("setting_forgotten", settings=settings.forgotten_stores, used="local file")
-    if started:
-        started()
+    for begin in (health.start, worker.start, heartbeat.start, started):
+        begin()
+    _log_forgotten(settings)
     announce_when_ready(stage, settings, all_checks, stopping, health=health.url)
-    stopping.wait()
-    log.info("draining", seconds=settings.drain_seconds)
+    _wait_for_end(settings, stopping)
     heartbeat.stop()
     drained = worker.stop(settings.drain_seconds)
-    broker.close()
-    health.stop()
-    for close in closers:
+    for close in (broker.close, health.stop, *closers):
         close()
     log.info("stopped", drained=drained)
     return 0 if drained else 1
+
+
+def _health_server(settings: CommonSettings, checks: Checks) -> HealthServer:
+    with blaming("BUDKAVLE_HEALTH_BIND"):
+        return HealthServer(settings.health_bind, checks)
+
+
+def _wait_for_end(settings: CommonSettings, stopping: Event) -> None:
+    stopping.wait()
+    log.info("draining", seconds=settings.drain_seconds)
+
+
+def _log_forgotten(settings: CommonSettings) -> None:
+    if settings.forgotten_stores:
+        log.warning("setting_forgotten", settings=settings.forgotten_stores, used="local file")

@@ -44,6 +44,12 @@ class CommonSettings(Settings):
         SecretStr("sqlite:///budkavle-queues.sqlite3"),
         description="Queues: `sqlite:///file` (embedded, one machine) or `amqp://…` (RabbitMQ).",
     )
+    broker_management_url: SecretStr = Field(
+        SecretStr(""),
+        description="RabbitMQ's management API, `https://user:password@host:15671`, for what AMQP"
+        " does not tell: what is unacknowledged (`budkavle queues`), and how many replicas the"
+        " queues have (`budkavle setup`). Without a user, the broker's own. Empty: not known.",
+    )
     database_url: SecretStr = Field(
         SecretStr("sqlite:///budkavle.sqlite3"),
         description="Database: `sqlite:///file` or `postgresql+psycopg://…`.",

@@ -192,3 +192,18 @@ unknown_source = Table(
     Column("first_seen", Instant, nullable=False),
     Column("last_seen", Instant, nullable=False),
 )
+
+# What operators did: who, when, what, to which, why, and what came of it. Rows are only appended;
+# an action that takes time has one when it begins and one when it ends, with the same `run`.
+operator_action = Table(
+    "operator_action",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("run", String(40), nullable=False),
+    Column("at", Instant, nullable=False, index=True),
+    Column("by", String(100), nullable=False),
+    Column("action", String(40), nullable=False),  # dead replay, dead discard, ...
+    Column("subject", Text, nullable=False),  # to which: never anything of a patient
+    Column("why", Text, nullable=False, default=""),
+    Column("outcome", Text, nullable=False),  # begun, or what came of it
+)

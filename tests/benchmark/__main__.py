@@ -17,13 +17,15 @@ from tests.benchmark.report import page, tables
 
 _RESULTS = Path("build/bench.json")
 _PAGE = Path("docs/benchmarks.md")
-_PARTS = ("hop", "ingest", "relay", "latency", "neighbours", "scaling")
+_PARTS = ("hop", "ingest", "relay", "latency", "neighbours", "scaling", "dead")
 
 
 def main() -> None:
     options = _options()
     console = Console()
-    scale = Scale(options.hops, options.repetitions, options.count, options.seconds)
+    scale = Scale(
+        options.hops, options.repetitions, options.count, options.seconds, options.dead_letters
+    )
     parts = options.parts or _PARTS
     results: Results = {}
     with Servers() as servers:
@@ -49,6 +51,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=[*CONTENDERS])
     parser.add_argument("--count", type=int, default=6000, help="notifications through the relay")
     parser.add_argument("--seconds", type=float, default=30, help="length of each even load")
+    parser.add_argument("--dead-letters", type=int, default=100_000, help="in the dead queue")
     return parser.parse_args()
 
 

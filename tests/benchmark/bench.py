@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from shared.relay.topology import STAGES
+from tests.benchmark.dead import commands
 from tests.benchmark.hop.race import race
 from tests.benchmark.relay.drive import Course
 from tests.benchmark.relay.scenes import answer_times, latency, neighbours, throughput
@@ -28,6 +29,7 @@ class Scale:
     repetitions: int
     notifications: int
     seconds: float  # of each even load
+    dead_letters: int
 
 
 class Bench:
@@ -122,6 +124,17 @@ class Bench:
                 f" {course.per_second:.0f} notifications/s"
             )
         return found
+
+    def dead(self) -> Results:
+        found = commands(self._servers.rabbitmq, self._scale.dead_letters)
+        for name, one in found.items():
+            self._tell(f"budkavle dead {name}: {one.seconds:.1f} s, {one.peak_mib:.0f} MiB")
+        return {
+            "dead": {
+                "count": self._scale.dead_letters,
+                "commands": {name: asdict(one) for name, one in found.items()},
+            }
+        }
 
     @property
     def _half(self) -> float:

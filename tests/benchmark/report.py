@@ -70,6 +70,10 @@ def tables(results: Results) -> Iterator[Table]:
     yield from _time_tables(results)
     if "scaling" in results:
         yield _scaling_table(results)
+    if dead := results.get("dead"):
+        rows = [[name, f"{one['seconds']:.1f}", f"{one['peak_mib']:.0f}"]
+                for name, one in dead["commands"].items()]  # fmt: skip
+        yield _table(f"budkavle dead, {dead['count']:,} letters", ["", "s", "peak MiB"], rows)
     rows = [[goal.what, goal.wanted, goal.found, "yes" if goal.reached else "NO"]
             for goal in goals(results)]  # fmt: skip
     yield _table("goals", ["what", "wanted", "found", "reached"], rows)

@@ -24,8 +24,7 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         check=False,
     )
     runs: list[dict[str, Any]] = json.loads(file.read_text())
-    (run,) = runs
-    return run
+    return runs[0]
 
 
 def test_nothing_is_lost_or_twice_or_false_when_nodes_fail(figures: dict[str, Any]) -> None:

@@ -21,6 +21,7 @@ def test_the_story_comes_true_on_the_embedded_pair() -> None:
     told = tell()
     assert told.returncode == 0, told.stdout + told.stderr
     assert "claims came true" in told.stdout
+    assert "│ 0 " not in told.stdout, "what never happened is not listed"
 
 
 @pytest.mark.timeout(180)

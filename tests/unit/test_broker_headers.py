@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.relay.broker import Envelope, Failure
+from shared.relay.broker import Aside, Envelope, Failure
 from shared.relay.headers import dead_letter_from, from_headers, to_headers
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), max_size=20)
@@ -23,12 +23,14 @@ ENVELOPES = st.builds(
     dead_reason=WORDS,
     dead_since=st.none() | INSTANTS,
     origin=WORDS,
-    replays=st.integers(0, 1000),
+    aside=st.none() | st.builds(Aside, at=INSTANTS, by=WORDS, note=WORDS),
 )
 
 
-@given(ENVELOPES)
-def test_every_envelope_survives(envelope: Envelope) -> None:
+@given(ENVELOPES, st.integers(0, 1000), WORDS)
+def test_every_envelope_survives(fresh: Envelope, replays: int, run: str) -> None:
+    """Only what was replayed belongs to a replay's run."""
+    envelope = fresh._replace(replays=replays, run=run if replays else "")
     headers = to_headers(envelope)
     assert from_headers(envelope.message_id, headers, envelope.body) == envelope
     assert all(isinstance(value, str | int) for value in headers.values())

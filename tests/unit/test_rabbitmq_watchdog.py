@@ -81,10 +81,10 @@ def test_an_idle_node_that_falls_silent_is_left_within_fifteen_seconds(world: Wo
 
 
 def test_a_node_that_confirms_nothing_is_left(world: World) -> None:
-    world.unconfirmed_seconds = 10
+    world.unconfirmed_seconds = 14
     world.pass_seconds(1)
     assert not world.stalled
-    world.unconfirmed_seconds = 11
+    world.unconfirmed_seconds = 15
     world.pass_seconds(1)
     assert world.stalled == ["unconfirmed"]
 

@@ -8,13 +8,11 @@ process dies the lease runs out and the message is handed out again.
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 from shared.relay.broker import (
-    KEEP,
-    REPLAY,
     BrokerUnavailable,
     DeadAction,
     Delivery,
@@ -24,10 +22,21 @@ from shared.relay.broker import (
     QueueState,
     UnknownBroker,
 )
+from shared.relay.dead_queue import BATCH, HOLD_WITHIN, take_each
 from shared.relay.embedded.consumer import EmbeddedConsumer
+from shared.relay.embedded.dead_queue import EmbeddedDeadQueue, OperatorLock
 from shared.relay.embedded.queue_file import Counts, QueueFile
 from shared.relay.embedded.trouble import Trouble
-from shared.relay.topology import READING_STAGES, Topology, dead_key
+from shared.relay.topology import (
+    DISCARDED_KEPT,
+    READING_STAGES,
+    REPORTS_KEPT,
+    Place,
+    Topology,
+    place_key,
+    reports_key,
+    routing_keys,
+)
 
 _PREFIX = "sqlite:///"
 _BUSY_SECONDS = 10.0
@@ -46,7 +55,7 @@ class EmbeddedBroker:
         self._path = Path(path)
         self._topology = topology
         self._lease = lease
-        self._keys = {*READING_STAGES, *map(dead_key, READING_STAGES)}
+        self._keys = routing_keys()
         self._guard = threading.Lock()
         self._shared_store: QueueFile | None = None
         self._trouble = Trouble("publisher")  # under `_guard`
@@ -67,8 +76,7 @@ class EmbeddedBroker:
             raise PublishRefused("unroutable")
         with self._writing(timeout) as store:
             store.insert(messages, time.time())
-        with self._woken:
-            self._woken.notify_all()
+        self._wake()
 
     def consume(
         self, stage: str, deliver: Callable[[Delivery], None], *, prefetch: int
@@ -99,23 +107,45 @@ class EmbeddedBroker:
             counts = self._store().counts(time.time())
         return [_state(stage, counts) for stage in READING_STAGES]
 
-    def dead_letters(self, stage: str) -> Iterator[Envelope]:
-        for row in self._dead_rows(stage):
-            envelope = self._dead_letter(row, stage)
-            if envelope is not None:
-                yield envelope
+    def delays(self) -> dict[timedelta, int | None]:
+        with self._guard:
+            found = self._store().delayed(time.time())
+        steps = sorted(self._topology.delay_steps)
+        return {step: found.get(step.total_seconds(), 0) for step in steps}
+
+    def dead_letters(
+        self,
+        stage: str,
+        place: Place = Place.DEAD,
+        *,
+        by: str = "",  # noqa: ARG002 - nothing is held
+    ) -> Iterator[Envelope]:
+        key, after = place_key(stage, place), 0
+        with closing(self._open()) as store:
+            upto = store.newest_row()
+            while found := store.letters(key, stage, after=after, upto=upto, most=BATCH):
+                after = found[-1][0]
+                yield from (envelope for _, envelope in found)
+
+    @contextmanager
+    def hold_dead(
+        self, stage: str, place: Place = Place.DEAD, *, by: str, doing: str
+    ) -> Iterator[EmbeddedDeadQueue]:
+        with closing(self._open()) as store:
+            lock = OperatorLock(store, stage, by=by, doing=doing, within=HOLD_WITHIN)
+            try:
+                _expire(store, stage)
+                yield EmbeddedDeadQueue(
+                    store, lock, stage, place, routable=self._routable, published=self._wake
+                )
+            finally:
+                lock.release()
 
     def take_dead(
         self, stage: str, decide: Callable[[Envelope], DeadAction], *, limit: int | None = None
     ) -> int:
-        taken = 0
-        for row in self._dead_rows(stage):
-            if taken == limit:
-                break
-            envelope = self._dead_letter(row, stage)
-            if envelope is not None:
-                taken += self._apply(decide(envelope), row, Outgoing(stage, envelope.replayed()))
-        return taken
+        with self.hold_dead(stage, by="", doing="replaying or discarding") as queue:
+            return take_each(queue, stage, decide, limit)
 
     def close(self) -> None:
         for consumer in self._consumers:
@@ -135,23 +165,9 @@ class EmbeddedBroker:
                 yield store
             store.file.require()
 
-    def _apply(self, action: DeadAction, row: int, replayed: Outgoing) -> bool:
-        """Whether the letter went; False also when another operator was quicker."""
-        if action == KEEP:
-            return False
-        with self._writing() as store:
-            gone = store.remove(row)
-            if gone and action == REPLAY:
-                store.insert([replayed], time.time())
-        return gone
-
-    def _dead_rows(self, stage: str) -> Sequence[int]:
-        with self._guard:
-            return self._store().rows_of(dead_key(stage))
-
-    def _dead_letter(self, row: int, stage: str) -> Envelope | None:
-        with self._guard:
-            return self._store().dead_letter(row, stage)
+    def _wake(self) -> None:
+        with self._woken:
+            self._woken.notify_all()
 
     def _open(self) -> QueueFile:
         return QueueFile(self._path, busy_seconds=_BUSY_SECONDS)
@@ -169,14 +185,28 @@ class EmbeddedBroker:
         )
 
 
+def _expire(store: QueueFile, stage: str) -> None:
+    """What RabbitMQ does by the time limits of its queues."""
+    now = time.time()
+    discarded = place_key(stage, Place.DISCARDED)
+    with store.transaction():
+        store.expire(discarded, now - DISCARDED_KEPT.total_seconds())
+        store.expire(reports_key(stage), now - REPORTS_KEPT.total_seconds())
+
+
 def _state(stage: str, counts: dict[str, Counts]) -> QueueState:
+    def lying(place: Place) -> int:
+        return counts.get(place_key(stage, place), Counts()).all
+
     work = counts.get(stage, Counts())
-    dead = counts.get(dead_key(stage), Counts())
     return QueueState(
         stage,
         ready=work.ready,
         unacknowledged=work.leased,
         delayed=work.delayed,
-        dead=dead.all,
+        dead=lying(Place.DEAD),
         consumers=None,
+        parked=lying(Place.PARKED),
+        discarded=lying(Place.DISCARDED),
+        delayed_total=sum(count.delayed for count in counts.values()),
     )

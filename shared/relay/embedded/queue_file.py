@@ -17,7 +17,7 @@ Every change is one transaction, so an acknowledgement and its publishes are sto
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +42,9 @@ CREATE TABLE IF NOT EXISTS message (
 );
 CREATE INDEX IF NOT EXISTS message_by_key_due ON message (key, due);
 CREATE INDEX IF NOT EXISTS message_by_lease ON message (lease) WHERE lease IS NOT NULL;
+CREATE TABLE IF NOT EXISTS operator (
+    stage TEXT PRIMARY KEY, token TEXT NOT NULL, holder TEXT NOT NULL, until REAL NOT NULL
+);
 """
 
 _INSERT = """
@@ -68,7 +71,13 @@ SELECT key, sum(due <= :now), sum(due > :now AND lease IS NOT NULL),
        sum(due > :now AND lease IS NULL)
 FROM message GROUP BY key
 """
-_DEAD = "SELECT id, message_id, headers, body FROM message WHERE id = ?"
+_DELAYED = """
+SELECT wait, count(*) FROM message WHERE due > ? AND lease IS NULL GROUP BY wait
+"""
+_LETTERS = """
+SELECT id, message_id, headers, body FROM message
+WHERE key = ? AND id > ? AND id <= ? ORDER BY id LIMIT ?
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +113,7 @@ class QueueFile:
                 path, timeout=busy_seconds, isolation_level=None, check_same_thread=False
             )
             use_write_ahead_log(self._connection)
-            if not self._value("SELECT count(*) FROM sqlite_master WHERE name = 'message'"):
+            if not self._value("SELECT count(*) FROM sqlite_master WHERE name = 'operator'"):
                 self._connection.executescript(_SCHEMA)
         self.file = FileIdentity(path)
 
@@ -182,22 +191,47 @@ class QueueFile:
             rows = self._connection.execute(_COUNT, {"now": now}).fetchall()
         return {key: Counts(ready, leased, delayed) for key, ready, leased, delayed in rows}
 
-    def rows_of(self, key: str) -> Sequence[int]:
-        """The ids of all rows under `key`, oldest first."""
+    def delayed(self, now: float) -> dict[float, int]:
+        """How many messages wait, by the length of their delay in seconds."""
         with _translated():
-            rows = self._connection.execute(
-                "SELECT id FROM message WHERE key = ? ORDER BY due, id", (key,)
-            )
-            return [row for (row,) in rows]
+            return dict(self._connection.execute(_DELAYED, (now,)).fetchall())
 
-    def dead_letter(self, row: int, stage: str) -> Envelope | None:
-        """None when somebody took it away meanwhile."""
+    def expire(self, key: str, before: float) -> None:
+        """Remove what has lain under `key` since before that instant."""
+        self._connection.execute("DELETE FROM message WHERE key = ? AND due < ?", (key, before))
+
+    def newest_row(self) -> int:
         with _translated():
-            found = self._connection.execute(_DEAD, (row,)).fetchone()
-        if found is None:
-            return None
-        _, message_id, headers, body = found
-        return dead_letter_from(message_id, json.loads(headers), body, stage)
+            newest = self._value("SELECT max(id) FROM message")
+        return newest if isinstance(newest, int) else 0
+
+    def letters(
+        self, key: str, stage: str, *, after: int, upto: int, most: int
+    ) -> list[tuple[int, Envelope]]:
+        """The dead letters under `key` with a row number after `after`, oldest first."""
+        with _translated():
+            rows = self._connection.execute(_LETTERS, (key, after, upto, most)).fetchall()
+        return [
+            (row, dead_letter_from(message_id, json.loads(headers), body, stage))
+            for row, message_id, headers, body in rows
+        ]
+
+    def operator(self, stage: str) -> tuple[str, str, float] | None:
+        """Token and note of who holds the dead letters of `stage`, and until when."""
+        row: tuple[str, str, float] | None = self._connection.execute(
+            "SELECT token, holder, until FROM operator WHERE stage = ?", (stage,)
+        ).fetchone()
+        return row
+
+    def set_operator(self, stage: str, token: str, holder: str, until: float) -> None:
+        self._connection.execute(
+            "INSERT OR REPLACE INTO operator VALUES (?, ?, ?, ?)", (stage, token, holder, until)
+        )
+
+    def drop_operator(self, stage: str, token: str) -> None:
+        self._connection.execute(
+            "DELETE FROM operator WHERE stage = ? AND token = ?", (stage, token)
+        )
 
     def remove(self, row: int) -> bool:
         return self._connection.execute("DELETE FROM message WHERE id = ?", (row,)).rowcount == 1

@@ -11,25 +11,34 @@ RabbitMQBroker ── publish ──► Publisher ─┐
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
 
 import pika
-from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
+from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import ChannelClosedByBroker
 
-from shared.relay.broker import KEEP, REPLAY, DeadAction, Delivery, Envelope, Outgoing, QueueState
+from shared.relay.broker import DeadAction, Delivery, Envelope, Outgoing, QueueState
+from shared.relay.dead_queue import HOLD_WITHIN, read_all, take_each
 from shared.relay.rabbitmq.consumer import RabbitMQConsumer
+from shared.relay.rabbitmq.dead_queue import RabbitMQDeadQueue
 from shared.relay.rabbitmq.link import Link
+from shared.relay.rabbitmq.management import unacknowledged
 from shared.relay.rabbitmq.nodes import Nodes
+from shared.relay.rabbitmq.operator_lock import OperatorLock
 from shared.relay.rabbitmq.publisher import Publisher
 from shared.relay.rabbitmq.topology import declare_on, queues
-from shared.relay.rabbitmq.wire import (
-    dead_letter_of,
-    properties_of,
-    route_of,
-    translated,
+from shared.relay.rabbitmq.wire import translated
+from shared.relay.topology import (
+    READING_STAGES,
+    Place,
+    Topology,
+    delay_name,
+    place_queue,
+    work_queue,
 )
-from shared.relay.topology import READING_STAGES, Topology, dead_queue, work_queue
 
+_NOT_FOUND = 404
 #: How long readiness waits for the first connection, and an operator's command for a broker that
 #: takes nothing in (seconds).
 _READY_SECONDS = 1.0
@@ -45,8 +54,9 @@ class RabbitMQBroker:
     Of a cluster, several hosts: `amqp://user:password@n1:5671,n2,n3/vhost`.
     """
 
-    def __init__(self, url: str, topology: Topology) -> None:
+    def __init__(self, url: str, topology: Topology, *, management_url: str = "") -> None:
         self._url = url
+        self._management_url = management_url
         self._topology = topology
         self._guard = threading.Lock()
         self._shared_publisher: Publisher | None = None
@@ -58,9 +68,9 @@ class RabbitMQBroker:
             declare_on(channel, self._topology)
 
     def missing(self) -> list[str]:
-        with self._blocking_channel() as channel:
-            names = [queue.name for queue in queues(self._topology)]
-            return [name for name in names if not _is_there(channel.connection, name)]
+        names = [queue.name for queue in queues(self._topology)]
+        with self._blocking_connection() as connection:
+            return [name for name in names if _depth_if_there(connection, name) is None]
 
     def publish(self, messages: Sequence[Outgoing], *, timeout: float = 10) -> None:
         if messages:
@@ -83,31 +93,47 @@ class RabbitMQBroker:
         return self._publisher().ready(_READY_SECONDS)
 
     def states(self) -> list[QueueState]:
-        with self._blocking_channel() as channel:
-            return [_state(channel, stage) for stage in READING_STAGES]
+        with self._blocking_connection() as connection:
+            in_delays = sum(filter(None, self._waiting(connection).values()))
+            channel = connection.channel()
+            states = [_state(channel, stage, in_delays) for stage in READING_STAGES]
+        if not self._management_url:
+            return states
+        held = unacknowledged(self._management_url, self._url)
+        return [
+            replace(state, unacknowledged=held.get(work_queue(state.stage))) for state in states
+        ]
 
-    def dead_letters(self, stage: str) -> Iterator[Envelope]:
-        """What is looked at is held unacknowledged, and goes back with the connection."""
-        with self._blocking_channel() as channel:
-            for _tag, letter in _letters(channel, stage):
-                yield letter
+    def delays(self) -> dict[timedelta, int | None]:
+        with self._blocking_connection() as connection:
+            return self._waiting(connection)
+
+    def dead_letters(
+        self, stage: str, place: Place = Place.DEAD, *, by: str = ""
+    ) -> Iterator[Envelope]:
+        """What is looked at is held unacknowledged, under the stage's lock, and goes back."""
+        with self.hold_dead(stage, place, by=by, doing="looking") as queue:
+            for letter in read_all(queue):
+                yield letter.envelope
+
+    @contextmanager
+    def hold_dead(
+        self, stage: str, place: Place = Place.DEAD, *, by: str, doing: str
+    ) -> Iterator[RabbitMQDeadQueue]:
+        with self._blocking_connection() as connection:
+            lock = OperatorLock(connection, stage, by=by, doing=doing, within=HOLD_WITHIN)
+            queue = RabbitMQDeadQueue(connection, lock, stage, place, self.publish)
+            try:
+                yield queue
+            finally:
+                if connection.is_open:
+                    queue.put_back()
 
     def take_dead(
         self, stage: str, decide: Callable[[Envelope], DeadAction], *, limit: int | None = None
     ) -> int:
-        taken = 0
-        with self._blocking_channel() as channel:
-            channel.confirm_delivery()
-            for tag, letter in _letters(channel, stage):
-                if taken == limit:
-                    break
-                action = decide(letter)
-                if action == REPLAY:
-                    _publish(channel, Outgoing(stage, letter.replayed()))
-                if action != KEEP:
-                    channel.basic_ack(tag)
-                    taken += 1
-        return taken
+        with self.hold_dead(stage, by="", doing="replaying or discarding") as queue:
+            return take_each(queue, stage, decide, limit)
 
     def close(self) -> None:
         for consumer in self._consumers:
@@ -128,8 +154,17 @@ class RabbitMQBroker:
                 self._shared_publisher = Publisher(link)
             return self._shared_publisher
 
+    def _waiting(self, connection: pika.BlockingConnection) -> dict[timedelta, int | None]:
+        steps = sorted(self._topology.delay_steps)
+        return {step: _depth_if_there(connection, delay_name(step)) for step in steps}
+
     @contextmanager
     def _blocking_channel(self) -> Iterator[BlockingChannel]:
+        with self._blocking_connection() as connection:
+            yield connection.channel()
+
+    @contextmanager
+    def _blocking_connection(self) -> Iterator[pika.BlockingConnection]:
         """A connection for one command; what it did not acknowledge goes back to its queue."""
         nodes = Nodes(self._url, "budkavle operator").all()
         for node in nodes:
@@ -137,39 +172,21 @@ class RabbitMQBroker:
         with translated():
             connection = pika.BlockingConnection(nodes)
             try:
-                yield connection.channel()
+                yield connection
             finally:
                 if connection.is_open:
                     connection.close()
 
 
-def _is_there(connection: BlockingConnection, queue: str) -> bool:
-    """Asked on a channel of its own, which the broker closes when it is not."""
-    channel = connection.channel()
+def _depth_if_there(connection: pika.BlockingConnection, queue: str) -> int | None:
+    """On a channel of its own: the broker closes it when there is no such queue."""
     try:
-        channel.queue_declare(queue, passive=True)
+        with connection.channel() as channel:
+            return _depth(channel, queue)[0]
     except ChannelClosedByBroker as error:
-        if error.reply_code == _NOT_FOUND:
-            return False
-        raise
-    channel.close()
-    return True
-
-
-def _letters(channel: BlockingChannel, stage: str) -> Iterator[tuple[int, Envelope]]:
-    """The letters that lie in the dead queue now, oldest first, none of them twice."""
-    queue = dead_queue(stage)
-    for _ in range(_depth(channel, queue)[0]):
-        method, properties, body = channel.basic_get(queue)
-        if method is None or properties is None or body is None:
-            return  # another operator was quicker
-        yield method.delivery_tag, dead_letter_of(properties, body, stage)
-
-
-def _publish(channel: BlockingChannel, message: Outgoing) -> None:
-    exchange, key = route_of(message)
-    envelope = message.envelope
-    channel.basic_publish(exchange, key, envelope.body, properties_of(envelope), mandatory=True)
+        if error.reply_code != _NOT_FOUND:
+            raise
+        return None
 
 
 def _depth(channel: BlockingChannel, queue: str) -> tuple[int, int]:
@@ -178,10 +195,21 @@ def _depth(channel: BlockingChannel, queue: str) -> tuple[int, int]:
     return found.message_count, found.consumer_count
 
 
-def _state(channel: BlockingChannel, stage: str) -> QueueState:
+def _state(channel: BlockingChannel, stage: str, in_delays: int) -> QueueState:
     """AMQP shows neither unacknowledged messages nor the stages within a delay queue."""
     ready, consumers = _depth(channel, work_queue(stage))
-    dead, _ = _depth(channel, dead_queue(stage))
+    dead, parked, discarded = (
+        _depth(channel, place_queue(stage, place))[0]
+        for place in (Place.DEAD, Place.PARKED, Place.DISCARDED)
+    )
     return QueueState(
-        stage, ready=ready, unacknowledged=None, delayed=None, dead=dead, consumers=consumers
+        stage,
+        ready=ready,
+        unacknowledged=None,
+        delayed=None,
+        dead=dead,
+        consumers=consumers,
+        parked=parked,
+        discarded=discarded,
+        delayed_total=in_delays,
     )

@@ -13,12 +13,18 @@ from typing import Any
 
 from shared.relay.topology import (
     DELIVERY_LIMIT,
+    DISCARDED_KEPT,
     EXCHANGE,
     READING_STAGES,
+    REPORTS_KEPT,
+    Place,
     Topology,
     dead_key,
-    dead_queue,
     delay_name,
+    place_key,
+    place_queue,
+    reports_key,
+    reports_queue,
     work_queue,
 )
 
@@ -55,7 +61,8 @@ def exchanges(topology: Topology) -> Iterator[tuple[str, str]]:
 
 def queues(topology: Topology) -> Iterator[Queue]:
     for stage in READING_STAGES:
-        yield _dead(stage)
+        yield from (_dead(stage, place) for place in Place)
+        yield _reports(stage)
         yield _work(stage)
     yield from map(_delay, topology.delay_steps)
 
@@ -91,9 +98,21 @@ def _work(stage: str) -> Queue:
     return Queue(work_queue(stage), arguments, EXCHANGE, stage)
 
 
-def _dead(stage: str) -> Queue:
+def _dead(stage: str, place: Place) -> Queue:
     arguments: Arguments = {**_QUORUM, "x-delivery-limit": _ENDLESS_LOOKS}
-    return Queue(dead_queue(stage), arguments, EXCHANGE, dead_key(stage))
+    if place is Place.DISCARDED:
+        arguments["x-message-ttl"] = _milliseconds(DISCARDED_KEPT)
+    return Queue(place_queue(stage, place), arguments, EXCHANGE, place_key(stage, place))
+
+
+def _reports(stage: str) -> Queue:
+    """Nobody misses them when they are gone: they are read while an operator follows a replay."""
+    arguments: Arguments = {
+        **_QUORUM,
+        "x-message-ttl": _milliseconds(REPORTS_KEPT),
+        "x-delivery-limit": DELIVERY_LIMIT,
+    }
+    return Queue(reports_queue(stage), arguments, EXCHANGE, reports_key(stage))
 
 
 def _delay(step: timedelta) -> Queue:
@@ -101,7 +120,11 @@ def _delay(step: timedelta) -> Queue:
     arguments: Arguments = {
         **_QUORUM,
         **_TO_OUR_EXCHANGE,
-        "x-message-ttl": round(step.total_seconds() * 1000),
+        "x-message-ttl": _milliseconds(step),
         "x-delivery-limit": DELIVERY_LIMIT,
     }
     return Queue(name, arguments, exchange=name, routing_key="")
+
+
+def _milliseconds(length: timedelta) -> int:
+    return round(length.total_seconds() * 1000)

@@ -1,4 +1,4 @@
-"""The first schema: the register, the inbox, what was judged, contact preferences, notices."""
+"""The first schema: register, inbox, what was judged, contact preferences, notices, actions."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,6 +15,7 @@ def upgrade() -> None:
     create_booking_watermark()
     create_contact_preference()
     create_notice()
+    create_operator_action()
     create_stage_process()
     create_unknown_source()
 
@@ -142,6 +143,22 @@ def create_notice() -> None:
     op.create_index("ix_notice_recipient_channel", "notice", ["recipient", "channel"])
     op.create_index("ix_notice_provider_id", "notice", ["provider_id"])
     op.create_index("ix_notice_status", "notice", ["status"])
+
+
+def create_operator_action() -> None:
+    op.create_table(
+        "operator_action",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("run", sa.String(40), nullable=False),
+        sa.Column("at", INSTANT, nullable=False),
+        sa.Column("by", sa.String(100), nullable=False),
+        sa.Column("action", sa.String(40), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_operator_action"),
+    )
+    op.create_index("ix_operator_action_at", "operator_action", ["at"])
 
 
 def create_stage_process() -> None:
