@@ -66,6 +66,21 @@ def first_seen_at(fetched: FetchedBooking, before: Watermark | None) -> datetime
     return min(before.first_seen_at, received_at)
 
 
+def awaited_since(
+    fetched: FetchedBooking, before: Watermark | None, awaiting: Awaiting, now: datetime
+) -> datetime:
+    """Since when it is awaited what became of the booking.
+
+    A removal counts from the first look at the source, not from when it was taken: where the source
+    has many to answer before, it answers about a booking that takes the place as much later.
+    """
+    if before is None or before.awaiting is not awaiting or before.awaiting_since is None:
+        return now
+    unlooked = before.fetched_at <= before.received_at
+    is_first_look = unlooked and fetched.asked and fetched.fetched_at > before.fetched_at
+    return now if is_first_look else before.awaiting_since
+
+
 @dataclass(frozen=True)
 class Candidates:
     """Of one patient's bookings, for the judgement of `fetched`."""
@@ -89,7 +104,7 @@ class Candidates:
             return None
         before = self.history.watermark(standing.booking)
         awaited = before if before and before.awaiting is Awaiting.REMOVAL else None
-        since = awaited.awaiting_since if awaited else None
+        since = awaited_since(self.fetched, before, Awaiting.REMOVAL, self.now)
         return Removed(
             booking=standing.booking,
             same_id=same_id_key(standing.key),
@@ -98,7 +113,7 @@ class Candidates:
             request=awaited.notification_id if awaited else self.fetched.notification_id,
             first_seen_at=before.first_seen_at if before else None,
             is_gone=self.fetched.details is None,
-            due=(since or self.now) + self.limits.window,
+            due=since + self.limits.window,
         )
 
     def unasked_with_same_id(self) -> tuple[Announcement, Watermark] | None:

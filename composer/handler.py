@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from composer.candidates import Limits
-from composer.history import History, window_begins
+from composer.history import History, window_begins, without_ended_waits
 from composer.judgement import judge
 from composer.message_text import Writer, compose
 from composer.verdict import Judgement, Reason
@@ -149,12 +149,14 @@ class Composer:
     def _handle(
         self, fetched: FetchedBooking, bookings: PatientBookings, *, activated: bool
     ) -> Outcome:
+        now = self._clock()
+        ended = now - 2 * self._limits.longest_wait
         history = History(
             tuple(bookings.announcements),
-            tuple(bookings.watermarks),
+            tuple(without_ended_waits(bookings.watermarks, ended)),
             tuple(bookings.same_id_elsewhere),
         )
-        judgement = judge(fetched, history, self._clock(), self._limits, activated=activated)
+        judgement = judge(fetched, history, now, self._limits, activated=activated)
         announcement = self._store_all(judgement, fetched, history, bookings)
         if judgement.reason is Reason.REPLY_MISMATCH:
             self._report_mismatch(fetched.booking.source_system)
@@ -238,5 +240,6 @@ def _notice_order(announcement: Announcement, fetched: FetchedBooking) -> Notice
         change_id=fetched.change_id,
         message_id=announcement.id,
         patient=announcement.patient,
+        booking_id=announcement.booking_id,
         expires_at=instant(announcement.starts) if announcement.starts else None,
     )

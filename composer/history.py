@@ -3,8 +3,8 @@
 Everything here is about one patient's bookings at one source (`shared.booking.inbox`).
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
@@ -77,6 +77,16 @@ class History:
 
 def _revision(announcement: Announcement) -> int:
     return announcement.revision
+
+
+def without_ended_waits(
+    watermarks: Iterable[Watermark], begun_before: datetime
+) -> Iterator[Watermark]:
+    """What was awaited since then is so no longer: its message was dropped, or died on the way."""
+    for watermark in watermarks:
+        since = watermark.awaiting_since
+        is_ended = since is not None and since < begun_before
+        yield replace(watermark, awaiting=None, awaiting_since=None) if is_ended else watermark
 
 
 def is_ahead(starts: str, now: datetime) -> bool:

@@ -32,7 +32,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from composer.candidates import Candidates, Limits, still_matters
+from composer.candidates import Candidates, Limits, awaited_since, still_matters
 from composer.history import History, is_ahead, near
 from composer.noticeable import changed_aspects, says_less_alone
 from composer.patience import is_doubtful, may_be_an_earlier_state, next_look
@@ -274,8 +274,7 @@ class _Case:
 
     @property
     def _removal_awaited_since(self) -> datetime:
-        before = self.before if self.awaits_removal else None
-        return (before.awaiting_since if before else None) or self.now
+        return awaited_since(self.fetched, self.before, Awaiting.REMOVAL, self.now)
 
     def _of_another_patient(self) -> Judgement:
         """Until it is clear that no other person number got the booking, it may be no mistake."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from composer.candidates import compared, first_seen_at
+from composer.candidates import awaited_since, compared, first_seen_at
 from shared.booking.inbox import (
     Awaiting,
     Watermark,
@@ -57,7 +57,7 @@ class Watermarks:
         return replace(
             self.decided(),
             awaiting=awaiting,
-            awaiting_since=before.awaiting_since,
+            awaiting_since=awaited_since(self.fetched, before, awaiting, self.now),
             received_at=before.received_at,
             notification_id=before.notification_id,
         )

@@ -55,6 +55,13 @@ _COMMANDS = {
     "notices": LazyCommand(
         "console.notices", "How many notices stand where; with --status, which ones."
     ),
+    "trace": LazyCommand(
+        "console.trace",
+        "Follow changes through all stages: what the patient was told of each, or why not.",
+    ),
+    "report": LazyCommand(
+        "console.report", "What each booking system sent, and what became of it, in a period."
+    ),
     "queues": LazyCommand(
         "console.queues",
         "What waits in the queue of each stage, is in work, waits for a later time, or is dead.",

@@ -35,6 +35,12 @@ class OperatorSettings(WatermarkSettings):
         description="Days for which is known who activated booking systems. 0: for ever.",
     )
 
+    retain_trace_days: int = Field(
+        30,
+        ge=1,
+        description="Days for which is known what became of each change (`budkavle trace`).",
+    )
+
     @property
     def limits(self) -> RetentionLimits:
         return RetentionLimits(
@@ -42,6 +48,7 @@ class OperatorSettings(WatermarkSettings):
             notices=_days(self.retain_notice_days),
             watermarks=self.watermarks_kept,
             source_log=_days(self.retain_source_log_days),
+            trace=timedelta(days=self.retain_trace_days),
         )
 
 

@@ -8,6 +8,7 @@ from filter.settings import FilterSettings
 from filter.unknown import UnknownReport
 from shared.base.clock import utcnow
 from shared.stage.process import run_stage, start
+from shared.stage.tracing import Tracer
 from shared.store.engine import open_database
 from shared.store.migrate import ensure_sqlite
 from shared.store.sources import CachedRegister, SourceRegister
@@ -20,7 +21,8 @@ def run(settings: FilterSettings) -> int:
     database = open_database(url)
     register = SourceRegister(database)
     sources = CachedRegister(lambda: register.snapshot(settings.environment))
-    handler = Filter(sources, report_dropped, report_refused)
+    tracer = Tracer("filter", settings)
+    handler = Filter(sources, report_dropped, report_refused, tracer.dropped)
     return run_stage(
         "filter",
         handler,
@@ -28,6 +30,7 @@ def run(settings: FilterSettings) -> int:
         concurrency=settings.filter_concurrency,
         prefetch=settings.filter_prefetch,
         handle_batch=handler.handle_batch,
+        tracer=tracer,
         checks={"register": sources.ready},
         report=UnknownReport(UnknownSources(database), settings.environment, utcnow),
         closers=[database.close],

@@ -43,6 +43,16 @@ class ReportDropped(Protocol):
     ) -> None: ...
 
 
+class RecordDropped(Protocol):
+    """Keeps, for who asks about one of them later, which bookings went no further and why."""
+
+    def __call__(self, notification: Notification, dropped: Sequence[Dropped]) -> None: ...
+
+
+def keep_nothing(notification: Notification, dropped: Sequence[Dropped]) -> None:
+    """Where nobody will ask."""
+
+
 class ReportRefused(Protocol):
     """Counts and logs refused engagements of one system. `kept`: as a dead letter."""
 
@@ -67,10 +77,12 @@ class Filter:
         sources: ActivatedSources,
         report_dropped: ReportDropped,
         report_refused: ReportRefused,
+        record_dropped: RecordDropped = keep_nothing,
     ) -> None:
         self._sources = sources
         self._report_dropped = report_dropped
         self._report_refused = report_refused
+        self._record_dropped = record_dropped
 
     def __call__(self, notification: Notification) -> Outcome:
         [outcome] = self.handle_batch([notification])
@@ -122,6 +134,7 @@ class Filter:
         return Publish((*map(_removal_taken, _removals(changes)), *changes))
 
     def _report(self, notification: Notification, dropped: Sequence[Dropped]) -> None:
+        self._record_dropped(notification, dropped)
         systems: dict[EngagementDropReason, Counter[str]] = defaultdict(Counter)
         for reason, engagement in dropped:
             systems[reason][hsa_key(engagement.source_system)] += 1

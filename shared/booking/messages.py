@@ -218,6 +218,7 @@ class NoticeOrder(_ChangeMessage):
 
     message_id: str  # the inbox message
     patient: PersonNumber
+    booking_id: str = ""  # which the message is about; for the digest in logs
     #: After this moment the notice has no use: the announced time has passed.
     expires_at: AwareDatetime | None = None
     #: Until when it waits for other messages to the same patient. None: not yet set.

@@ -5,9 +5,9 @@ and confirmed, so every handler's effect is idempotent.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import Any, NamedTuple
@@ -42,6 +42,29 @@ Handler = Callable[[Any], Outcome]
 #: tolerate a repetition, as after any redelivery.
 BatchHandler = Callable[[Sequence[Any]], Sequence[Outcome]]
 
+
+class Handled(NamedTuple):
+    """What became of one message at this stage."""
+
+    message: Message
+    outcome: Outcome
+    disposition: Disposition
+    attempt: int
+    at: datetime
+
+
+#: Takes note of what became of a message: at once, and without ever failing.
+Record = Callable[[Handled], None]
+
+#: The names that every log line about a message carries. Takes what `Decode` returns.
+LogContext = Callable[[Any], Mapping[str, str]]
+
+
+def own_names(message: Message) -> Mapping[str, str]:
+    """The ids that the message itself gives."""
+    return message.log_context
+
+
 #: Outcomes of the runner itself.
 _RUNNER_OUTCOMES = {
     "retry": [RunnerReason.BUG],
@@ -64,7 +87,8 @@ class Worker:
 
     `decode` reads the body of a message. `handle_batch`, where given, handles the messages that
     wait when a thread is free, if there are several. If it raises, each of them is handled by
-    itself, so that no message fails because of another.
+    itself, so that no message fails because of another. `record` is given what
+    became of each message that could be read.
     """
 
     def __init__(
@@ -78,6 +102,8 @@ class Worker:
         concurrency: int,
         prefetch: int,
         handle_batch: BatchHandler | None = None,
+        log_context: LogContext = own_names,
+        record: Record | None = None,
         clock: Clock = utcnow,
     ) -> None:
         self._stage = stage
@@ -87,6 +113,8 @@ class Worker:
         self._broker = broker
         self._topology = topology
         self._prefetch = prefetch
+        self._log_context = log_context
+        self._record = record
         self._clock = clock
         self._waiting: SimpleQueue[Delivery | None] = SimpleQueue()
         self._stopping = Event()
@@ -157,7 +185,7 @@ class Worker:
         works = [work for work in map(self._work_of, deliveries) if work]
         outcomes = self._judge_batch(works) if len(works) > 1 else None
         for number, work in enumerate(works):
-            with bound_to_lines(work.message.log_context):
+            with bound_to_lines(self._log_context(work.message)):
                 self._finish(work, outcomes[number] if outcomes else self._judge(work.message))
 
     def _work_of(self, delivery: Delivery) -> "_Work | None":
@@ -184,10 +212,13 @@ class Worker:
 
     def _finish(self, work: "_Work", outcome: Outcome) -> None:
         disposition = work.delivered.disposition(outcome)
-        taken = time.perf_counter() - work.started
+        taken, now = time.perf_counter() - work.started, self._clock()
         self._acknowledge(work.delivery, disposition)
         self._report(disposition, work.delivery, seconds_taken=taken)
-        self._meters.handled(taken, age=self._clock() - work.message.received_at)
+        self._meters.handled(taken, age=now - work.message.received_at)
+        if self._record:
+            attempt = work.delivery.envelope.attempt
+            self._record(Handled(work.message, outcome, disposition, attempt, now))
 
     def _judge(self, message: Message) -> Outcome:
         try:

@@ -23,6 +23,7 @@ from shared.stage.health import Checks, HealthServer, readiness
 from shared.stage.heartbeat import Heartbeat, Report
 from shared.stage.parent import end_with_parent
 from shared.stage.settings import CommonSettings
+from shared.stage.tracing import Tracer
 
 log = structlog.get_logger()
 
@@ -104,6 +105,7 @@ def run_stage(
     checks: Checks | None = None,
     started: Callable[[], None] = lambda: None,
     report: Report | None = None,
+    tracer: Tracer | None = None,
     closers: Sequence[Callable[[], None]] = (),
 ) -> int:
     """Run `handle` on `stage`'s queue until SIGTERM; the process's exit code.
@@ -113,6 +115,7 @@ def run_stage(
     at the end; what `report` says stands in `budkavle status`.
     """
     stopping = stop_signal()
+    tracer = tracer or Tracer(stage, settings)
     broker = open_broker(settings.broker_url.get_secret_value(), settings.topology)
     worker = Worker(
         stage,
@@ -123,18 +126,20 @@ def run_stage(
         concurrency=concurrency,
         prefetch=prefetch,
         handle_batch=handle_batch,
+        log_context=tracer.log_context,
+        record=tracer.record,
     )
     all_checks = {"broker": worker.connected, **(checks or {})}
     health = _health_server(settings, all_checks)
     heartbeat = Heartbeat(stage, settings, all_checks, report, take_oldest=worker.take_oldest)
-    for begin in (health.start, worker.start, heartbeat.start, started):
+    for begin in (health.start, tracer.start, worker.start, heartbeat.start, started):
         begin()
     _log_forgotten(settings)
     announce_when_ready(stage, settings, all_checks, stopping, health=health.url)
     _wait_for_end(settings, stopping)
     heartbeat.stop()
     drained = worker.stop(settings.drain_seconds)
-    for close in (broker.close, health.stop, *closers):
+    for close in (broker.close, tracer.stop, health.stop, *closers):
         close()
     log.info("stopped", drained=drained)
     return 0 if drained else 1

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from shared.base.addresses import place_of
 from shared.base.settings import Bind, Settings, words_of
+from shared.booking.digests import KeyedDigests
 from shared.booking.environment import Environment
 from shared.relay.topology import DELAY_STEPS, RETRY_DELAYS, Topology
 
@@ -27,6 +28,7 @@ def split_seconds(text: object) -> object:
 Seconds = Annotated[tuple[timedelta, ...], NoDecode, BeforeValidator(split_seconds)]
 
 
+_SHORTEST_KEY = 32
 _KINDS = {"amqp": "rabbitmq", "amqps": "rabbitmq"}
 
 
@@ -81,6 +83,24 @@ class CommonSettings(Settings):
         RETRY_DELAYS, description="Waits after failed attempts, in seconds; then a dead letter."
     )
 
+    log_key: SecretStr = Field(
+        SecretStr(""),
+        description="Secret of at least 32 characters, the same for all processes, for the digests"
+        " of bookings in logs and traces. Empty: logs and traces hold none.",
+    )
+    trace: bool = Field(
+        default=True,
+        description="Whether what becomes of each change is kept in the database, for `budkavle"
+        " trace` and `budkavle report`.",
+    )
+
+    @field_validator("log_key")
+    @classmethod
+    def _key_is_long(cls, key: SecretStr) -> SecretStr:
+        if 0 < len(key.get_secret_value()) < _SHORTEST_KEY:
+            raise ValueError(f"has fewer than {_SHORTEST_KEY} characters")
+        return key
+
     @model_validator(mode="after")
     def _stores_are_named_in_production(self) -> Self:
         """Refuse defaults in production: patients' messages would be stored in a local file."""
@@ -118,6 +138,12 @@ class CommonSettings(Settings):
             kind = urlsplit(url).scheme.partition("+")[0]
             found[name.removesuffix("_url")] = f"{_KINDS.get(kind, kind)} {place_of(url)}"
         return found
+
+    @property
+    def digests(self) -> KeyedDigests | None:
+        """None without a key."""
+        key = self.log_key.get_secret_value()
+        return KeyedDigests(key) if key else None
 
     @property
     def topology(self) -> Topology:

@@ -7,6 +7,7 @@ table                  a row is expired when, counted from its own moment
 `notice`               it is not being sent, and no order for it could be obeyed any more
 `booking_watermark`    nothing is awaited, and no message about its booking is left
 `source_system_log`    it is old
+`trace_step`           it is old
 `source_slot`          the slot passed a day ago
 =====================  ======================================================================
 
@@ -47,6 +48,7 @@ from shared.store.tables import (
     notice,
     source_slot,
     source_system_log,
+    trace_step,
 )
 
 _SLOT_KEPT = timedelta(days=1)
@@ -60,6 +62,7 @@ class RetentionLimits:
     notices: timedelta | None
     watermarks: timedelta
     source_log: timedelta | None
+    trace: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +73,17 @@ class Expired:
     key: Column[Any]
     condition: ColumnElement[bool]
     kept: timedelta
+    #: Whether rows expire in the order of `key`, so that the first one that stays ends the walk.
+    in_order: bool = False
 
 
 def expired_rows(limits: RetentionLimits, now: datetime) -> Sequence[Expired]:
     """What has expired by `now`, in the order of removal."""
-    found = [_watermarks(limits.watermarks, limits.inbox, now), _slots(now)]
+    found = [
+        _watermarks(limits.watermarks, limits.inbox, now),
+        _trace_steps(limits.trace, now),
+        _slots(now),
+    ]
     if limits.notices is not None:
         found.insert(0, _notices(limits.notices, limits.inbox, now))
     if limits.inbox is not None:
@@ -112,7 +121,7 @@ class Retention:
                 batch = beyond if end is None else and_(beyond, expired.key <= end)
                 gone = connection.execute(delete(expired.table).where(batch, expired.condition))
                 removed += gone.rowcount
-            if end is None:
+            if end is None or (expired.in_order and not gone.rowcount):
                 return removed
             beyond = expired.key > end
 
@@ -158,6 +167,11 @@ def _watermarks(kept: timedelta, inbox: timedelta | None, now: datetime) -> Expi
 def _slots(now: datetime) -> Expired:
     past = source_slot.c.next_slot < now - _SLOT_KEPT
     return Expired(source_slot, source_slot.c.hsa_key, past, _SLOT_KEPT)
+
+
+def _trace_steps(kept: timedelta, now: datetime) -> Expired:
+    step = trace_step.c
+    return Expired(trace_step, step.id, step.at < now - kept, kept, in_order=True)
 
 
 def _source_log(kept: timedelta, now: datetime) -> Expired:

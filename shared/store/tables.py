@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     DateTime,
@@ -52,6 +53,9 @@ class Instant(TypeDecorator[datetime]):
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
+
+#: SQLite counts up only a column of this very type.
+_BIG = BigInteger().with_variant(Integer, "sqlite")
 
 source_system = Table(
     "source_system",
@@ -206,4 +210,29 @@ operator_action = Table(
     Column("subject", Text, nullable=False),  # to which: never anything of a patient
     Column("why", Text, nullable=False, default=""),
     Column("outcome", Text, nullable=False),  # begun, or what came of it
+)
+
+# What became of each change at each stage: ids of ours, keyed digests, outcomes and times. Nothing
+# of the engagement (docs/security.md, "The legal bound on engagement data").
+trace_step = Table(
+    "trace_step",
+    metadata,
+    Column("id", _BIG, primary_key=True, autoincrement=True),
+    Column("at", Instant, nullable=False),
+    Column("stage", String(10), nullable=False),
+    Column("outcome", String(10), nullable=False),
+    Column("reason", String(40), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("until", Instant),  # of one that waits: when it is handled again
+    Column("notification_id", String(50), nullable=False, index=True),
+    Column("change_id", String(70), nullable=False),
+    Column("correlation_id", String(100), index=True),  # of the filter's steps alone
+    Column("received_at", Instant, nullable=False),  # when ingest took the notification
+    Column("source_system", String(64)),  # upper case
+    Column("booking", String(32)),  # shared.booking.digests; None without a key
+    Column("patient", String(32), index=True),  # the same
+    Column("message_id", String(40)),
+    Column("channel", String(5)),
+    # As small as can be: rows come in the order of their times.
+    Index("ix_trace_step_at", "at", postgresql_using="brin"),
 )

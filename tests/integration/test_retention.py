@@ -29,7 +29,7 @@ from tests.command_line import CommandLine
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
 LIMITS = RetentionLimits(
-    inbox=100 * DAY, notices=50 * DAY, watermarks=10 * DAY, source_log=500 * DAY
+    inbox=100 * DAY, notices=50 * DAY, watermarks=10 * DAY, source_log=500 * DAY, trace=30 * DAY
 )
 PATIENT = "191212121212"
 

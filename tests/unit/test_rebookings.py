@@ -516,6 +516,29 @@ def test_removed_first_and_the_composer_hears_of_it_last(world: World) -> None:
     assert announced_as_rebooked(world)
 
 
+def test_a_source_with_much_to_answer_before_makes_no_two_messages(world: World) -> None:
+    world.source = {B.digest: LATER}
+    removal, creation = world.take((A, True)), world.take((B, False))
+    world.hand(world.fetch(removal[0]))
+    world.pass_time(timedelta(minutes=5))
+    world.hand(world.fetch(removal[1]))
+    world.pass_time(timedelta(seconds=1))
+    world.hand(world.fetch(creation[0]))
+    world.pass_time()
+    assert world.kinds[1:] == ["changed_time"]
+
+
+def test_a_removal_whose_message_was_lost_on_the_way_leaves_nothing_behind(world: World) -> None:
+    [taken, _lost] = world.take((A, True))
+    world.hand(world.fetch(taken))
+    world.pass_time(timedelta(days=2))
+    world.remove(A)
+    world.pass_time(timedelta(seconds=20))
+    world.create(B, LATER)
+    world.pass_time()
+    assert world.kinds[1:] == ["changed_time"]
+
+
 # --- in requests of their own ---
 
 

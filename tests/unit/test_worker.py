@@ -13,7 +13,7 @@ from shared.booking.messages import BookingChange, QueueMessage
 from shared.relay.broker import Delivery, Envelope, Outgoing
 from shared.relay.outcomes import Drop, Outcome, Publish
 from shared.relay.topology import Topology
-from shared.relay.worker import Worker
+from shared.relay.worker import Handled, Worker
 from tests.polling import eventually
 from tests.unit.test_disposition import Why, change
 
@@ -249,3 +249,28 @@ class TestTogether:
     def test_stopping_does_not_wait_for_more(self, broker, stage, worker) -> None:
         stage.go.set()
         assert worker.stop(timeout=5) is True
+
+
+def test_what_became_of_a_message_is_recorded_after_it_is_acknowledged(broker) -> None:
+    recorded: list[Handled] = []
+
+    def record(handled: Handled) -> None:
+        broker.calls.append("record")
+        recorded.append(handled)
+
+    worker = Worker(
+        "fetcher",
+        lambda _message: Drop(Why.NOT_OURS),
+        broker,
+        decode=BookingChange.decode,
+        topology=Topology(),
+        concurrency=1,
+        prefetch=10,
+        record=record,
+    )
+    worker.start()
+    broker.deliver(delivery(attempt=3))
+    (handled,) = eventually(lambda: recorded)
+    worker.stop(timeout=5)
+    assert (handled.message, handled.outcome, handled.attempt) == (change(), Drop(Why.NOT_OURS), 3)
+    assert broker.calls.index("acknowledge") < broker.calls.index("record")

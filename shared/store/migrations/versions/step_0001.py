@@ -7,6 +7,7 @@ revision = "0001"
 down_revision = None
 
 INSTANT = sa.DateTime(timezone=True)
+BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
@@ -18,6 +19,7 @@ def upgrade() -> None:
     create_operator_action()
     create_stage_process()
     create_unknown_source()
+    create_trace_step()
 
 
 def create_register() -> None:
@@ -187,3 +189,29 @@ def create_unknown_source() -> None:
         sa.Column("last_seen", INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("hsa_key", "environment", name="pk_unknown_source"),
     )
+
+
+def create_trace_step() -> None:
+    op.create_table(
+        "trace_step",
+        sa.Column("id", BIG, autoincrement=True, nullable=False),
+        sa.Column("at", INSTANT, nullable=False),
+        sa.Column("stage", sa.String(10), nullable=False),
+        sa.Column("outcome", sa.String(10), nullable=False),
+        sa.Column("reason", sa.String(40), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("until", INSTANT),
+        sa.Column("notification_id", sa.String(50), nullable=False),
+        sa.Column("change_id", sa.String(70), nullable=False),
+        sa.Column("correlation_id", sa.String(100)),
+        sa.Column("received_at", INSTANT, nullable=False),
+        sa.Column("source_system", sa.String(64)),
+        sa.Column("booking", sa.String(32)),
+        sa.Column("patient", sa.String(32)),
+        sa.Column("message_id", sa.String(40)),
+        sa.Column("channel", sa.String(5)),
+        sa.PrimaryKeyConstraint("id", name="pk_trace_step"),
+    )
+    for column in ("notification_id", "correlation_id", "patient"):
+        op.create_index(f"ix_trace_step_{column}", "trace_step", [column])
+    op.create_index("ix_trace_step_at", "trace_step", ["at"], postgresql_using="brin")
