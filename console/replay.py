@@ -80,7 +80,7 @@ class Progress:
         return max(0, self.replayed - self.known - self.waiting)
 
     @property
-    def settled(self) -> bool:
+    def decided(self) -> bool:
         """Whether the outcome of every letter is known."""
         return self.known >= self.replayed
 
@@ -202,7 +202,7 @@ class _StageReplay:
 
     def _await_canary(self) -> None:
         self._await(self._plan.canary_wait)
-        if not self._here.settled:
+        if not self._here.decided:
             self._stop(Stopped.CANARY_UNKNOWN)
         elif self._here.too_many_back(self._plan.most_back, at_least=1):
             self._stop(Stopped.CANARY)
@@ -211,7 +211,7 @@ class _StageReplay:
     def _await(self, seconds: float) -> None:
         """Until every outcome is known, or that long."""
         end = time.monotonic() + seconds
-        while not self._here.settled and time.monotonic() < end:
+        while not self._here.decided and time.monotonic() < end:
             self._queue.rest(_SLICE)
             self._watch()
             if self._progress.stopped is Stopped.INTERRUPTED:
