@@ -14,9 +14,8 @@ from fetcher.answers import FetchRetryReason
 from fetcher.handler import FetchDropReason
 from fetcher.limits import SourceWaitReason
 from filter.rules import EngagementDropReason
-from notifier.channels import WaitReason as NotifierWait
-from notifier.handler import DropReason as NotifierDrop
-from notifier.handler import RetryReason as NotifierRetry
+from notifier.channels import NoticeWaitReason
+from notifier.handler import NoticeDropReason, NoticeRetryReason
 from shared.base.clock import utcnow
 from shared.base.errors import Unavailable, WrongSettings
 from shared.base.redaction import may_hold_secrets
@@ -265,11 +264,11 @@ class TestAnswers:
         if reason is not Reason.REPLY_MISMATCH:  # a dead letter
             assert reason in {*SILENT, *WAITING}
 
-    @pytest.mark.parametrize("reason", [*NotifierDrop])
+    @pytest.mark.parametrize("reason", [*NoticeDropReason])
     def test_every_notice_that_is_not_sent_has_a_text(self, reason: StrEnum) -> None:
         assert reason in NO_NOTICE
 
-    @pytest.mark.parametrize("reason", [*NotifierWait, *NotifierRetry])
+    @pytest.mark.parametrize("reason", [*NoticeWaitReason, *NoticeRetryReason])
     def test_every_notice_that_waits_has_a_text(self, reason: StrEnum) -> None:
         assert reason in NOTICE_WAITS
 
