@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from console.__main__ import app
 
 _HERE = Path(__file__).parent
-_FOLDER = Path(os.environ.get("BUDKAVLE_IMAGE", "/var/tmp/budkavle-image"))
+_FOLDER = Path(os.environ.get("IMAGE_ROOT", "/var/tmp/budkavle-image"))
 _SBOM = Path("build/budkavle-image.cdx.json")
 #: Unpacked; Debian with its Python is 117 of them. What is pulled is a third of it.
 _MOST_MB = 230
