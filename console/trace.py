@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -16,6 +18,8 @@ from shared.booking.digests import KeyedDigests
 from shared.store.engine import Database
 from shared.store.trace_changes import ChangeTrace, ChangeTraces
 from shared.store.traces import TraceStep
+
+_SWEDEN = ZoneInfo("Europe/Stockholm")
 
 
 def register(app: typer.Typer) -> None:
@@ -137,21 +141,25 @@ def _print(traced: ChangeTrace) -> None:
             "correlation id": traced.correlation_id or None,
         }
     )
-    rows = [{"at": traced.received_at, "stage": "ingest", "outcome": "publish", **_NO_DETAILS}]
-    print_rows(rows + [_row(step) for step in traced.steps], empty="")
+    received = {"at": _second(traced.received_at), "stage": "ingest", "outcome": "publish"}
+    print_rows([received | {"details": None}, *map(_row, traced.steps)], empty="")
     say(f"{answer_of(traced).text}\n")
 
 
-_NO_DETAILS = {"reason": None, "attempt": 1, "until": None}
-
-
 def _row(step: TraceStep) -> dict[str, Any]:
-    reason = " ".join(word for word in (step.reason, step.channel) if word)
+    details = [step.reason, step.channel or ""]
+    if step.attempt > 1:
+        details.append(f"attempt {step.attempt}")
+    if step.until:
+        details.append(f"until {_second(step.until)}")
     return {
-        "at": step.at,
+        "at": _second(step.at),
         "stage": step.stage,
         "outcome": step.outcome,
-        "reason": reason or None,
-        "attempt": step.attempt,
-        "until": step.until,
+        "details": ", ".join(filter(None, details)) or None,
     }
+
+
+def _second(moment: datetime) -> str:
+    """Swedish time. Steps follow each other within a minute."""
+    return f"{moment.astimezone(_SWEDEN):%Y-%m-%d %H:%M:%S}"
