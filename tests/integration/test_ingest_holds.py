@@ -63,8 +63,8 @@ def test_the_bytes_of_held_requests_count() -> None:
 def test_held_connections_count_and_the_others_are_served() -> None:
     with held(3, ingest_max_connections=4) as (gateway, waiting):
         with connect(gateway) as fourth, connect(gateway) as fifth:
-            assert closed(fifth)
-            fourth.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert fourth.recv(100).startswith(b"HTTP/1.1 200")
+            assert closed(fourth)  # the longest idle; those that are held are not
+            fifth.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert fifth.recv(100).startswith(b"HTTP/1.1 200")
         gateway.broker.trouble = None
         assert all(OK in one.result().content for one in waiting)

@@ -254,7 +254,7 @@ def allow_messages_of(rabbitmq: RabbitMQ, size: int) -> None:
 def test_held_requests_end_in_order_on_sigterm(tmp_path: Path) -> None:
     nobody = f"amqp://guest:guest@127.0.0.1:{free_port()}"
     bind = f"127.0.0.1:{free_port()}"
-    with running(nobody, tmp_path, bind=bind, wait=60) as process, ThreadPoolExecutor(1) as sender:
+    with running(nobody, tmp_path, bind=bind, wait=50) as process, ThreadPoolExecutor(1) as sender:
         process.url = f"http://{bind}/ProcessNotification"
         eventually(lambda: can_connect(bind), timeout=30)
         waiting = sender.submit(process.post, request())

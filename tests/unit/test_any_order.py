@@ -239,6 +239,12 @@ def _event(
     return Event(booking, details, draw(st.floats(0, 5)), draw(lag), draw(st.booleans()))
 
 
+def in_order_when_behind(story: list[Event], ways: list[Way]) -> list[Way]:
+    """`ways`, unless a source is behind: both together are a known gap (docs/decisions.md, "A source
+    that is behind, and reordering")."""
+    return [] if any(event.lag for event in story) else ways
+
+
 def announced_beforehand(play: Play, visits: list[Visit]) -> None:
     """The patient was told of each visit a day ago."""
     for visit in visits:
@@ -256,7 +262,7 @@ def test_a_rebooked_visit_is_never_cancelled_and_two_visits_are_never_one(
     told: tuple[list[Visit], list[Event]], ways: list[Way]
 ) -> None:
     visits, story = told
-    play = Play(ways)
+    play = Play(in_order_when_behind(story, ways))
     announced_beforehand(play, visits)
     world = play.happen(story)
     for visit in visits:
