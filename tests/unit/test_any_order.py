@@ -240,8 +240,10 @@ def _event(
 
 
 def in_order_when_behind(story: list[Event], ways: list[Way]) -> list[Way]:
-    """`ways`, unless a source is behind: both together are a known gap (docs/decisions.md, "A source
-    that is behind, and reordering")."""
+    """`ways`, unless a source is behind: both together are a known gap.
+
+    It stands in docs/decisions.md, "A source that is behind, and reordering".
+    """
     return [] if any(event.lag for event in story) else ways
 
 
