@@ -15,7 +15,6 @@ anything else, as trouble with TLS               CallFailed(UNREACHABLE)
 import re
 import ssl
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import ceil
@@ -26,7 +25,7 @@ import pycurl
 from fetcher.answers import CallFailed, FetchRetryReason, ShortTrouble
 from fetcher.reply_bytes import ReplyBytes
 from shared.base.certificates import PemFiles, Renewal
-from shared.base.curl import UNSENT_HEADERS, error_name, trust_options
+from shared.base.curl import UNSENT_HEADERS, CurlPool, error_name, trust_options
 
 _CHARSET = re.compile(rb"charset=[\"']?([\w.:-]+)", re.IGNORECASE)
 #: How often certificate files are checked for renewal, in seconds.
@@ -135,31 +134,8 @@ class Platform:
         former, self._pool = self._pool, self._new_pool()
         former.close()
 
-    def _new_pool(self) -> "_Pool":
-        return _Pool({**self._options, **tls_options(self._tls)}, self._connections)
-
-
-class _Pool:
-    """libcurl's handles, each with its connection; the one used last is used next."""
-
-    def __init__(self, options: Options, size: int) -> None:
-        self._options = options
-        self._idle: deque[pycurl.Curl] = deque(maxlen=size)
-
-    def take(self) -> pycurl.Curl:
-        try:
-            return self._idle.pop()
-        except IndexError:
-            curl = pycurl.Curl()
-            for option, value in self._options.items():
-                curl.setopt(option, value)
-            return curl
-
-    def give_back(self, curl: pycurl.Curl) -> None:
-        self._idle.append(curl)
-
-    def close(self) -> None:
-        self._idle.clear()
+    def _new_pool(self) -> CurlPool:
+        return CurlPool({**self._options, **tls_options(self._tls)}, self._connections)
 
 
 def _options(url: str, time_outs: TimeOuts) -> Options:

@@ -6,7 +6,6 @@ took the request and closed" look the same.
 
 import io
 import re
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -14,7 +13,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import pycurl
 
-from shared.base.curl import UNSENT_HEADERS, Options, error_name, trust_options
+from shared.base.curl import UNSENT_HEADERS, CurlPool, Options, error_name, trust_options
 
 #: A provider's reply is some hundred bytes; what is longer is cut off there.
 MAX_HEAD_BYTES = 16 * 1024
@@ -49,12 +48,11 @@ class HttpPoster:
     """
 
     def __init__(self, url: str, *, seconds: float, connect_seconds: float) -> None:
-        self._options = _options(url, seconds, connect_seconds)
-        self._idle: deque[pycurl.Curl] = deque()
+        self._pool = CurlPool(_options(url, seconds, connect_seconds))
 
     def post(self, body: bytes, headers: Mapping[str, str]) -> Exchange:
         """Send `body` once. Raises nothing of libcurl's."""
-        curl = self._take()
+        curl = self._pool.take()
         traffic = _Traffic(body)
         lines = [f"{name}: {value}".encode("latin-1") for name, value in headers.items()]
         curl.setopt(pycurl.HTTPHEADER, [*UNSENT_HEADERS, *lines])
@@ -63,17 +61,8 @@ class HttpPoster:
         curl.setopt(pycurl.HEADERFUNCTION, traffic.take_header)
         curl.setopt(pycurl.WRITEFUNCTION, traffic.take_body)
         error = _perform(curl)
-        self._idle.append(curl)
+        self._pool.give_back(curl)
         return traffic.exchange(error)
-
-    def _take(self) -> pycurl.Curl:
-        try:
-            return self._idle.pop()
-        except IndexError:
-            curl = pycurl.Curl()
-            for option, value in self._options.items():
-                curl.setopt(option, value)
-            return curl
 
 
 def _perform(curl: pycurl.Curl) -> str:

@@ -1,6 +1,8 @@
-"""Shared by all uses of libcurl: headers to leave out, trusted authorities, names of errors."""
+"""Shared by all uses of libcurl: handles, unsent headers, trusted authorities, names of errors."""
 
 import ssl
+from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
 
 import pycurl
@@ -33,3 +35,29 @@ def trust_options(ca: Path | None = None) -> Options:
 def error_name(code: int) -> str:
     """`E_COULDNT_CONNECT` and the like: safe to log, as libcurl's own texts are not."""
     return _NAMES.get(code, f"E_{code}")
+
+
+class CurlPool:
+    """libcurl's handles, each with its connection; the one used last is used next. Thread-safe.
+
+    At most `size` idle ones are kept; None: all of them.
+    """
+
+    def __init__(self, options: Mapping[int, object], size: int | None = None) -> None:
+        self._options = options
+        self._idle: deque[pycurl.Curl] = deque(maxlen=size)
+
+    def take(self) -> pycurl.Curl:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            curl = pycurl.Curl()
+            for option, value in self._options.items():
+                curl.setopt(option, value)
+            return curl
+
+    def give_back(self, curl: pycurl.Curl) -> None:
+        self._idle.append(curl)
+
+    def close(self) -> None:
+        self._idle.clear()
