@@ -58,10 +58,10 @@ pictures: venv ## Takes the pictures of docs/images/ anew, from a demo that runs
 	$(BIN)/python -m tests.pictures
 
 lock: ## Resolves the dependencies anew (needs uv); the Dockerfile installs those in deploy/
-	$(COMPILE) --upgrade --extra sandbox --extra dev -o requirements.lock
-	$(COMPILE) --extra sandbox --extra dev --extra bench -c requirements.lock -o requirements-bench.lock
-	$(COMPILE) -c requirements.lock -o deploy/requirements.lock
-	$(COMPILE) --extra sandbox -c requirements.lock -o deploy/requirements-sandbox.lock
+	$(COMPILE) --upgrade --extra sandbox --extra web --extra otel --extra dev -o requirements.lock
+	$(COMPILE) --extra sandbox --extra web --extra otel --extra dev --extra bench -c requirements.lock -o requirements-bench.lock
+	$(COMPILE) --extra web --extra otel -c requirements.lock -o deploy/requirements.lock
+	$(COMPILE) --extra sandbox --extra web --extra otel -c requirements.lock -o deploy/requirements-sandbox.lock
 
 clean: ## Removes .venv and what tools left behind
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
