@@ -20,6 +20,8 @@ from sandbox.http_client import NoAnswer
 _log = structlog.get_logger()
 
 _KEPT_ANSWERS = 10_000
+#: Requests that the journal remembers.
+_KEPT_REQUESTS = 100_000
 _TAKEN = frozenset({"OK", "INFO"})
 
 
@@ -60,6 +62,9 @@ class Deliveries:
         self._running: set[asyncio.Task[None]] = set()
         self._dead: list[tuple[OutgoingNotification, str]] = []
         self._answers: deque[dict[str, object]] = deque(maxlen=_KEPT_ANSWERS)
+        self._journal: deque[tuple[float, float, OutgoingNotification]] = deque(
+            maxlen=_KEPT_REQUESTS
+        )
         self.counts: Counter[str] = Counter()
         self.gone = 0  # engagements that the subscriber did not accept by its answer
 
@@ -85,6 +90,19 @@ class Deliveries:
 
     def listed_answers(self) -> list[dict[str, object]]:
         return list(self._answers)
+
+    def listed_journal(self) -> list[dict[str, object]]:
+        """The requests that were answered: when each was sent for the first time, and when the
+        answer was there (seconds since 1970). The subscriber took it in between."""
+        return [
+            {
+                "sentAt": sent,
+                "answeredAt": answered,
+                "correlationId": notification.correlation_id,
+                "engagements": [_journalled(one) for one in notification.transactions],
+            }
+            for sent, answered, notification in self._journal
+        ]
 
     def listed_dead(self) -> list[dict[str, object]]:
         return [
@@ -118,9 +136,11 @@ class Deliveries:
             await self._send_until_taken(notification)
 
     async def _send_until_taken(self, notification: OutgoingNotification) -> None:
+        sent = time.time()
         for attempt in range(1, self._resends + 2):
             error = await self._attempt(notification, attempt)
             if not error:
+                self._journal.append((sent, time.time(), notification))
                 return
             if attempt <= self._resends:
                 await asyncio.sleep(self._pause_seconds)
@@ -151,3 +171,13 @@ class Deliveries:
             }
         )
         return ""
+
+
+def _journalled(transaction: Transaction) -> dict[str, object]:
+    return {
+        "deleted": transaction.delete_flag,
+        "patient": transaction.registered_resident_identification,
+        "sourceSystem": transaction.source_system,
+        "logicalAddress": transaction.logical_address,
+        "bookingId": transaction.business_object_instance_identifier,
+    }
