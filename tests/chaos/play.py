@@ -1,10 +1,12 @@
 """One run, from its plan to its figures."""
 
 import asyncio
+import json
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from tests.chaos.accounts import (
 from tests.chaos.clinic import Source, is_of
 from tests.chaos.havoc import Havoc, Trouble
 from tests.chaos.indexes import RunningIndex
-from tests.chaos.ledger import Ledger, caught, dead_letters
+from tests.chaos.ledger import Ledger, Message, caught, dead_letters
 from tests.chaos.load import BookingSystems, Index, Load
 from tests.chaos.plan import Options, Plan, make_plan
 from tests.chaos.rebooking import takings
@@ -194,7 +196,9 @@ class _Performance:
             await asyncio.to_thread(caught, self._stage.sandbox["control"]),
         )
         letters = await asyncio.to_thread(lambda: list(dead_letters(self._stage.broker_url)))
-        taken = takings(await asyncio.to_thread(self._stage.index.journal), self._window)
+        journal = await asyncio.to_thread(self._stage.index.journal)
+        taken = takings(journal, self._window)
+        self._keep_evidence(journal, [one for messages in told.values() for one in messages])
         return Report(
             options=self._options,
             seconds=seconds,
@@ -211,6 +215,14 @@ class _Performance:
             bugs=self._stage.bugs(),
             leaks=self._stage.leaks(),
         )
+
+    def _keep_evidence(self, journal: object, messages: Sequence[Message]) -> None:
+        """Beside the logs: what was taken when, and what lies in the inboxes."""
+        self._write("journal.json", journal)
+        self._write("inbox.json", [asdict(message) for message in messages])
+
+    def _write(self, name: str, listed: object) -> None:
+        (self._stage.folder / name).write_text(json.dumps(listed, indent=1, default=str))
 
     async def _load_figures(self) -> Counter[str]:
         figures = await asyncio.to_thread(self._stage.index.figures)

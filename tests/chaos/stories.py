@@ -41,6 +41,8 @@ def _call_followed_apart(clinic: Clinic) -> None:
 
 
 def _moved_quietly(clinic: Clinic) -> None:
+    """Announced before it moves: a removal of what was never announced says nothing."""
+    clinic.waits = True
     clinic.books()
     elsewhere = [unit for unit in clinic.source.units if unit != clinic.booking.unit]
     clinic.moves_quietly(clinic.rng.choice(elsewhere))
