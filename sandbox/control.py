@@ -191,6 +191,7 @@ class IndexControl:
             "entries": len(self._index.entries),
             "updates": self._index.updates,
             "pending": self._index.pending,
+            "failedAttempts": deliveries.failed_attempts,
             "dead": len(deliveries.listed_dead()),
             "gone": deliveries.gone,
             "counts": dict(deliveries.counts),

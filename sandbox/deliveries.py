@@ -60,6 +60,7 @@ class Deliveries:
         self._parallel = asyncio.Semaphore(parallel)
         self._last_of_key: dict[Key, asyncio.Task[None]] = {}
         self._running: set[asyncio.Task[None]] = set()
+        self._failed: dict[int, int] = {}  # attempts, by id of the notification under way
         self._dead: list[tuple[OutgoingNotification, str]] = []
         self._answers: deque[dict[str, object]] = deque(maxlen=_KEPT_ANSWERS)
         self._journal: deque[tuple[float, float, OutgoingNotification]] = deque(
@@ -71,6 +72,11 @@ class Deliveries:
     @property
     def pending(self) -> int:
         return len(self._running)
+
+    @property
+    def failed_attempts(self) -> int:
+        """Of the notification under way that has most of them."""
+        return max(self._failed.values(), default=0)
 
     def deliver(self, notification: OutgoingNotification) -> None:
         """Send it after all earlier notifications that share a key with it."""
@@ -137,16 +143,28 @@ class Deliveries:
 
     async def _send_until_taken(self, notification: OutgoingNotification) -> None:
         sent = time.time()
-        for attempt in range(1, self._resends + 2):
-            error = await self._attempt(notification, attempt)
-            if not error:
-                self._journal.append((sent, time.time(), notification))
-                return
-            if attempt <= self._resends:
-                await asyncio.sleep(self._pause_seconds)
+        try:
+            error = await self._attempts(notification)
+        finally:
+            self._failed.pop(id(notification), None)
+        if not error:
+            self._journal.append((sent, time.time(), notification))
+            return
         self._dead.append((notification, error))
         self.counts["dead"] += 1
         _log.warning("notification_dead", correlation_id=notification.correlation_id, error=error)
+
+    async def _attempts(self, notification: OutgoingNotification) -> str:
+        """As many as there may be; the last error, "" when it was accepted."""
+        error = ""
+        for attempt in range(1, self._resends + 2):
+            error = await self._attempt(notification, attempt)
+            if not error:
+                break
+            self._failed[id(notification)] = attempt
+            if attempt <= self._resends:
+                await asyncio.sleep(self._pause_seconds)
+        return error
 
     async def _attempt(self, notification: OutgoingNotification, attempt: int) -> str:
         """Send once; why it was not accepted, "" when it was."""

@@ -63,6 +63,9 @@ class RealIndex:
         quiet = time.monotonic() - self._last > _QUIET_SECONDS
         return 0 if quiet and not self._under_way else 1
 
+    def failed_attempts(self) -> int:
+        return 0
+
     def journal(self) -> list[dict[str, Any]]:
         return []  # it says of no request when it was answered
 

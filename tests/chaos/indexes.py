@@ -33,6 +33,10 @@ class RunningIndex(Protocol):
 
     def figures(self) -> dict[str, int]: ...
 
+    def failed_attempts(self) -> int:
+        """Of the notification under way that has most of them; 0 where that is not known."""
+        ...
+
     def journal(self) -> list[dict[str, Any]]:
         """What was taken when, as the sandbox lists it; empty where that is not known."""
         ...
@@ -58,6 +62,9 @@ class SandboxIndex:
             "refused": summary["gone"],
             "index_dead": summary["dead"],
         }
+
+    def failed_attempts(self) -> int:
+        return int(self._summary()["failedAttempts"])
 
     def journal(self) -> list[dict[str, Any]]:
         listed: list[dict[str, Any]] = self._get("/index/journal")

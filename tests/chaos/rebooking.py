@@ -8,14 +8,14 @@ message; where they leave something open, the reason stands here beside what is 
 | in one request | one message | one message |
 | within the window, the removal first | one message | one message |
 | within the window, the creation first | one, or new and cancelled | or new and changed |
-| further apart, the removal first | cancelled and new | or one message |
-| further apart, the creation first | new and cancelled | or one message, or new and changed |
+| further apart, either first | new and cancelled, in any order | or one message, or new and changed |
 
 - *The creation first*: it may be announced before the removal is known to anybody. "Two visits
   stood side by side. What remains to be said is that one of them is gone."
 - *The same id*: it is proof "at any unit and any time", so no distance forbids one message, and
   what remains to be said of a visit that was announced already may be said as a change of it.
-- *Further apart*: nearness is no evidence, but evidence is needed *and* nearness: two messages.
+- *Further apart*: nearness is no evidence, but evidence is needed *and* nearness: two messages. In
+  any order: a removal waits for its window, and longer while something of ours is away.
 - When ingest took something is known from the index: not before it first sent the request, and not
   after it had the answer. Where that leaves the order or the distance open, both are accepted.
 """
@@ -69,13 +69,14 @@ class Takings:
     def _ways_apart(self, removed: Taking, created: Taking, *, same_id: bool) -> frozenset[Way]:
         near, far = self.may_be_near(removed, created), self.may_be_far(removed, created)
         ways: set[Way] = set()
-        if removed.earliest <= created.latest:  # perhaps the removal first
-            ways |= _ONE if near or same_id else set()
-            ways |= {Way.CANCELLED_THEN_NEW} if far else set()
+        if near or same_id:
+            ways |= {Way.ONE_CHANGE}
+        if far:
+            ways |= {Way.CANCELLED_THEN_NEW, Way.NEW_THEN_CANCELLED}
         if created.earliest <= removed.latest:  # perhaps the creation first
             ways |= {Way.NEW_THEN_CANCELLED}
-            ways |= _ONE if near or same_id else set()
-            ways |= {Way.NEW_THEN_CHANGED} if same_id else set()
+        if same_id and (far or Way.NEW_THEN_CANCELLED in ways):
+            ways |= {Way.NEW_THEN_CHANGED}
         return frozenset(ways)
 
     def may_be_near(self, one: Taking, other: Taking) -> bool:

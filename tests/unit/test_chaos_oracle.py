@@ -195,6 +195,7 @@ def taken(removed: tuple[int, float, float], created: tuple[int, float, float]) 
 
 ONE, CANCELLED_NEW = Way.ONE_CHANGE, Way.CANCELLED_THEN_NEW
 NEW_CANCELLED, NEW_CHANGED = Way.NEW_THEN_CANCELLED, Way.NEW_THEN_CHANGED
+TWO = {CANCELLED_NEW, NEW_CANCELLED}
 
 
 @pytest.mark.parametrize(
@@ -203,9 +204,9 @@ NEW_CANCELLED, NEW_CHANGED = Way.NEW_THEN_CANCELLED, Way.NEW_THEN_CHANGED
         ((1, 0, 30), (1, 0, 30), {ONE}, {ONE}),
         ((1, 0, 1), (2, 2, 3), {ONE}, {ONE}),
         ((2, 2, 3), (1, 0, 1), {ONE, NEW_CANCELLED}, {ONE, NEW_CANCELLED, NEW_CHANGED}),
-        ((1, 0, 1), (2, 20, 21), {CANCELLED_NEW}, {ONE, CANCELLED_NEW}),
-        ((2, 20, 21), (1, 0, 1), {NEW_CANCELLED}, {ONE, NEW_CANCELLED, NEW_CHANGED}),
-        ((1, 0, 1), (2, 11, 14), {ONE, CANCELLED_NEW}, {ONE, CANCELLED_NEW}),
+        ((1, 0, 1), (2, 20, 21), TWO, set(Way)),
+        ((2, 20, 21), (1, 0, 1), TWO, set(Way)),
+        ((1, 0, 1), (2, 11, 14), {ONE, *TWO}, set(Way)),
         ((1, 0, 3), (2, 2, 4), {ONE, NEW_CANCELLED}, set(Way) - {CANCELLED_NEW}),
     ],
     ids=[

@@ -346,6 +346,15 @@ def test_the_journal_says_between_when_a_request_was_taken(
     ]
 
 
+def test_the_attempts_that_failed_of_what_is_pending_are_shown(
+    world: RunningWorld, subscriber: FakeSubscriber
+) -> None:
+    subscriber.respond = lambda _: soap_fault()
+    update(world, entry())
+    eventually(lambda: world.control("GET", "/index")["failedAttempts"] == 1, timeout=5)
+    assert idle(world)["failedAttempts"] == 0
+
+
 def test_what_is_never_taken_dies_and_can_be_replayed(
     world: RunningWorld, subscriber: FakeSubscriber
 ) -> None:
