@@ -42,9 +42,9 @@ image-test: venv ## Builds deploy/Dockerfile without Docker, looks at the image 
 chaos: venv ## Nothing lost, nothing twice, whatever dies (10 min). Shorter: make chaos T="--count 500"
 	$(BIN)/python -m tests.chaos $(T)
 
-bench: ## Measures the relay, in twenty minutes. Some of it: make bench B="hop relay"
+bench: ## Measures the relay, in twenty minutes. Some: B="hop relay". Beside another commit: COMPARE=abc1234
 	@.ci/venv requirements-bench.lock
-	$(BIN)/python -m tests.benchmark $(B)
+	$(BIN)/python -m tests.benchmark$(if $(COMPARE),.compare $(COMPARE)) $(B)
 
 lint: venv ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
