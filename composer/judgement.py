@@ -8,7 +8,7 @@ and never on a removal alone (docs/domain.md, "Rules of removal and replacement"
 ```
 source deactivated ────────────────────────────────────────► silent
 judged before, and announced ──────────────────────────────► its order once more
-a removal of which the source has not answered ────────────► noted: others wait for it
+a change of which the source has not answered ─────────────► noted: others wait for it
 removed, and created under another person number ──────────► silent
 a newer state was judged, or a later removal is open ──────► silent
 gone ── created, not there yet ────────────────────────────► look again; in the end silent
@@ -76,7 +76,7 @@ def judge(
     if before := case.announced_before:
         return Judgement(Reason.ANNOUNCED_BEFORE, announced_before=before)
     if not fetched.asked:
-        return case.removal_taken()
+        return case.removal_taken() if fetched.deleted else case.creation_taken()
     if fetched.deleted and fetched.renumbered:
         return case.renumbered(fetched.renumbered)
     if case.is_stale:
@@ -139,6 +139,26 @@ class _Case:
             return Judgement(Reason.REMOVAL_TAKEN)
         noted = self._watermarks.removal_taken()
         return Judgement(Reason.REMOVAL_TAKEN, watermarks=(noted,))
+
+    def creation_taken(self) -> Judgement:
+        """Noted if it may take the place of something in which a patient believes."""
+        before = self.before
+        is_known = before is not None and (
+            before.awaiting is not None or before.received_at >= self.fetched.received_at
+        )
+        if is_known or self.standing or not self._may_replace_something:
+            return Judgement(Reason.CREATION_TAKEN)
+        noted = self._watermarks.creation_taken()
+        return Judgement(Reason.CREATION_TAKEN, watermarks=(noted,))
+
+    @property
+    def _may_replace_something(self) -> bool:
+        is_believed = any(
+            still_matters(each, self.now)
+            for each in self.history.announcements
+            if self.history.standing(each.booking) is each
+        )
+        return is_believed or bool(self.history.same_id_elsewhere)
 
     def renumbered(self, other_number: str) -> Judgement:
         """One visit under two numbers: it stands under the other one, whatever the source says."""

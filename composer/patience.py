@@ -61,7 +61,9 @@ def contradicts_a_removal(
     """Whether an earlier notification finds the booking there, which was gone when the source was
     asked about a later one: the source may have shown neither of the two then, and not show the
     removal yet."""
-    if before is None or not before.gone or before.received_at <= fetched.received_at:
+    if before is None or not before.gone or before.awaiting is Awaiting.CREATION:
+        return False
+    if before.received_at <= fetched.received_at:
         return False
     return fetched.fetched_at < before.received_at + patience
 
