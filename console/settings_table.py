@@ -18,6 +18,8 @@ from shared.stage.settings import CommonSettings
 #: A longer default, such as a regular expression, is not shown.
 _LONGEST_DEFAULT = 60
 _EVERYONE = "all"
+#: Further processes, and the packages they are in.
+_SERVICES = {"inbox": "console.inbox_api"}
 
 AsMarkdown = Annotated[bool, typer.Option("--markdown", help="As the table in docs/settings.md.")]
 
@@ -50,8 +52,8 @@ def all_settings() -> list[Setting]:
     """First those of every process, then each stage's in the order of the stages."""
     found = {setting.name: setting for setting in _read_by(CommonSettings, _EVERYONE)}
     world = ("sandbox",) if find_spec("sandbox") else ()  # a production image is without it
-    for process in (*STAGES, "console", *world):
-        for setting in _read_by(settings_of(process), process):
+    for process in (*STAGES, "console", *_SERVICES, *world):
+        for setting in _read_by(settings_of(_SERVICES.get(process, process)), process):
             known = found.setdefault(setting.name, setting)
             if not {_EVERYONE, process} & set(known.read_by):
                 found[setting.name] = replace(known, read_by=(*known.read_by, process))
