@@ -15,7 +15,7 @@ class InboxApiSettings(CommonSettings):
     stores: ClassVar[tuple[str, ...]] = ("database_url",)
 
     inbox_bind: Bind = Field(
-        "127.0.0.1:8090",
+        "127.0.0.1:8091",
         description="host:port of the inbox read API. Port 0: any free one, shown in the ready"
         " line. It is plain HTTP: put a proxy with TLS before it.",
     )

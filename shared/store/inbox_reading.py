@@ -87,7 +87,7 @@ class InboxReader:
 
     def page(self, patient: str, *, limit: int, after: Position | None = None) -> MessagePage:
         """At most `limit` messages, those that follow `after` in the list."""
-        values: dict[str, Any] = {"patient": patient.upper(), "limit": limit + 1}
+        values: dict[str, Any] = {"whose": patient.upper(), "limit": limit + 1}
         if after:
             values |= {name: getattr(after, name) for name in _ORDER}
         query = _page_query(is_first=after is None)
@@ -123,7 +123,7 @@ class InboxReader:
 
 
 def _names(patient: str, message_id: str) -> dict[str, Any]:
-    return {"patient": patient.upper(), "message": message_id}
+    return {"whose": patient.upper(), "message": message_id}
 
 
 _ORDER = ("created_at", "revision", "id")
@@ -131,7 +131,7 @@ _HEAD_COLUMNS = (
     *(_message[name] for name in (*_ORDER, "kind", "subject", "starts", "read")),
     _message.calendar.is_not(None).label("has_calendar"),
 )
-_OF_PATIENT = _message.patient == bindparam("patient")
+_OF_PATIENT = _message.patient == bindparam("whose")
 _THE_MESSAGE = and_(_message.id == bindparam("message"), _OF_PATIENT)
 _ABOUT_THE_SAME_VISIT = and_(
     _later.c.patient == _message.patient,

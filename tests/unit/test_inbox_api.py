@@ -211,7 +211,11 @@ def test_an_error_names_the_element_and_repeats_no_value(query: str, element: st
     [
         ([], 400, "header Budkavle-Patient"),
         ([(PATIENT_HEADER, "tolvan")], 400, "header Budkavle-Patient"),
-        ([(PATIENT_HEADER, PATIENT), (PATIENT_HEADER, OTHER_PATIENT)], 400, "header Budkavle-Patient"),
+        (
+            [(PATIENT_HEADER, PATIENT), (PATIENT_HEADER, OTHER_PATIENT)],
+            400,
+            "header Budkavle-Patient",
+        ),
         ([(PATIENT_HEADER, PATIENT), ("Host", "pages.example")], 403, "header Host"),
         ([(PATIENT_HEADER, PATIENT), ("Host", "127.0.0.1.pages.example:80")], 403, "header Host"),
         ([(PATIENT_HEADER, PATIENT), ("Host", "[::1")], 403, "header Host"),
