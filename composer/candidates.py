@@ -207,7 +207,9 @@ class Candidates:
             is_known = watermark.held is not None
             if is_other and (is_known or self._may_still_come(watermark.awaiting_since)):
                 yield _held(watermark)
-        yield from map(self._announced, self.history.announced_as_new())
+        for announcement in self.history.announced_as_new():
+            if heir := self.history.heir(announcement.booking):
+                yield self._announced(announcement, heir)
         if self.fetched.details and self.history.standing(own) is None:
             yield self._own_creation(self.fetched.details)
 
@@ -222,7 +224,8 @@ class Candidates:
             request=self.fetched.notification_id,
         )
 
-    def _announced(self, announcement: Announcement) -> New:
+    def _announced(self, announcement: Announcement, heir: Announcement) -> New:
+        """A creation that was sent again since says nothing of when the announced one came."""
         watermark = self.history.watermark(announcement.booking)
         seen = watermark.first_seen_at if watermark else None
         return New(
@@ -230,9 +233,10 @@ class Candidates:
             same_id=same_id_key(announcement.key),
             unit=announcement.key.logical_address,
             details=announcement.state,
-            first_seen_at=seen or announcement.received_at,
+            first_seen_at=min(seen or announcement.received_at, announcement.received_at),
             request=announcement.notification_id,
             announcement=announcement,
+            stands_as=heir.booking,
         )
 
     def _new_members(self) -> Iterator[New]:

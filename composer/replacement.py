@@ -67,6 +67,7 @@ class New:
     first_seen_at: datetime
     request: str
     announcement: Announcement | None = None  # if the patient was told of it, as new
+    stands_as: str = ""  # and what stands in its place now: itself, or what replaced it since
 
     @property
     def name(self) -> str:
@@ -177,7 +178,8 @@ class Replacements:
             removed = [each for each in removed if each.same_id in ids]
             new = [each for each in new if each.same_id in ids]
         for one, other in product(removed, new):
-            if one.booking != other.booking and self._is_edge(tier, one, other):
+            is_itself = one.booking in (other.booking, other.stands_as)
+            if not is_itself and self._is_edge(tier, one, other):
                 yield one, other
 
     def _is_edge(self, tier: _Tier, removed: Removed, new: New) -> bool:

@@ -90,6 +90,34 @@ def test_moved_and_the_removal_came_first(world: World) -> None:
     assert world.kinds[1:] == ["changed"]
 
 
+@pytest.mark.parametrize("noted", [True, False])
+def test_a_cancellation_after_a_move_whose_old_creation_was_sent_again(
+    world: World, *, noted: bool
+) -> None:
+    """What stands in a booking's place took not its own place."""
+    world.rebook(A, MOVED_A, THERE)
+    world.pass_time(timedelta(seconds=5))
+    world.hear(A)
+    world.pass_time(timedelta(seconds=5))
+    world.source.pop(MOVED_A.digest)
+    taken, removal = world.take((MOVED_A, True))
+    for message in (taken, removal) if noted else (removal, taken):
+        world.hand(world.fetch(message))
+    world.pass_time(PATIENCE + WINDOW)
+    assert world.kinds[1:] == ["changed", "cancellation"]
+
+
+def test_a_creation_sent_again_after_a_move_takes_no_other_visits_place(world: World) -> None:
+    world.create(B, LATER)
+    world.pass_time(timedelta(days=1))
+    world.rebook(A, MOVED_A, THERE)
+    world.pass_time(timedelta(minutes=10))
+    world.hear(A)
+    world.remove(B)
+    world.pass_time(timedelta(minutes=30))
+    assert world.kinds[2:] == ["changed", "cancellation"]
+
+
 def test_an_id_that_is_used_at_two_units_is_two_bookings(world: World) -> None:
     world.create(MOVED_A, THERE)
     assert world.kinds[1:] == []
