@@ -221,6 +221,8 @@ class _Case:
             )
         partner = self.partner
         if successor := self._announced_successor(partner):
+            if successor.starts and not self.standing.starts:
+                return self._silently_replaced(Reason.CALL_ANSWERED, successor.booking)
             return self._replaced(self.standing, successor.key, successor.state)
         delay = self._until_decided(partner)
         if delay > _NO_TIME:

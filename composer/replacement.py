@@ -22,7 +22,7 @@ from datetime import datetime, timedelta
 from itertools import product
 
 from composer.history import near
-from shared.booking.identity import same_hsa_id
+from shared.booking.identity import hsa_key, same_hsa_id
 from shared.booking.inbox import Announcement
 from shared.booking.messages import BookingDetails
 
@@ -45,6 +45,7 @@ class Removed:
     is_gone: bool  # the source has said so
     due: datetime  # until then a booking that takes its place may come
     is_cancelled: bool = False  # and announced so: it can be paired no more, but is a second choice
+    passed: frozenset[str] = frozenset()  # units (`hsa_key`) where it stood since, unannounced
 
     @property
     def name(self) -> str:
@@ -242,7 +243,8 @@ def _may_be_one_visit(removed: Removed, new: New) -> bool:
 
 
 def _at_one_unit(removed: Removed, new: New) -> bool:
-    return same_hsa_id(removed.announcement.key.logical_address, new.unit)
+    at_own_unit = same_hsa_id(removed.announcement.key.logical_address, new.unit)
+    return at_own_unit or hsa_key(new.unit) in removed.passed
 
 
 def _connected(
