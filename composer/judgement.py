@@ -280,12 +280,15 @@ class _Case:
         followed_by = self.candidates.booking_after(own) if own.is_open_call else None
         if followed_by:
             return self._silently_replaced(Reason.CALL_ANSWERED, followed_by)
+        instead = tuple(self.candidates.replacements().booked_instead(own))
+        announced = (self.history.standing(new.booking) for new in instead)
         cancelled = Announce(
             standing.key,
             MessageKind.CANCELLATION,
             standing.state,
             standing,
-            has_new_time=self.candidates.replacements().has_new_time(own),
+            has_new_time=bool(instead),
+            still_booked=tuple(each.state for each in announced if each),
         )
         return self._announce(cancelled)
 
@@ -391,9 +394,7 @@ class _Case:
     @property
     def _newest_may_be_of_this_state(self) -> bool:
         latest = self.history.latest(self.booking)
-        return newest_may_be_of_this_state(
-            self.fetched, self.before, latest, self.limits.patience
-        )
+        return newest_may_be_of_this_state(self.fetched, self.before, latest, self.limits.patience)
 
     def _look_again(self, *watermarks: Watermark) -> Judgement:
         delay = next_look(self.fetched, self.before, self.limits.patience) - self.now

@@ -156,16 +156,17 @@ class Replacements:
                 found.update(self._decide(tier, *component))
         return found.get(f"{'removed' if removed else 'new'} {booking}")
 
-    def has_new_time(self, removed: Removed) -> bool:
-        """Whether the patient was just given a visit that may be meant instead of this one."""
-        return any(
-            new.details is not None
+    def booked_instead(self, removed: Removed) -> Iterator[New]:
+        """Visits that the patient was just given, and that may be meant instead of this one."""
+        return (
+            new
+            for new in self.new
+            if new.details is not None
             and new.details.starts != ""
             and new.booking != removed.booking
             and near(new.first_seen_at, removed.removed_at, self.window)
             and _at_one_unit(removed, new)
             and same_kind(removed.announcement.state, new.details) is not False
-            for new in self.new
         )
 
     # --- what speaks for a pair ---

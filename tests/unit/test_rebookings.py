@@ -513,6 +513,7 @@ def test_created_and_announced_before_the_removal_what_remains_is_said(world: Wo
     assert world.kinds[1:] == ["booking_confirmation", "cancellation"]
     assert OLD_TIME in world.newest.body_text
     assert "ny tid" not in world.newest.body_text
+    assert f"Den här tiden gäller: {NEW_TIME}" in world.newest.body_text
 
 
 def test_created_before_the_removal_but_judged_after_it(world: World) -> None:
