@@ -4,13 +4,13 @@ What is awaited takes part as long as it may still be decided: a source that nev
 booking holds nothing else back for ever (`Limits.longest_wait`).
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from composer.history import History, is_ahead, near
 from composer.replacement import New, Removed, Replacements, same_kind
-from shared.booking.identity import BookingKey, same_hsa_id
+from shared.booking.identity import BookingKey, hsa_key, same_hsa_id
 from shared.booking.inbox import (
     Announcement,
     Awaiting,
@@ -93,9 +93,30 @@ class Candidates:
     def replacements(self) -> Replacements:
         removed = {each.booking: each for each in (*self._removed_members(), *self._removed())}
         new = {each.booking: each for each in (*self._new_members(), *self._new())}
+        units = {each.unit for each in new.values() if each.unit}
         return Replacements(
-            tuple(removed.values()), tuple(new.values()), self.now, self.limits.window
+            tuple(self._with_passed(each, units) for each in removed.values()),
+            tuple(new.values()),
+            self.now,
+            self.limits.window,
         )
+
+    def _with_passed(self, removed: Removed, units: Iterable[str]) -> Removed:
+        """With those of `units` where the same id was put and removed again, never announced: it
+        passed on the way to what stands there now."""
+        gone = {
+            each.booking
+            for each in self.history.watermarks
+            if each.same_id == removed.same_id
+            and (each.gone or each.awaiting is Awaiting.REMOVAL)
+            and near(each.received_at, removed.removed_at, self.limits.window)
+            and self.history.latest(each.booking) is None
+        }
+        if not gone:
+            return removed
+        key = removed.announcement.key
+        passed = {unit for unit in units if key.replaced(logical_address=unit).digest in gone}
+        return replace(removed, passed=frozenset(map(hsa_key, passed)))
 
     def own_removal(self) -> Removed | None:
         """The judged booking, if it was removed and its patient believes in it."""

@@ -107,17 +107,6 @@ def test_a_cancellation_after_a_move_whose_old_creation_was_sent_again(
     assert world.kinds[1:] == ["changed", "cancellation"]
 
 
-def test_a_creation_sent_again_after_a_move_takes_no_other_visits_place(world: World) -> None:
-    world.create(B, LATER)
-    world.pass_time(timedelta(days=1))
-    world.rebook(A, MOVED_A, THERE)
-    world.pass_time(timedelta(minutes=10))
-    world.hear(A)
-    world.remove(B)
-    world.pass_time(timedelta(minutes=30))
-    assert world.kinds[2:] == ["changed", "cancellation"]
-
-
 def test_an_id_that_is_used_at_two_units_is_two_bookings(world: World) -> None:
     world.create(MOVED_A, THERE)
     assert world.kinds[1:] == []
@@ -323,6 +312,18 @@ def test_an_open_call_that_led_to_a_booking_ends_without_a_word(first: str) -> N
     world.pass_time()
     assert world.kinds == ["open_call", "booking_confirmation"]
     assert world.believed(A) is None or first == "booked"
+
+
+def test_a_call_is_answered_though_its_removal_was_taken_first() -> None:
+    world = gone_call()
+    world.source = {B.digest: VISIT}
+    removal = world.take((A, True))
+    world.hand(world.fetch(removal[0]))
+    world.notify((B, False))
+    world.hand(world.fetch(removal[-1]))
+    world.pass_time()
+    assert world.kinds == ["open_call", "booking_confirmation"]
+    assert world.outcomes[-1] == "call_answered"
 
 
 def test_a_booking_at_another_unit_did_not_come_of_the_call() -> None:
