@@ -102,6 +102,12 @@ def test_an_open_call_in_whose_place_a_booking_came_is_not_announced_as_gone(
     assert known.ways(PATIENT, call, elsewhere, is_open_call=True) == same_id
 
 
+def test_the_ends_of_a_chain_with_nothing_in_common_may_be_two_visits() -> None:
+    old, end = Booking(SOURCE.units[0], "B1-1"), Booking(SOURCE.units[1], "B1-2")
+    near = taken((1, 0, 1), (2, 2, 3))
+    assert near.ways(PATIENT, old, end, is_open_call=False) == {ONE, *TWO}
+
+
 def test_where_nobody_knows_when_it_was_taken_all_ways_are_accepted() -> None:
     old, new = Booking(SOURCE.units[0], "B1-1"), Booking(SOURCE.units[0], "B1-2")
     assert NOT_TAKEN.ways(PATIENT, old, new, is_open_call=False) == set(Way)
