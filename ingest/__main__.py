@@ -26,19 +26,24 @@ from shared.base.ids import new_id
 from shared.base.settings import blaming
 from shared.relay import open_broker
 from shared.relay.broker import Broker
+from shared.relay.spans import Spans, TracedPublishing
 from shared.stage.health import HealthServer
 from shared.stage.heartbeat import Heartbeat
 from shared.stage.process import announce_when_ready, start, stop_signal
+from shared.stage.telemetry import telemetry_of
 
 log = structlog.get_logger()
 
 
 def build_endpoint(
-    settings: IngestSettings, broker: Broker, threads: ThreadPoolExecutor
+    settings: IngestSettings,
+    broker: Broker,
+    threads: ThreadPoolExecutor,
+    spans: Spans | None = None,
 ) -> tuple[SoapEndpoint, BrokerWait]:
     """The endpoint, and what holds its requests while the broker is unavailable."""
     publish = QueuePublisher(
-        broker,
+        TracedPublishing(broker, spans) if spans else broker,
         timeout=settings.ingest_publish_seconds,
         max_message_bytes=settings.ingest_max_message_bytes,
     )
@@ -91,6 +96,7 @@ def run(settings: IngestSettings) -> int:
     with blaming("BUDKAVLE_INGEST_TLS_CERTIFICATE, _KEY, _CLIENT_CA"):
         tls = LiveTls(settings.tls) if settings.tls else None
     checks = {"broker": broker.ready}
+    telemetry = telemetry_of("ingest", settings)
     heartbeat = Heartbeat("ingest", settings, checks)
     health.start()
     heartbeat.start()
@@ -98,13 +104,15 @@ def run(settings: IngestSettings) -> int:
     ready = partial(announce_when_ready, url=url, health=health.url)
     Thread(target=ready, args=("ingest", settings, checks, stopping), daemon=True).start()
     with ThreadPoolExecutor(settings.ingest_threads, "ingest") as threads:
-        endpoint, wait = build_endpoint(settings, broker, threads)
+        endpoint, wait = build_endpoint(settings, broker, threads, telemetry)
         app = build_app(endpoint, {"broker": broker.ready})
         server = build_server(app, settings, tls.context if tls else None, wait.end_soon)
         drained = _serve(settings, server, tls, listener)
     stopping.set()
     heartbeat.stop()
     broker.close()
+    if telemetry:
+        telemetry.stop()
     health.stop()
     log.info("stopped", drained=drained)
     return 0 if drained else 1

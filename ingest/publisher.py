@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from shared.base.errors import Unavailable
 from shared.base.ids import spell
 from shared.booking.messages import Notification
-from shared.relay.broker import Broker, BrokerError, Envelope, Outgoing
+from shared.relay.broker import BrokerError, Envelope, Outgoing, Publishing
 
 #: Bytes by which the id of a part may be longer than the id of the whole.
 _LONGER_ID = 16
@@ -18,7 +18,7 @@ class QueuePublisher:
     follow from its own, so they are the same when it is published again.
     """
 
-    def __init__(self, broker: Broker, *, timeout: float, max_message_bytes: int) -> None:
+    def __init__(self, broker: Publishing, *, timeout: float, max_message_bytes: int) -> None:
         self._broker = broker
         self._timeout = timeout  # seconds
         self._max_message_bytes = max_message_bytes
