@@ -59,6 +59,7 @@ def quiet(minutes: int) -> dict[str, str]:
         outcome("ingest", "fault", "bug"): f"0x{minutes}",
         outcome("fetcher", "retry", "bug"): f"0x{minutes}",
         outcome("notifier", "dead", "channel_off"): f"0x{minutes}",
+        TRACE_LOST: f"0x{minutes}",
         outcome("notifier", "postpone", "quiet_hours"): f"0x{minutes}",
         f"budkavle_ingest_engagements_total{{{target('ingest')}}}": f"7+1x{minutes}",
         f'budkavle_breaker_open{{{target("fetcher")}, source="SE1"}}': f"0x{minutes}",
@@ -99,6 +100,9 @@ ODD = (
     ' element="mostRecentContent", flaw="length", kept="yes"}'
 )
 OFF = outcome("notifier", "dead", "channel_off")
+
+
+TRACE_LOST = f'budkavle_trace_lost_total{{{target("fetcher")}, stage="fetcher"}}'
 
 
 def started(stage: str, minute: int) -> dict[str, str]:
@@ -175,6 +179,7 @@ CASES = [
     *counted("Bugs", BUGS, "fetcher"),
     *counted("UncertainNotices", UNCERTAIN, "notifier"),
     *counted("ChannelOff", OFF, "notifier"),
+    *counted("TraceLost", TRACE_LOST, "fetcher"),
     *[case for case in counted("OddEngagements", ODD, "filter") if "_x30" not in str(case)],
     Case("OddEngagements: of a kind that never came before", 35, {"OddEngagements"},
          {ODD: "_x30 1x60"}),
