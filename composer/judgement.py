@@ -155,9 +155,14 @@ class _Judging(Case):
             return Judgement(Reason.GONE_AT_SOURCE, watermarks=(watermark,))
         if self.is_doubtful:
             return self.look_again(self.watermarks.awaiting(Awaiting.CREATION))
-        if self.fetched.of_another_patient:
+        if self.fetched.of_another_patient and not self._is_known_elsewhere:
             return replace(self.silent(Reason.REPLY_MISMATCH), is_dead=True)
         return self.silent(Reason.GONE_AT_SOURCE)
+
+    @property
+    def _is_known_elsewhere(self) -> bool:
+        """Under another number, which a creation under the new number itself cannot be."""
+        return bool(self.history.same_id_elsewhere) and not self.fetched.renumbered
 
     def removed(self) -> Judgement:
         if self.standing is None:
