@@ -1,16 +1,17 @@
 """`budkavle contact`: where a patient wants notices."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 
 from console.exits import nothing_found
 from console.opening import opened_database
-from console.output import AsJson, print_fields, print_json, say
+from console.output import AsJson, print_fields, print_json, say, shown
 from console.persons import Person, is_genuine
 from shared.base.clock import utcnow
 from shared.booking.contact_points import normalize
-from shared.booking.notices import Channel
+from shared.booking.notices import Channel, Choice
 from shared.store.contacts import ContactPreferences
 
 commands = typer.Typer(no_args_is_help=True, help="Where a patient wants notices.")
@@ -54,12 +55,12 @@ def set_contact(
 def show(person: Person, *, as_json: AsJson = False) -> None:
     """Where this patient gets notices."""
     with opened_database() as database:
-        addresses = ContactPreferences(database).of(person)
+        choices = ContactPreferences(database).choices(person)
     if as_json:
-        print_json(addresses)
-    elif addresses:
-        print_fields({str(channel): address for channel, address in addresses.items()})
-    if not addresses:
+        print_json(_plain(choices))
+    elif choices:
+        print_fields({str(channel): _shown(choice) for channel, choice in choices.items()})
+    if not choices:
         raise nothing_found("this patient has chosen no notices")
 
 
@@ -75,6 +76,31 @@ def remove(
     if not removed:
         raise nothing_found("there was no such choice to remove")
     say("Removed.")
+
+
+def _plain(choices: Mapping[Channel, Choice]) -> dict[str, object]:
+    """The addresses by channel; `bounces` by channel only where there were some."""
+    bounces = {
+        channel: {
+            "bounces": choice.bounces,
+            "last": choice.last_bounce,
+            "suppressed_at": choice.suppressed_at,
+        }
+        for channel, choice in choices.items()
+        if choice.bounces
+    }
+    addresses = {str(channel): choice.address for channel, choice in choices.items()}
+    return {**addresses, **({"bounces": bounces} if bounces else {})}
+
+
+def _shown(choice: Choice) -> str:
+    if choice.suppressed_at:
+        since = shown(choice.suppressed_at)
+        return (
+            f"{choice.address} (suppressed since {since}: it bounced {choice.bounces} times, last"
+            f" {choice.last_bounce}; set it again to send there)"
+        )
+    return choice.address
 
 
 def _normal(channel: Channel, given: str) -> str:

@@ -19,6 +19,8 @@ from sandbox.routing import Router
 from sandbox.settings import SandboxSettings
 from sandbox.sms_provider import PATH as SMS_PATH
 from sandbox.sms_provider import SmsProvider
+from sandbox.sms_sinch import PATH as SINCH_PATH
+from sandbox.sms_sinch import SinchProvider
 from sandbox.subscriber import Subscriber
 
 
@@ -31,6 +33,7 @@ class Addresses:
     control: str
     smtp: str
     sms: str
+    sinch: str
 
 
 class World:
@@ -39,6 +42,7 @@ class World:
     def __init__(self, settings: SandboxSettings) -> None:
         self._faults = Faults(
             FaultBook(BookingFault),
+            FaultBook(SmsFault),
             FaultBook(SmsFault),
             FaultBook(SmtpFault),
             FaultBook(IndexFault),
@@ -55,6 +59,9 @@ class World:
         self._sms = SmsProvider(
             self._faults.sms, self._reports, settings.sandbox_sms_login.get_secret_value()
         )
+        self._sinch = SinchProvider(
+            self._faults.sinch, self._reports, settings.sandbox_sinch_token.get_secret_value()
+        )
         self._mail = MailServer(
             settings.sandbox_smtp_bind,
             self._faults.smtp,
@@ -70,6 +77,7 @@ class World:
         self._platform_server = HttpServer(platform, settings.sandbox_platform_bind)
         self._index_server = HttpServer(self._index, settings.sandbox_index_bind)
         self._sms_server = HttpServer(self._sms, settings.sandbox_sms_bind)
+        self._sinch_server = HttpServer(self._sinch, settings.sandbox_sinch_bind)
         self._control_server = HttpServer(self._routes(), settings.sandbox_control_bind)
 
     @property
@@ -81,6 +89,7 @@ class World:
             control=self._control_server.url,
             smtp=self._mail.url,
             sms=f"{self._sms_server.url}{SMS_PATH}",
+            sinch=f"{self._sinch_server.url}{SINCH_PATH}",
         )
 
     async def start(self) -> None:
@@ -98,14 +107,14 @@ class World:
     @property
     def _servers(self) -> tuple[HttpServer | MailServer, ...]:
         soap = (self._platform_server, self._index_server)
-        return (*soap, self._sms_server, self._mail, self._control_server)
+        return (*soap, self._sms_server, self._sinch_server, self._mail, self._control_server)
 
     def _routes(self) -> Router:
         router = Router()
         BookingControl(self._bookings, self._calls).route(router)
         FaultControl(self._faults).route(router)
         IndexControl(self._index, self._subscriber).route(router)
-        CatchControl(self._sms.caught, self._mail.caught).route(router)
+        CatchControl(self._sms.caught, self._sinch.caught, self._mail.caught).route(router)
         return router
 
 

@@ -19,7 +19,7 @@ from notifier.pacing import Bulkhead, CircuitBreaker, QuietHours, Slots
 from notifier.results import Accepted, ProviderDown, Rejected, SendResult, TryLater, Uncertain
 from shared.base.errors import Unavailable
 from shared.booking.messages import NoticeOrder
-from shared.booking.notices import Channel, NoticeStatus
+from shared.booking.notices import Channel, Choice, NoticeStatus
 from shared.relay.outcomes import DeadLetter, Done, Drop, Outcome, Postpone, Publish, RetryLater
 from tests.fake_notices import FakeNotices
 
@@ -52,9 +52,13 @@ class FakeSender:
 @dataclass
 class FakePreferences:
     chosen: Mapping[Channel, str]
+    suppressed: tuple[Channel, ...] = ()
 
-    def of(self, patient: str) -> Mapping[Channel, str]:
-        return self.chosen
+    def choices(self, patient: str) -> Mapping[Channel, Choice]:
+        return {
+            channel: Choice(address, suppressed_at=NOON if channel in self.suppressed else None)
+            for channel, address in self.chosen.items()
+        }
 
 
 class World:
