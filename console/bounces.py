@@ -10,7 +10,13 @@ from typing import Annotated
 import structlog
 import typer
 
-from console.delivery_status import LARGEST, Action, DeliveryStatus, Unreadable, read_delivery_status
+from console.delivery_status import (
+    LARGEST,
+    Action,
+    DeliveryStatus,
+    Unreadable,
+    read_delivery_status,
+)
 from console.exits import ExitCode, Refused
 from console.opening import opened_database
 from console.output import AsJson, print_json, say

@@ -8,7 +8,7 @@ cannot be read is an error, never a guess.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from email import message_from_bytes, policy
+from email import message_from_bytes, message_from_string, policy
 from email.message import Message
 from enum import StrEnum
 
@@ -19,6 +19,7 @@ _STATUS_PARTS = {"message/delivery-status", "message/global-delivery-status"}
 _MAIL_PARTS = {"message/rfc822", "message/global"}
 _HEADER_PARTS = {"text/rfc822-headers", "message/rfc822-headers", "message/global-headers"}
 
+_BLANK_LINES = re.compile(r"\r?\n[ \t]*\r?\n")
 _NOTICE_ID = re.compile(r"(?<![a-z])[a-z]{20}(?![a-z])")  # shared.base.ids.new_id
 _ENHANCED_CODE = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
 _REPLY_CODE = re.compile(r"(?<!\d)([245])\d\d(?!\d)")
@@ -85,9 +86,18 @@ def _read(message: Message) -> DeliveryStatus:
 
 
 def _blocks(part: Message) -> Iterator[Message]:
-    """Of a status part: the fields about the mail, then those about each recipient."""
-    if part.get_content_type() in _STATUS_PARTS and part.is_multipart():
-        yield from (block for block in part.get_payload() if isinstance(block, Message))
+    """Of a status part: the fields about the mail, then those about each recipient.
+
+    Python knows the blocks of RFC 3464; of RFC 6533 it takes all but the first for a body.
+    """
+    if part.get_content_type() not in _STATUS_PARTS or not part.is_multipart():
+        return
+    for block in part.get_payload():
+        if isinstance(block, Message):
+            yield block
+            further = block.get_payload()
+            texts = _BLANK_LINES.split(further.strip()) if isinstance(further, str) else ()
+            yield from (message_from_string(text) for text in texts if text)
 
 
 def _fate(block: Message) -> tuple[Action, str]:

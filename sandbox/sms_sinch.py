@@ -67,7 +67,7 @@ class SinchProvider(SmsEndpoint):
         return json_reply(batch, 201)
 
     def report(self, sms: Sms) -> tuple[str, bytes]:
-        """A report of a final state; of the others none is sent when finals are asked for."""
+        """The report of one recipient; one of `Dispatched` comes before the final one."""
         status, code = _CODES.get(sms.status, ("Dispatched", 401))
         told = {
             "type": "recipient_delivery_report_sms", "batch_id": sms.id, "recipient": sms.to,

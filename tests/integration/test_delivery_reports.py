@@ -101,7 +101,10 @@ def test_without_the_secret_there_is_nothing(
 
 
 def test_only_posts_are_taken(reports: DeliveryReports) -> None:
-    assert requests.get(f"{report_url(reports.url, SECRET, '46elks')}/known", timeout=5).status_code == 405
+    assert (
+        requests.get(f"{report_url(reports.url, SECRET, '46elks')}/known", timeout=5).status_code
+        == 405
+    )
 
 
 def test_a_body_no_report_has_is_refused(reports: DeliveryReports, ledger: Ledger) -> None:

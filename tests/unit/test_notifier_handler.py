@@ -562,3 +562,46 @@ class TestWhatIsNoLongerWanted:
         world.preferences.chosen = {}
         assert world.handle(order) == Drop(NoticeDropReason.NOT_WANTED)
         assert world.notices.status(Channel.SMS) is NoticeStatus.WITHDRAWN
+
+
+class TestASuppressedAddress:
+    """One that has bounced too often: nothing is sent there, and operators see why."""
+
+    @pytest.fixture(autouse=True)
+    def email_is_suppressed(self, world: World) -> None:
+        world.preferences.chosen = {Channel.EMAIL: ADDRESS}
+        world.preferences.suppressed = (Channel.EMAIL,)
+
+    def test_gets_nothing(self, world: World) -> None:
+        assert world.handle() == Drop(NoticeDropReason.SUPPRESSED)
+        assert world.email.sent == []
+        assert world.notices.status(Channel.EMAIL) is NoticeStatus.SUPPRESSED
+        assert world.observed == [(Channel.EMAIL, NoticeStatus.SUPPRESSED, "bounced too often")]
+
+    def test_is_counted_once(self, world: World) -> None:
+        world.handle()
+        assert world.handle() == Drop(NoticeDropReason.SUPPRESSED)
+        assert len(world.observed) == 1
+
+    def test_keeps_no_sms_from_being_sent(self, world: World) -> None:
+        world.preferences.chosen = {Channel.EMAIL: ADDRESS, Channel.SMS: MOBILE}
+        assert world.handle() == Done(DoneReason.ACCEPTED)
+        assert world.sms.sent == [("notice-m-sms", MOBILE)]
+        assert world.notices.status(Channel.EMAIL) is NoticeStatus.SUPPRESSED
+
+    def test_that_was_set_again_gets_the_next_message_and_not_this_one(self, world: World) -> None:
+        world.handle()
+        world.preferences.suppressed = ()
+        assert world.handle() == Drop(NoticeDropReason.SUPPRESSED)
+        assert world.handle(an_order(message_id="m2")) == Done(DoneReason.ACCEPTED)
+
+    def test_ends_a_notice_that_waits(self) -> None:
+        world = World(collecting=timedelta(seconds=5))
+        world.preferences.chosen = {Channel.EMAIL: ADDRESS}
+        outcome = world.handle()
+        assert isinstance(outcome, Postpone)
+        assert isinstance(outcome.instead, NoticeOrder)
+        world.preferences.suppressed = (Channel.EMAIL,)
+        world.pass_time(seconds=5)
+        assert world.handle(outcome.instead) == Drop(NoticeDropReason.SUPPRESSED)
+        assert world.notices.status(Channel.EMAIL) is NoticeStatus.SUPPRESSED
