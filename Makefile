@@ -39,7 +39,7 @@ test-debian13: ## All tests on Debian 13, in a chroot (root): RabbitMQ 4, Postgr
 image-test: venv ## Builds deploy/Dockerfile without Docker, looks at the image and runs the demo in it (root)
 	$(BIN)/python -m tests.image
 
-chaos: venv ## Nothing lost, nothing twice, whatever dies (10 min). Shorter: make chaos T="--count 500"
+chaos: venv ## Nothing lost, twice or false, whatever dies (20 min). Shorter: T="--count 500"; to docs: T=--publish
 	$(BIN)/python -m tests.chaos $(T)
 
 bench: ## Measures the relay, in twenty minutes. Some: B="hop relay". Beside another commit: COMPARE=abc1234

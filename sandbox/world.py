@@ -14,6 +14,7 @@ from sandbox.faults import BookingFault, FaultBook, IndexFault, SmsFault, SmtpFa
 from sandbox.http_server import HttpServer
 from sandbox.index_entries import IndexEntries
 from sandbox.mail_server import MailServer
+from sandbox.pages.server import PagesServer
 from sandbox.report_sender import ReportSender
 from sandbox.routing import Router
 from sandbox.settings import SandboxSettings
@@ -33,6 +34,8 @@ class Addresses:
     control: str
     smtp: str
     sms: str
+    pages: str  # the desk at which clinics book
+    inbox: str  # a patient's inbox
     sinch: str
 
 
@@ -79,6 +82,11 @@ class World:
         self._sms_server = HttpServer(self._sms, settings.sandbox_sms_bind)
         self._sinch_server = HttpServer(self._sinch, settings.sandbox_sinch_bind)
         self._control_server = HttpServer(self._routes(), settings.sandbox_control_bind)
+        self._pages = PagesServer(
+            settings.sandbox_pages_bind,
+            inbox_url=settings.inbox_url,
+            control_url=lambda: self._control_server.url,
+        )
 
     @property
     def addresses(self) -> Addresses:
@@ -89,6 +97,8 @@ class World:
             control=self._control_server.url,
             smtp=self._mail.url,
             sms=f"{self._sms_server.url}{SMS_PATH}",
+            pages=f"{self._pages.url}/",
+            inbox=f"{self._pages.url}/inkorg",
             sinch=f"{self._sinch_server.url}{SINCH_PATH}",
         )
 
@@ -105,9 +115,10 @@ class World:
             await server.stop()
 
     @property
-    def _servers(self) -> tuple[HttpServer | MailServer, ...]:
+    def _servers(self) -> tuple[HttpServer | MailServer | PagesServer, ...]:
         soap = (self._platform_server, self._index_server)
-        return (*soap, self._sms_server, self._sinch_server, self._mail, self._control_server)
+        sms = (self._sms_server, self._sinch_server)
+        return (*soap, *sms, self._mail, self._control_server, self._pages)
 
     def _routes(self) -> Router:
         router = Router()

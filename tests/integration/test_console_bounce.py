@@ -110,7 +110,7 @@ class TestRepeatedFailures:
         assert (choice.bounces, choice.last_bounce) == (3, "5.1.1")
         assert choice.suppressed_at is not None
         assert "suppressed since" in budkavle.out("contact", "show", PATIENT)
-        [action] = budkavle.json("actions")
+        [action] = budkavle.json("actions", "--action", "contact suppress")
         assert action["action"] == "contact suppress"
         assert notices[2] in action["subject"]
         assert ADDRESS not in str(action)
