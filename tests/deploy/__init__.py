@@ -1,0 +1,1 @@
+"""What deploy/ holds is what Kubernetes, Compose, Prometheus and systemd take (`make deploy-check`)."""
