@@ -49,6 +49,12 @@ _COMMANDS = {
         "console.check",
         "Look, before a deploy, at settings, broker, database, certificates, logins and clock.",
     ),
+    "console": LazyCommand(
+        "console.web_command",
+        "Serve the operator's pages until SIGTERM: the relay in the browser.",
+        extra="web",
+        needs="authlib",
+    ),
     "source": LazyCommand("console.sources", "Activated booking systems."),
     "contact": LazyCommand("console.contacts", "Where a patient wants notices."),
     "inbox": LazyCommand("console.inbox", "The messages patients were given."),

@@ -48,12 +48,12 @@ class OperatorCommands(LazyGroup):
             except Refused as error:
                 _end(str(error), error.code)
             except Exception as error:
-                if explanation := _explained(error):
+                if explanation := explained(error):
                     _end(*explanation)
                 raise
 
 
-def _explained(error: Exception) -> tuple[str, ExitCode] | None:
+def explained(error: Exception) -> tuple[str, ExitCode] | None:
     """The line and exit code of an expected error; None for a bug, or an error of typer's."""
     match error:
         case WrongSettings():

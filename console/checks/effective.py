@@ -55,7 +55,7 @@ def loaded(stage: str) -> Settings | None:
 
 
 def _processes() -> list[type[Settings]]:
-    names = ("ingest", "filter", "fetcher", "composer", "notifier", "console", "sandbox")
+    names = ("ingest", "filter", "fetcher", "composer", "notifier", "console", "pages", "sandbox")
     return [CommonSettings, *map(settings_of, names)]
 
 

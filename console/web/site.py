@@ -1,0 +1,70 @@
+"""What all pages of one process share: settings, database, broker, texts, templates, files."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from jinja2 import Environment
+
+from console.web.looks import FILTERS
+from console.web.settings import PagesSettings
+from shared.relay import open_broker
+from shared.relay.broker import Broker
+from shared.store.actions import ActionLog
+from shared.store.engine import Database, open_database
+from shared.web.rates import RateLimit
+from shared.web.static_files import StaticFiles
+from shared.web.templates import environment_of
+from shared.web.texts import Texts
+
+#: The pages in the navigation: `/NAME`, named by the text `navigation.NAME`.
+NAVIGATION = ("live",)
+
+_HERE = Path(__file__).parent
+
+
+def _templates() -> Environment:
+    environment = environment_of(_HERE / "templates")
+    environment.filters.update(FILTERS)
+    environment.globals["navigation"] = NAVIGATION
+    return environment
+
+
+@dataclass(frozen=True)
+class Site:
+    """Made once, at the start of the process. Thread-safe."""
+
+    settings: PagesSettings
+    database: Database
+    texts: Texts = field(default_factory=lambda: Texts(_HERE / "texts"))
+    templates: Environment = field(default_factory=_templates)
+    files: StaticFiles = field(default_factory=StaticFiles)
+    searches: RateLimit = field(
+        default_factory=lambda: RateLimit(burst=10, spacing=timedelta(seconds=3))
+    )
+
+    @property
+    def actions(self) -> ActionLog:
+        return ActionLog(self.database)
+
+    def close(self) -> None:
+        self.database.close()
+
+    @contextmanager
+    def broker(self) -> Iterator[Broker]:
+        """A connection of one's own, as a command has. Raises `BrokerError`."""
+        settings = self.settings
+        with closing(
+            open_broker(
+                settings.broker_url.get_secret_value(),
+                settings.topology,
+                management_url=settings.broker_management_url.get_secret_value(),
+            )
+        ) as broker:
+            yield broker
+
+
+def open_site(settings: PagesSettings) -> Site:
+    return Site(settings, open_database(settings.database_url.get_secret_value()))

@@ -1,0 +1,1 @@
+"""What every page stands on: texts in two languages, templates, headers, rates, one stylesheet."""
