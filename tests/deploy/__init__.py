@@ -1,1 +1,1 @@
-"""What deploy/ holds is what Kubernetes, Compose, Prometheus and systemd take (`make deploy-check`)."""
+"""Kubernetes, Compose, Prometheus and systemd take what deploy/ holds (`make deploy-check`)."""

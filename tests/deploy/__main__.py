@@ -1,7 +1,8 @@
-"""`make deploy-check`: judges deploy/ by the code of those who will read it. `--write`: the manifests.
+"""`make deploy-check`: judges deploy/ by the code of those who will read it.
 
-Helm, the Kubernetes API's types, KEDA's, the Prometheus Operator's and Compose's loader are Go modules,
-pinned in go.mod beside this file. Go builds them once (some minutes) and keeps them in its cache.
+Helm, the types of Kubernetes, KEDA and the Prometheus Operator, and the loader of Compose are Go
+modules, pinned in go.mod beside this file. Go builds them once (minutes) and keeps them in its cache.
+`--write` writes the manifests instead (`make manifests`).
 """
 
 import os
@@ -32,7 +33,9 @@ def main(arguments: list[str]) -> int:
         "PATH": f"{Path(promtool).parent}{os.pathsep}{os.environ['PATH']}",
     }
     subprocess.run(
-        [go, "build", "-ldflags=-s -w", "-o", HELM, "helm.sh/helm/v3/cmd/helm"], cwd=HERE, check=True
+        [go, "build", "-ldflags=-s -w", "-o", HELM, "helm.sh/helm/v3/cmd/helm"],
+        cwd=HERE,
+        check=True,
     )
     if "--write" in arguments:
         MANIFESTS.write_bytes(rendered())

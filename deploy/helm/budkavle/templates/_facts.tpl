@@ -1,4 +1,5 @@
-{{/* What the code says of each process, and nobody sets. `talksTo` names keys of networkPolicy.to. */}}
+{{/* What the code says of each process, and nobody sets. `talksTo` names keys of networkPolicy.to;
+`probe` is the port with /healthz and /readyz where that is the door and there are no metrics. */}}
 {{- define "budkavle.facts" -}}
 ingest:
   args: [run, ingest]
@@ -24,7 +25,8 @@ notifier:
 console:
   args: [console]
   door: {name: pages, port: 8091, setting: BUDKAVLE_CONSOLE_BIND}
-  talksTo: [broker, management, database, login]
+  probe: pages
+  talksTo: [broker, management, database, login, prometheus]
 inbox:
   args: [inbox, serve]
   door: {name: inbox, port: 8090, setting: BUDKAVLE_INBOX_BIND}
