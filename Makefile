@@ -41,7 +41,7 @@ image-test: venv ## Builds deploy/Dockerfile without Docker, looks at the image 
 
 deploy-check: venv ## Helm chart, compose.yaml, alerts and systemd units, by their readers' own code; needs Go 1.26
 	$(BIN)/python -m tests.deploy
-	$(BIN)/python -m pytest tests/unit/test_deploy.py tests/deploy -q
+	$(BIN)/python -m pytest tests/unit/test_deploy.py tests/deploy/test_systemd.py -q
 
 manifests: venv ## Writes deploy/kubernetes/budkavle.yaml, what the chart gives by itself; needs Go 1.26
 	$(BIN)/python -m tests.deploy --write

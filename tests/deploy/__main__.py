@@ -1,7 +1,7 @@
 """`make deploy-check`: judges deploy/ by the code of those who will read it.
 
 Helm, the types of Kubernetes, KEDA and the Prometheus Operator, and the loader of Compose are Go
-modules, pinned in go.mod beside this file. Go builds them once (minutes) and keeps them in its cache.
+modules, pinned in go.mod beside this file. Go builds them once (minutes) and then has them cached.
 `--write` writes the manifests instead (`make manifests`).
 """
 

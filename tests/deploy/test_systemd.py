@@ -105,6 +105,11 @@ def test_units_run_commands_we_have_and_let_them_drain() -> None:
             assert int(seconds) > CommonSettings.model_fields["drain_seconds"].default + 5
 
 
+def test_processes_can_still_say_when_they_started() -> None:
+    for unit in SERVICES:
+        assert not re.search(r"^ProcSubset=", (UNITS / unit).read_text(), re.MULTILINE)
+
+
 def test_services_are_confined_alike() -> None:
     confined = {json.dumps(confinement((UNITS / unit).read_text())) for unit in SERVICES}
     assert len(confined) == 1

@@ -59,13 +59,8 @@ volumes:
     emptyDir: {sizeLimit: 64Mi}
 {{- end }}
 
-{{/* A job with Secrets of its own takes only these; a process takes its own beside those of all. */}}
 {{- define "budkavle.secrets" -}}
-{{- if and (not (hasKey .process "replicas")) .process.secrets }}
-{{- toYaml .process.secrets }}
-{{- else }}
-{{- toYaml (concat .root.Values.secrets .process.secrets) }}
-{{- end }}
+{{- toYaml (.process.secrets | default .root.Values.secrets) }}
 {{- end }}
 
 {{- define "budkavle.container" -}}
