@@ -46,7 +46,7 @@ deploy-check: venv ## Helm chart, compose.yaml, alerts and systemd units, by the
 manifests: venv ## Writes deploy/kubernetes/budkavle.yaml, what the chart gives by itself; needs Go 1.26
 	$(BIN)/python -m tests.deploy --write
 
-chaos: venv ## Nothing lost, nothing twice, whatever dies (10 min). Shorter: make chaos T="--count 500"
+chaos: venv ## Nothing lost, twice or false, whatever dies (20 min). Shorter: T="--count 500"; to docs: T=--publish
 	$(BIN)/python -m tests.chaos $(T)
 
 bench: ## Measures the relay, in twenty minutes. Some: B="hop relay". Beside another commit: COMPARE=abc1234

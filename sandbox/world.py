@@ -14,6 +14,7 @@ from sandbox.faults import BookingFault, FaultBook, IndexFault, SmsFault, SmtpFa
 from sandbox.http_server import HttpServer
 from sandbox.index_entries import IndexEntries
 from sandbox.mail_server import MailServer
+from sandbox.pages.server import PagesServer
 from sandbox.report_sender import ReportSender
 from sandbox.routing import Router
 from sandbox.settings import SandboxSettings
@@ -31,6 +32,8 @@ class Addresses:
     control: str
     smtp: str
     sms: str
+    pages: str  # the desk at which clinics book
+    inbox: str  # a patient's inbox
 
 
 class World:
@@ -71,6 +74,11 @@ class World:
         self._index_server = HttpServer(self._index, settings.sandbox_index_bind)
         self._sms_server = HttpServer(self._sms, settings.sandbox_sms_bind)
         self._control_server = HttpServer(self._routes(), settings.sandbox_control_bind)
+        self._pages = PagesServer(
+            settings.sandbox_pages_bind,
+            inbox_url=settings.inbox_url,
+            control_url=lambda: self._control_server.url,
+        )
 
     @property
     def addresses(self) -> Addresses:
@@ -81,6 +89,8 @@ class World:
             control=self._control_server.url,
             smtp=self._mail.url,
             sms=f"{self._sms_server.url}{SMS_PATH}",
+            pages=f"{self._pages.url}/",
+            inbox=f"{self._pages.url}/inkorg",
         )
 
     async def start(self) -> None:
@@ -96,9 +106,9 @@ class World:
             await server.stop()
 
     @property
-    def _servers(self) -> tuple[HttpServer | MailServer, ...]:
+    def _servers(self) -> tuple[HttpServer | MailServer | PagesServer, ...]:
         soap = (self._platform_server, self._index_server)
-        return (*soap, self._sms_server, self._mail, self._control_server)
+        return (*soap, self._sms_server, self._mail, self._control_server, self._pages)
 
     def _routes(self) -> Router:
         router = Router()

@@ -466,6 +466,22 @@ def test_a_chain_of_pairs_of_which_the_first_was_not_fetched_in_time(world: Worl
     assert announced_as_rebooked(world)
 
 
+@pytest.mark.parametrize("kind", ["the same", "another"])
+def test_a_chain_by_way_of_another_unit(world: World, kind: str) -> None:
+    """A moved, and was rebooked there before anybody asked about it."""
+    moved = key("A", OTHER_UNIT)
+    there = but(ELSEWHERE, care_type_name="Kirurgi") if kind == "another" else ELSEWHERE
+    world.source = {key("C", OTHER_UNIT).digest: there}
+    first = world.take((A, True), (moved, False))
+    second = world.take((moved, True), (key("C", OTHER_UNIT), False))
+    for message in (*first, *second):
+        world.hand(world.fetch(message))
+    world.pass_time(timedelta(minutes=10))
+    assert sorted(world.kinds[1:]) == (
+        ["changed_time"] if kind == "the same" else CANCELLED_AND_NEW
+    )
+
+
 # --- who can have taken whose place ---
 
 
@@ -497,6 +513,7 @@ def test_created_and_announced_before_the_removal_what_remains_is_said(world: Wo
     assert world.kinds[1:] == ["booking_confirmation", "cancellation"]
     assert OLD_TIME in world.newest.body_text
     assert "ny tid" not in world.newest.body_text
+    assert f"Den här tiden gäller: {NEW_TIME}" in world.newest.body_text
 
 
 def test_created_before_the_removal_but_judged_after_it(world: World) -> None:
