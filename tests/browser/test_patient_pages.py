@@ -1,5 +1,5 @@
-"""The patient's inbox and the desk in Chromium: on a phone, on a desk, with large text, in the dark,
-with a keyboard, and without JavaScript.
+"""The patient's inbox and the desk in Chromium: on a phone, on a desk, with large text, in the
+dark, with a keyboard, and without JavaScript.
 """
 
 from collections.abc import Iterator
