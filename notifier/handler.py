@@ -58,6 +58,7 @@ class NoticeDeadReason(StrEnum):
 
 class Note(StrEnum):
     ONE_EACH = "one_order_per_channel"
+    MESSAGE_MISSING = "message_missing"  # the booking system is asked again
 
 
 class NotTaken(Exception):
@@ -192,13 +193,20 @@ class Notifier:
             if not there_is_one:
                 return Postpone(_CROWDED_WAIT, NoticeWaitReason.CHANNEL_BUSY)
             if not self._in_inbox(order.message_id):
-                return DeadLetter(NoticeDeadReason.MESSAGE_MISSING)
+                return self._ask_again(order)
             claim = self._notices.claim(order.message_id, channel, order.patient)
             if isinstance(claim, Notice):
                 return self._leave(claim, now)
             several = claim.count > 1
             result = outgoing.sender.send(claim.notice_id, address, several=several)
             return self._conclude(channel, claim, result)
+
+    def _ask_again(self, order: NoticeOrder) -> Outcome:
+        """The database lost the message (a failover to a standby that was behind)."""
+        if order.change is None:
+            return DeadLetter(NoticeDeadReason.MESSAGE_MISSING)
+        self._withdraw(order, Note.MESSAGE_MISSING)
+        return Publish((order.change,), note=Note.MESSAGE_MISSING)
 
     def _leave(self, notice: Notice, now: datetime) -> Outcome:
         """The outcome for a notice that another worker sends or has sent."""

@@ -26,6 +26,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from shared.base.errors import WrongSettings
 from shared.relay.topology import Place
 
+#: How long another operator is waited for, in seconds: as long as a look takes.
+HOLD_WITHIN = 10.0
+
 _SWEDEN = ZoneInfo("Europe/Stockholm")
 
 
@@ -113,6 +116,7 @@ class Envelope(NamedTuple):
     replays: int = 0
     run: str = ""  # the replay whose operator wants to know what becomes of it
     aside: Aside | None = None  # set on parked and discarded letters only
+    traceparent: str = ""  # the span that published it, if traces are kept (`spans`)
 
     def __repr__(self) -> str:
         """Without the body, which may name a patient."""
@@ -241,6 +245,13 @@ class Consumer(Protocol):
         """Whether deliveries can come now (readiness)."""
 
 
+class Publishing(Protocol):
+    """What a publisher needs of a broker."""
+
+    def publish(self, messages: Sequence[Outgoing], *, timeout: float = 10) -> None:
+        """As `Broker.publish`."""
+
+
 class Broker(Protocol):
     """Durable queues with confirmed publishing, delays and dead letters."""
 
@@ -284,20 +295,26 @@ class Broker(Protocol):
         """
 
     def dead_letters(
-        self, stage: str, place: Place = Place.DEAD, *, by: str = ""
+        self, stage: str, place: Place = Place.DEAD, *, by: str = "", within: float = HOLD_WITHIN
     ) -> Iterator[Envelope]:
         """Look through the stage's letters in `place`, oldest first, and leave them as they are.
 
-        Takes nothing from a replay that runs: it is waited for some seconds, and then
+        Takes nothing from a replay that runs: it is waited for `within` seconds, and then
         `DeadQueueBusy` is raised, unless this broker can look without holding (embedded).
         """
 
     def hold_dead(
-        self, stage: str, place: Place = Place.DEAD, *, by: str, doing: str
+        self,
+        stage: str,
+        place: Place = Place.DEAD,
+        *,
+        by: str,
+        doing: str,
+        within: float = HOLD_WITHIN,
     ) -> "AbstractContextManager[DeadQueue]":
         """Hold the dead letters of `stage`, as the one operator who does.
 
-        Raises `DeadQueueBusy` when another holds them for more than some seconds.
+        Raises `DeadQueueBusy` when another holds them for more than `within` seconds.
         """
 
     def take_dead(

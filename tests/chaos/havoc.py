@@ -50,7 +50,7 @@ _PROVIDER_FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("sms", {"kind": "hang-up", "count": 1}),
     ("sms", {"kind": "latency", "count": 20, "latency_seconds": 1}),
     ("sms", {"kind": "timeout-after-accept", "count": 1, "seconds": 3}),
-    ("index", {"kind": "answer-lost", "count": 1}),
+    ("index", {"kind": "answer-lost", "count": 1, "seconds": 5}),
     ("smtp", {"kind": "fault", "count": 3}),
     ("smtp", {"kind": "hang-up", "count": 1}),
     ("smtp", {"kind": "latency", "count": 20, "latency_seconds": 1}),
@@ -116,7 +116,7 @@ class Havoc:
         """Mostly one is killed; now and then all of a stage; now and then one ends in order."""
         stages = _in_rounds(rng, STAGES)
         async for number in self._troubles(rng, 2, 8, at_least=len(STAGES)):
-            members = self._stage.fleet.of(self._may_end(stages))
+            members = self._stage.fleet.of(await self._may_end(stages))
             match number % 7:
                 case 3:
                     await self._kill(members, rng.uniform(0, 2))
@@ -125,18 +125,28 @@ class Havoc:
                 case _:
                     await self._kill([rng.choice(members)], rng.uniform(0, 2))
 
-    def _may_end(self, stages: Iterator[str]) -> str:
-        """The next stage; not ingest so soon again that the index would use up its attempts.
+    async def _may_end(self, stages: Iterator[str]) -> str:
+        """The next stage; ingest never while a notification waits for another attempt.
 
-        There is one ingest here. Of the two that there should be, one is always up.
+        There is one ingest here. Of the two that there should be, one is always up. The index gives
+        a notification up after three attempts: one lost with this process, one while the next
+        starts, and then it has to be up.
         """
         for stage in stages:
             if stage != "ingest":
                 return stage
-            if time.monotonic() >= self._ingest_rests_until:
-                self._ingest_rests_until = time.monotonic() + _INDEX_ATTEMPTS_SECONDS
+            if await self._ingest_has_rested():
                 return stage
         raise AssertionError("there is no end of rounds")
+
+    async def _ingest_has_rested(self) -> bool:
+        """Whether the index can spare an attempt; then one is about to be taken."""
+        if time.monotonic() < self._ingest_rests_until:
+            return False
+        if await asyncio.to_thread(self._stage.index.failed_attempts):
+            return False
+        self._ingest_rests_until = time.monotonic() + _INDEX_ATTEMPTS_SECONDS
+        return True
 
     async def _kill(self, victims: Sequence[Member], dead_seconds: float) -> None:
         for victim in victims:
@@ -222,7 +232,8 @@ class Havoc:
     async def _sicken_providers(self, rng: random.Random) -> None:
         async for _ in self._troubles(rng, 5, 20):
             target, terms = rng.choice(_PROVIDER_FAULTS)
-            await self._sicken("provider_faults", target, terms)
+            if target != "index" or await self._ingest_has_rested():
+                await self._sicken("provider_faults", target, terms)
 
     async def _sicken(self, counted: str, target: str, terms: dict[str, Any]) -> None:
         self._note(counted, f"{target}: {terms}")

@@ -104,6 +104,10 @@ class Relay:
                 "INSERT INTO contact_preference VALUES (?, 'fax', '1', ?)",
                 (OTHER, utcnow().replace(tzinfo=None).isoformat(" ")),
             )
+            connection.execute(
+                "CREATE TRIGGER lost BEFORE INSERT ON trace_step WHEN NEW.stage = 'notifier'"
+                " BEGIN SELECT RAISE(ABORT, 'no more traces'); END"
+            )
 
     def start(self, stage: str, name: str = "", **settings: str) -> Child:
         name = name or stage

@@ -59,6 +59,7 @@ def quiet(minutes: int) -> dict[str, str]:
         outcome("ingest", "fault", "bug"): f"0x{minutes}",
         outcome("fetcher", "retry", "bug"): f"0x{minutes}",
         outcome("notifier", "dead", "channel_off"): f"0x{minutes}",
+        TRACE_LOST: f"0x{minutes}",
         outcome("notifier", "postpone", "quiet_hours"): f"0x{minutes}",
         f"budkavle_ingest_engagements_total{{{target('ingest')}}}": f"7+1x{minutes}",
         f'budkavle_breaker_open{{{target("fetcher")}, source="SE1"}}': f"0x{minutes}",
@@ -98,7 +99,15 @@ ODD = (
     f'budkavle_filter_engagements_refused_total{{{target("filter")}, source="SE1",'
     ' element="mostRecentContent", flaw="length", kept="yes"}'
 )
+MISSING = outcome("notifier", "dead", "message_missing")
 OFF = outcome("notifier", "dead", "channel_off")
+
+
+TRACE_LOST = f'budkavle_trace_lost_total{{{target("fetcher")}, stage="fetcher"}}'
+
+
+def spool(what: str) -> str:
+    return f"budkavle_ingest_spool_{what}{{{target('ingest')}}}"
 
 
 def started(stage: str, minute: int) -> dict[str, str]:
@@ -175,6 +184,19 @@ CASES = [
     *counted("Bugs", BUGS, "fetcher"),
     *counted("UncertainNotices", UNCERTAIN, "notifier"),
     *counted("ChannelOff", OFF, "notifier"),
+    *counted("TraceLost", TRACE_LOST, "fetcher"),
+
+    *counted("MessagesMissing", MISSING, "notifier"),
+    Case("RequestsSpooled: since six minutes", 33, {"RequestsSpooled"},
+         {spool("oldest_seconds"): "0x24 0+60x20"}),
+    Case("RequestsSpooled: for two minutes", 26, set(),
+         {spool("oldest_seconds"): "0x24 0+60x20"}),
+    Case("RequestsSpooled: nearly full", 30, {"RequestsSpooled"},
+         {spool("bytes"): "90x60", spool("limit_bytes"): "100x60"}),
+    Case("RequestsSpooled: half full", 30, set(),
+         {spool("bytes"): "50x60", spool("limit_bytes"): "100x60"}),
+    Case("RequestsSpooled: no spool is set", 30, set(),
+         {spool("bytes"): "0x60", spool("limit_bytes"): "0x60"}),
     *[case for case in counted("OddEngagements", ODD, "filter") if "_x30" not in str(case)],
     Case("OddEngagements: of a kind that never came before", 35, {"OddEngagements"},
          {ODD: "_x30 1x60"}),
