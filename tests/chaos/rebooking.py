@@ -70,8 +70,10 @@ class Takings:
         """`is_open_call`: `old` is one."""
         removed = self.removed.get(entry(patient, old))
         created = self.created.get(entry(patient, new))
-        if removed is None or created is None:
+        if removed is None or (created is None and not self.created):
             return frozenset(Way)
+        if created is None:
+            return _ONE  # the index was never told of it: the system itself said that it moved
         if old.booking_id != new.booking_id and hsa_key(old.unit) != hsa_key(new.unit):
             return _OF_CHAINS
         if removed.request == created.request:

@@ -108,6 +108,15 @@ def test_the_ends_of_a_chain_with_nothing_in_common_may_be_two_visits() -> None:
     assert near.ways(PATIENT, old, end, is_open_call=False) == {ONE, *TWO}
 
 
+def test_what_was_only_removed_and_moved_is_one_change() -> None:
+    old, moved = (Booking(unit, "B1-1") for unit in SOURCE.units)
+    request = Taking(1, 0, 1)
+    known = Takings(
+        WINDOW, {entry(PATIENT, old): request}, {entry(PATIENT, old): replace(request, request=2)}
+    )
+    assert known.ways(PATIENT, old, moved, is_open_call=False) == {ONE}
+
+
 def test_where_nobody_knows_when_it_was_taken_all_ways_are_accepted() -> None:
     old, new = Booking(SOURCE.units[0], "B1-1"), Booking(SOURCE.units[0], "B1-2")
     assert NOT_TAKEN.ways(PATIENT, old, new, is_open_call=False) == set(Way)
