@@ -187,7 +187,8 @@ def test_each_message_is_ordered_for_the_phone_once_or_again_as_the_same(
     world = Play(ways).happen(story)
     ordered = {order.message_id for order in world.orders}
     assert ordered == {message.id for message in world.inbox.messages}
-    distinct = {order.model_dump_json() for order in world.orders}
+    looks = {"change": {"looks", "asked_other"}}
+    distinct = {order.model_dump_json(exclude=looks) for order in world.orders}
     assert len(distinct) == len(ordered)
 
 
