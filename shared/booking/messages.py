@@ -149,6 +149,8 @@ class _BookingMessage(_ChangeMessage):
     corrected: bool = False
     #: How often the source has been asked about this change already.
     looks: int = 0
+    #: The source has been asked about another booking that may belong to it.
+    asked_other: bool = False
     #: The other person number, when the request removed the booking under one number and created
     #: it under another.
     renumbered: str | None = Field(None, pattern=f"^{PERSON_NUMBER_PATTERN}$", repr=False)
