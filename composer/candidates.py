@@ -22,6 +22,7 @@ from shared.booking.messages import BookingDetails, FetchedBooking
 
 #: Longer than a source is usually down, so that an outage makes no two messages of a rebooking.
 _WINDOWS_OF_WAITING = 10
+_GRACES_PER_WINDOW = 5
 #: What of a booking's details is compared.
 _COMPARED = {
     *("starts", "time_type_id", "time_type_name", "care_type_id", "care_type_name"),
@@ -36,6 +37,12 @@ class Limits:
 
     window: timedelta
     patience: timedelta
+
+    @property
+    def grace(self) -> timedelta:
+        """How late a window may end before it is known that the relay was away; and for how long
+        what it took before is waited for then."""
+        return self.window / _GRACES_PER_WINDOW
 
     @property
     def longest_wait(self) -> timedelta:

@@ -200,6 +200,17 @@ def test_a_creation_answered_for_the_old_number_for_ever_is_an_incident(world: W
     assert not isinstance(outcome, DeadLetter)
 
 
+def test_an_old_creation_answered_with_the_new_number_is_no_incident(world: World) -> None:
+    world.source = {A.digest: Elsewhere(of_another_patient=True), RENUMBERED_A.digest: VISIT}
+    world.notify((A, True), (RENUMBERED_A, False))
+    world.pass_time()
+    world.hear(A)
+    world.pass_time()
+    assert world.kinds == ["booking_confirmation", "booking_confirmation"]
+    assert world.outcomes[-1] == "gone_at_source"
+    assert world.mismatches == []
+
+
 def test_another_patients_booking_of_long_ago_hides_no_cancellation(world: World) -> None:
     world.create(RENUMBERED_A, VISIT)
     world.pass_time(timedelta(days=1))
