@@ -1,31 +1,19 @@
 """`budkavle status`: the relay on one screen, what is wrong, and which command helps."""
 
 import time
-from contextlib import closing
 from datetime import timedelta
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from console.exits import ExitCode
+from console.findings import find
 from console.opening import load_settings
 from console.output import AsJson, console, print_json, print_rows, say
-from console.state import Findings, StageState, Store, Trouble, stages_of, troubles_of
-from shared.base.addresses import place_of
-from shared.base.clock import utcnow
-from shared.relay import open_broker
-from shared.relay.broker import BrokerError, NotDeclared
+from console.state import Findings, StageState, Trouble, stages_of, troubles_of
 from shared.stage.settings import CommonSettings
-from shared.store.engine import DatabaseUnavailable, open_database
-from shared.store.migrate import is_current
-from shared.store.overview import next_slots, uncertain_since
-from shared.store.processes import StageProcesses
-from shared.store.sources import SourceRegister
-from shared.store.unknown_sources import UnknownSources
 
 _EVERY_SECONDS = 2.0
-_LATELY = timedelta(days=1)
 
 
 def register(app: typer.Typer) -> None:
@@ -62,58 +50,6 @@ def _show(settings: CommonSettings, *, as_json: bool) -> list[Trouble]:
     else:
         _print(found, stages, troubles)
     return troubles
-
-
-def find(settings: CommonSettings) -> Findings:
-    """The state of broker and database. Their errors are findings and are not raised."""
-    places = settings.places
-    broker, queues = _ask_broker(settings, places["broker"])
-    database, known = _ask_database(settings, places["database"])
-    return Findings(
-        environment=settings.environment,
-        now=utcnow(),
-        broker=broker,
-        database=database,
-        queues=queues,
-        **known,
-    )
-
-
-def _ask_broker(settings: CommonSettings, place: str) -> tuple[Store, Any]:
-    broker = open_broker(settings.broker_url.get_secret_value(), settings.topology)
-    with closing(broker):
-        try:
-            return Store(place), broker.states()
-        except NotDeclared:
-            return Store(place, "lacks queues of this version", "budkavle setup"), ()
-        except BrokerError as error:
-            return Store(place, f"is unavailable ({error})", "see its log"), ()
-
-
-def _ask_database(settings: CommonSettings, place: str) -> tuple[Store, dict[str, Any]]:
-    url = settings.database_url.get_secret_value()
-    not_set_up = Store(place, "lacks the schema of this version", "budkavle setup")
-    if url.startswith("sqlite:") and not Path(place_of(url)).exists():
-        return not_set_up, {}
-    try:
-        if not is_current(url):
-            return not_set_up, {}
-        return Store(place), _ask_tables(url, settings)
-    except DatabaseUnavailable as error:
-        return Store(place, f"is unavailable ({error.detail})", "see its log"), {}
-
-
-def _ask_tables(url: str, settings: CommonSettings) -> dict[str, Any]:
-    yesterday = utcnow() - _LATELY
-    with closing(open_database(url)) as database:
-        unknown = UnknownSources(database).all(settings.environment)
-        return {
-            "processes": StageProcesses(database).all(),
-            "sources": SourceRegister(database).list_all(settings.environment),
-            "next_slots": next_slots(database),
-            "unknown": [each for each in unknown if each.last_seen >= yesterday],
-            "uncertain": uncertain_since(database, yesterday),
-        }
 
 
 def _print(found: Findings, stages: list[StageState], troubles: list[Trouble]) -> None:

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from markupsafe import Markup
 
 from console.output import shown
+from console.web.charts import area, sparkline
 
 NOTHING = "–"
 _SWEDEN = ZoneInfo("Europe/Stockholm")
@@ -54,7 +55,9 @@ def share(part: float | None) -> str:
 FILTERS: dict[str, Callable[..., str]] = {
     "when": when,
     "second": second,
-    "length": length,
+    "length_of": length,
+    "sparkline": sparkline,
+    "area": area,
     "number": number,
     "share": share,
 }

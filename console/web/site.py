@@ -8,7 +8,10 @@ from pathlib import Path
 
 from jinja2 import Environment
 
+from console.findings import find_by
+from console.web.drawings import Drawings
 from console.web.looks import FILTERS
+from console.web.sampler import Sampler
 from console.web.settings import PagesSettings
 from shared.relay import open_broker
 from shared.relay.broker import Broker
@@ -38,9 +41,11 @@ class Site:
 
     settings: PagesSettings
     database: Database
+    sampler: Sampler
     texts: Texts = field(default_factory=lambda: Texts(_HERE / "texts"))
     templates: Environment = field(default_factory=_templates)
     files: StaticFiles = field(default_factory=StaticFiles)
+    drawings: Drawings = field(default_factory=Drawings)
     searches: RateLimit = field(
         default_factory=lambda: RateLimit(burst=10, spacing=timedelta(seconds=3))
     )
@@ -50,6 +55,7 @@ class Site:
         return ActionLog(self.database)
 
     def close(self) -> None:
+        self.sampler.stop()
         self.database.close()
 
     @contextmanager
@@ -67,4 +73,7 @@ class Site:
 
 
 def open_site(settings: PagesSettings) -> Site:
-    return Site(settings, open_database(settings.database_url.get_secret_value()))
+    """Its sampler is asked by pages; `start` makes it sample by itself as well."""
+    database = open_database(settings.database_url.get_secret_value())
+    broker = open_broker(settings.broker_url.get_secret_value(), settings.topology)
+    return Site(settings, database, Sampler(lambda: find_by(settings, broker, database)))
