@@ -53,6 +53,7 @@ class Stack:
             "BUDKAVLE_ENVIRONMENT": "qa",
             "BUDKAVLE_LOGICAL_ADDRESS": "SE165565594230-1000",
             "BUDKAVLE_LOG_FORMAT": "json",
+            "BUDKAVLE_CONSOLE_BIND": "127.0.0.1:0",
             **(settings or {}),
         }
         self.sandbox: dict[str, Any] = {}
@@ -81,6 +82,11 @@ class Stack:
         for setting in ("platform", "smtp", "sms"):
             self.environment[f"BUDKAVLE_{setting.upper()}_URL"] = self.sandbox[setting]
         self.stages = self._child("console run all").ready(_START_SECONDS)["stages"]
+
+    def start_console(self) -> str:
+        """The operator's pages on this stack; their address. Raises `NotReady`."""
+        address = self._child("console.web").ready(_START_SECONDS)["url"]
+        return str(address)
 
     def stop(self) -> list[int]:
         """Exit codes of the stages and the sandbox, in that order: the world ends last."""
