@@ -4,6 +4,8 @@
 
 BIN := .venv/bin
 PROPERTIES := tests/unit/test_any_order.py tests/unit/test_judged_in_batches.py tests/unit/test_docbook_purpose.py
+# Most tests wait for servers and clocks: three processes share two cores well.
+PARALLEL := -n 3 --dist worksteal
 COMPILE := uv pip compile --generate-hashes --universal --python-version 3.11 --no-header -q pyproject.toml
 
 help: ## This list
@@ -16,7 +18,7 @@ play: venv ## The demo, which then goes on running: console, patient's inbox and
 	$(BIN)/budkavle demo --keep
 
 test: venv ## All tests; they bring their own RabbitMQ and PostgreSQL. Some: make test T=tests/unit
-	$(BIN)/python -m pytest $(T)
+	$(BIN)/python -m pytest $(PARALLEL) $(T)
 
 quick: venv ## The pure unit tests, in under 30 s: no servers, few random examples
 	$(BIN)/python -m pytest tests/unit -m "not slow" --hypothesis-profile=quick -q $(T)
@@ -43,9 +45,9 @@ image-test: venv ## Builds deploy/Dockerfile without Docker, looks at the image 
 chaos: venv ## Nothing lost, nothing twice, whatever dies (10 min). Shorter: make chaos T="--count 500"
 	$(BIN)/python -m tests.chaos $(T)
 
-bench: ## Measures the relay, in twenty minutes. Some of it: make bench B="hop relay"
+bench: ## Measures the relay, in twenty minutes. Some: B="hop relay". Beside another commit: COMPARE=abc1234
 	@.ci/venv requirements-bench.lock
-	$(BIN)/python -m tests.benchmark $(B)
+	$(BIN)/python -m tests.benchmark$(if $(COMPARE),.compare $(COMPARE)) $(B)
 
 lint: venv ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .

@@ -5,9 +5,11 @@ from typing import Annotated
 import typer
 
 from console.exits import nothing_found
-from console.opening import opened_database
+from console.opening import load_settings, opened_database
+from console.operators import Looker, Note
 from console.output import AsJson, print_fields, print_json, say
 from console.persons import Person, is_genuine
+from console.recording import Operator, changing, patient_subject, record_reveal
 from shared.base.clock import utcnow
 from shared.booking.contact_points import normalize
 from shared.booking.notices import Channel
@@ -29,6 +31,8 @@ def set_contact(
     force: Annotated[
         bool, typer.Option("--force", help="Also a number without a right date and check digit.")
     ] = False,
+    by: Looker,
+    note: Note = "",
 ) -> None:
     """Send notices to this number or address, instead of any earlier one."""
     if not force and not is_genuine(person, utcnow().date()):
@@ -42,19 +46,31 @@ def set_contact(
     }
     if not addresses:
         raise typer.BadParameter("give --sms, --email or both")
-    with opened_database() as database:
-        preferences = ContactPreferences(database)
+    with (
+        opened_database() as database,
+        changing(database, "contact set", Operator(by, note)) as change,
+    ):
+        preferences = ContactPreferences(change.database)
         for channel, address in addresses.items():
             preferences.set(person, channel, address)
+        change.subject = _subject(person)
+        change.outcome = f"set {' and '.join(addresses)}"
     for channel, address in addresses.items():
         say(f"Notices by {channel} go to {address}.")
 
 
 @commands.command()
-def show(person: Person, *, as_json: AsJson = False) -> None:
-    """Where this patient gets notices."""
+def show(person: Person, *, by: Looker, note: Note = "", as_json: AsJson = False) -> None:
+    """Where this patient gets notices. That you looked is recorded (`budkavle actions`)."""
     with opened_database() as database:
         addresses = ContactPreferences(database).of(person)
+        record_reveal(
+            database,
+            "contact",
+            Operator(by, note),
+            subject=_subject(person),
+            outcome=f"showed {' and '.join(addresses)}" if addresses else "nothing found",
+        )
     if as_json:
         print_json(addresses)
     elif addresses:
@@ -68,13 +84,24 @@ def remove(
     person: Person,
     *,
     channel: Annotated[Channel | None, typer.Option(help="Only on this channel.")] = None,
+    by: Looker,
+    note: Note = "",
 ) -> None:
     """Send this patient no more notices."""
-    with opened_database() as database:
-        removed = ContactPreferences(database).remove(person, channel)
+    with (
+        opened_database() as database,
+        changing(database, "contact remove", Operator(by, note)) as change,
+    ):
+        removed = ContactPreferences(change.database).remove(person, channel)
+        change.subject = _subject(person)
+        change.outcome = f"removed {channel or 'all channels'}" if removed else ""
     if not removed:
         raise nothing_found("there was no such choice to remove")
     say("Removed.")
+
+
+def _subject(person: str) -> str:
+    return patient_subject(load_settings().digests, person)
 
 
 def _normal(channel: Channel, given: str) -> str:

@@ -14,10 +14,10 @@ import typer
 from console.dead_groups import grouped
 from console.dead_letters import Selection
 from console.dead_moves import Move, move
-from console.dead_options import Note, selecting_for_good
+from console.dead_options import selecting_for_good
 from console.exits import ExitCode, Refused, nothing_found
 from console.opening import opened_broker, opened_database
-from console.operators import By
+from console.operators import By, Note
 from console.output import AsJson, print_json, say
 from console.replay import Plan, Progress, Stopped, replay
 from console.replay_bar import replay_bar

@@ -44,7 +44,6 @@ In = Annotated[
     Place, typer.Option("--in", help="The dead ones, or those that were parked or discarded.")
 ]
 All = Annotated[bool, typer.Option("--all", help="All of them, of all stages.")]
-Note = Annotated[str, typer.Option(metavar="TEXT", help="Why; it is kept in the log of actions.")]
 
 
 def _filters(

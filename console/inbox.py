@@ -5,10 +5,13 @@ from typing import Annotated
 import typer
 
 from console.exits import ExitCode, Refused, nothing_found
-from console.opening import opened_database
+from console.opening import load_settings, opened_database
+from console.operators import Looker, Note
 from console.output import AsJson, print_document, print_fields, print_json, print_rows, say
 from console.persons import Person
+from console.recording import Operator, patient_subject, record_reveal
 from shared.booking.inbox import InboxMessage
+from shared.store.engine import Database
 from shared.store.inbox import Inbox
 
 commands = typer.Typer(no_args_is_help=True, help="The messages patients were given.")
@@ -19,10 +22,17 @@ def register(app: typer.Typer) -> None:
 
 
 @commands.command("list")
-def list_messages(person: Person, *, as_json: AsJson = False) -> None:
-    """The patient's messages, newest first."""
+def list_messages(person: Person, *, by: Looker, note: Note = "", as_json: AsJson = False) -> None:
+    """The patient's messages, newest first. That you looked is recorded (`budkavle actions`)."""
     with opened_database() as database:
         messages = Inbox(database).list_for(person)
+        record_reveal(
+            database,
+            "inbox",
+            Operator(by, note),
+            subject=patient_subject(load_settings().digests, person),
+            outcome=f"showed {len(messages)} messages",
+        )
     if as_json:
         print_json([_head(message) for message in messages])
         return
@@ -37,15 +47,18 @@ def show(
     calendar: Annotated[
         bool, typer.Option("--calendar", help="The message's calendar file (.ics) alone.")
     ] = False,
+    by: Looker,
+    note: Note = "",
     as_json: AsJson = False,
 ) -> None:
-    """One message, as the patient reads it."""
+    """One message, as the patient reads it. That you looked is recorded (`budkavle actions`)."""
     if html + calendar + as_json > 1:
         raise typer.BadParameter("give one of --html, --calendar and --json")
     with opened_database() as database:
         message = Inbox(database).get(message_id)
-    if message is None:
-        raise nothing_found("no message has that id")
+        if message is None:
+            raise nothing_found("no message has that id")
+        reveal_message(database, message, Operator(by, note))
     if as_json:
         print_json(_head(message) | _body(message))
     elif html:
@@ -54,6 +67,18 @@ def show(
         print_document(_calendar(message))
     else:
         _print_message(message)
+
+
+def reveal_message(database: Database, message: InboxMessage, operator: Operator) -> None:
+    """Record that `operator` reads it."""
+    patient = patient_subject(load_settings().digests, message.key.patient)
+    record_reveal(
+        database,
+        "message",
+        operator,
+        subject=f"{patient}, message {message.id}",
+        outcome="showed 1 message",
+    )
 
 
 def _calendar(message: InboxMessage) -> str:

@@ -1,6 +1,7 @@
 """Who does something, as the command line is told or the machine knows."""
 
 import getpass
+import os
 from collections.abc import Callable
 from typing import Annotated
 
@@ -27,11 +28,11 @@ def _operator() -> str:
 
 
 def looker() -> str:
-    """Who looks; "" where the user has no name, as in a container."""
+    """Who looks; the user's number where it has no name, as in a container."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
-        return ""
+        return f"uid {os.getuid()}"
 
 
 By = Annotated[
@@ -44,3 +45,15 @@ By = Annotated[
         help="Who does this.",
     ),
 ]
+Looker = Annotated[
+    str,
+    typer.Option(
+        "--by",
+        metavar="NAME",
+        parser=text_of(100),
+        default_factory=looker,
+        show_default="you",
+        help="Who does this.",
+    ),
+]
+Note = Annotated[str, typer.Option(metavar="TEXT", help="Why; it is kept in the log of actions.")]

@@ -1,15 +1,19 @@
 """`budkavle purge`: removes expired rows."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
 from console.opening import opened_database
+from console.operators import Looker, Note
 from console.output import AsJson, print_json, print_rows
 from console.settings import OperatorSettings
 from shared.base.clock import utcnow
-from shared.store.retention import Expired, Retention, expired_rows
+from shared.store.actions import ActionLog
+from shared.store.engine import Database
+from shared.store.retention import Expired, Retention, RetentionLimits, expired_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,8 @@ def purge(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only count; nothing is removed.")
     ] = False,
+    by: Looker,
+    note: Note = "",
     as_json: AsJson = False,
 ) -> None:
     """Remove what the settings BUDKAVLE_RETAIN_… say has been kept long enough.
@@ -39,9 +45,7 @@ def purge(
     """
     limits = OperatorSettings().limits
     with opened_database() as database:
-        retention = Retention(database)
-        work = retention.count if dry_run else retention.remove
-        done = [_purged(expired, work(expired)) for expired in expired_rows(limits, utcnow())]
+        done = expired(database, limits) if dry_run else purged(database, limits, by=by, why=note)
     if as_json:
         print_json(done)
         return
@@ -50,6 +54,28 @@ def purge(
         {"table": each.table, "kept, days": each.kept_days, heading: each.rows} for each in done
     ]
     print_rows(rows, empty="", numbers=("kept, days", heading))
+
+
+def expired(database: Database, limits: RetentionLimits) -> list[Purged]:
+    """What a purge would remove now. Raises `DatabaseUnavailable`."""
+    count = Retention(database).count
+    return [_purged(each, count(each)) for each in expired_rows(limits, utcnow())]
+
+
+def purged(database: Database, limits: RetentionLimits, *, by: str, why: str = "") -> list[Purged]:
+    """Remove what has expired, and record it. Raises `DatabaseUnavailable`."""
+    remove = Retention(database).remove
+    done: list[Purged] = []
+    log = ActionLog(database)
+    with log.recorded("purge", by=by, subject="expired rows", why=why) as (_, ended):
+        for each in expired_rows(limits, utcnow()):
+            done.append(_purged(each, remove(each)))
+            ended(_removed(done))
+    return done
+
+
+def _removed(done: Sequence[Purged]) -> str:
+    return ", ".join(f"{each.table} {each.rows}" for each in done if each.rows) or "nothing"
 
 
 def _purged(expired: Expired, rows: int) -> Purged:

@@ -34,7 +34,12 @@ class OperatorSettings(WatermarkSettings):
         ge=0,
         description="Days for which is known who activated booking systems. 0: for ever.",
     )
-
+    retain_action_days: int = Field(
+        3650,
+        ge=0,
+        description="Days for which is known what operators did and looked at (`budkavle actions`)."
+        " 0: for ever.",
+    )
     retain_trace_days: int = Field(
         30,
         ge=1,
@@ -48,6 +53,7 @@ class OperatorSettings(WatermarkSettings):
             notices=_days(self.retain_notice_days),
             watermarks=self.watermarks_kept,
             source_log=_days(self.retain_source_log_days),
+            actions=_days(self.retain_action_days),
             trace=timedelta(days=self.retain_trace_days),
         )
 

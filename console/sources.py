@@ -11,8 +11,9 @@ import typer
 
 from console.exits import nothing_found
 from console.opening import load_settings, opened_database
-from console.operators import By, text_of
+from console.operators import By, Note, text_of
 from console.output import AsJson, print_json, print_rows, say, shown
+from console.recording import Operator, changing
 from console.source_file import (
     CALLS_IN_FLIGHT,
     CALLS_PER_SECOND,
@@ -25,6 +26,7 @@ from console.source_file import (
 from console.state import ALIVE, breakers_of
 from shared.base.clock import utcnow
 from shared.booking.environment import Environment
+from shared.store.engine import Database
 from shared.store.processes import StageProcesses
 from shared.store.sources import Registered, RegisterEntry, SourceRegister, SourceSystem
 from shared.store.unknown_sources import UnknownSource, UnknownSources
@@ -76,6 +78,7 @@ def add(
         typer.Option(min=1, max=MOST_IN_FLIGHT, help="Calls at the same time, from each fetcher."),
     ] = CALLS_IN_FLIGHT,
     by: By,
+    note: Note = "",
 ) -> None:
     """Activate a booking system, or change one that is active. In force within 5 seconds."""
     source = SourceSystem(
@@ -87,8 +90,13 @@ def add(
         activated_by=by,
         activated_at=utcnow(),
     )
-    with opened_database() as database:
-        done = SourceRegister(database).add(source)
+    with (
+        opened_database() as database,
+        changing(database, "source add", Operator(by, note)) as change,
+    ):
+        done = SourceRegister(change.database).add(source)
+        change.subject = _subject(hsa_id, environment)
+        change.outcome = "" if done is Registered.UNCHANGED else str(done)
     say(_told(done, source))
     own = load_settings().environment
     if own != environment:
@@ -96,37 +104,67 @@ def add(
 
 
 @commands.command()
-def remove(hsa_id: HsaId, *, environment: Chosen, by: By) -> None:
+def remove(hsa_id: HsaId, *, environment: Chosen, by: By, note: Note = "") -> None:
     """Deactivate a booking system. Its notifications are ignored from then on."""
-    with opened_database() as database:
-        removed = SourceRegister(database).remove(hsa_id, environment, by=by, at=utcnow())
+    with (
+        opened_database() as database,
+        changing(database, "source remove", Operator(by, note)) as change,
+    ):
+        register = SourceRegister(change.database)
+        removed = register.remove(hsa_id, environment, by=by, at=utcnow())
+        change.subject = _subject(hsa_id, environment)
+        change.outcome = "removed" if removed else ""
     if not removed:
         raise nothing_found(f"{hsa_id} is not activated in {environment}")
     say(f"Removed {hsa_id} from {environment}.")
 
 
 @commands.command()
-def pause(hsa_id: HsaId, *, environment: Chosen, by: By) -> None:
+def pause(hsa_id: HsaId, *, environment: Chosen, by: By, note: Note = "") -> None:
     """Ask nothing of a booking system until `resume`. Its changes wait, and spend no attempts."""
-    _set_pause(hsa_id, environment, by, paused=True)
+    _set_pause(hsa_id, environment, Operator(by, note), paused=True)
     say(f"Paused {hsa_id} in {environment}. Within 5 seconds nothing is asked of it any more.")
 
 
 @commands.command()
-def resume(hsa_id: HsaId, *, environment: Chosen, by: By) -> None:
+def resume(hsa_id: HsaId, *, environment: Chosen, by: By, note: Note = "") -> None:
     """Ask a paused booking system again. What waits comes at its own rate, from a minute on."""
-    _set_pause(hsa_id, environment, by, paused=False)
+    _set_pause(hsa_id, environment, Operator(by, note), paused=False)
     say(f"Resumed {hsa_id} in {environment}.")
 
 
-def _set_pause(hsa_id: str, environment: Environment, by: str, *, paused: bool) -> None:
+def _set_pause(hsa_id: str, environment: Environment, operator: Operator, *, paused: bool) -> None:
     with opened_database() as database:
-        register = SourceRegister(database)
-        change = register.pause if paused else register.resume
-        done = change(hsa_id, environment, by=by, at=utcnow())
+        done = set_pause(database, hsa_id, environment, operator, paused=paused)
     if not done:
         former = "paused already" if paused else "not paused"
         raise nothing_found(f"{hsa_id} is {former}, or not activated in {environment}")
+
+
+def set_pause(
+    database: Database,
+    hsa_id: str,
+    environment: Environment,
+    operator: Operator,
+    *,
+    paused: bool,
+) -> bool:
+    """Pause or resume a booking system, and record it. False when there is nothing to do.
+
+    Raises `DatabaseUnavailable`.
+    """
+    action = "source pause" if paused else "source resume"
+    with changing(database, action, operator) as change:
+        register = SourceRegister(change.database)
+        set_state = register.pause if paused else register.resume
+        done = set_state(hsa_id, environment, by=operator.by, at=utcnow())
+        change.subject = _subject(hsa_id, environment)
+        change.outcome = ("paused" if paused else "resumed") if done else ""
+    return done
+
+
+def _subject(hsa_id: str, environment: Environment) -> str:
+    return f"{hsa_id} in {environment}"
 
 
 @commands.command("import")
@@ -141,6 +179,7 @@ def import_sources(
         bool, typer.Option("--dry-run", help="Only read the file; nothing is changed.")
     ] = False,
     by: By,
+    note: Note = "",
 ) -> None:
     """Activate or change many booking systems, by a file: all of them, or none at a fault.
 
@@ -151,9 +190,14 @@ def import_sources(
     if dry_run:
         say(f"{len(sources)} booking systems could be read; nothing was changed.")
         return
-    with opened_database() as database:
-        done = Counter(SourceRegister(database).add_all(sources))
-    say(", ".join(f"{done[kind]} {kind}" for kind in Registered) + ".")
+    with (
+        opened_database() as database,
+        changing(database, "source import", Operator(by, note)) as change,
+    ):
+        done = Counter(SourceRegister(change.database).add_all(sources))
+        change.subject = f"{file.name} in {environment}"
+        change.outcome = ", ".join(f"{done[kind]} {kind}" for kind in Registered)
+    say(f"{change.outcome}.")
 
 
 @commands.command()

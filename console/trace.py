@@ -10,8 +10,10 @@ import typer
 
 from console.exits import ExitCode, Refused, nothing_found
 from console.opening import load_settings, opened_database
+from console.operators import Looker, Note
 from console.output import AsJson, print_fields, print_json, print_rows, say
 from console.persons import person_number
+from console.recording import Operator, patient_subject, record_reveal
 from console.trace_answers import answer_of
 from shared.base.ids import is_person_number
 from shared.booking.digests import KeyedDigests
@@ -43,9 +45,14 @@ def trace(
         bool,
         typer.Option("--digest", help="Only print what stands for these bookings in the logs."),
     ] = False,
+    by: Looker,
+    note: Note = "",
     as_json: AsJson = False,
 ) -> None:
-    """Follow changes through all stages: what the patient was told of each, or why not."""
+    """Follow changes through all stages: what the patient was told of each, or why not.
+
+    That you asked about a PERSON is recorded (`budkavle actions`).
+    """
     digests = load_settings().digests
     if digest:
         _print_digests(words, digests, as_json=as_json)
@@ -54,6 +61,14 @@ def trace(
         raise typer.BadParameter("give one PERSON or ID")
     with opened_database() as database:
         traces = found_traces(database, digests, words[0], booking)
+        if person := person_of(words[0]):
+            record_reveal(
+                database,
+                "trace",
+                Operator(by, note),
+                subject=patient_subject(digests, person),
+                outcome=f"showed {len(traces)} changes",
+            )
     if not traces:
         raise nothing_found(f"nothing is known of it{_hint(digests)}")
     if as_json:
@@ -71,10 +86,15 @@ def found_traces(
     Raises `DatabaseUnavailable`.
     """
     traces = ChangeTraces(database, digests)
-    compact = name.strip().replace("-", "")
-    if is_person_number(compact):
-        return traces.of_patient(compact, booking_id)
+    if person := person_of(name):
+        return traces.of_patient(person, booking_id)
     return traces.of_id(name.strip())
+
+
+def person_of(name: str) -> str:
+    """The person number that `name` is; "" when it is an id."""
+    compact = name.strip().replace("-", "")
+    return compact if is_person_number(compact) else ""
 
 
 def plain(traced: ChangeTrace) -> dict[str, Any]:

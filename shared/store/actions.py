@@ -1,4 +1,4 @@
-"""What operators did, kept for good: rows are appended, and never changed or removed."""
+"""What operators did and looked at: rows are appended, never changed, and only purged by age."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ class Action:
     at: datetime
     by: str
     action: str  # "dead replay"
-    subject: str  # to which; never anything of a patient
+    subject: str  # to which; of a patient at most the keyed digest
     why: str
     outcome: str
     run: str
@@ -89,8 +89,11 @@ class ActionLog:
         by: str | None = None,
         action: str | None = None,
         since: datetime | None = None,
+        about: str | None = None,
     ) -> list[Action]:
-        """The latest first. `action` is the whole name or its first words."""
+        """The latest first. `action` is the whole name or its first words; `about` stands in the
+        subject.
+        """
         columns = operator_action.c
         wanted = select(*(columns[field.name] for field in fields(Action)))
         if by is not None:
@@ -99,6 +102,8 @@ class ActionLog:
             wanted = wanted.where(columns.action.startswith(action, autoescape=True))
         if since is not None:
             wanted = wanted.where(columns.at >= since)
+        if about is not None:
+            wanted = wanted.where(columns.subject.contains(about, autoescape=True))
         with self._database.begin() as connection:
             rows = connection.execute(wanted.order_by(columns.id.desc()).limit(most))
             return [_action_of(row) for row in rows.mappings()]

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from typing import Any
 
@@ -84,6 +84,15 @@ class Database:
         return self._translating(self._single.connect if self._single else self.engine.begin)
 
     @contextmanager
+    def as_one(self) -> Iterator["Database"]:
+        """This database, with everything that is done on it in one transaction.
+
+        Raises as `begin`.
+        """
+        with self.begin() as connection:
+            yield _OneTransaction(connection)
+
+    @contextmanager
     def _translating(
         self, opened: Callable[[], AbstractContextManager[Connection]]
     ) -> Iterator[Connection]:
@@ -116,6 +125,19 @@ class Database:
         self.engine.dispose()
         if self._single:
             self._single.dispose()
+
+
+class _OneTransaction(Database):
+    """Of `Database.as_one`: committed or rolled back there."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection.engine)
+        self._connection = connection
+
+    def begin(self) -> AbstractContextManager[Connection]:
+        return nullcontext(self._connection)
+
+    single = begin
 
 
 def parse_url(text_of_url: str) -> URL:

@@ -7,6 +7,7 @@ table                  a row is expired when, counted from its own moment
 `notice`               it is not being sent, and no order for it could be obeyed any more
 `booking_watermark`    nothing is awaited, and no message about its booking is left
 `source_system_log`    it is old
+`operator_action`      it is old
 `trace_step`           it is old
 `source_slot`          the slot passed a day ago
 =====================  ======================================================================
@@ -46,6 +47,7 @@ from shared.store.tables import (
     booking_watermark,
     inbox_message,
     notice,
+    operator_action,
     source_slot,
     source_system_log,
     trace_step,
@@ -62,6 +64,7 @@ class RetentionLimits:
     notices: timedelta | None
     watermarks: timedelta
     source_log: timedelta | None
+    actions: timedelta | None
     trace: timedelta
 
 
@@ -90,6 +93,8 @@ def expired_rows(limits: RetentionLimits, now: datetime) -> Sequence[Expired]:
         found.insert(0, _messages(limits.inbox, now))
     if limits.source_log is not None:
         found.append(_source_log(limits.source_log, now))
+    if limits.actions is not None:
+        found.append(_actions(limits.actions, now))
     return found
 
 
@@ -177,3 +182,8 @@ def _trace_steps(kept: timedelta, now: datetime) -> Expired:
 def _source_log(kept: timedelta, now: datetime) -> Expired:
     entry = source_system_log.c
     return Expired(source_system_log, entry.id, entry.at < now - kept, kept)
+
+
+def _actions(kept: timedelta, now: datetime) -> Expired:
+    row = operator_action.c
+    return Expired(operator_action, row.id, row.at < now - kept, kept, in_order=True)

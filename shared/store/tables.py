@@ -197,8 +197,9 @@ unknown_source = Table(
     Column("last_seen", Instant, nullable=False),
 )
 
-# What operators did: who, when, what, to which, why, and what came of it. Rows are only appended;
-# an action that takes time has one when it begins and one when it ends, with the same `run`.
+# What operators did and looked at: who, when, what, to which, why, and what came of it. Rows are
+# only appended; an action that takes time has one when it begins and one when it ends, with the
+# same `run`.
 operator_action = Table(
     "operator_action",
     metadata,
@@ -207,7 +208,7 @@ operator_action = Table(
     Column("at", Instant, nullable=False, index=True),
     Column("by", String(100), nullable=False),
     Column("action", String(40), nullable=False),  # dead replay, dead discard, ...
-    Column("subject", Text, nullable=False),  # to which: never anything of a patient
+    Column("subject", Text, nullable=False),  # to which: of a patient at most the keyed digest
     Column("why", Text, nullable=False, default=""),
     Column("outcome", Text, nullable=False),  # begun, or what came of it
 )

@@ -20,6 +20,7 @@ from shared.store.tables import (
     inbox_message,
     metadata,
     notice,
+    operator_action,
     source_slot,
     source_system,
     source_system_log,
@@ -29,7 +30,12 @@ from tests.command_line import CommandLine
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
 LIMITS = RetentionLimits(
-    inbox=100 * DAY, notices=50 * DAY, watermarks=10 * DAY, source_log=500 * DAY, trace=30 * DAY
+    inbox=100 * DAY,
+    notices=50 * DAY,
+    watermarks=10 * DAY,
+    source_log=500 * DAY,
+    actions=400 * DAY,
+    trace=30 * DAY,
 )
 PATIENT = "191212121212"
 
@@ -208,12 +214,20 @@ def test_the_register_and_the_choices_of_patients_stay(rows: Rows) -> None:
     assert rows.left(contact_preference) == {PATIENT}
 
 
+def test_the_log_of_actions_is_kept_by_its_own_setting(rows: Rows) -> None:
+    words = dict.fromkeys(("by", "action", "subject", "why", "outcome"), "x")
+    for days in (401, 399):
+        rows._insert(operator_action, {**words, "run": f"r{days}", "at": ago(days)})
+    assert rows.purge() == {"operator_action": 1}
+    with rows.database.begin() as connection:
+        assert connection.scalars(select(operator_action.c.run)).all() == ["r399"]
+
+
 def test_every_table_has_been_thought_of() -> None:
     kept_until_removed = {"source_system", "contact_preference"}
-    never_removed = {"operator_action"}
     cleaned_by_its_writers = {"stage_process", "unknown_source"}
     purged = {expired.table.name for expired in expired_rows(LIMITS, NOW)}
-    others = kept_until_removed | never_removed | cleaned_by_its_writers
+    others = kept_until_removed | cleaned_by_its_writers
     assert purged | others == set(metadata.tables)
 
 

@@ -1,12 +1,13 @@
 """Where a server runs: in a container, or as a process of this machine."""
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -87,11 +88,21 @@ def find_programs(package: str, places: Sequence[str], programs: Sequence[str]) 
     """
     found = _look_for(places, programs)
     if found is None:
-        _apt_install(package)
+        with _one_at_a_time():
+            if _look_for(places, programs) is None:
+                _apt_install(package)
         found = _look_for(places, programs)
     if found is None:
         raise NoService(f"{package} is installed, but {', '.join(programs)} cannot be found")
     return found
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Of the test processes that run beside each other, one installs; the others wait for it."""
+    with (Path(tempfile.gettempdir()) / "budkavle-tests-apt.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _look_for(places: Sequence[str], programs: Sequence[str]) -> dict[str, str] | None:
