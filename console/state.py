@@ -1,7 +1,7 @@
 """The state of the relay as one value, from what broker, database and processes say. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -99,6 +99,10 @@ class Findings:
     @property
     def alive(self) -> list[StageProcess]:
         return [each for each in self.processes if self.now - each.beat_at < ALIVE]
+
+    def with_sources(self, sources: Sequence[SourceSystem]) -> "Findings":
+        """With the register as it was read later."""
+        return replace(self, sources=sources)
 
     def of_stage(self, stage: str) -> list[StageProcess]:
         return [each for each in self.alive if each.stage == stage]

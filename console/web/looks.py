@@ -43,8 +43,12 @@ def number(value: float | None) -> str:
     """`1 240`, `0.25`."""
     if value is None:
         return NOTHING
-    text = f"{value:,}" if isinstance(value, int) else f"{value:,.3g}"
+    text = f"{value:,}" if isinstance(value, int) else _rounded(value)
     return text.replace(",", _THIN_SPACE)
+
+
+def _rounded(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
 
 
 def share(part: float | None) -> str:

@@ -33,7 +33,7 @@ def last_hour(url: str) -> Mapping[str, Sequence[float]]:
 
 def _ask(url: str) -> Mapping[str, Sequence[float]]:
     now = time.time()
-    span = {"query": _RATES, "start": now - _HOUR, "end": now, "step": _STEP}
+    span: dict[str, str | float] = {"query": _RATES, "start": now - _HOUR, "end": now, "step": _STEP}
     try:
         answer = httpx.get(
             f"{url.rstrip('/')}/api/v1/query_range", params=span, timeout=_TIMEOUT_SECONDS

@@ -23,7 +23,7 @@ from shared.web.templates import environment_of
 from shared.web.texts import Texts
 
 #: The pages in the navigation: `/NAME`, named by the text `navigation.NAME`.
-NAVIGATION = ("live",)
+NAVIGATION = ("live", "sources")
 
 _HERE = Path(__file__).parent
 

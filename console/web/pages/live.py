@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from starlette.responses import Response
 
@@ -50,7 +51,7 @@ def _event(visit: Visit) -> str:
     )
 
 
-def _values(site: Site) -> dict[str, object]:
+def _values(site: Site) -> dict[str, Any]:
     sample = site.sampler.current(utcnow())
     troubles = [each for each in troubles_of(sample.found) if each.kind not in _SHOWN_OTHERWISE]
     rates = last_hour(site.settings.console_prometheus_url)
