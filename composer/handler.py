@@ -32,7 +32,7 @@ from shared.booking.times import instant, is_wall_time
 from shared.relay.outcomes import DeadLetter, Done, Drop, Outcome, Postpone, Publish
 
 #: Nothing is left to be done, and nothing was dropped.
-_ACHIEVED = (Reason.CARRIED_OVER, Reason.REMOVAL_TAKEN)
+_ACHIEVED = (Reason.CARRIED_OVER, Reason.REMOVAL_TAKEN, Reason.CREATION_TAKEN)
 
 
 class ComposerDeadReason(StrEnum):

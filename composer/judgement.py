@@ -8,7 +8,7 @@ and never on a removal alone (docs/domain.md, "Rules of removal and replacement"
 ```
 source deactivated ────────────────────────────────────────► silent
 judged before, and announced ──────────────────────────────► its order once more
-a removal of which the source has not answered ────────────► noted: others wait for it
+a change of which the source has not answered ─────────────► noted: others wait for it
 removed, and created under another person number ──────────► silent
 a newer state was judged, or a later removal is open ──────► silent
 gone ── created, not there yet ────────────────────────────► look again; in the end silent
@@ -35,7 +35,13 @@ from functools import cached_property
 from composer.candidates import Candidates, Limits, awaited_since, still_matters
 from composer.history import History, is_ahead, near
 from composer.noticeable import changed_aspects, says_less_alone
-from composer.patience import is_doubtful, may_be_an_earlier_state, next_look
+from composer.patience import (
+    contradicts_a_removal,
+    is_doubtful,
+    may_be_an_earlier_state,
+    newest_may_be_of_this_state,
+    next_look,
+)
 from composer.replacement import Found, Pair, Undecided
 from composer.verdict import (
     Announce,
@@ -70,7 +76,7 @@ def judge(
     if before := case.announced_before:
         return Judgement(Reason.ANNOUNCED_BEFORE, announced_before=before)
     if not fetched.asked:
-        return case.removal_taken()
+        return case.removal_taken() if fetched.deleted else case.creation_taken()
     if fetched.deleted and fetched.renumbered:
         return case.renumbered(fetched.renumbered)
     if case.is_stale:
@@ -134,6 +140,26 @@ class _Case:
         noted = self._watermarks.removal_taken()
         return Judgement(Reason.REMOVAL_TAKEN, watermarks=(noted,))
 
+    def creation_taken(self) -> Judgement:
+        """Noted if it may take the place of something in which a patient believes."""
+        before = self.before
+        is_known = before is not None and (
+            before.awaiting is not None or before.received_at >= self.fetched.received_at
+        )
+        if is_known or self.standing or not self._may_replace_something:
+            return Judgement(Reason.CREATION_TAKEN)
+        noted = self._watermarks.creation_taken()
+        return Judgement(Reason.CREATION_TAKEN, watermarks=(noted,))
+
+    @property
+    def _may_replace_something(self) -> bool:
+        is_believed = any(
+            still_matters(each, self.now)
+            for each in self.history.announcements
+            if self.history.standing(each.booking) is each
+        )
+        return is_believed or bool(self.history.same_id_elsewhere)
+
     def renumbered(self, other_number: str) -> Judgement:
         """One visit under two numbers: it stands under the other one, whatever the source says."""
         successor = self.fetched.booking.replaced(patient=other_number)
@@ -146,7 +172,7 @@ class _Case:
         if before is None:
             return False
         is_overtaken = before.received_at > self.fetched.received_at
-        if is_overtaken and self.awaits_removal and not self.fetched.deleted:
+        if is_overtaken and self.awaits_removal:
             return True  # what became of it, the later removal will show
         if self.fetched.fetched_at >= before.fetched_at:
             return False
@@ -157,10 +183,14 @@ class _Case:
         before = self.before
         assert before is not None  # noqa: S101 - it has a newer state
         is_newest = before.received_at < self.fetched.received_at
-        is_same = before.received_at == self.fetched.received_at and self.fetched.details
-        is_open = self.awaits_removal if self.fetched.deleted else self._is_doubtful
-        if (is_newest and (is_open or self.fetched.deleted)) or (is_same and is_open):
+        is_same = before.received_at == self.fetched.received_at
+        deleted = self.fetched.deleted
+        is_open = self.awaits_removal if deleted else self._is_doubtful
+        may_repeat = is_same and (deleted or self.fetched.details is not None)
+        if (is_newest and (is_open or deleted)) or (may_repeat and is_open):
             return Judgement(Reason.NOT_SHOWN_YET, look_again=True)
+        if self._newest_may_be_of_this_state:
+            return self._look_again()
         return Judgement(Reason.STALE)
 
     # --- the source does not have it ---
@@ -294,6 +324,8 @@ class _Case:
             return self._silent(Reason.TIME_PASSED)
         if self.fetched.deleted and self._is_doubtful:
             return self._look_again(self._watermarks.awaiting(Awaiting.REMOVAL))
+        if contradicts_a_removal(self.fetched, self.before, self.limits.patience):
+            return self._look_again()
         if self.standing is None:
             # Even by a removal: of a booking created, removed and created again within its window
             # the index sends the removal alone.
@@ -302,7 +334,7 @@ class _Case:
             return self._announce(self._change(self.standing, self.fetched.booking, details))
         if self.fetched.deleted:
             return self._silent(Reason.STILL_BOOKED)
-        if self._is_doubtful:
+        if self._is_doubtful or self._newest_may_be_of_this_state:
             return self._look_again(self._watermarks.decided())
         return self._silent(Reason.UNCHANGED)
 
@@ -350,8 +382,19 @@ class _Case:
     def _is_doubtful(self) -> bool:
         return is_doubtful(self.fetched, self.before, self.limits.patience)
 
+    @property
+    def _may_be_an_earlier_state(self) -> bool:
+        return may_be_an_earlier_state(self.fetched, self.before, self.limits.patience)
+
+    @property
+    def _newest_may_be_of_this_state(self) -> bool:
+        latest = self.history.latest(self.booking)
+        return newest_may_be_of_this_state(
+            self.fetched, self.before, latest, self.limits.patience
+        )
+
     def _look_again(self, *watermarks: Watermark) -> Judgement:
-        delay = next_look(self.fetched, self.limits.patience) - self.now
+        delay = next_look(self.fetched, self.before, self.limits.patience) - self.now
         if delay > _NO_TIME:
             return Judgement(Reason.NOT_SHOWN_YET, wait=delay, watermarks=watermarks)
         return Judgement(Reason.NOT_SHOWN_YET, look_again=True, watermarks=watermarks)
@@ -374,7 +417,7 @@ class _Case:
         return Judgement(
             announce.kind,
             announce=announce,
-            look_again=may_be_an_earlier_state(self.fetched, self.before, self.limits.patience),
+            look_again=self._may_be_an_earlier_state or self._newest_may_be_of_this_state,
             watermarks=self._after(announce.booking, replaced),
         )
 

@@ -4,7 +4,7 @@ again: booking systems tell the index of a change before their own store shows i
 
 from datetime import datetime, timedelta
 
-from shared.booking.inbox import Watermark
+from shared.booking.inbox import Announcement, Awaiting, Watermark
 from shared.booking.messages import FetchedBooking
 
 #: The first look after this part of the patience, then each after three times as long as the one
@@ -37,8 +37,43 @@ def may_be_an_earlier_state(
     return timedelta(0) < fetched.received_at - before.received_at < patience
 
 
-def next_look(fetched: FetchedBooking, patience: timedelta) -> datetime:
-    """When to ask after `fetched`; the last look is at the end of the patience."""
-    age = fetched.fetched_at - fetched.received_at
+def newest_may_be_of_this_state(
+    fetched: FetchedBooking,
+    before: Watermark | None,
+    latest: Announcement | None,
+    patience: timedelta,
+) -> bool:
+    """Whether the state found for a later notification may be that of `fetched`, an earlier one:
+    the later one was judged first, so nobody knew that there were two, and the source may not have
+    shown its own change yet. `latest`: the newest message about the booking."""
+    if before is None or before.gone or before.awaiting is Awaiting.REMOVAL:
+        return False
+    if latest is not None and latest.received_at < fetched.received_at:
+        return False  # the later one has found nothing new, and is looked into
+    apart = before.received_at - fetched.received_at
+    is_early = fetched.fetched_at < before.received_at + patience
+    return timedelta(0) < apart < patience and is_early
+
+
+def contradicts_a_removal(
+    fetched: FetchedBooking, before: Watermark | None, patience: timedelta
+) -> bool:
+    """Whether an earlier notification finds the booking there, which was gone when the source was
+    asked about a later one: the source may have shown neither of the two then, and not show the
+    removal yet."""
+    if before is None or not before.gone or before.awaiting is Awaiting.CREATION:
+        return False
+    if before.received_at <= fetched.received_at:
+        return False
+    return fetched.fetched_at < before.received_at + patience
+
+
+def next_look(
+    fetched: FetchedBooking, before: Watermark | None, patience: timedelta
+) -> datetime:
+    """When to ask after `fetched`; the last look is at the end of the patience, which counts from
+    the newest notification."""
+    newest = max(fetched.received_at, before.received_at) if before else fetched.received_at
+    age = max(fetched.fetched_at - newest, timedelta(0))
     later = fetched.fetched_at + max(patience / _FIRST_LOOK, age * (_GROWTH - 1))
-    return min(later, fetched.received_at + patience)
+    return min(later, newest + patience)

@@ -72,6 +72,10 @@ class Watermarks:
         before = self.before or self.decided()
         return self.since_now(replace(before, gone=False, held=None), Awaiting.REMOVAL)
 
+    def creation_taken(self) -> Watermark:
+        """The source has not answered about it yet."""
+        return self.since_now(self.decided(), Awaiting.CREATION)
+
     def since_now(self, watermark: Watermark, awaiting: Awaiting) -> Watermark:
         return replace(
             watermark,

@@ -1,5 +1,6 @@
 """`budkavle inbox`: the messages of a patient."""
 
+from importlib.util import find_spec
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ from console.operators import Looker, Note
 from console.output import AsJson, print_document, print_fields, print_json, print_rows, say
 from console.persons import Person
 from console.recording import Operator, patient_subject, record_reveal
+from shared.base.errors import CannotStart
 from shared.booking.inbox import InboxMessage
 from shared.store.engine import Database
 from shared.store.inbox import Inbox
@@ -67,6 +69,24 @@ def show(
         print_document(_calendar(message))
     else:
         _print_message(message)
+
+
+@commands.command()
+def serve() -> None:
+    """Serve the inbox read API, by which a region's e-service reads what patients were given.
+
+    Prints one JSON line when ready, and runs until SIGTERM. Settings: BUDKAVLE_INBOX_…
+    """
+    if find_spec("joserfc") is None:
+        raise CannotStart(
+            "inbox serve needs packages that are not installed (joserfc and others):"
+            " pip install 'budkavle[web]'"
+        )
+    from console.inbox_api.__main__ import run
+    from console.inbox_api.settings import InboxApiSettings
+    from shared.stage.process import start
+
+    raise typer.Exit(start("inbox", InboxApiSettings, run))
 
 
 def reveal_message(database: Database, message: InboxMessage, operator: Operator) -> None:

@@ -19,7 +19,7 @@ from shared.stage.settings import CommonSettings
 _LONGEST_DEFAULT = 60
 _EVERYONE = "all"
 #: Processes whose settings are not in the module `<process>.settings`.
-_MODULES = {"pages": "console.web.settings"}
+_MODULES = {"pages": "console.web.settings", "inbox": "console.inbox_api.settings"}
 
 AsMarkdown = Annotated[bool, typer.Option("--markdown", help="As the table in docs/settings.md.")]
 
@@ -52,7 +52,7 @@ def all_settings() -> list[Setting]:
     """First those of every process, then each stage's in the order of the stages."""
     found = {setting.name: setting for setting in _read_by(CommonSettings, _EVERYONE)}
     world = ("sandbox",) if find_spec("sandbox") else ()  # a production image is without it
-    for process in (*STAGES, "console", "pages", *world):
+    for process in (*STAGES, "console", *_MODULES, *world):
         for setting in _read_by(settings_of(process), process):
             known = found.setdefault(setting.name, setting)
             if not {_EVERYONE, process} & set(known.read_by):

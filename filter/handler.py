@@ -131,7 +131,7 @@ class Filter:
             if not events:
                 return Drop(_common_reason({reason for reason, _ in dropped}))
         changes = [_message(notification, change) for change in changes_of(events)]
-        return Publish((*map(_removal_taken, _removals(changes)), *changes))
+        return Publish((*map(_taken, _new_or_gone(changes)), *changes))
 
     def _report(self, notification: Notification, dropped: Sequence[Dropped]) -> None:
         self._record_dropped(notification, dropped)
@@ -207,11 +207,11 @@ def _message(notification: Notification, change: Change) -> BookingChange:
     )
 
 
-def _removals(changes: Iterable[BookingChange]) -> Iterator[BookingChange]:
-    return (change for change in changes if change.deleted)
+def _new_or_gone(changes: Iterable[BookingChange]) -> Iterator[BookingChange]:
+    return (change for change in changes if not change.corrected)
 
 
-def _removal_taken(change: BookingChange) -> FetchedBooking:
-    """Reports a removal to the composer before its source has answered, which may take long."""
+def _taken(change: BookingChange) -> FetchedBooking:
+    """Reports a change to the composer before its source has answered, which may take long."""
     said = {**change.said, "change_id": f"{change.change_id}.taken"}
     return FetchedBooking(**said, fetched_at=change.received_at, details=None, asked=False)

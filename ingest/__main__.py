@@ -2,11 +2,12 @@
 
 import asyncio
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from functools import partial
 from socket import socket
-from threading import Thread
+from threading import Event, Thread
 
 import structlog
 import uvicorn
@@ -17,16 +18,18 @@ from ingest.callers import CallerPolicy
 from ingest.endpoint import SoapEndpoint
 from ingest.handler import NotificationHandler
 from ingest.intake import Intake
-from ingest.publisher import QueuePublisher
+from ingest.publisher import QueuePublisher, Storage
 from ingest.server import address_of, build_server, listen
 from ingest.settings import IngestSettings
+from ingest.spool import Spool
+from ingest.store_and_forward import StoreAndForward
 from ingest.tls import LiveTls
 from shared.base.clock import SteadyClock, utcnow
 from shared.base.ids import new_id
 from shared.base.settings import blaming
 from shared.relay import open_broker
 from shared.relay.broker import Broker
-from shared.stage.health import HealthServer
+from shared.stage.health import Checks, HealthServer
 from shared.stage.heartbeat import Heartbeat
 from shared.stage.process import announce_when_ready, start, stop_signal
 
@@ -34,17 +37,17 @@ log = structlog.get_logger()
 
 
 def build_endpoint(
-    settings: IngestSettings, broker: Broker, threads: ThreadPoolExecutor
+    settings: IngestSettings, storage: Storage, threads: ThreadPoolExecutor
 ) -> tuple[SoapEndpoint, BrokerWait]:
     """The endpoint, and what holds its requests while the broker is unavailable."""
     publish = QueuePublisher(
-        broker,
+        storage,
         timeout=settings.ingest_publish_seconds,
         max_message_bytes=settings.ingest_max_message_bytes,
     )
     wait = BrokerWait(
         publish,
-        broker.ready,
+        storage.ready,
         seconds=settings.ingest_broker_wait_seconds,
         draining_seconds=settings.drain_seconds / 2,
         threads=threads,
@@ -76,21 +79,50 @@ def build_endpoint(
     return endpoint, wait
 
 
+@contextmanager
+def opened_storage(settings: IngestSettings, broker: Broker) -> Iterator[tuple[Storage, Checks]]:
+    """The broker, with the spool before it if one is set; and what readiness checks of it."""
+    if settings.ingest_spool is None:
+        yield broker, {"broker": broker.ready}
+        return
+    with closing(Spool(settings.ingest_spool, max_bytes=settings.ingest_spool_max_bytes)) as spool:
+        storage = StoreAndForward(
+            broker,
+            spool,
+            timeout=settings.ingest_publish_seconds,
+            largest=settings.ingest_max_message_bytes,
+        )
+        storage.start()
+        try:
+            yield storage, {"broker_or_spool": storage.ready}
+        finally:
+            storage.stop()
+
+
 def run(settings: IngestSettings) -> int:
     """Serve until SIGTERM; the process's exit code, 1 when requests were aborted.
 
-    It serves at once, holds requests while the broker is unavailable, and prints the ready line
-    when the broker answers.
+    It serves at once, holds or spools requests while the broker is unavailable, and prints the
+    ready line when they can be stored.
     """
     stopping = stop_signal()
     broker = open_broker(settings.broker_url.get_secret_value(), settings.topology)
+    try:
+        with opened_storage(settings, broker) as (storage, checks):
+            drained = _run(settings, storage, checks, stopping)
+    finally:
+        broker.close()
+    log.info("stopped", drained=drained)
+    return 0 if drained else 1
+
+
+def _run(settings: IngestSettings, storage: Storage, checks: Checks, stopping: Event) -> bool:
     with blaming("BUDKAVLE_HEALTH_BIND"):
-        health = HealthServer(settings.health_bind, {"broker": broker.ready})
+        health = HealthServer(settings.health_bind, checks)
     with blaming("BUDKAVLE_INGEST_BIND"):
         listener = listen(settings.ingest_bind)
     with blaming("BUDKAVLE_INGEST_TLS_CERTIFICATE, _KEY, _CLIENT_CA"):
         tls = LiveTls(settings.tls) if settings.tls else None
-    checks = {"broker": broker.ready}
     heartbeat = Heartbeat("ingest", settings, checks)
     health.start()
     heartbeat.start()
@@ -98,16 +130,14 @@ def run(settings: IngestSettings) -> int:
     ready = partial(announce_when_ready, url=url, health=health.url)
     Thread(target=ready, args=("ingest", settings, checks, stopping), daemon=True).start()
     with ThreadPoolExecutor(settings.ingest_threads, "ingest") as threads:
-        endpoint, wait = build_endpoint(settings, broker, threads)
-        app = build_app(endpoint, {"broker": broker.ready})
+        endpoint, wait = build_endpoint(settings, storage, threads)
+        app = build_app(endpoint, checks)
         server = build_server(app, settings, tls.context if tls else None, wait.end_soon)
         drained = _serve(settings, server, tls, listener)
     stopping.set()
     heartbeat.stop()
-    broker.close()
     health.stop()
-    log.info("stopped", drained=drained)
-    return 0 if drained else 1
+    return drained
 
 
 def _serve(

@@ -1,32 +1,42 @@
 """Publishes notifications, in parts where they are larger than a queue message may be."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 from shared.base.errors import Unavailable
 from shared.base.ids import spell
 from shared.booking.messages import Notification
-from shared.relay.broker import Broker, BrokerError, Envelope, Outgoing
+from shared.relay.broker import BrokerError, Envelope, Outgoing
 
 #: Bytes by which the id of a part may be longer than the id of the whole.
 _LONGER_ID = 16
 
 
+class Storage(Protocol):
+    """Where messages are safe: a broker, with or without a spool before it."""
+
+    def publish(self, messages: Sequence[Outgoing], *, timeout: float) -> None:
+        """Returns when all of them are stored. Raises `BrokerError`."""
+
+    def ready(self) -> bool: ...
+
+
 class QueuePublisher:
-    """Publishes notifications to the filter's queue: each confirmed whole, or `Unavailable`.
+    """Publishes notifications to the filter's queue: each stored whole, or `Unavailable`.
 
     A notification that is larger than a queue message may be is published in several. Their ids
     follow from its own, so they are the same when it is published again.
     """
 
-    def __init__(self, broker: Broker, *, timeout: float, max_message_bytes: int) -> None:
-        self._broker = broker
+    def __init__(self, storage: Storage, *, timeout: float, max_message_bytes: int) -> None:
+        self._storage = storage
         self._timeout = timeout  # seconds
         self._max_message_bytes = max_message_bytes
 
     def __call__(self, notification: Notification) -> None:
         messages = list(messages_of(notification, self._max_message_bytes))
         try:
-            self._broker.publish(messages, timeout=self._timeout)
+            self._storage.publish(messages, timeout=self._timeout)
         except BrokerError as error:
             raise Unavailable("queue_unavailable", type(error).__name__) from error
 

@@ -55,6 +55,17 @@ class IngestSettings(CommonSettings):
         description="How long a request is held while the broker is away; then a Fault. The index"
         " waits 60 s for an answer.",
     )
+    ingest_spool: Path | None = Field(
+        None,
+        description="A file on a disk that outlives the process: what the broker does not take is"
+        " written there, answered OK, and published in its order when the broker is back. Empty:"
+        " such a request is held, and then a Fault.",
+    )
+    ingest_spool_max_bytes: int = Field(
+        256 * _MIB,
+        ge=32 * _MIB,
+        description="Largest size of that file; beyond it requests are held, and then a Fault.",
+    )
     ingest_max_message_bytes: int = Field(
         8 * _MIB,
         ge=_MIB // 4,

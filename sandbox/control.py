@@ -2,19 +2,22 @@
 
 JSON in and out. A wrong request is answered 400 with an `error` that names what is wrong.
 
-    PUT, GET, DELETE  /bookings/{logicalAddress}/{bookingId}    fields of TimeslotType
+    PUT, GET, DELETE  /bookings/{logicalAddress}/{bookingId}    fields of TimeslotType; ?after=1.5:
+                      PUT and DELETE take effect so many seconds later, as in a system that lags
     PUT, GET, DELETE  /bookings                   a list of them, with logicalAddress and bookingId
     GET               /faults
     POST, DELETE      /faults/{logicalAddress | sms | smtp | index}   kind, seconds, count …
     GET, DELETE       /calls                      ?times=yes
     POST              /updates                    a list of transactions, as Update carries them
     PUT               /subscriber                 {"url": …}
-    GET               /index, /index/entries, /index/answers, /index/dead
+    GET               /index, /index/entries, /index/answers, /index/journal, /index/dead
     POST              /index/dead/replay
     DELETE            /index/entries
     GET, DELETE       /sms, /mail
 """
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +34,10 @@ from sandbox.sms_provider import TARGET as SMS_TARGET
 from sandbox.sms_provider import Sms
 from sandbox.subscriber import TARGET as INDEX_TARGET
 from sandbox.subscriber import Subscriber
-from sandbox.timeslots import BadField
+from sandbox.timeslots import BadField, checked_fields
+
+#: Real ones lag by seconds up to a minute.
+_LONGEST_LAG = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +79,10 @@ class BookingControl:
         said = json_body(request)
         if not isinstance(said, dict):
             raise RequestRefused("the body is not an object with the fields of a booking")
+        after = _seconds(request)
         try:
-            self._bookings.put(address, booking_id, said)
+            checked_fields(said)
+            self._later(after, self._bookings.put, address, booking_id, said)
         except BadField as error:
             raise RequestRefused(str(error)) from None
         return {"put": 1}
@@ -94,9 +102,18 @@ class BookingControl:
             raise RequestRefused("no such booking", 404)
         return booking.listing()
 
-    def _remove(self, _request: Request, address: str, booking_id: str) -> object:
+    def _remove(self, request: Request, address: str, booking_id: str) -> object:
         """Removing a booking that is not there succeeds: scripts may repeat it."""
-        return {"removed": int(self._bookings.remove(address, booking_id))}
+        removed = self._bookings.find(address, booking_id) is not None
+        self._later(_seconds(request), self._bookings.remove, address, booking_id)
+        return {"removed": int(removed)}
+
+    @staticmethod
+    def _later(seconds: float, change: Callable[..., object], *parts: object) -> None:
+        if not seconds:
+            change(*parts)
+            return
+        asyncio.get_running_loop().call_later(seconds, change, *parts)
 
     def _list_calls(self, request: Request) -> object:
         return self._calls.listing(with_times=request.query.get("times") == "yes")
@@ -147,6 +164,7 @@ class IndexControl:
         router.add("GET", "/index/entries", lambda _: entries.listing())
         router.add("DELETE", "/index/entries", lambda _: {"removed": entries.clear()})
         router.add("GET", "/index/answers", lambda _: deliveries.listed_answers())
+        router.add("GET", "/index/journal", lambda _: deliveries.listed_journal())
         router.add("GET", "/index/dead", lambda _: deliveries.listed_dead())
         router.add("POST", "/index/dead/replay", lambda _: {"replayed": deliveries.replay_dead()})
 
@@ -173,6 +191,7 @@ class IndexControl:
             "entries": len(self._index.entries),
             "updates": self._index.updates,
             "pending": self._index.pending,
+            "failedAttempts": deliveries.failed_attempts,
             "dead": len(deliveries.listed_dead()),
             "gone": deliveries.gone,
             "counts": dict(deliveries.counts),
@@ -189,6 +208,17 @@ class CatchControl:
         for path, caught in self._caught.items():
             router.add("GET", path, lambda _, caught=caught: [one.listing() for one in caught])
             router.add("DELETE", path, lambda _, caught=caught: _emptied(caught))
+
+
+def _seconds(request: Request) -> float:
+    """How much later the change is to be shown: `?after=`."""
+    try:
+        seconds = float(request.query.get("after", 0))
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= _LONGEST_LAG:
+        raise RequestRefused(f"after: not a number of seconds from 0 to {_LONGEST_LAG:.0f}")
+    return seconds
 
 
 def _emptied(caught: list[Any]) -> dict[str, int]:

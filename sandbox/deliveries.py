@@ -20,6 +20,8 @@ from sandbox.http_client import NoAnswer
 _log = structlog.get_logger()
 
 _KEPT_ANSWERS = 10_000
+#: Requests that the journal remembers.
+_KEPT_REQUESTS = 100_000
 _TAKEN = frozenset({"OK", "INFO"})
 
 
@@ -58,14 +60,23 @@ class Deliveries:
         self._parallel = asyncio.Semaphore(parallel)
         self._last_of_key: dict[Key, asyncio.Task[None]] = {}
         self._running: set[asyncio.Task[None]] = set()
+        self._failed: dict[int, int] = {}  # attempts, by id of the notification under way
         self._dead: list[tuple[OutgoingNotification, str]] = []
         self._answers: deque[dict[str, object]] = deque(maxlen=_KEPT_ANSWERS)
+        self._journal: deque[tuple[float, float, OutgoingNotification]] = deque(
+            maxlen=_KEPT_REQUESTS
+        )
         self.counts: Counter[str] = Counter()
         self.gone = 0  # engagements that the subscriber did not accept by its answer
 
     @property
     def pending(self) -> int:
         return len(self._running)
+
+    @property
+    def failed_attempts(self) -> int:
+        """Of the notification under way that has most of them."""
+        return max(self._failed.values(), default=0)
 
     def deliver(self, notification: OutgoingNotification) -> None:
         """Send it after all earlier notifications that share a key with it."""
@@ -85,6 +96,19 @@ class Deliveries:
 
     def listed_answers(self) -> list[dict[str, object]]:
         return list(self._answers)
+
+    def listed_journal(self) -> list[dict[str, object]]:
+        """The requests that were answered: when each was sent for the first time, and when the
+        answer was there (seconds since 1970). The subscriber took it in between."""
+        return [
+            {
+                "sentAt": sent,
+                "answeredAt": answered,
+                "correlationId": notification.correlation_id,
+                "engagements": [_journalled(one) for one in notification.transactions],
+            }
+            for sent, answered, notification in self._journal
+        ]
 
     def listed_dead(self) -> list[dict[str, object]]:
         return [
@@ -118,15 +142,29 @@ class Deliveries:
             await self._send_until_taken(notification)
 
     async def _send_until_taken(self, notification: OutgoingNotification) -> None:
-        for attempt in range(1, self._resends + 2):
-            error = await self._attempt(notification, attempt)
-            if not error:
-                return
-            if attempt <= self._resends:
-                await asyncio.sleep(self._pause_seconds)
+        sent = time.time()
+        try:
+            error = await self._attempts(notification)
+        finally:
+            self._failed.pop(id(notification), None)
+        if not error:
+            self._journal.append((sent, time.time(), notification))
+            return
         self._dead.append((notification, error))
         self.counts["dead"] += 1
         _log.warning("notification_dead", correlation_id=notification.correlation_id, error=error)
+
+    async def _attempts(self, notification: OutgoingNotification) -> str:
+        """As many as there may be; the last error, "" when it was accepted."""
+        error = ""
+        for attempt in range(1, self._resends + 2):
+            error = await self._attempt(notification, attempt)
+            if not error:
+                break
+            self._failed[id(notification)] = attempt
+            if attempt <= self._resends:
+                await asyncio.sleep(self._pause_seconds)
+        return error
 
     async def _attempt(self, notification: OutgoingNotification, attempt: int) -> str:
         """Send once; why it was not accepted, "" when it was."""
@@ -151,3 +189,13 @@ class Deliveries:
             }
         )
         return ""
+
+
+def _journalled(transaction: Transaction) -> dict[str, object]:
+    return {
+        "deleted": transaction.delete_flag,
+        "patient": transaction.registered_resident_identification,
+        "sourceSystem": transaction.source_system,
+        "logicalAddress": transaction.logical_address,
+        "bookingId": transaction.business_object_instance_identifier,
+    }

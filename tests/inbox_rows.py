@@ -7,7 +7,7 @@ from shared.store.statements import insert_if_absent
 from shared.store.tables import inbox_message
 
 _THEN = datetime(2026, 12, 3, 11, 0, tzinfo=UTC)
-_ROW = {
+ROW = {
     "revision": 0,
     "patient": "191212121212",
     "source_system": "SE2321000016-SYS1",
@@ -31,7 +31,7 @@ _ROW = {
 
 
 def write_messages(database: Database, *message_ids: str) -> None:
-    rows = [{**_ROW, "id": message_id, "booking": message_id} for message_id in message_ids]
+    rows = [{**ROW, "id": message_id, "booking": message_id} for message_id in message_ids]
     with database.begin() as connection:
         for row in rows:
             insert_if_absent(connection, inbox_message, row)

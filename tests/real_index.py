@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from string import Template
+from typing import Any
 
 import requests
 
@@ -61,6 +62,12 @@ class RealIndex:
     def pending(self) -> int:
         quiet = time.monotonic() - self._last > _QUIET_SECONDS
         return 0 if quiet and not self._under_way else 1
+
+    def failed_attempts(self) -> int:
+        return 0
+
+    def journal(self) -> list[dict[str, Any]]:
+        return []  # it says of no request when it was answered
 
     def figures(self) -> dict[str, int]:
         names = ("requests", "sent_again", "refused", "index_dead")

@@ -1,5 +1,6 @@
 """Addresses in settings."""
 
+from ipaddress import ip_address
 from urllib.parse import parse_qs, urlsplit
 
 _HIGHEST_PORT = 65_535
@@ -11,6 +12,14 @@ def split_bind(bind: str) -> tuple[str, int]:
     if not colon or not host or not port.isdecimal() or int(port) > _HIGHEST_PORT:
         raise ValueError("is not host:port")
     return host.strip("[]"), int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches `host`, by its address or as `localhost`."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def place_of(url: str) -> str:

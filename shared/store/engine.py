@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 from psycopg.errors import (
@@ -41,6 +42,7 @@ _IDLE_SECONDS = 60
 #: Temporary errors without a lost connection: `budkavle setup` has not been run yet, the database
 #: is read-only during a failover, a transaction was ended after `_IDLE_SECONDS`.
 _PASSING = (UndefinedTable, ReadOnlySqlTransaction, IdleInTransactionSessionTimeout)
+_ONLY_READS = "budkavle_only_reads"
 _DRIVERS = ("sqlite", "postgresql+psycopg")
 
 
@@ -82,6 +84,18 @@ class Database:
     def single(self) -> AbstractContextManager[Connection]:
         """As `begin`, for one statement in autocommit mode: one round trip, not three."""
         return self._translating(self._single.connect if self._single else self.engine.begin)
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """As `begin`, for statements that only read and need no common snapshot.
+
+        On SQLite without the write lock, so that readers and the composer do not wait for each
+        other; on PostgreSQL in autocommit mode.
+        """
+        return self._translating((self._single or self._reader).connect)
+
+    @cached_property
+    def _reader(self) -> Engine:
+        return self.engine.execution_options(**{_ONLY_READS: True})
 
     @contextmanager
     def as_one(self) -> Iterator["Database"]:
@@ -233,4 +247,5 @@ def _prepare_sqlite(engine: Engine) -> None:
 
     @event.listens_for(engine, "begin")
     def on_begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        only_reads = connection.get_execution_options().get(_ONLY_READS, False)
+        connection.exec_driver_sql("BEGIN" if only_reads else "BEGIN IMMEDIATE")

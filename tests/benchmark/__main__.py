@@ -14,6 +14,7 @@ from tests.benchmark.hop.contender import CONTENDERS
 from tests.benchmark.machine import describe
 from tests.benchmark.relay.world import Servers
 from tests.benchmark.report import page, tables
+from tests.chaos.page import section_of, with_section
 
 _RESULTS = Path("build/bench.json")
 _PAGE = Path("docs/benchmarks.md")
@@ -39,7 +40,7 @@ def main() -> None:
     _RESULTS.parent.mkdir(exist_ok=True)
     _RESULTS.write_text(json.dumps(results, indent=2) + "\n")
     if set(parts) == set(_PARTS):
-        _PAGE.write_text(page(results))
+        _PAGE.write_text(with_section(page(results), section_of(_PAGE.read_text())))
 
 
 def _options() -> argparse.Namespace:

@@ -21,7 +21,7 @@ def describe(servers: Servers) -> dict[str, str]:
     """Machine, versions and date, as they go into the results."""
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "commit": _commit(),
+        "commit": commit(),
         "processor": f"{_processor()}, {os.cpu_count()} cores",
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB",
         "load": f"{os.getloadavg()[0]:.1f} when the run began",
@@ -47,7 +47,7 @@ def _postgresql_version(servers: Servers) -> str:
     return f"{number}.{rest}"
 
 
-def _commit() -> str:
+def commit() -> str:
     asked = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
     )

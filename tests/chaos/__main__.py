@@ -7,23 +7,27 @@ import secrets
 import shutil
 import sys
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from tests.benchmark.machine import commit
+from tests.chaos.page import section, with_section
 from tests.chaos.plan import Options
 from tests.chaos.play import play
 from tests.chaos.report import Report
 from tests.services import PostgreSQL, RabbitMQ
 
 _FIGURES = Path("build/chaos.json")
+_PAGE = Path("docs/benchmarks.md")
 _INTERRUPTED = 130
 
 
 def main() -> int:
     said = _arguments()
-    keep = said.pop("logs")
+    keep, publish = said.pop("logs"), said.pop("publish")
     options = Options(**said)
     console = Console(highlight=False, soft_wrap=True)
     folder = keep or Path(tempfile.mkdtemp(prefix="budkavle-chaos-"))
@@ -37,13 +41,22 @@ def main() -> int:
     _FIGURES.parent.mkdir(exist_ok=True)
     _FIGURES.write_text(json.dumps(report.figures, indent=2) + "\n")
     if report.wrongs:
-        console.print(f"[red bold]{'; '.join(report.wrongs)}[/red bold]")
         console.print(f"Again: --seed {options.seed}. Logs: {folder}")
+        console.print(f"[red bold]{report.closing_line}[/red bold]")
         return 1
     if not keep:
         shutil.rmtree(folder)
-    console.print("[green bold]Nothing lost, nothing twice, nothing false.[/green bold]")
+    if publish:
+        _publish(report)
+    console.print(f"[green bold]{report.closing_line}[/green bold]")
     return 0
+
+
+def _publish(report: Report) -> None:
+    """In docs/benchmarks.md, where the zeros of this run replace those of the last."""
+    date = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    of_chaos = section(report.figures, date=date, commit=commit())
+    _PAGE.write_text(with_section(_PAGE.read_text(), of_chaos))
 
 
 def _run(options: Options, console: Console, folder: Path) -> Report:
@@ -59,6 +72,7 @@ def _arguments() -> dict[str, Any]:
     parser.add_argument("--seed", type=int, help="of an earlier run, to repeat it")
     parser.add_argument("--seconds", type=float, help="begin nothing after so long, then drain")
     parser.add_argument("--logs", type=Path, help="keep the logs of all processes in this folder")
+    parser.add_argument("--publish", action="store_true", help="zeros go to docs/benchmarks.md")
     said = vars(parser.parse_args())
     said["seed"] = secrets.randbelow(1_000_000) if said["seed"] is None else said["seed"]
     return said

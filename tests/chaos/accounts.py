@@ -4,18 +4,21 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
-from shared.booking.identity import hsa_key
 from shared.booking.notices import Channel, NoticeStatus
 from shared.relay.broker import Envelope
+from tests.chaos.clinic import Case, is_of
 from tests.chaos.ledger import Message, NoticeRow, PatientBookings
-from tests.chaos.stories import Case
+from tests.chaos.rebooking import Takings, entry
 from tests.chaos.telling import Line, Telling
 
 #: The stages that may find an engagement unreadable.
 _JUDGES_OF_ENGAGEMENTS = ("ingest", "filter")
 _BOOKING_ID = re.compile(rb"\bB\d+-\d+\b")
+#: Where no index keeps a journal.
+NOT_TAKEN = Takings(0)
 _SENT = frozenset({NoticeStatus.ACCEPTED, NoticeStatus.DELIVERED})
 
 
@@ -23,33 +26,40 @@ _SENT = frozenset({NoticeStatus.ACCEPTED, NoticeStatus.DELIVERED})
 class Judged:
     """One case before its inbox. `expected` is the acceptable telling that the inbox is nearest to.
 
-    `lost` lines of it are missing; `duplicated` and `false` lines are not of it, the former being
-    repetitions. All zero: the inbox is that telling.
+    `lost` lines of it are missing. Of those that are not of it, `duplicated` are repetitions,
+    `second` are a message too many about one rebooking, and the others are `false`. All zero: the
+    inbox is that telling.
     """
 
     case: Case
     told: Telling
     expected: Telling
     lost: int
+    lost_cancellations: int  # of those that are lost
     duplicated: int
+    second: int
     false: int
     only: bool  # it is the only acceptable one
+    is_begun: bool = True
 
     @property
     def wrongs(self) -> int:
-        return self.lost + self.duplicated + self.false
+        return self.lost + self.duplicated + self.second + self.false
 
 
-def judge(case: Case, steps: int, messages: Sequence[Message]) -> Judged:
+def judge(
+    case: Case, steps: int, messages: Sequence[Message], takings: Takings = NOT_TAKEN
+) -> Judged:
     """`steps` of the case came to pass; `messages` lie in its patient's inbox, in their order."""
     messages = [message for message in messages if message.line.booking_id in case.bookings]
     told = tuple(message.line for message in messages)
-    acceptable = case.tellings(steps)
+    acceptable = case.tellings(steps, partial(takings.ways, case.patient))
     verdicts = (
         _compare(case, told, expected, messages, only=len(acceptable) == 1)
         for expected in acceptable
     )
-    return min(verdicts, key=lambda one: (one.wrongs, one.false, one.duplicated))
+    best = min(verdicts, key=lambda one: (one.wrongs, one.false, one.second, one.duplicated))
+    return replace(best, is_begun=steps > 0)
 
 
 def _compare(
@@ -58,9 +68,19 @@ def _compare(
     missing = Counter(expected) - Counter(told)
     surplus = Counter(told) - Counter(expected)
     repeated = min(_repetitions(messages), surplus.total())
+    too_many = max(0, len(told) - len(expected) - repeated) if case.is_rebooked else 0
     out_of_order = not missing and not surplus and told != expected
-    false = surplus.total() - repeated + out_of_order
-    return Judged(case, told, expected, missing.total(), repeated, false, only)
+    return Judged(
+        case,
+        told,
+        expected,
+        lost=missing.total(),
+        lost_cancellations=sum(n for line, n in missing.items() if line.kind == "cancellation"),
+        duplicated=repeated,
+        second=too_many,
+        false=surplus.total() - repeated - too_many + out_of_order,
+        only=only,
+    )
 
 
 def _repetitions(messages: Sequence[Message]) -> int:
@@ -138,31 +158,46 @@ class DeadAccount:
     missing: list[str] = field(default_factory=list)
 
 
-def account_dead(letters: Iterable[Envelope], cases: Iterable[Case]) -> DeadAccount:
+def account_dead(
+    letters: Iterable[Envelope], cases: Sequence[Case], takings: Takings = NOT_TAKEN
+) -> DeadAccount:
     """What explains a dead letter: a reply about another patient, or an unreadable engagement.
 
-    All else passes and is retried.
+    All else passes and is retried. A new person number explains one only where its two requests
+    were taken further apart than the relay looks for the other.
     """
     account = DeadAccount()
-    dying = {case.moments[0][0].booking.booking_id: case for case in cases if case.dies}
+    unreadable = {case.first_booking.booking_id for case in cases if case.unreadable}
+    mixed_up = {case.first_booking.booking_id for case in cases if case.mixed_up}
+    renumbered = {
+        case.first_booking.booking_id for case in cases if _may_seem_mixed_up(case, takings)
+    }
     found: set[str] = set()
     for letter in letters:
         bookings = _bookings_of(letter)
         found |= bookings
-        if bookings and all(_explains(dying.get(one), letter) for one in bookings):
+        if bookings and bookings <= _explained_by(letter, unreadable, mixed_up | renumbered):
             account.explained[letter.dead_reason] += 1
         else:
             account.unexplained.append(_described(letter, bookings))
-    account.missing = sorted(dying.keys() - found)
+    account.missing = sorted((unreadable | mixed_up) - found)
     return account
 
 
-def _explains(case: Case | None, letter: Envelope) -> bool:
-    if case is None:
-        return False
-    if case.mixed_up:
-        return letter.dead_reason == "reply_mismatch"
-    return letter.origin in _JUDGES_OF_ENGAGEMENTS and letter.dead_reason != "bug"
+def _may_seem_mixed_up(case: Case, takings: Takings) -> bool:
+    """Whether a new person number may have come too late to explain the answers."""
+    booking = case.first_booking
+    removed = takings.removed.get(entry(case.former_number, booking))
+    created = takings.created.get(entry(case.patient, booking))
+    return bool(removed and created and takings.may_be_far(removed, created))
+
+
+def _explained_by(letter: Envelope, unreadable: set[str], mixed_up: set[str]) -> set[str]:
+    """The bookings of which `letter` may be."""
+    if letter.dead_reason == "reply_mismatch":
+        return mixed_up
+    may_judge = letter.origin in _JUDGES_OF_ENGAGEMENTS and letter.dead_reason != "bug"
+    return unreadable if may_judge else set()
 
 
 def _bookings_of(letter: Envelope) -> set[str]:
@@ -181,11 +216,11 @@ def _described(letter: Envelope, bookings: set[str]) -> str:
 def strangers(
     told: Mapping[PatientBookings, Sequence[Message]], cases: Iterable[Case]
 ) -> Iterator[Message]:
-    """Messages about nothing that ever was."""
-    known = {booking for case in cases for booking in case.bookings}
+    """Messages about nothing that ever was, or to somebody else than its patient."""
+    known = {(*is_of(case), booking) for case in cases for booking in case.bookings}
     for messages in told.values():
-        yield from (message for message in messages if message.line.booking_id not in known)
-
-
-def patient_bookings_of(case: Case) -> PatientBookings:
-    return case.patient, hsa_key(case.source.hsa_id)
+        yield from (
+            message
+            for message in messages
+            if (*message.patient_bookings, message.line.booking_id) not in known
+        )

@@ -116,7 +116,7 @@ class Havoc:
         """Mostly one is killed; now and then all of a stage; now and then one ends in order."""
         stages = _in_rounds(rng, STAGES)
         async for number in self._troubles(rng, 2, 8, at_least=len(STAGES)):
-            members = self._stage.fleet.of(self._may_end(stages))
+            members = self._stage.fleet.of(await self._may_end(stages))
             match number % 7:
                 case 3:
                     await self._kill(members, rng.uniform(0, 2))
@@ -125,18 +125,25 @@ class Havoc:
                 case _:
                     await self._kill([rng.choice(members)], rng.uniform(0, 2))
 
-    def _may_end(self, stages: Iterator[str]) -> str:
-        """The next stage; not ingest so soon again that the index would use up its attempts.
+    async def _may_end(self, stages: Iterator[str]) -> str:
+        """The next stage; ingest never while a notification waits for another attempt.
 
-        There is one ingest here. Of the two that there should be, one is always up.
+        There is one ingest here. Of the two that there should be, one is always up. The index gives
+        a notification up after three attempts: one lost with this process, one while the next
+        starts, and then it has to be up.
         """
         for stage in stages:
             if stage != "ingest":
                 return stage
-            if time.monotonic() >= self._ingest_rests_until:
+            if await self._ingest_has_rested():
                 self._ingest_rests_until = time.monotonic() + _INDEX_ATTEMPTS_SECONDS
                 return stage
         raise AssertionError("there is no end of rounds")
+
+    async def _ingest_has_rested(self) -> bool:
+        if time.monotonic() < self._ingest_rests_until:
+            return False
+        return not await asyncio.to_thread(self._stage.index.failed_attempts)
 
     async def _kill(self, victims: Sequence[Member], dead_seconds: float) -> None:
         for victim in victims:

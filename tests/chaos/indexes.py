@@ -33,6 +33,14 @@ class RunningIndex(Protocol):
 
     def figures(self) -> dict[str, int]: ...
 
+    def failed_attempts(self) -> int:
+        """Of the notification under way that has most of them; 0 where that is not known."""
+        ...
+
+    def journal(self) -> list[dict[str, Any]]:
+        """What was taken when, as the sandbox lists it; empty where that is not known."""
+        ...
+
 
 class SandboxIndex:
     """`addresses`: of the sandbox's ready line."""
@@ -40,7 +48,7 @@ class SandboxIndex:
     def __init__(self, addresses: dict[str, str]) -> None:
         self.url = addresses["index"]
         self.owner = OWNER
-        self._summary_url = f"{addresses['control']}/index"
+        self._control = addresses["control"]
 
     def pending(self) -> int:
         return int(self._summary()["pending"])
@@ -55,5 +63,15 @@ class SandboxIndex:
             "index_dead": summary["dead"],
         }
 
+    def failed_attempts(self) -> int:
+        return int(self._summary()["failedAttempts"])
+
+    def journal(self) -> list[dict[str, Any]]:
+        listed: list[dict[str, Any]] = self._get("/index/journal")
+        return listed
+
     def _summary(self) -> Any:
-        return requests.get(self._summary_url, timeout=_TIMEOUT).json()
+        return self._get("/index")
+
+    def _get(self, path: str) -> Any:
+        return requests.get(self._control + path, timeout=_TIMEOUT).json()

@@ -10,10 +10,10 @@ from urllib.parse import quote
 
 from sandbox.http_client import NoAnswer, call, post
 from sandbox.updates import build_update, update_headers
-from tests.chaos.accounts import patient_bookings_of
+from shared.booking.identity import hsa_key
+from tests.chaos.clinic import History, Source, Step
 from tests.chaos.ledger import PatientBookings
 from tests.chaos.plan import Beginning, Plan, Repetition
-from tests.chaos.stories import Case, History, Source, Step
 from tests.chaos.telling import Booking, State
 
 _CONTROL_SECONDS = 30
@@ -75,15 +75,17 @@ class BookingSystems:
             await self._call("PUT", "/bookings", said[start : start + _PUT_AT_ONCE])
         for case in plan.cases:
             if case.mixed_up:
-                booking = case.moments[0][0].booking
+                booking = case.first_booking
                 wrong = {"kind": "wrong-patient", "bookingId": booking.booking_id}
                 await self._call("POST", f"/faults/{quote(booking.unit)}", wrong)
 
-    async def change(self, step: Step, case: Case) -> None:
+    async def change(self, step: Step) -> None:
+        """With a lag: the sandbox shows the change so much later."""
+        after = f"?after={step.lag:.3f}" if step.lag else ""
         for booking in step.removes:
-            await self._call("DELETE", _path(booking))
+            await self._call("DELETE", _path(booking) + after)
         for booking, state in step.puts:
-            await self._call("PUT", _path(booking), fields_of(state, case.patient))
+            await self._call("PUT", _path(booking) + after, fields_of(booking, state))
 
     async def _call(self, method: str, path: str, said: object = None) -> None:
         body = b"" if said is None else json.dumps(said).encode()
@@ -92,14 +94,16 @@ class BookingSystems:
         assert status == 200, answer
 
 
-def fields_of(state: State, patient: str) -> dict[str, object]:
+def fields_of(booking: Booking, state: State) -> dict[str, object]:
     """As TimeslotType has them; see `sandbox.timeslots`."""
+    unit = state.answers_as or booking.unit
     return {
         "startTimeInclusive": state.starts,
-        "subject_of_care": patient,
-        "healthcare_facility_name": "Vårdcentralen Påhittet",
+        "subject_of_care": state.patient,
+        "healthcare_facility": unit,
+        "healthcare_facility_name": f"Mottagning {unit.rpartition('-')[2]}",
         "performerName": state.performer,
-        "careTypeName": "Läkarbesök",
+        "careTypeName": state.care or None,
         "purpose": "Ta med legitimation.",
         "isInvitation": state.is_call,
         "rebooking_allowed": True,
@@ -107,10 +111,10 @@ def fields_of(state: State, patient: str) -> dict[str, object]:
 
 
 def _firsts(history: History) -> list[tuple[Booking, dict[str, object]]]:
-    patients = {case.moments[0][0].booking: case.patient for case in history.cases}
-    return [
-        (booking, fields_of(state, patients[booking])) for booking, state in history.steps[0].puts
-    ]
+    first = history.steps[0]
+    if first.lag:
+        return []
+    return [(booking, fields_of(booking, state)) for booking, state in first.puts]
 
 
 def _path(booking: Booking) -> str:
@@ -196,16 +200,17 @@ class Load:
                 await asyncio.sleep(step.pause)
                 if not step.at_once and not await self._may_begin(step, history):
                     break
-                if number:
-                    await self._systems.change(step, case)
+                if number or step.lag:
+                    await self._systems.change(step)
                 self.steps_done[id(history)] += 1
                 await self._index.update(step, case.source)
                 repeating.create_task(self._tell_again(history, number))
 
     async def _may_begin(self, step: Step, history: History) -> bool:
         give_up = time.monotonic() + _STUCK_SECONDS
+        source = hsa_key(history.cases[0].source.hsa_id)
         while not self._is_over:
-            if self._told(patient_bookings_of(history.cases[0])) >= step.awaits:
+            if all(self._told((patient, source)) >= number for patient, number in step.awaits):
                 return True
             if time.monotonic() > give_up:
                 self.stuck.append(history)

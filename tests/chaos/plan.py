@@ -7,12 +7,14 @@ from itertools import count, product
 from string import ascii_uppercase
 
 from shared.booking.notices import Channel
-from tests.chaos.stories import STORIES, Case, Clinic, History, Source, Step
+from tests.chaos.clinic import Case, Clinic, History, Source
+from tests.chaos.stories import STORIES
+from tests.chaos.visits import OF_SEVERAL_UNITS, VISITS, Scene
 
-_BATCH = 10
-_BATCHES_PER_HUNDRED = 2
-_FAMILY = 3
-_FAMILIES_PER_HUNDRED = 3
+#: How many histories of a hundred are of a booking system that tells the index before it shows a
+#: change itself, and how much before, in seconds: less than the relay's patience.
+_LAGGING_PER_HUNDRED = 15
+_LAGS = (0.2, 1.8)
 #: How many patients of a hundred have been at another booking system before.
 _KNOWN_PER_HUNDRED = 15
 #: What a patient may have chosen, with its weight.
@@ -106,12 +108,17 @@ def _sources(rng: random.Random, number: int, seconds: float) -> tuple[Source, .
     return tuple(
         Source(
             f"SE2321000016-SYS{name}",
-            tuple(f"SE2321000016-{name}U{unit}" for unit in range(rng.randint(1, 3))),
+            tuple(f"SE2321000016-{name}U{unit}" for unit in range(_units(rng, name))),
             activated=name < number,
             activates_at=_activates_at(rng, name, seconds) if name < number else 0,
         )
         for name in range(number + 1)
     )
+
+
+def _units(rng: random.Random, name: int) -> int:
+    """The first has several: else some stories could not happen anywhere."""
+    return rng.randint(1, 3) if name else 3
 
 
 def _activates_at(rng: random.Random, name: int, seconds: float) -> float:
@@ -126,16 +133,12 @@ def _histories(rng: random.Random, sources: tuple[Source, ...], steps: int) -> I
     early = list(_too_early(rng, sources, waiting_room, names))[:steps]
     yield from early
     left = steps - len(early)
+    kinds = _kinds(rng)
     while left > 0:
-        kind = rng.uniform(0, 100)
-        if kind < _BATCHES_PER_HUNDRED:
-            made = _batch(rng, rng.choice(sources[:-1]), waiting_room, names)
-        elif kind < _BATCHES_PER_HUNDRED + _FAMILIES_PER_HUNDRED:
-            made = _several(rng, rng.choice(sources[:-1]), waiting_room, names)
-        else:
-            made = _single(rng, sources, waiting_room, next(names), left)
-        left -= len(made.steps)
-        yield made
+        made = _history(next(kinds), rng, sources, waiting_room, names)
+        if len(made.steps) <= left:
+            left -= len(made.steps)
+            yield made
 
 
 class _WaitingRoom:
@@ -161,23 +164,40 @@ class _WaitingRoom:
         return None if (patient, source.hsa_id) in self._seen else patient
 
 
-def _single(
+def _kinds(rng: random.Random) -> Iterator[str]:
+    """Each story once, so that short runs see them all, and then by their weights."""
+    yield from (*STORIES, *VISITS)
+    of_several = {story: share for story, (share, _) in VISITS.items()}
+    weights = {story: share for story, (share, _) in STORIES.items()}
+    left = (100 - sum(of_several.values())) / sum(weights.values())
+    shares = {story: share * left for story, share in weights.items()} | of_several
+    while True:
+        yield from rng.choices(list(shares), list(shares.values()))
+
+
+def _history(
+    story: str,
     rng: random.Random,
     sources: tuple[Source, ...],
-    waiting_room: _WaitingRoom,
-    name: str,
-    most: int,
+    waiting_room: "_WaitingRoom",
+    names: Iterator[str],
 ) -> History:
-    """A history of at most `most` steps."""
-    weights = [weight for weight, _ in STORIES.values()]
-    while True:
-        (story,) = rng.choices(list(STORIES), weights)
-        source = sources[-1] if story == "not_activated" else rng.choice(sources[:-1])
-        clinic = Clinic(rng, source, waiting_room.next(source), name)
-        STORIES[story][1](clinic)
-        history = clinic.history(story)
-        if len(history.steps) <= most:
-            return history
+    lag = rng.uniform(*_LAGS) if rng.uniform(0, 100) < _LAGGING_PER_HUNDRED else 0
+    source = _source_of(story, rng, sources)
+    if story in VISITS:
+        scene = Scene(rng, source, lambda: waiting_room.next(source), names, lag)
+        return VISITS[story][1](scene)
+    clinic = Clinic(rng, source, waiting_room.next(source), next(names))
+    clinic.lag = lag
+    STORIES[story][1](clinic)
+    return clinic.history(story)
+
+
+def _source_of(story: str, rng: random.Random, sources: tuple[Source, ...]) -> Source:
+    if story == "not_activated":
+        return sources[-1]
+    able = [one for one in sources[:-1] if len(one.units) > 1 or story not in OF_SEVERAL_UNITS]
+    return rng.choice(able)
 
 
 def _too_early(
@@ -191,34 +211,6 @@ def _too_early(
         clinic = Clinic(rng, source, waiting_room.next(source), next(names))
         clinic.books()
         yield clinic.history("too_early")
-
-
-def _batch(
-    rng: random.Random, source: Source, waiting_room: _WaitingRoom, names: Iterator[str]
-) -> History:
-    """Bookings of several patients in one request, as after a night's planning."""
-    patients = [waiting_room.next(source) for _ in range(_BATCH)]
-    return _at_once("batch", [Clinic(rng, source, patient, next(names)) for patient in patients])
-
-
-def _several(
-    rng: random.Random, source: Source, waiting_room: _WaitingRoom, names: Iterator[str]
-) -> History:
-    """Several bookings of one patient in one request: composers meet at one inbox."""
-    patient = waiting_room.next(source)
-    clinics = [Clinic(rng, source, patient, next(names)) for _ in range(_FAMILY)]
-    return _at_once("several", clinics)
-
-
-def _at_once(story: str, clinics: list[Clinic]) -> History:
-    for clinic in clinics:
-        clinic.books()
-    firsts = [clinic.first_step for clinic in clinics]
-    together = Step(
-        tuple(one for step in firsts for one in step.transactions),
-        tuple(put for step in firsts for put in step.puts),
-    )
-    return History((together,), tuple(clinic.case(story) for clinic in clinics))
 
 
 def _patients() -> Iterator[str]:

@@ -1,10 +1,12 @@
 """One run, from its plan to its figures."""
 
 import asyncio
+import json
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -14,17 +16,17 @@ from tests.chaos.accounts import (
     account_dead,
     account_notices,
     judge,
-    patient_bookings_of,
     strangers,
 )
+from tests.chaos.clinic import Source, is_of
 from tests.chaos.havoc import Havoc, Trouble
 from tests.chaos.indexes import RunningIndex
-from tests.chaos.ledger import Ledger, caught, dead_letters
+from tests.chaos.ledger import Ledger, Message, caught, dead_letters
 from tests.chaos.load import BookingSystems, Index, Load
 from tests.chaos.plan import Options, Plan, make_plan
+from tests.chaos.rebooking import takings
 from tests.chaos.report import Report
-from tests.chaos.stage import Stage, activate, set_up
-from tests.chaos.stories import Source
+from tests.chaos.stage import IMPATIENT, Stage, activate, set_up
 from tests.services import PostgreSQL, RabbitMQ
 
 #: How often the inboxes are looked at, as the waiting histories do.
@@ -32,6 +34,8 @@ _LOOK_SECONDS = 0.3
 _DRAIN_SECONDS = 400
 #: RabbitMQ counts anew every 5 s what is handed out and not acknowledged.
 _COUNT_SECONDS = 5.5
+
+_WINDOW = "BUDKAVLE_COMPOSER_PAIRING_SECONDS"
 
 Say = Callable[[str], None]
 
@@ -64,7 +68,8 @@ async def play(
     async with stage_of(direct=direct, settings=settings) as stage:
         ledger = Ledger(stage.database_url)
         try:
-            performance = _Performance(options, plan, stage, ledger, begin, say)
+            window = float({**IMPATIENT, **(settings or {})}[_WINDOW])
+            performance = _Performance(options, plan, stage, ledger, begin, say, window)
             await performance.perform()
             return await performance.report(time.monotonic() - started)
         finally:
@@ -82,12 +87,14 @@ class _Performance:
         ledger: Ledger,
         trouble: Callable[[Stage, Sequence[str]], Trouble],
         say: Say,
+        window: float,
     ) -> None:
         self._options = options
         self._plan = plan
         self._stage = stage
         self._ledger = ledger
         self._say = say
+        self._window = window
         self._index = Index(stage.index.url, stage.index.owner)
         self._systems = BookingSystems(stage.sandbox["control"])
         bound = options.seconds or float("inf")
@@ -189,15 +196,16 @@ class _Performance:
             await asyncio.to_thread(caught, self._stage.sandbox["control"]),
         )
         letters = await asyncio.to_thread(lambda: list(dead_letters(self._stage.broker_url)))
+        journal = await asyncio.to_thread(self._stage.index.journal)
+        taken = takings(journal, self._window)
+        self._keep_evidence(journal, [one for messages in told.values() for one in messages])
         return Report(
             options=self._options,
             seconds=seconds,
-            judged=[
-                judge(case, steps, told.get(patient_bookings_of(case), ())) for case, steps in begun
-            ],
+            judged=[judge(case, steps, told.get(is_of(case), ()), taken) for case, steps in begun],
             strangers=list(strangers(told, cases)),
             notices=notices,
-            dead=account_dead(letters, cases),
+            dead=account_dead(letters, cases, taken),
             load=await self._load_figures(),
             stuck=[history.cases[0] for history in self._load.stuck],
             havoc=self._havoc.counts,
@@ -207,6 +215,14 @@ class _Performance:
             bugs=self._stage.bugs(),
             leaks=self._stage.leaks(),
         )
+
+    def _keep_evidence(self, journal: object, messages: Sequence[Message]) -> None:
+        """Beside the logs: what was taken when, and what lies in the inboxes."""
+        self._write("journal.json", journal)
+        self._write("inbox.json", [asdict(message) for message in messages])
+
+    def _write(self, name: str, listed: object) -> None:
+        (self._stage.folder / name).write_text(json.dumps(listed, indent=1, default=str))
 
     async def _load_figures(self) -> Counter[str]:
         figures = await asyncio.to_thread(self._stage.index.figures)

@@ -11,16 +11,17 @@ from rich.table import Table
 
 from shared import __version__
 from tests.chaos.accounts import DeadAccount, Judged, NoticeAccount
+from tests.chaos.clinic import Case
 from tests.chaos.ledger import Message
 from tests.chaos.plan import Options
-from tests.chaos.stories import Case
 
 _SHOWN = 10
 
 #: What must be nothing.
 _ZERO = (
-    "lost", "duplicated", "false_kinds", "notices_twice", "notices_missing", "dead_unexplained",
-    "dead_missing", "refused", "index_dead", "stuck", "undrained", "crashed", "bugs", "leaks",
+    "lost", "duplicated", "second_messages", "false_kinds", "notices_twice", "notices_missing",
+    "dead_unexplained", "dead_missing", "refused", "index_dead", "stuck", "undrained",
+    "crashed", "bugs", "leaks",
 )  # fmt: skip
 
 
@@ -50,7 +51,9 @@ class Report:
             "expected": expected,
             "found": expected - lost,
             "lost": lost,
+            "lost_cancellations": sum(one.lost_cancellations for one in self.judged),
             "duplicated": sum(one.duplicated for one in self.judged),
+            "second_messages": sum(one.second for one in self.judged),
             "notices_twice": self.notices.twice,
             "uncertain": self.notices.uncertain,
             "false_kinds": sum(one.false for one in self.judged) + len(self.strangers),
@@ -62,6 +65,7 @@ class Report:
         }
 
     def _more(self) -> dict[str, Any]:
+        begun = [one for one in self.judged if one.is_begun]
         return {
             "seed": self.options.seed,
             "seconds": round(self.seconds, 1),
@@ -96,6 +100,8 @@ class Report:
             "crashed": len(self.crashed),
             "bugs": len(self.bugs),
             "leaks": len(self.leaks),
+            "lagging": sum(one.case.lags for one in begun),
+            "stories": dict(sorted(Counter(one.case.story for one in begun).items())),
         }
 
     @property
@@ -107,13 +113,28 @@ class Report:
             wrongs.append(f"accepted is {figures['accepted']}, not {self.options.count}")
         return wrongs
 
+    @property
+    def closing_line(self) -> str:
+        """The whole run in one line."""
+        figures = self.figures
+        run = (
+            f"{figures['accepted']} notifications, {figures['cases']} visits,"
+            f" {figures['inbox']} messages in {self.seconds / 60:.1f} minutes, seed"
+            f" {self.options.seed}"
+        )
+        if self.wrongs:
+            return f"CHAOS FAILED: {'; '.join(self.wrongs)} ({run})"
+        return f"CHAOS PASSED: nothing lost, nothing twice, nothing false ({run})"
+
     def details(self) -> Iterator[str]:
         """The first of everything that went wrong, for whoever looks for the reason."""
         unsound = [one for one in self.judged if one.wrongs]
         for one in unsound[:_SHOWN]:
             yield (
                 f"{one.case.story} of {one.case.patient} at {one.case.source.hsa_id}:"
-                f" lost {one.lost}, duplicated {one.duplicated}, false {one.false}\n"
+                f"{' (lagging)' if one.case.lags else ''} lost {one.lost}, duplicated"
+                f" {one.duplicated}, second {one.second}, false {one.false}"
+                f" {sorted(one.case.bookings)}\n"
                 f"    told     {one.told}\n    expected {one.expected}"
             )
         others: dict[str, Sequence[object]] = {

@@ -20,11 +20,11 @@ from shared.store.engine import open_database
 from shared.store.migrate import migrate
 from shared.store.sources import SourceRegister, SourceSystem
 from shared.store.tables import contact_preference
+from tests.chaos.clinic import Source
 from tests.chaos.fleet import Fleet
 from tests.chaos.indexes import OWNER, RunningIndex, SandboxIndex
 from tests.chaos.network import Network
 from tests.chaos.plan import Plan
-from tests.chaos.stories import Source
 from tests.services import PostgreSQL, RabbitMQ
 
 ADDRESS = "SE165565594230-1000"
@@ -44,7 +44,9 @@ IMPATIENT = {
     "BUDKAVLE_FETCHER_BREAKER_FIRST_SECONDS": "1",
     "BUDKAVLE_FETCHER_BREAKER_LONGEST_SECONDS": "4",
     "BUDKAVLE_FETCHER_PATIENCE_SECONDS": "2",
-    "BUDKAVLE_COMPOSER_PAIRING_SECONDS": "4",
+    # Longer than any trouble of ours, as 90 s are longer than most: both halves of a rebooking are
+    # known before it is over.
+    "BUDKAVLE_COMPOSER_PAIRING_SECONDS": "12",
     "BUDKAVLE_NOTIFIER_COLLECT_SECONDS": "1",
     "BUDKAVLE_NOTIFIER_SENDING_SECONDS": "30",
     "BUDKAVLE_SMS_PER_MINUTE": "60000",

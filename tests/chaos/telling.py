@@ -1,13 +1,17 @@
-"""What a patient may be told of one visit: the oracle. It knows none of the relay's code.
+"""What may be announced to a patient of one visit: the oracle. It knows none of the relay's code.
 
 A visit is a row of moments: what its booking system said, one after another. The relay asks when
 it is notified, so it sees the last moment for certain, and of those before it the ones that were
 waited out, and perhaps others. From every choice of the others follows one acceptable *telling*:
-the messages, in their order, of somebody who saw just these moments.
+the messages, in their order, to somebody who saw just these moments.
+
+A rebooking under another id or at another unit may be announced in the ways that
+`tests.chaos.rebooking` permits: as one message wherever docs/domain.md promises one.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +24,18 @@ class Booking:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a booking system says of a booking. `starts` is wall time, "" for an open call."""
+    """What a booking system says of a booking. `starts` is wall time, "" for an open call.
+
+    `care` is the kind of visit, "" if the system does not say. `answers_as`: the unit that it
+    names, where that is not the one that was asked.
+    """
 
     starts: str
     performer: str
     is_call: bool = False
+    patient: str = ""
+    care: str = ""
+    answers_as: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,57 +52,75 @@ class Line:
 class Moment:
     """What is true of a visit from one step to the next; `state` None: there is no such booking.
 
-    `apart`: it took another booking's place, and the two were told in requests of their own.
+    `silently`: that it is gone says nothing to this patient: it stands under another number.
     """
 
     booking: Booking
     state: State | None
     seen_for_sure: bool = False
-    apart: bool = False
+    silently: bool = False
+
+
+class Way(StrEnum):
+    """How it may be announced that one booking took another one's place."""
+
+    ONE_CHANGE = "one message: what changed"
+    CANCELLED_THEN_NEW = "the old one cancelled, then the new one"
+    NEW_THEN_CANCELLED = "the new one, then the old one cancelled"
+    NEW_THEN_CHANGED = "the new one, then what changed"
 
 
 Telling = tuple[Line, ...]
 #: What the patient believes.
 Belief = tuple[Booking, State] | None
+#: How it may be announced that the second took the place of the first.
+Ways = Callable[[Booking, Booking], frozenset[Way]]
 
 
-def tellings(moments: Sequence[Moment]) -> frozenset[Telling]:
+def always_one_change(_old: Booking, _new: Booking) -> frozenset[Way]:
+    return frozenset([Way.ONE_CHANGE])
+
+
+def tellings(moments: Sequence[Moment], ways: Ways = always_one_change) -> frozenset[Telling]:
     """Every acceptable telling of `moments`, of which the last is seen for sure."""
     if not moments:
         return frozenset([()])
     *former, last = moments
     return frozenset(
-        (*told, *lines) for told, belief in _readings(former) for lines, _ in _told(belief, last)
+        (*told, *lines)
+        for told, belief in _readings(former, ways)
+        for lines, _ in _told(belief, last, ways)
     )
 
 
-def _readings(moments: Sequence[Moment]) -> set[tuple[Telling, Belief]]:
+def _readings(moments: Sequence[Moment], ways: Ways) -> set[tuple[Telling, Belief]]:
     """What may have been told after `moments`, each with what the patient then believes."""
     readings: set[tuple[Telling, Belief]] = {((), None)}
     for moment in moments:
         seen = {
             ((*told, *lines), after)
             for told, before in readings
-            for lines, after in _told(before, moment)
+            for lines, after in _told(before, moment, ways)
         }
         readings = seen if moment.seen_for_sure else readings | seen
     return readings
 
 
-def _told(belief: Belief, moment: Moment) -> Iterator[tuple[Telling, Belief]]:
+def _told(belief: Belief, moment: Moment, ways: Ways) -> Iterator[tuple[Telling, Belief]]:
     """The messages that follow from seeing `moment`, each way, and what is believed after them."""
     if moment.state is None:
-        yield _gone(belief)
+        yield ((), None) if moment.silently else _gone(belief)
         return
     now = moment.booking, moment.state
     if belief is None:
         yield (_new(now),), now
     elif belief == now:
         yield (), now
-    else:
+    elif belief[0] == now[0]:
         yield (_changed(belief, now),), now
-        if moment.apart:
-            yield from ((lines, now) for lines in _as_two(belief, now))
+    else:
+        for way in ways(belief[0], now[0]):
+            yield _replaced(belief, now, way), now
 
 
 def _gone(belief: Belief) -> tuple[Telling, Belief]:
@@ -100,12 +129,17 @@ def _gone(belief: Belief) -> tuple[Telling, Belief]:
     return (_line("cancellation", belief),), None
 
 
-def _as_two(old: tuple[Booking, State], new: tuple[Booking, State]) -> Iterator[Telling]:
-    """Of a rebooking in two requests, one of which was long on its way."""
+def _replaced(old: tuple[Booking, State], new: tuple[Booking, State], way: Way) -> Telling:
     cancelled = _line("cancellation", old)
-    yield cancelled, _new(new)
-    yield _new(new), cancelled
-    yield _new(new), _changed(old, new)  # the new booking was told before the old one was removed
+    match way:
+        case Way.ONE_CHANGE:
+            return (_changed(old, new),)
+        case Way.CANCELLED_THEN_NEW:
+            return cancelled, _new(new)
+        case Way.NEW_THEN_CANCELLED:
+            return _new(new), cancelled
+        case Way.NEW_THEN_CHANGED:
+            return _new(new), _changed(old, new)
 
 
 def _new(now: tuple[Booking, State]) -> Line:

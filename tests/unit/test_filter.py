@@ -222,15 +222,23 @@ def test_a_rebooking_is_a_removal_and_a_creation_that_know_of_each_other() -> No
     assert (created.booking, members(created)) == (elsewhere.booking, [("old", True)])
 
 
-def test_the_composer_hears_of_a_removal_at_once() -> None:
+def test_the_composer_hears_of_each_change_at_once() -> None:
     filtered = Filtered(engagement("new"), removal("old"))
     assert isinstance(filtered.outcome, Publish)
-    taken = filtered.outcome.messages[0]
-    assert isinstance(taken, FetchedBooking)
-    assert (taken.booking.booking_id, taken.deleted, taken.asked) == ("old", True, False)
-    assert taken.details is None
-    assert taken.change_id == f"{filtered.changes[0].change_id}.taken"
-    assert len(filtered.outcome.messages) == 3
+    assert len(filtered.outcome.messages) == 4
+    for taken, change, deleted in zip(
+        filtered.outcome.messages, filtered.changes, (True, False), strict=False
+    ):
+        assert isinstance(taken, FetchedBooking)
+        assert (taken.booking, taken.deleted, taken.asked) == (change.booking, deleted, False)
+        assert taken.details is None
+        assert taken.change_id == f"{change.change_id}.taken"
+
+
+def test_the_composer_hears_at_once_of_no_correction() -> None:
+    filtered = Filtered(engagement("same"), removal("same"))
+    assert isinstance(filtered.outcome, Publish)
+    assert [type(message) for message in filtered.outcome.messages] == [BookingChange]
 
 
 NOTHING_TOGETHER = {

@@ -57,8 +57,8 @@ def test_in_one_request(world: World) -> None:
 
 def test_in_one_request_with_the_creation_fetched_first(world: World) -> None:
     world.source = {B.digest: LATER}
-    taken, removal, creation = world.take((A, True), (B, False))
-    for message in (creation, taken, removal):
+    taken, also_taken, removal, creation = world.take((A, True), (B, False))
+    for message in (creation, taken, also_taken, removal):
         world.hand(world.fetch(message))
     assert world.kinds[1:] == []
     world.pass_time(timedelta(seconds=10))
@@ -369,8 +369,8 @@ def test_a_second_creation_that_is_not_judged_yet_is_waited_for(world: World) ->
 
 def test_one_that_is_never_judged_holds_nothing_back_for_ever(world: World) -> None:
     world.source = {B.digest: LATER}
-    taken, removal, creation, _lost = world.take((A, True), (B, False), (C, False))
-    for message in (taken, removal, creation):
+    *taken, removal, creation, _lost = world.take((A, True), (B, False), (C, False))
+    for message in (*taken, removal, creation):
         world.hand(world.fetch(message))
     world.pass_time(LIMITS.longest_wait + timedelta(seconds=30))
     assert announced_as_rebooked(world)
@@ -378,12 +378,38 @@ def test_one_that_is_never_judged_holds_nothing_back_for_ever(world: World) -> N
 
 def test_an_outage_of_the_source_makes_no_two_messages(world: World) -> None:
     world.source = {B.digest: LATER}
-    taken, removal, creation = world.take((A, True), (B, False))
-    world.hand(world.fetch(taken))
-    world.hand(world.fetch(creation))
+    *taken, removal, creation = world.take((A, True), (B, False))
+    for message in (*taken, creation):
+        world.hand(world.fetch(message))
     world.pass_time(timedelta(minutes=12))
     assert world.kinds[1:] == []
     world.hand(world.fetch(removal))
+    world.pass_time()
+    assert world.kinds[1:] == ["changed_time"]
+
+
+@pytest.mark.parametrize("sent_again", [False, True])
+def test_our_own_delays_part_no_pair(world: World, *, sent_again: bool) -> None:
+    """The source answers about the creation long after the window: the composer heard of it."""
+    world.source = {B.digest: LATER}
+    removal = world.take((A, True))
+    [taken, creation] = world.take((B, False))
+    for message in (*removal, taken, *(world.take((A, True)) if sent_again else [])):
+        world.hand(world.fetch(message))
+    world.pass_time(3 * WINDOW)
+    assert world.kinds[1:] == []
+    world.hand(world.fetch(creation))
+    world.pass_time()
+    assert world.kinds[1:] == ["changed_time"]
+
+
+def test_one_of_two_removals_knows_of_the_creation_in_its_request(world: World) -> None:
+    world.source = {B.digest: LATER}
+    *first, creation = world.take((A, True), (B, False))
+    for message in (*first, *world.take((A, True))):
+        world.hand(world.fetch(message))
+    world.pass_time(2 * WINDOW)
+    world.hand(world.fetch(creation))
     world.pass_time()
     assert world.kinds[1:] == ["changed_time"]
 
@@ -485,7 +511,7 @@ def test_created_before_the_removal_but_judged_after_it(world: World) -> None:
 def test_created_together_with_the_removed_one_and_judged_after_its_removal() -> None:
     world = World()
     world.source = {A.digest: VISIT, B.digest: LATER}
-    creation_of_a, creation_of_b = map(world.fetch, world.take((A, False), (B, False)))
+    creation_of_a, creation_of_b = map(world.fetch, world.take((A, False), (B, False))[-2:])
     world.hand(creation_of_a)
     world.remove(A)
     world.hand(creation_of_b)
@@ -523,7 +549,7 @@ def test_a_source_with_much_to_answer_before_makes_no_two_messages(world: World)
     world.pass_time(timedelta(minutes=5))
     world.hand(world.fetch(removal[1]))
     world.pass_time(timedelta(seconds=1))
-    world.hand(world.fetch(creation[0]))
+    world.hand(world.fetch(creation[-1]))
     world.pass_time()
     assert world.kinds[1:] == ["changed_time"]
 

@@ -379,3 +379,27 @@ def test_the_control_api_says_what_it_does_not_have(
 def test_what_is_not_json_is_refused(world: RunningWorld) -> None:
     answer = requests.put(f"{world.addresses.control}/bookings/{UNIT}/b-1", data=b"{", timeout=5)
     assert answer.status_code == 400
+
+
+def test_a_lagging_booking_system_shows_a_change_later(world: RunningWorld) -> None:
+    moved = BOOKING | {"startTimeInclusive": "20261204090000"}
+    world.control("PUT", f"/bookings/{UNIT}/b-1?after=0.3", moved)
+    assert starts(world) == BOOKING["startTimeInclusive"]
+    eventually(lambda: starts(world) == "20261204090000", timeout=5)
+    assert world.control("DELETE", f"/bookings/{UNIT}/b-1?after=0.3") == {"removed": 1}
+    assert starts(world) == "20261204090000"
+    eventually(lambda: ask(world) is None, timeout=5)
+
+
+def starts(world: RunningWorld) -> str | None:
+    shown = ask(world)
+    assert shown is not None
+    return shown["startTimeInclusive"]
+
+
+@pytest.mark.parametrize("after", ["soon", "-1", "nan", "inf"])
+def test_a_lag_that_cannot_be_is_refused(world: RunningWorld, after: str) -> None:
+    answer = world.try_control("DELETE", f"/bookings/{UNIT}/b-1?after={after}")
+    assert answer.status_code == 400
+    assert "after" in answer.json()["error"]
+    assert ask(world) is not None

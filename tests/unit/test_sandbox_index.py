@@ -324,6 +324,37 @@ def test_a_fault_is_sent_again_until_it_is_taken(
     assert min(pauses) >= 0.05
 
 
+def test_the_journal_says_between_when_a_request_was_taken(
+    world: RunningWorld, subscriber: FakeSubscriber
+) -> None:
+    answers = iter([soap_fault(), result("OK")])
+    subscriber.respond = lambda _: next(answers)
+    before = time.time()
+    update(world, entry(deleteFlag=True))
+    idle(world)
+    [request] = world.control("GET", "/index/journal")
+    assert before <= request["sentAt"] <= request["answeredAt"] - 0.05
+    assert request["answeredAt"] <= time.time()
+    assert request["engagements"] == [
+        {
+            "deleted": True,
+            "patient": ENTRY["registeredResidentIdentification"],
+            "sourceSystem": ENTRY["sourceSystem"],
+            "logicalAddress": ENTRY["logicalAddress"],
+            "bookingId": "b-1",
+        }
+    ]
+
+
+def test_the_attempts_that_failed_of_what_is_pending_are_shown(
+    world: RunningWorld, subscriber: FakeSubscriber
+) -> None:
+    subscriber.respond = lambda _: soap_fault()
+    update(world, entry())
+    eventually(lambda: world.control("GET", "/index")["failedAttempts"] == 1, timeout=5)
+    assert idle(world)["failedAttempts"] == 0
+
+
 def test_what_is_never_taken_dies_and_can_be_replayed(
     world: RunningWorld, subscriber: FakeSubscriber
 ) -> None:
