@@ -389,9 +389,7 @@ class _Case:
     @property
     def _newest_may_be_of_this_state(self) -> bool:
         latest = self.history.latest(self.booking)
-        return newest_may_be_of_this_state(
-            self.fetched, self.before, latest, self.limits.patience
-        )
+        return newest_may_be_of_this_state(self.fetched, self.before, latest, self.limits.patience)
 
     def _look_again(self, *watermarks: Watermark) -> Judgement:
         delay = next_look(self.fetched, self.before, self.limits.patience) - self.now

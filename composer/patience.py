@@ -68,9 +68,7 @@ def contradicts_a_removal(
     return fetched.fetched_at < before.received_at + patience
 
 
-def next_look(
-    fetched: FetchedBooking, before: Watermark | None, patience: timedelta
-) -> datetime:
+def next_look(fetched: FetchedBooking, before: Watermark | None, patience: timedelta) -> datetime:
     """When to ask after `fetched`; the last look is at the end of the patience, which counts from
     the newest notification."""
     newest = max(fetched.received_at, before.received_at) if before else fetched.received_at

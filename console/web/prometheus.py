@@ -20,7 +20,7 @@ _known: dict[str, tuple[float, Mapping[str, Sequence[float]]]] = {}
 
 
 def last_hour(url: str) -> Mapping[str, Sequence[float]]:
-    """Messages a second of each stage, a value a minute. Empty without Prometheus or its answer."""
+    """Messages a second of each stage, a value a minute. Empty when Prometheus cannot be asked."""
     if not url:
         return {}
     with _lock:
@@ -33,7 +33,12 @@ def last_hour(url: str) -> Mapping[str, Sequence[float]]:
 
 def _ask(url: str) -> Mapping[str, Sequence[float]]:
     now = time.time()
-    span: dict[str, str | float] = {"query": _RATES, "start": now - _HOUR, "end": now, "step": _STEP}
+    span: dict[str, str | float] = {
+        "query": _RATES,
+        "start": now - _HOUR,
+        "end": now,
+        "step": _STEP,
+    }
     try:
         answer = httpx.get(
             f"{url.rstrip('/')}/api/v1/query_range", params=span, timeout=_TIMEOUT_SECONDS
