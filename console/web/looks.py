@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
-from console.output import shown
+from console.output import json_text, shown
 from console.web.charts import area, sparkline
 
 NOTHING = "–"
@@ -64,4 +64,5 @@ FILTERS: dict[str, Callable[..., str]] = {
     "area": area,
     "number": number,
     "share": share,
+    "as_json": json_text,
 }

@@ -9,7 +9,9 @@ from pathlib import Path
 from jinja2 import Environment
 
 from console.findings import find_by
+from console.web.dead_survey import Surveys
 from console.web.drawings import Drawings
+from console.web.jobs import Jobs
 from console.web.looks import FILTERS
 from console.web.sampler import Sampler
 from console.web.settings import PagesSettings
@@ -23,7 +25,7 @@ from shared.web.templates import environment_of
 from shared.web.texts import Texts
 
 #: The pages in the navigation: `/NAME`, named by the text `navigation.NAME`.
-NAVIGATION = ("live", "sources")
+NAVIGATION = ("live", "sources", "dead")
 
 _HERE = Path(__file__).parent
 
@@ -45,10 +47,16 @@ class Site:
     texts: Texts = field(default_factory=lambda: Texts(_HERE / "texts"))
     templates: Environment = field(default_factory=_templates)
     files: StaticFiles = field(default_factory=StaticFiles)
+    jobs: Jobs = field(init=False)
+    surveys: Surveys = field(init=False)
     drawings: Drawings = field(default_factory=Drawings)
     searches: RateLimit = field(
         default_factory=lambda: RateLimit(burst=10, spacing=timedelta(seconds=3))
     )
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "jobs", Jobs(lambda: self.actions))
+        object.__setattr__(self, "surveys", Surveys(self.broker))
 
     @property
     def actions(self) -> ActionLog:
