@@ -15,7 +15,17 @@ from starlette.routing import BaseRoute, Route
 from console.web.access import SessionDoor, door_of
 from console.web.corridor import Corridor
 from console.web.login import Login
-from console.web.pages import dead, dead_acts, live, sources, start
+from console.web.pages import (
+    actions,
+    dead,
+    dead_acts,
+    live,
+    preview,
+    report,
+    sources,
+    start,
+    trace,
+)
 from console.web.sessions import Sessions
 from console.web.settings import PagesSettings
 from console.web.site import Site
@@ -29,6 +39,10 @@ PAGES: Sequence[Page | Stream] = (
     *sources.PAGES,
     *dead.PAGES,
     *dead_acts.PAGES,
+    *trace.PAGES,
+    *report.PAGES,
+    *actions.PAGES,
+    *preview.PAGES,
 )
 
 _LARGEST_FORM = 100_000

@@ -17,7 +17,7 @@ from console.exits import ExitCode, Refused, explained
 from console.web.access import Door, Role, Viewer
 from console.web.sessions import Sessions, form_token, is_own_form
 from console.web.site import Site
-from console.web.visits import NoPage, Page, Stream, TooMany, Visit
+from console.web.visits import Denied, NoPage, Page, Stream, TooMany, Visit
 from shared.base.redaction import redact
 from shared.web.texts import language_of
 
@@ -32,14 +32,6 @@ _STATUS = {
     ExitCode.USAGE: HTTPStatus.BAD_REQUEST,
     ExitCode.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
 }
-
-
-class Denied(Exception):
-    """Not to this one; `text` names why."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.text = text
 
 
 class Corridor:

@@ -32,7 +32,7 @@ class Shown(Selection):
 
 def show(visit: Visit) -> Response:
     place = _place(visit.query)
-    survey = visit.site.surveys.latest(place, visit.viewer.name)
+    survey = visit.site.survey(place, visit.viewer.name)
     states = visit.site.sampler.current(utcnow()).found.queues
     counts = {each: sum(getattr(state, each) for state in states) for each in Place}
     jobs = visit.site.jobs.latest()[:5]
@@ -90,7 +90,7 @@ def _place(query: QueryParams) -> Place:
 
 
 def _survey(visit: Visit, place: Place) -> Survey:
-    survey = visit.site.surveys.latest(place, visit.viewer.name)
+    survey = visit.site.survey(place, visit.viewer.name)
     if survey is None:
         raise Refused(visit.t("dead.reading"), ExitCode.UNAVAILABLE)
     return survey
@@ -100,7 +100,7 @@ def _find(visit: Visit) -> tuple[Letter, Envelope, Place]:
     """From what was read lately, else from the queues."""
     id_ = visit.path["id"]
     for place in Place:
-        survey = visit.site.surveys.latest(place, visit.viewer.name)
+        survey = visit.site.survey(place, visit.viewer.name)
         for of_group in survey.letters.values() if survey else ():
             for letter, envelope in of_group:
                 if letter.id == id_:

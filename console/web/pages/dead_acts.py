@@ -141,7 +141,7 @@ def _mover(visit: Visit) -> Work:
 
 
 def _start(visit: Visit, job: Job, work: Work) -> Response:
-    visit.site.jobs.start(job, work, after=visit.site.surveys.forget)
+    visit.site.jobs.start(job, work, after=visit.site.forget_surveys)
     return visit.redirect(f"/dead/job/{job.id}")
 
 
