@@ -33,6 +33,8 @@ from shared.relay.outcomes import DeadLetter, Done, Drop, Outcome, Postpone, Pub
 
 #: Nothing is left to be done, and nothing was dropped.
 _ACHIEVED = (Reason.CARRIED_OVER, Reason.REMOVAL_TAKEN, Reason.CREATION_TAKEN)
+#: Of a request's other bookings, so many go along with a notice order.
+_MOST_MEMBERS = 10
 
 
 class ComposerDeadReason(StrEnum):
@@ -241,5 +243,12 @@ def _notice_order(announcement: Announcement, fetched: FetchedBooking) -> Notice
         message_id=announcement.id,
         patient=announcement.patient,
         booking_id=announcement.booking_id,
+        change=_to_ask_again(fetched),
         expires_at=instant(announcement.starts) if announcement.starts else None,
     )
+
+
+def _to_ask_again(fetched: FetchedBooking) -> BookingChange:
+    """With the same id: if its announcement is still known, it is announced no second time."""
+    members = fetched.same_request[:_MOST_MEMBERS]
+    return BookingChange(**{**fetched.said, "same_request": members})

@@ -1,19 +1,29 @@
 """`budkavle status`: the relay on one screen, what is wrong, and which command helps."""
 
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated
 
 import typer
 
+from console.dead_groups import Group
 from console.exits import ExitCode
 from console.findings import find
 from console.opening import load_settings
 from console.output import AsJson, console, print_json, print_rows, say
-from console.state import Findings, StageState, Trouble, stages_of, troubles_of
-from shared.stage.settings import CommonSettings
+from console.state import (
+    MOST_LOOKED_AT,
+    DeadFindings,
+    Findings,
+    StageState,
+    Trouble,
+    stages_of,
+    troubles_of,
+)
 
 _EVERY_SECONDS = 2.0
+_GROUPS_SHOWN = 10
 
 
 def register(app: typer.Typer) -> None:
@@ -30,20 +40,21 @@ def status(
     Exit code 0: all is well. 4: something is wrong.
     """
     settings = load_settings()
-    troubles = _show(settings, as_json=as_json)
+    found = find(settings)
+    troubles = _show(found, as_json=as_json)
     try:
         while watch:
             time.sleep(_EVERY_SECONDS)
             console().clear()
-            troubles = _show(settings, as_json=as_json)
+            found = find(settings, found)
+            troubles = _show(found, as_json=as_json)
     except KeyboardInterrupt:
         return
     if troubles:
         raise typer.Exit(ExitCode.TROUBLE)
 
 
-def _show(settings: CommonSettings, *, as_json: bool) -> list[Trouble]:
-    found = find(settings)
+def _show(found: Findings, *, as_json: bool) -> list[Trouble]:
     stages, troubles = stages_of(found), troubles_of(found)
     if as_json:
         print_json(_document(found, stages, troubles))
@@ -61,10 +72,46 @@ def _print(found: Findings, stages: list[StageState], troubles: list[Trouble]) -
         say(f"{name:11} {store.place}: {store.trouble or well}")
     rows = [_row(stage, found) for stage in stages]
     print_rows(rows, empty="", numbers=set(rows[0]) - {"stage", "workers"})
+    if totals := _totals(found, stages):
+        say(totals)
+    _print_dead(found.dead)
     if not troubles:
         say("All is well.")
     for trouble in troubles:
         say(f"! {trouble.what}  →  {trouble.help}")
+
+
+def _totals(found: Findings, stages: Sequence[StageState]) -> str:
+    """Of what no stage's row shows; "" when there is none of it."""
+    counts = {
+        "in the delay queues": found.delayed_total,
+        "parked": sum(stage.parked or 0 for stage in stages),
+        "discarded": sum(stage.discarded or 0 for stage in stages),
+    }
+    named = [f"{number} {what}" for what, number in counts.items() if number]
+    return ", ".join(named) + "." if named else ""
+
+
+def _print_dead(dead: DeadFindings) -> None:
+    if dead.groups:
+        rows = [_group_row(group) for group in dead.groups[:_GROUPS_SHOWN]]
+        print_rows(rows, empty="", numbers=("dead",))
+    if more := dead.groups[_GROUPS_SHOWN:]:
+        say(f"… and {len(more)} groups more: `budkavle dead groups`")
+    for line in dead.held:
+        say(line)
+
+
+def _group_row(group: Group) -> dict[str, object]:
+    at_least = "at least " if group.count >= MOST_LOOKED_AT else ""
+    return {
+        "dead": f"{at_least}{group.count}",
+        "group": group.id,
+        "stage": group.stage,
+        "reason": group.reason,
+        "source system": ", ".join(group.source_systems) or None,
+        "error": group.error,
+    }
 
 
 def _row(stage: StageState, found: Findings) -> dict[str, object]:
@@ -103,6 +150,9 @@ def _document(
         "broker": found.broker,
         "database": found.database,
         "stages": stages,
+        "delayed_total": found.delayed_total,
+        "dead_groups": found.dead.groups,
+        "dead_held": found.dead.held,
         "processes": found.processes,
         "troubles": troubles,
     }

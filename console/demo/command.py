@@ -3,7 +3,6 @@
 import json
 import shlex
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -111,26 +110,17 @@ def _lines_with_persons(stack: Stack) -> list[str]:
 
 
 def _keep(stack: Stack, scene: Scene) -> None:
-    console = stack.start_console()
-    scene.say("\nIt goes on running. Ctrl-C ends it. To join it from another terminal:")
+    inbox, console = stack.serve_inbox(), stack.serve_console()
+    scene.say("\nIt goes on running. Ctrl-C ends it. Open in a browser:")
+    pages = {"Console": console, "Patient's inbox": inbox, "Sandbox": stack.sandbox["pages"]}
+    for name, address in pages.items():
+        scene.console.print(f"  {name:<16} {address}", soft_wrap=True)
+    scene.say("To join it from another terminal:")
     scene.console.print(f"  . {_write_settings(stack)}", soft_wrap=True)
     scene.say("Addresses and settings:")
     addresses = {"sandbox": stack.sandbox, "stages": stack.stages, "settings": stack.environment}
     scene.console.print_json(json.dumps(redact_value(addresses)))
-    _show_pages({"The operator's console": console, **pages_of(stack)}, scene)
     stop_signal().wait()
-
-
-def pages_of(stack: Stack) -> dict[str, str]:
-    """The pages that the sandbox serves, by what they show."""
-    names = {"The patient's inbox": "inbox", "The sandbox": "page"}
-    return {title: stack.sandbox[key] for title, key in names.items() if key in stack.sandbox}
-
-
-def _show_pages(pages: Mapping[str, str], scene: Scene) -> None:
-    scene.say("\nOpen in a browser:")
-    for title, address in pages.items():
-        scene.console.print(f"  {title:24} {address}", soft_wrap=True)
 
 
 def _write_settings(stack: Stack) -> Path:

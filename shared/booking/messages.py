@@ -219,6 +219,9 @@ class NoticeOrder(_ChangeMessage):
     message_id: str  # the inbox message
     patient: PersonNumber
     booking_id: str = ""  # which the message is about; for the digest in logs
+    #: Asks the booking system again, should the database have lost the message in a failover. None:
+    #: written by an older composer.
+    change: BookingChange | None = None
     #: After this moment the notice has no use: the announced time has passed.
     expires_at: AwareDatetime | None = None
     #: Until when it waits for other messages to the same patient. None: not yet set.

@@ -197,7 +197,7 @@ def test_a_full_spool_is_unavailable_and_the_request_is_held(broker: Broker, spo
         spool.append([message("huge", 2 * MIB)])
     storage = storage_of(broker, spool)
     fill(spool, 20_000)
-    fill(spool, 200)
+    fill(spool, 1)
     publish = QueuePublisher(storage, timeout=1, max_message_bytes=MIB)
     with pytest.raises(Unavailable):
         publish(NOTIFICATION)

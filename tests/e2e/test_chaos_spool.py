@@ -1,0 +1,81 @@
+"""The broker is away for longer than the index sends again, and ingest spools what comes.
+
+Ingest is killed in the midst of it, twice: the spool is all that has the requests then.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+
+from tests.chaos.plan import Options
+from tests.chaos.play import play
+from tests.chaos.report import Report
+from tests.chaos.stage import Stage
+from tests.services import PostgreSQL, RabbitMQ
+
+OPTIONS = Options(count=250, sources=8, seed=21, seconds=25)
+_BEFORE, _AWAY, _AFTER = 4, 9, 4
+#: The index gives a notification up after two attempts, each held for a second: long before _AWAY.
+_SETTINGS = {
+    "BUDKAVLE_INGEST_BROKER_WAIT_SECONDS": "1",
+    "BUDKAVLE_SANDBOX_INDEX_RESENDS": "1",
+    "BUDKAVLE_SANDBOX_INDEX_RESEND_SECONDS": "1",
+}
+
+
+class Outage:
+    """A `tests.chaos.havoc.Trouble`: one long one."""
+
+    def __init__(self, stage: Stage, _units: Sequence[str]) -> None:
+        self._stage = stage
+        self.counts: Counter[str] = Counter()
+
+    async def rage(self) -> None:
+        await asyncio.sleep(_BEFORE)
+        await asyncio.to_thread(self._stage.broker.kill)
+        await asyncio.sleep(_AWAY / 2)
+        await self._kill_ingest()
+        await asyncio.sleep(_AWAY / 2)
+        await asyncio.to_thread(self._stage.broker.start)
+        self.counts["broker_outages"] += 1
+        await self._kill_ingest()  # while it drains
+        await asyncio.sleep(_AFTER)
+
+    def stop(self) -> None:
+        """It ends by itself."""
+
+    async def mend(self) -> None:
+        await asyncio.to_thread(self._stage.broker.start)
+        await asyncio.to_thread(self._stage.fleet.start)
+
+    async def _kill_ingest(self) -> None:
+        [ingest] = self._stage.fleet.of("ingest")
+        await asyncio.to_thread(self._stage.fleet.kill, ingest)
+        self.counts["kills"] += 1
+        await asyncio.to_thread(self._stage.fleet.restart, ingest)
+
+
+@pytest.fixture(scope="module")
+def report(
+    rabbitmq: RabbitMQ, postgres: PostgreSQL, tmp_path_factory: pytest.TempPathFactory
+) -> Report:
+    folder = tmp_path_factory.mktemp("spool")
+    rabbitmq.start()
+    postgres.start()
+    settings = {**_SETTINGS, "BUDKAVLE_INGEST_SPOOL": str(folder / "spool.db")}
+    return asyncio.run(
+        play(OPTIONS, rabbitmq, postgres, folder, print, trouble=Outage, settings=settings)
+    )
+
+
+def test_nothing_is_lost_or_twice_or_false(report: Report) -> None:
+    assert not report.wrongs, "\n".join([*report.wrongs, *report.details()])
+
+
+def test_the_broker_was_away_and_notifications_came(report: Report) -> None:
+    figures = report.figures
+    assert (figures["broker_outages"], figures["kills"]) == (1, 2)
+    assert figures["accepted"] > 100
+    assert figures["expected"] == figures["found"] > 50
