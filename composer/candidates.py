@@ -4,13 +4,13 @@ What is awaited takes part as long as it may still be decided: a source that nev
 booking holds nothing else back for ever (`Limits.longest_wait`).
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from composer.history import History, is_ahead, near
 from composer.replacement import New, Removed, Replacements, same_kind
-from shared.booking.identity import BookingKey, same_hsa_id
+from shared.booking.identity import BookingKey, hsa_key, same_hsa_id
 from shared.booking.inbox import (
     Announcement,
     Awaiting,
@@ -22,6 +22,7 @@ from shared.booking.messages import BookingDetails, FetchedBooking
 
 #: Longer than a source is usually down, so that an outage makes no two messages of a rebooking.
 _WINDOWS_OF_WAITING = 10
+_GRACES_PER_WINDOW = 5
 #: What of a booking's details is compared.
 _COMPARED = {
     *("starts", "time_type_id", "time_type_name", "care_type_id", "care_type_name"),
@@ -36,6 +37,12 @@ class Limits:
 
     window: timedelta
     patience: timedelta
+
+    @property
+    def grace(self) -> timedelta:
+        """How late a window may end before it is known that the relay was away; and for how long
+        what it took before is waited for then."""
+        return self.window / _GRACES_PER_WINDOW
 
     @property
     def longest_wait(self) -> timedelta:
@@ -93,9 +100,30 @@ class Candidates:
     def replacements(self) -> Replacements:
         removed = {each.booking: each for each in (*self._removed_members(), *self._removed())}
         new = {each.booking: each for each in (*self._new_members(), *self._new())}
+        units = {each.unit for each in new.values() if each.unit}
         return Replacements(
-            tuple(removed.values()), tuple(new.values()), self.now, self.limits.window
+            tuple(self._with_passed(each, units) for each in removed.values()),
+            tuple(new.values()),
+            self.now,
+            self.limits.window,
         )
+
+    def _with_passed(self, removed: Removed, units: Iterable[str]) -> Removed:
+        """With those of `units` where the same id was put and removed again, never announced: it
+        passed on the way to what stands there now."""
+        gone = {
+            each.booking
+            for each in self.history.watermarks
+            if each.same_id == removed.same_id
+            and (each.gone or each.awaiting is Awaiting.REMOVAL)
+            and near(each.received_at, removed.removed_at, self.limits.window)
+            and self.history.latest(each.booking) is None
+        }
+        if not gone:
+            return removed
+        key = removed.announcement.key
+        passed = {unit for unit in units if key.replaced(logical_address=unit).digest in gone}
+        return replace(removed, passed=frozenset(map(hsa_key, passed)))
 
     def own_removal(self) -> Removed | None:
         """The judged booking, if it was removed and its patient believes in it."""
@@ -207,7 +235,9 @@ class Candidates:
             is_known = watermark.held is not None
             if is_other and (is_known or self._may_still_come(watermark.awaiting_since)):
                 yield _held(watermark)
-        yield from map(self._announced, self.history.announced_as_new())
+        for announcement in self.history.announced_as_new():
+            if heir := self.history.heir(announcement.booking):
+                yield self._announced(announcement, heir)
         if self.fetched.details and self.history.standing(own) is None:
             yield self._own_creation(self.fetched.details)
 
@@ -222,7 +252,8 @@ class Candidates:
             request=self.fetched.notification_id,
         )
 
-    def _announced(self, announcement: Announcement) -> New:
+    def _announced(self, announcement: Announcement, heir: Announcement) -> New:
+        """A creation that was sent again since says nothing of when the announced one came."""
         watermark = self.history.watermark(announcement.booking)
         seen = watermark.first_seen_at if watermark else None
         return New(
@@ -230,9 +261,10 @@ class Candidates:
             same_id=same_id_key(announcement.key),
             unit=announcement.key.logical_address,
             details=announcement.state,
-            first_seen_at=seen or announcement.received_at,
+            first_seen_at=min(seen or announcement.received_at, announcement.received_at),
             request=announcement.notification_id,
             announcement=announcement,
+            stands_as=heir.booking,
         )
 
     def _new_members(self) -> Iterator[New]:

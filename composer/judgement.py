@@ -28,31 +28,16 @@ there ── no time to announce, or passed ────────────
 ```
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import cached_property
 
-from composer.candidates import Candidates, Limits, awaited_since, still_matters
+from composer.candidates import Limits, awaited_since, still_matters
+from composer.case import Case
 from composer.history import History, is_ahead, near
 from composer.noticeable import changed_aspects, says_less_alone
-from composer.patience import (
-    contradicts_a_removal,
-    is_doubtful,
-    may_be_an_earlier_state,
-    newest_may_be_of_this_state,
-    next_look,
-)
+from composer.patience import contradicts_a_removal
 from composer.replacement import Found, Pair, Undecided
-from composer.verdict import (
-    Announce,
-    CarryOver,
-    Judgement,
-    Question,
-    Reason,
-    kind_of_change,
-    kind_of_new,
-)
-from composer.watermarks import Watermarks, replaced_watermark
+from composer.verdict import Announce, CarryOver, Judgement, Question, Reason
 from shared.booking.identity import BookingKey, same_hsa_id
 from shared.booking.inbox import Announcement, Awaiting, MessageKind, Watermark
 from shared.booking.messages import BookingDetails, FetchedBooking
@@ -72,7 +57,7 @@ def judge(
     """
     if not activated:
         return Judgement(Reason.SOURCE_NOT_ACTIVATED)
-    case = _Case(fetched, history, now, limits)
+    case = _Judging(fetched, history, now, limits)
     if before := case.announced_before:
         return Judgement(Reason.ANNOUNCED_BEFORE, announced_before=before)
     if not fetched.asked:
@@ -86,43 +71,8 @@ def judge(
     return case.there(fetched.details)
 
 
-@dataclass(frozen=True)
-class _Case:
-    """One fetched state, before all that is known of its patient's bookings."""
-
-    fetched: FetchedBooking
-    history: History
-    now: datetime
-    limits: Limits
-
-    @property
-    def booking(self) -> str:
-        return self.fetched.booking.digest
-
-    @cached_property
-    def before(self) -> Watermark | None:
-        return self.history.watermark(self.booking)
-
-    @cached_property
-    def standing(self) -> Announcement | None:
-        return self.history.standing(self.booking)
-
-    @property
-    def _watermarks(self) -> Watermarks:
-        return Watermarks(self.fetched, self.before, self.now)
-
-    @property
-    def awaits_removal(self) -> bool:
-        return self.before is not None and self.before.awaiting is Awaiting.REMOVAL
-
-    @property
-    def candidates(self) -> Candidates:
-        return Candidates(self.fetched, self.history, self.now, self.limits)
-
-    @property
-    def partner(self) -> Found:
-        is_gone = self.fetched.details is None
-        return self.candidates.replacements().found_for(self.booking, removed=is_gone)
+class _Judging(Case):
+    """How it is judged."""
 
     # --- handed out again, not answered yet, or too late ---
 
@@ -137,7 +87,7 @@ class _Case:
         is_known = self.before is not None and self.before.received_at >= self.fetched.received_at
         if is_known or self.awaits_removal or self.fetched.renumbered:
             return Judgement(Reason.REMOVAL_TAKEN)
-        noted = self._watermarks.removal_taken()
+        noted = self.watermarks.removal_taken()
         return Judgement(Reason.REMOVAL_TAKEN, watermarks=(noted,))
 
     def creation_taken(self) -> Judgement:
@@ -148,7 +98,7 @@ class _Case:
         )
         if is_known or self.standing or not self._may_replace_something:
             return Judgement(Reason.CREATION_TAKEN)
-        noted = self._watermarks.creation_taken()
+        noted = self.watermarks.creation_taken()
         return Judgement(Reason.CREATION_TAKEN, watermarks=(noted,))
 
     @property
@@ -163,7 +113,7 @@ class _Case:
     def renumbered(self, other_number: str) -> Judgement:
         """One visit under two numbers: it stands under the other one, whatever the source says."""
         successor = self.fetched.booking.replaced(patient=other_number)
-        return self._silently_replaced(Reason.RENUMBERED, successor.digest)
+        return self.silently_replaced(Reason.RENUMBERED, successor.digest)
 
     @property
     def is_stale(self) -> bool:
@@ -185,12 +135,12 @@ class _Case:
         is_newest = before.received_at < self.fetched.received_at
         is_same = before.received_at == self.fetched.received_at
         deleted = self.fetched.deleted
-        is_open = self.awaits_removal if deleted else self._is_doubtful
+        is_open = self.awaits_removal if deleted else self.is_doubtful
         may_repeat = is_same and (deleted or self.fetched.details is not None)
         if (is_newest and (is_open or deleted)) or (may_repeat and is_open):
             return Judgement(Reason.NOT_SHOWN_YET, look_again=True)
-        if self._newest_may_be_of_this_state:
-            return self._look_again()
+        if self.newest_may_be_of_this_state:
+            return self.look_again()
         return Judgement(Reason.STALE)
 
     # --- the source does not have it ---
@@ -200,40 +150,49 @@ class _Case:
             # An old creation, sent once more: its removal is still open.
             assert self.before is not None  # noqa: S101 - so it awaits a removal
             watermark = replace(self.before, fetched_at=self.fetched.fetched_at, gone=True)
-            if self._is_doubtful:
-                return self._look_again(watermark)
+            if self.is_doubtful:
+                return self.look_again(watermark)
             return Judgement(Reason.GONE_AT_SOURCE, watermarks=(watermark,))
-        if self._is_doubtful:
-            return self._look_again(self._watermarks.awaiting(Awaiting.CREATION))
-        if self.fetched.of_another_patient:
-            return replace(self._silent(Reason.REPLY_MISMATCH), is_dead=True)
-        return self._silent(Reason.GONE_AT_SOURCE)
+        if self.is_doubtful:
+            return self.look_again(self.watermarks.awaiting(Awaiting.CREATION))
+        if self.fetched.of_another_patient and not self._is_known_elsewhere:
+            return replace(self.silent(Reason.REPLY_MISMATCH), is_dead=True)
+        return self.silent(Reason.GONE_AT_SOURCE)
+
+    @property
+    def _is_known_elsewhere(self) -> bool:
+        """Under another number, which a creation under the new number itself cannot be."""
+        return bool(self.history.same_id_elsewhere) and not self.fetched.renumbered
 
     def removed(self) -> Judgement:
         if self.standing is None:
             return self._removed_and_unknown()
         if not still_matters(self.standing, self.now):
-            return self._silent(Reason.TIME_PASSED)
+            return self.silent(Reason.TIME_PASSED)
         if self._just_found_moved:
             moved = self.fetched.booking.replaced(logical_address=self.fetched.moved_to)
-            return self._ask(
-                Question(moved, deleted=False), self._watermarks.awaiting(Awaiting.REMOVAL)
+            return self.ask(
+                Question(moved, deleted=False), self.watermarks.awaiting(Awaiting.REMOVAL)
             )
         partner = self.partner
         if successor := self._announced_successor(partner):
+            if successor.starts and not self.standing.starts:
+                return self.silently_replaced(Reason.CALL_ANSWERED, successor.booking)
             return self._replaced(self.standing, successor.key, successor.state)
         delay = self._until_decided(partner)
         if delay > _NO_TIME:
-            return self._wait_for_pair(self._watermarks.awaiting(Awaiting.REMOVAL), delay)
+            return self.wait_for_pair(self.watermarks.awaiting(Awaiting.REMOVAL), delay)
+        if self._comes_late:
+            return self._wait_a_little_more()
         return self._removed_for_good(self.standing)
 
     def _removed_and_unknown(self) -> Judgement:
         if self.history.was_replaced(self.booking):
-            return self._silent(Reason.PAIRED)
+            return self.silent(Reason.PAIRED)
         if self.fetched.of_another_patient:
             return self._of_another_patient()
         known = self.history.latest(self.booking)
-        return self._silent(Reason.ALREADY_CANCELLED if known else Reason.UNKNOWN_BOOKING)
+        return self.silent(Reason.ALREADY_CANCELLED if known else Reason.UNKNOWN_BOOKING)
 
     @property
     def _just_found_moved(self) -> bool:
@@ -268,24 +227,40 @@ class _Case:
         soon = self.limits.window / _LOOKS_PER_WINDOW
         return partner.delay if isinstance(partner, Undecided) else soon
 
+    @property
+    def _comes_late(self) -> bool:
+        """The relay was away when the window ended: what it took before is on its way, too."""
+        late = self.now - self._removal_awaited_since - self.limits.window
+        is_forgotten = self.now > self._removed_at + self.limits.longest_wait
+        return late > self.limits.grace and not is_forgotten
+
+    def _wait_a_little_more(self) -> Judgement:
+        grace = self.limits.grace
+        since = self.now - self.limits.window + grace
+        watermark = replace(self.watermarks.awaiting(Awaiting.REMOVAL), awaiting_since=since)
+        return self.wait_for_pair(watermark, grace)
+
     def _removed_for_good(self, standing: Announcement) -> Judgement:
         if renumbered := self._stands_elsewhere:
-            return self._silently_replaced(Reason.RENUMBERED, renumbered.booking)
+            return self.silently_replaced(Reason.RENUMBERED, renumbered.booking)
         if self.fetched.of_another_patient:
             return self._of_another_patient()
         own = self.candidates.own_removal()
         assert own is not None  # noqa: S101 - it stands, and was removed
         followed_by = self.candidates.booking_after(own) if own.is_open_call else None
         if followed_by:
-            return self._silently_replaced(Reason.CALL_ANSWERED, followed_by)
+            return self.silently_replaced(Reason.CALL_ANSWERED, followed_by)
+        instead = tuple(self.candidates.replacements().booked_instead(own))
+        announced = (self.history.standing(new.booking) for new in instead)
         cancelled = Announce(
             standing.key,
             MessageKind.CANCELLATION,
             standing.state,
             standing,
-            has_new_time=self.candidates.replacements().has_new_time(own),
+            has_new_time=bool(instead),
+            still_booked=tuple(each.state for each in announced if each),
         )
-        return self._announce(cancelled)
+        return self.announce(cancelled)
 
     @property
     def _stands_elsewhere(self) -> Watermark | None:
@@ -309,127 +284,65 @@ class _Case:
     def _of_another_patient(self) -> Judgement:
         """Until it is clear that no other person number got the booking, it may be no mistake."""
         if renumbered := self._stands_elsewhere:
-            return self._silently_replaced(Reason.RENUMBERED, renumbered.booking)
+            return self.silently_replaced(Reason.RENUMBERED, renumbered.booking)
         delay = self._removal_awaited_since + self.limits.window - self.now
         if delay > _NO_TIME:
-            return self._wait_for_pair(self._watermarks.awaiting(Awaiting.REMOVAL), delay)
-        return replace(self._silent(Reason.REPLY_MISMATCH), is_dead=True)
+            return self.wait_for_pair(self.watermarks.awaiting(Awaiting.REMOVAL), delay)
+        if self._comes_late:
+            return self._wait_a_little_more()
+        return replace(self.silent(Reason.REPLY_MISMATCH), is_dead=True)
 
     # --- the source has it ---
 
     def there(self, details: BookingDetails) -> Judgement:
         if not details.starts and not details.is_call_letter:
-            return self._silent(Reason.NO_TIME)
+            return self.silent(Reason.NO_TIME)
         if details.starts and not is_ahead(details.starts, self.now):
-            return self._silent(Reason.TIME_PASSED)
-        if self.fetched.deleted and self._is_doubtful:
-            return self._look_again(self._watermarks.awaiting(Awaiting.REMOVAL))
+            return self.silent(Reason.TIME_PASSED)
+        if self.fetched.deleted and self.is_doubtful:
+            return self.look_again(self.watermarks.awaiting(Awaiting.REMOVAL))
         if contradicts_a_removal(self.fetched, self.before, self.limits.patience):
-            return self._look_again()
+            return self.look_again()
         if self.standing is None:
             # Even by a removal: of a booking created, removed and created again within its window
             # the index sends the removal alone.
             return self._created(details)
-        if changed_aspects(self.standing.state, details):
-            return self._announce(self._change(self.standing, self.fetched.booking, details))
+        return self._standing_and_there(self.standing, details)
+
+    def _standing_and_there(self, standing: Announcement, details: BookingDetails) -> Judgement:
+        if changed_aspects(standing.state, details):
+            return self.announce(self.change(standing, self.fetched.booking, details))
         if self.fetched.deleted:
-            return self._silent(Reason.STILL_BOOKED)
-        if self._is_doubtful or self._newest_may_be_of_this_state:
-            return self._look_again(self._watermarks.decided())
-        return self._silent(Reason.UNCHANGED)
+            return self.silent(Reason.STILL_BOOKED)
+        if self.is_doubtful or self.newest_may_be_of_this_state:
+            return self.look_again(self.watermarks.decided())
+        return self.silent(Reason.UNCHANGED)
 
     def _created(self, details: BookingDetails) -> Judgement:
         if other := self.candidates.unasked_with_same_id():
             standing, watermark = other
-            return self._ask(
+            return self.ask(
                 Question(standing.key, deleted=True),
-                self._watermarks.held_back(details),
-                self._watermarks.since_now(watermark, Awaiting.REMOVAL),
+                self.watermarks.held_back(details),
+                self.watermarks.since_now(watermark, Awaiting.REMOVAL),
             )
         partner = self.partner
         if isinstance(partner, Undecided):
-            return self._wait_for_pair(self._watermarks.held_back(details), partner.delay)
+            return self.wait_for_pair(self.watermarks.held_back(details), partner.delay)
         if isinstance(partner, Pair):
             old = partner.removed.announcement
             return self._replaced(old, self.fetched.booking, details)
-        return self._announce(self._as_new(details))
+        return self.announce(self.as_new(details))
 
     def _replaced(
         self, old: Announcement, booking: BookingKey, details: BookingDetails
     ) -> Judgement:
         """`booking` took the place of the one that `old` announced."""
-        change = self._change(old, booking, details)
+        change = self.change(old, booking, details)
         if change.aspects and not says_less_alone(old.state, details, change.aspects):
-            return self._announce(change, replaced=old)
+            return self.announce(change, replaced=old)
         if own := self.history.standing(booking.digest):
-            return self._carry_over(CarryOver(own, booking, details), old)
+            return self.carry_over(CarryOver(own, booking, details), old)
         if self.history.latest(booking.digest):
-            return self._announce(self._as_new(details), replaced=old)  # it was cancelled once
-        return self._carry_over(CarryOver(old, booking, details), old)
-
-    def _as_new(self, details: BookingDetails) -> Announce:
-        return Announce(self.fetched.booking, kind_of_new(details), details)
-
-    def _change(self, old: Announcement, booking: BookingKey, details: BookingDetails) -> Announce:
-        if not still_matters(old, self.now):
-            return Announce(booking, kind_of_new(details), details)
-        aspects = changed_aspects(old.state, details)
-        return Announce(booking, kind_of_change(old, details, aspects), details, old, aspects)
-
-    # --- a source that may be behind the index ---
-
-    @property
-    def _is_doubtful(self) -> bool:
-        return is_doubtful(self.fetched, self.before, self.limits.patience)
-
-    @property
-    def _may_be_an_earlier_state(self) -> bool:
-        return may_be_an_earlier_state(self.fetched, self.before, self.limits.patience)
-
-    @property
-    def _newest_may_be_of_this_state(self) -> bool:
-        latest = self.history.latest(self.booking)
-        return newest_may_be_of_this_state(self.fetched, self.before, latest, self.limits.patience)
-
-    def _look_again(self, *watermarks: Watermark) -> Judgement:
-        delay = next_look(self.fetched, self.before, self.limits.patience) - self.now
-        if delay > _NO_TIME:
-            return Judgement(Reason.NOT_SHOWN_YET, wait=delay, watermarks=watermarks)
-        return Judgement(Reason.NOT_SHOWN_YET, look_again=True, watermarks=watermarks)
-
-    def _ask(self, question: Question, *watermarks: Watermark) -> Judgement:
-        """Ask about another booking, and about this one once more, to be judged after it."""
-        return Judgement(
-            Reason.ASKED_ABOUT_OTHER, look_again=True, question=question, watermarks=watermarks
-        )
-
-    # --- the judgements, with the watermarks that they change ---
-
-    def _silent(self, reason: Reason) -> Judgement:
-        return Judgement(reason, watermarks=(self._watermarks.decided(),))
-
-    def _silently_replaced(self, reason: Reason, successor: str) -> Judgement:
-        return Judgement(reason, watermarks=(self._watermarks.replaced_by(successor),))
-
-    def _announce(self, announce: Announce, replaced: Announcement | None = None) -> Judgement:
-        return Judgement(
-            announce.kind,
-            announce=announce,
-            look_again=self._may_be_an_earlier_state or self._newest_may_be_of_this_state,
-            watermarks=self._after(announce.booking, replaced),
-        )
-
-    def _carry_over(self, carried: CarryOver, replaced: Announcement) -> Judgement:
-        watermarks = self._after(carried.booking, replaced)
-        return Judgement(Reason.CARRIED_OVER, carry_over=carried, watermarks=watermarks)
-
-    def _after(self, announced: BookingKey, replaced: Announcement | None) -> tuple[Watermark, ...]:
-        """The judged booking is the announced one, or the one whose place that took."""
-        if replaced is not None and replaced.booking == self.booking:
-            return (self._watermarks.replaced_by(announced.digest),)
-        own = self._watermarks.stands()
-        other = self.history.watermark(replaced.booking) if replaced else None
-        return (own, replaced_watermark(other, announced.digest)) if other else (own,)
-
-    def _wait_for_pair(self, watermark: Watermark, delay: timedelta) -> Judgement:
-        return Judgement(Reason.WAITING_FOR_PAIR, wait=delay, watermarks=(watermark,))
+            return self.announce(self.as_new(details), replaced=old)  # it was cancelled once
+        return self.carry_over(CarryOver(old, booking, details), old)

@@ -1,5 +1,6 @@
 """An announcement as its patient gets it: its words, its calendar entry, its place in the chain."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -30,10 +31,12 @@ class Writer(Protocol):
         previous: BookingDetails | None = None,
         *,
         has_new_time: bool = False,
+        still_booked: Sequence[BookingDetails] = (),
     ) -> MessageText:
         """The message of `kind` about `details`, which were `previous` until now.
 
-        `has_new_time`: of a cancellation, the patient has just been given another time.
+        Of a cancellation, `has_new_time`: the patient has just been given another time;
+        `still_booked`: which was announced before, so that the message can say that it stands.
         """
 
 
@@ -52,7 +55,11 @@ def compose(
     uid = chain[0].calendar_uid if chain else f"{message_id}@budkavle"
     previous = announce.previous.state if announce.previous else None
     text = writer.render(
-        announce.kind, announce.details, previous, has_new_time=announce.has_new_time
+        announce.kind,
+        announce.details,
+        previous,
+        has_new_time=announce.has_new_time,
+        still_booked=announce.still_booked,
     )
     return InboxMessage(
         id=message_id,

@@ -22,7 +22,7 @@ from datetime import datetime, timedelta
 from itertools import product
 
 from composer.history import near
-from shared.booking.identity import same_hsa_id
+from shared.booking.identity import hsa_key, same_hsa_id
 from shared.booking.inbox import Announcement
 from shared.booking.messages import BookingDetails
 
@@ -45,6 +45,7 @@ class Removed:
     is_gone: bool  # the source has said so
     due: datetime  # until then a booking that takes its place may come
     is_cancelled: bool = False  # and announced so: it can be paired no more, but is a second choice
+    passed: frozenset[str] = frozenset()  # units (`hsa_key`) where it stood since, unannounced
 
     @property
     def name(self) -> str:
@@ -67,6 +68,7 @@ class New:
     first_seen_at: datetime
     request: str
     announcement: Announcement | None = None  # if the patient was told of it, as new
+    stands_as: str = ""  # and what stands in its place now: itself, or what replaced it since
 
     @property
     def name(self) -> str:
@@ -154,16 +156,17 @@ class Replacements:
                 found.update(self._decide(tier, *component))
         return found.get(f"{'removed' if removed else 'new'} {booking}")
 
-    def has_new_time(self, removed: Removed) -> bool:
-        """Whether the patient was just given a visit that may be meant instead of this one."""
-        return any(
-            new.details is not None
+    def booked_instead(self, removed: Removed) -> Iterator[New]:
+        """Visits that the patient was just given, and that may be meant instead of this one."""
+        return (
+            new
+            for new in self.new
+            if new.details is not None
             and new.details.starts != ""
             and new.booking != removed.booking
             and near(new.first_seen_at, removed.removed_at, self.window)
             and _at_one_unit(removed, new)
             and same_kind(removed.announcement.state, new.details) is not False
-            for new in self.new
         )
 
     # --- what speaks for a pair ---
@@ -177,7 +180,8 @@ class Replacements:
             removed = [each for each in removed if each.same_id in ids]
             new = [each for each in new if each.same_id in ids]
         for one, other in product(removed, new):
-            if one.booking != other.booking and self._is_edge(tier, one, other):
+            is_itself = one.booking in (other.booking, other.stands_as)
+            if not is_itself and self._is_edge(tier, one, other):
                 yield one, other
 
     def _is_edge(self, tier: _Tier, removed: Removed, new: New) -> bool:
@@ -240,7 +244,8 @@ def _may_be_one_visit(removed: Removed, new: New) -> bool:
 
 
 def _at_one_unit(removed: Removed, new: New) -> bool:
-    return same_hsa_id(removed.announcement.key.logical_address, new.unit)
+    at_own_unit = same_hsa_id(removed.announcement.key.logical_address, new.unit)
+    return at_own_unit or hsa_key(new.unit) in removed.passed
 
 
 def _connected(

@@ -14,6 +14,7 @@ class Sample:
     details: BookingDetails
     previous: BookingDetails | None = None
     has_new_time: bool = False
+    still_booked: tuple[BookingDetails, ...] = ()
 
 
 _PURPOSE = """\
@@ -93,4 +94,7 @@ SAMPLES: dict[str, Sample] = {
     "cancelled_call": Sample(MessageKind.CANCELLATION, _CALL, _CALL),
     "cancelled_open_call": Sample(MessageKind.CANCELLATION, _OPEN_CALL, _OPEN_CALL),
     "cancelled_with_new_time": Sample(MessageKind.CANCELLATION, _VISIT, _VISIT, has_new_time=True),
+    "cancelled_and_another_stands": Sample(
+        MessageKind.CANCELLATION, _VISIT, _VISIT, has_new_time=True, still_booked=(_MOVED,)
+    ),
 }

@@ -46,6 +46,8 @@ class Announce:
     aspects: tuple[Aspect, ...] = ()
     #: Of a cancellation: the patient has just been given another time.
     has_new_time: bool = False
+    #: Of a cancellation: what the patient was announced of that, and believes in.
+    still_booked: tuple[BookingDetails, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,12 @@ them are compiled and tried when the composer starts, so that none can fail on a
 
 In a template: `new` and `old` are `View`s (`old` is None when nothing is said to have changed) and
 `changed` holds the names of `Aspect` that differ between them; `has_new_time` says of a
-cancellation that the patient was just given another time. The sentences of `_sentences.txt` are
+cancellation that the patient was just given another time, and `still_booked` holds those of them,
+as `View.shown`, that were announced before. The sentences of `_sentences.txt` are
 plain text: take them through the filter `lines`, so that HTML escapes what they quote.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,6 +79,7 @@ class Wording:
         previous: BookingDetails | None = None,
         *,
         has_new_time: bool = False,
+        still_booked: Sequence[BookingDetails] = (),
     ) -> MessageText:
         """The message of `kind` about `details`, which were `previous` until now."""
         values = {
@@ -84,13 +87,18 @@ class Wording:
             "old": _view(previous) if previous else None,
             "changed": changed_aspects(previous, details) if previous else (),
             "has_new_time": has_new_time,
+            "still_booked": [noticeable(each) for each in still_booked],
         }
         subject, text, html = (template.render(values) for template in self._templates[kind])
         return MessageText(" ".join(subject.split()), _tidy(text), html.strip())
 
     def render_sample(self, sample: Sample) -> MessageText:
         return self.render(
-            sample.kind, sample.details, sample.previous, has_new_time=sample.has_new_time
+            sample.kind,
+            sample.details,
+            sample.previous,
+            has_new_time=sample.has_new_time,
+            still_booked=sample.still_booked,
         )
 
     def _template(self, name: str) -> Template:

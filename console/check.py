@@ -15,7 +15,7 @@ from console.checks.peers import (
     check_sms,
     check_tls_of_ingest,
 )
-from console.checks.stores import check_broker, check_database
+from console.checks.stores import check_broker, check_database, check_log_key
 from console.exits import ExitCode
 from console.opening import load_settings
 from console.output import AsJson, print_json, print_rows, say
@@ -59,6 +59,7 @@ def check(
 def _checks(settings: CommonSettings, stages: Sequence[str]) -> Iterator[Check]:
     yield from check_broker(settings)
     yield from check_database(settings)
+    yield from check_log_key(settings)
     of_stages = [each for each in map(loaded, stages) if isinstance(each, CommonSettings)]
     yield from check_certificates(settings, *of_stages)
     yield from chain.from_iterable(map(_checks_of, of_stages))

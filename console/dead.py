@@ -25,7 +25,7 @@ from console.output import (
     shown,
 )
 from shared.base.clock import utcnow
-from shared.relay.broker import Envelope, Failure
+from shared.relay.broker import Broker, Envelope, Failure
 from shared.relay.topology import READING_STAGES, Place
 
 #: How many letters a table shows unless told otherwise.
@@ -58,11 +58,12 @@ def list_letters(
 ) -> None:
     """The dead letters, oldest first in each stage."""
     with opened_broker() as broker:
+        everything = None if as_json or not selection.takes_all else count(broker, selection, place)
         letters = (letter for letter, _ in selection.find(broker, place, by=looker()))
         if as_json:
             _print_json_list(islice(letters, limit))
         else:
-            _print_table(letters, limit or _SHOWN)
+            _print_table(letters, limit or _SHOWN, everything)
 
 
 @commands.command()
@@ -122,6 +123,12 @@ def export(
         say(f"{written} dead letters written to {file}.")
 
 
+def count(broker: Broker, selection: Selection, place: Place) -> int:
+    """How many letters lie in `place` of the selection's stages. Raises `BrokerUnavailable`."""
+    states = (state for state in broker.states() if state.stage in selection.stages)
+    return sum(int(getattr(state, place)) for state in states)
+
+
 def _write(file: Path | None, lines: Iterable[str]) -> int:
     """How many lines were written. Raises `Refused`."""
     if file is None:
@@ -151,10 +158,12 @@ def _print_json_list(letters: Iterable[Letter]) -> None:
     print_document("[]\n" if opening == "[" else "\n]\n")
 
 
-def _print_table(letters: Iterator[Letter], limit: int) -> None:
+def _print_table(letters: Iterator[Letter], limit: int, everything: int | None) -> None:
+    """`everything`: how many there are; None: those that are left are counted one by one."""
     rows = [_row(letter) for letter in islice(letters, limit)]
     print_rows(rows, empty="No dead letters.", numbers=("tries",))
-    if more := sum(1 for _ in letters):
+    more = sum(1 for _ in letters) if everything is None else everything - len(rows)
+    if more > 0:
         say(f"… {more} more; `--limit` shows them, `budkavle dead groups` counts them")
 
 

@@ -55,26 +55,31 @@ Rate = Annotated[
 ]
 
 
+Canary = Annotated[
+    int, typer.Option(min=0, help="Replay so many of a stage first, and go on if they are done.")
+]
+CanaryWait = Annotated[
+    float, typer.Option(min=1, metavar="SECONDS", help="How long to wait for their outcome.")
+]
+MostBack = Annotated[
+    float, typer.Option(min=0, max=1, help="Stop when more than this share came back (0 to 1).")
+]
+Follow = Annotated[
+    float, typer.Option(min=0, metavar="SECONDS", help="How long to wait for the last ones.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say which letters.")]
+
+
 @selecting_for_good
 def replay_letters(
     selection: Selection,
     *,
-    canary: Annotated[
-        int,
-        typer.Option(min=0, help="Replay so many of a stage first, and go on if they are done."),
-    ] = 0,
-    canary_wait: Annotated[
-        float, typer.Option(min=1, metavar="SECONDS", help="How long to wait for their outcome.")
-    ] = 60,
+    canary: Canary = 0,
+    canary_wait: CanaryWait = 60,
     rate: Rate = None,
-    most_back: Annotated[
-        float,
-        typer.Option(min=0, max=1, help="Stop when more than this share came back (0 to 1)."),
-    ] = 0.2,
-    follow: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="How long to wait for the last ones.")
-    ] = 3,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which letters.")] = False,
+    most_back: MostBack = 0.2,
+    follow: Follow = 3,
+    dry_run: DryRun = False,
     by: By,
     note: Note = "",
     as_json: AsJson = False,

@@ -50,6 +50,7 @@ class Stack:
             "BUDKAVLE_BROKER_URL": broker_url or f"sqlite:///{folder}/queues.sqlite3",
             "BUDKAVLE_DATABASE_URL": database_url or f"sqlite:///{folder}/budkavle.sqlite3",
             "BUDKAVLE_INGEST_BIND": f"127.0.0.1:{free_port()}",
+            "BUDKAVLE_INBOX_BIND": f"127.0.0.1:{free_port()}",
             "BUDKAVLE_ENVIRONMENT": "qa",
             "BUDKAVLE_LOGICAL_ADDRESS": "SE165565594230-1000",
             "BUDKAVLE_LOG_FORMAT": "json",
@@ -81,6 +82,11 @@ class Stack:
         for setting in ("platform", "smtp", "sms"):
             self.environment[f"BUDKAVLE_{setting.upper()}_URL"] = self.sandbox[setting]
         self.stages = self._child("console run all").ready(_START_SECONDS)["stages"]
+
+    def serve_inbox(self) -> str:
+        """Start the read API, which the sandbox's inbox page reads; that page's address."""
+        self._child("console.inbox_api").ready(_START_SECONDS)
+        return str(self.sandbox["inbox"])
 
     def stop(self) -> list[int]:
         """Exit codes of the stages and the sandbox, in that order: the world ends last."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from console.dead_groups import Group
 from shared.booking.environment import Environment
 from shared.booking.identity import hsa_key
 from shared.booking.times import STOCKHOLM
@@ -16,6 +17,8 @@ from shared.store.unknown_sources import UnknownSource
 
 #: A process that has not shown itself for so long is taken for gone; it does so every 5 s.
 ALIVE = timedelta(seconds=30)
+#: How many dead letters of a stage are looked at: more would take seconds on RabbitMQ.
+MOST_LOOKED_AT = 500
 #: How long a process that went without a word is spoken of.
 _REMEMBERED = timedelta(minutes=10)
 #: A process counts its last minute once it has lived for most of one (seconds).
@@ -50,9 +53,19 @@ class StageState:
     waiting: int | None
     later: int | None
     dead: int | None
+    parked: int | None
+    discarded: int | None
     oldest: timedelta | None  # age of the oldest message handled in the last minute
     handled: int
     faults: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeadFindings:
+    """Dead letters by group: of each stage the oldest ones, at most `MOST_LOOKED_AT`."""
+
+    groups: Sequence[Group] = ()
+    held: Sequence[str] = ()  # by whom others are, in words
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +77,7 @@ class Findings:
     broker: Store
     database: Store
     queues: Sequence[QueueState] = ()
+    dead: DeadFindings = DeadFindings()
     processes: Sequence[StageProcess] = ()
     sources: Sequence[SourceSystem] = ()
     next_slots: Mapping[str, datetime] = field(default_factory=dict)
@@ -73,6 +87,11 @@ class Findings:
     @property
     def alive(self) -> list[StageProcess]:
         return [each for each in self.processes if self.now - each.beat_at < ALIVE]
+
+    @property
+    def delayed_total(self) -> int | None:
+        """In the delays of all stages together."""
+        return next((state.delayed_total for state in self.queues), None)
 
     def of_stage(self, stage: str) -> list[StageProcess]:
         return [each for each in self.alive if each.stage == stage]
@@ -93,6 +112,8 @@ def _stage(stage: str, workers: list[StageProcess], queue: QueueState | None) ->
         waiting=queue.ready if queue else None,
         later=queue.delayed if queue else None,
         dead=queue.dead if queue else None,
+        parked=queue.parked if queue else None,
+        discarded=queue.discarded if queue else None,
         oldest=timedelta(seconds=max(ages)) if ages else None,
         handled=sum(each.report.get("handled", 0) for each in workers),
         faults=sum(each.report.get("faults", 0) for each in workers),

@@ -1,21 +1,35 @@
 """`budkavle status`: the relay on one screen, what is wrong, and which command helps."""
 
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from console.dead_groups import Group, grouped
+from console.dead_letters import describe
 from console.exits import ExitCode
 from console.opening import load_settings
+from console.operators import looker
 from console.output import AsJson, console, print_json, print_rows, say
-from console.state import Findings, StageState, Store, Trouble, stages_of, troubles_of
+from console.state import (
+    MOST_LOOKED_AT,
+    DeadFindings,
+    Findings,
+    StageState,
+    Store,
+    Trouble,
+    stages_of,
+    troubles_of,
+)
 from shared.base.addresses import place_of
 from shared.base.clock import utcnow
 from shared.relay import open_broker
-from shared.relay.broker import BrokerError, NotDeclared
+from shared.relay.broker import Broker, BrokerError, DeadQueueBusy, NotDeclared, QueueState
 from shared.stage.settings import CommonSettings
 from shared.store.engine import DatabaseUnavailable, open_database
 from shared.store.migrate import is_current
@@ -25,6 +39,9 @@ from shared.store.sources import SourceRegister
 from shared.store.unknown_sources import UnknownSources
 
 _EVERY_SECONDS = 2.0
+_GROUPS_SHOWN = 10
+#: How long another operator at the dead letters is waited for (seconds).
+_HOLD_WITHIN = 0.5
 _LATELY = timedelta(days=1)
 
 
@@ -42,20 +59,21 @@ def status(
     Exit code 0: all is well. 4: something is wrong.
     """
     settings = load_settings()
-    troubles = _show(settings, as_json=as_json)
+    found = find(settings)
+    troubles = _show(found, as_json=as_json)
     try:
         while watch:
             time.sleep(_EVERY_SECONDS)
             console().clear()
-            troubles = _show(settings, as_json=as_json)
+            found = find(settings, found)
+            troubles = _show(found, as_json=as_json)
     except KeyboardInterrupt:
         return
     if troubles:
         raise typer.Exit(ExitCode.TROUBLE)
 
 
-def _show(settings: CommonSettings, *, as_json: bool) -> list[Trouble]:
-    found = find(settings)
+def _show(found: Findings, *, as_json: bool) -> list[Trouble]:
     stages, troubles = stages_of(found), troubles_of(found)
     if as_json:
         print_json(_document(found, stages, troubles))
@@ -64,10 +82,13 @@ def _show(settings: CommonSettings, *, as_json: bool) -> list[Trouble]:
     return troubles
 
 
-def find(settings: CommonSettings) -> Findings:
-    """The state of broker and database. Their errors are findings and are not raised."""
+def find(settings: CommonSettings, former: Findings | None = None) -> Findings:
+    """The state of broker and database. Their errors are findings and are not raised.
+
+    Dead letters are looked at only when their number is not that of `former`.
+    """
     places = settings.places
-    broker, queues = _ask_broker(settings, places["broker"])
+    broker, queues, dead = _ask_broker(settings, places["broker"], former)
     database, known = _ask_database(settings, places["database"])
     return Findings(
         environment=settings.environment,
@@ -75,19 +96,55 @@ def find(settings: CommonSettings) -> Findings:
         broker=broker,
         database=database,
         queues=queues,
+        dead=dead,
         **known,
     )
 
 
-def _ask_broker(settings: CommonSettings, place: str) -> tuple[Store, Any]:
+def _ask_broker(
+    settings: CommonSettings, place: str, former: Findings | None
+) -> tuple[Store, Sequence[QueueState], DeadFindings]:
     broker = open_broker(settings.broker_url.get_secret_value(), settings.topology)
     with closing(broker):
         try:
-            return Store(place), broker.states()
+            queues = broker.states()
+            return Store(place), queues, dead_by_group(broker, queues, former)
         except NotDeclared:
-            return Store(place, "lacks queues of this version", "budkavle setup"), ()
+            store = Store(place, "lacks queues of this version", "budkavle setup")
         except BrokerError as error:
-            return Store(place, f"is unavailable ({error})", "see its log"), ()
+            store = Store(place, f"is unavailable ({error})", "see its log")
+    return store, (), DeadFindings()
+
+
+def _dead(queues: Sequence[QueueState]) -> list[int]:
+    return [state.dead for state in queues]
+
+
+def dead_by_group(
+    broker: Broker, queues: Sequence[QueueState], former: Findings | None
+) -> DeadFindings:
+    """Of the stages that have dead letters; those of `former` while their numbers are the same.
+
+    Raises `BrokerUnavailable`.
+    """
+    if former is not None and _dead(former.queues) == _dead(queues):
+        return former.dead
+    groups: list[Group] = []
+    held: list[str] = []
+    for state in queues:
+        if not state.dead:
+            continue
+        try:
+            groups += _groups_of(broker, state.stage)
+        except DeadQueueBusy as busy:
+            held.append(str(busy))
+    return DeadFindings(sorted(groups, key=lambda group: -group.count), held)
+
+
+def _groups_of(broker: Broker, stage: str) -> list[Group]:
+    letters = broker.dead_letters(stage, by=looker(), within=_HOLD_WITHIN)
+    looked_at = islice(letters, MOST_LOOKED_AT)
+    return grouped((describe(stage, envelope), envelope) for envelope in looked_at)
 
 
 def _ask_database(settings: CommonSettings, place: str) -> tuple[Store, dict[str, Any]]:
@@ -125,10 +182,46 @@ def _print(found: Findings, stages: list[StageState], troubles: list[Trouble]) -
         say(f"{name:11} {store.place}: {store.trouble or well}")
     rows = [_row(stage, found) for stage in stages]
     print_rows(rows, empty="", numbers=set(rows[0]) - {"stage", "workers"})
+    if totals := _totals(found, stages):
+        say(totals)
+    _print_dead(found.dead)
     if not troubles:
         say("All is well.")
     for trouble in troubles:
         say(f"! {trouble.what}  →  {trouble.help}")
+
+
+def _totals(found: Findings, stages: Sequence[StageState]) -> str:
+    """Of what no stage's row shows; "" when there is none of it."""
+    counts = {
+        "in the delay queues": found.delayed_total,
+        "parked": sum(stage.parked or 0 for stage in stages),
+        "discarded": sum(stage.discarded or 0 for stage in stages),
+    }
+    named = [f"{number} {what}" for what, number in counts.items() if number]
+    return ", ".join(named) + "." if named else ""
+
+
+def _print_dead(dead: DeadFindings) -> None:
+    if dead.groups:
+        rows = [_group_row(group) for group in dead.groups[:_GROUPS_SHOWN]]
+        print_rows(rows, empty="", numbers=("dead",))
+    if more := dead.groups[_GROUPS_SHOWN:]:
+        say(f"… and {len(more)} groups more: `budkavle dead groups`")
+    for line in dead.held:
+        say(line)
+
+
+def _group_row(group: Group) -> dict[str, object]:
+    at_least = "at least " if group.count >= MOST_LOOKED_AT else ""
+    return {
+        "dead": f"{at_least}{group.count}",
+        "group": group.id,
+        "stage": group.stage,
+        "reason": group.reason,
+        "source system": ", ".join(group.source_systems) or None,
+        "error": group.error,
+    }
 
 
 def _row(stage: StageState, found: Findings) -> dict[str, object]:
@@ -167,6 +260,9 @@ def _document(
         "broker": found.broker,
         "database": found.database,
         "stages": stages,
+        "delayed_total": found.delayed_total,
+        "dead_groups": found.dead.groups,
+        "dead_held": found.dead.held,
         "processes": found.processes,
         "troubles": troubles,
     }

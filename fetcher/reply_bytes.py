@@ -6,8 +6,9 @@ stand on both sides of it.
 #: Between these bytes a text can be cut in every encoding that is read here but UTF-16: no
 #: character reference and no character is taken apart.
 _BETWEEN = b" ;\n"
-#: So many times as much as is kept is read at all.
-_MOST_TIMES = 16
+#: So many times as much as is kept is read at all: by default 1 GiB, more than comes until the
+#: platform cuts the call. A text that ends is announced without its middle, however long it is.
+_MOST_TIMES = 128
 #: How far away such a place is looked for.
 _NEAR = 4096
 

@@ -29,19 +29,24 @@ from shared.base.ids import new_id
 from shared.base.settings import blaming
 from shared.relay import open_broker
 from shared.relay.broker import Broker
+from shared.relay.spans import Spans, TracedPublishing
 from shared.stage.health import Checks, HealthServer
 from shared.stage.heartbeat import Heartbeat
 from shared.stage.process import announce_when_ready, start, stop_signal
+from shared.stage.telemetry import telemetry_of
 
 log = structlog.get_logger()
 
 
 def build_endpoint(
-    settings: IngestSettings, storage: Storage, threads: ThreadPoolExecutor
+    settings: IngestSettings,
+    storage: Storage,
+    threads: ThreadPoolExecutor,
+    spans: Spans | None = None,
 ) -> tuple[SoapEndpoint, BrokerWait]:
     """The endpoint, and what holds its requests while the broker is unavailable."""
     publish = QueuePublisher(
-        storage,
+        TracedPublishing(storage, spans) if spans else storage,
         timeout=settings.ingest_publish_seconds,
         max_message_bytes=settings.ingest_max_message_bytes,
     )
@@ -123,6 +128,7 @@ def _run(settings: IngestSettings, storage: Storage, checks: Checks, stopping: E
         listener = listen(settings.ingest_bind)
     with blaming("BUDKAVLE_INGEST_TLS_CERTIFICATE, _KEY, _CLIENT_CA"):
         tls = LiveTls(settings.tls) if settings.tls else None
+    telemetry = telemetry_of("ingest", settings)
     heartbeat = Heartbeat("ingest", settings, checks)
     health.start()
     heartbeat.start()
@@ -130,12 +136,14 @@ def _run(settings: IngestSettings, storage: Storage, checks: Checks, stopping: E
     ready = partial(announce_when_ready, url=url, health=health.url)
     Thread(target=ready, args=("ingest", settings, checks, stopping), daemon=True).start()
     with ThreadPoolExecutor(settings.ingest_threads, "ingest") as threads:
-        endpoint, wait = build_endpoint(settings, storage, threads)
+        endpoint, wait = build_endpoint(settings, storage, threads, telemetry)
         app = build_app(endpoint, checks)
         server = build_server(app, settings, tls.context if tls else None, wait.end_soon)
         drained = _serve(settings, server, tls, listener)
     stopping.set()
     heartbeat.stop()
+    if telemetry:
+        telemetry.stop()
     health.stop()
     return drained
 

@@ -1,22 +1,19 @@
 """Publishes notifications, in parts where they are larger than a queue message may be."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Protocol
 
 from shared.base.errors import Unavailable
 from shared.base.ids import spell
 from shared.booking.messages import Notification
-from shared.relay.broker import BrokerError, Envelope, Outgoing
+from shared.relay.broker import BrokerError, Envelope, Outgoing, Publishing
 
 #: Bytes by which the id of a part may be longer than the id of the whole.
 _LONGER_ID = 16
 
 
-class Storage(Protocol):
+class Storage(Publishing, Protocol):
     """Where messages are safe: a broker, with or without a spool before it."""
-
-    def publish(self, messages: Sequence[Outgoing], *, timeout: float) -> None:
-        """Returns when all of them are stored. Raises `BrokerError`."""
 
     def ready(self) -> bool: ...
 
@@ -28,7 +25,7 @@ class QueuePublisher:
     follow from its own, so they are the same when it is published again.
     """
 
-    def __init__(self, storage: Storage, *, timeout: float, max_message_bytes: int) -> None:
+    def __init__(self, storage: Publishing, *, timeout: float, max_message_bytes: int) -> None:
         self._storage = storage
         self._timeout = timeout  # seconds
         self._max_message_bytes = max_message_bytes

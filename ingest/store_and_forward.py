@@ -18,7 +18,7 @@ from ingest.metrics import (
 from ingest.publisher import Storage
 from ingest.spool import Spool
 from shared.relay.broker import BrokerError, BrokerUnavailable, Outgoing
-from shared.relay.embedded.trouble import Trouble
+from shared.relay.embedded.trouble import TroubleLog
 
 log = structlog.get_logger()
 
@@ -52,12 +52,12 @@ class StoreAndForward:
         self._largest = largest
         self._every = every
         self._drained = 0  # messages, since the spool was last empty
-        self._trouble = Trouble("spool")
+        self._trouble = TroubleLog("spool")
         self._stopping = Event()
         self._thread = Thread(target=self._drain_until_stopped, name="spool", daemon=True)
         SPOOL_LIMIT.set(spool.max_bytes)
 
-    def publish(self, messages: Sequence[Outgoing], *, timeout: float) -> None:
+    def publish(self, messages: Sequence[Outgoing], *, timeout: float = 10) -> None:
         """Returns when the broker has confirmed all of `messages`, or all are on the disk.
 
         Raises `BrokerError` when neither can be had.

@@ -1,10 +1,10 @@
 """Settings of the sandbox."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, SecretStr
 
-from shared.base.settings import Bind
+from shared.base.settings import Bind, url_of
 from shared.stage.settings import CommonSettings
 
 _BIND = "host:port of the sandbox's {}; port 0: any free one, shown in the ready line."
@@ -20,6 +20,14 @@ class SandboxSettings(CommonSettings):
     sandbox_control_bind: Bind = Field("127.0.0.1:0", description=_BIND.format("control API"))
     sandbox_smtp_bind: Bind = Field("127.0.0.1:0", description=_BIND.format("mail server"))
     sandbox_sms_bind: Bind = Field("127.0.0.1:0", description=_BIND.format("SMS provider"))
+    sandbox_sinch_bind: Bind = Field("127.0.0.1:0", description=_BIND.format("other SMS provider"))
+    sandbox_pages_bind: Bind = Field("127.0.0.1:0", description=_BIND.format("pages"))
+    inbox_bind: Bind = Field("127.0.0.1:8091", description="host:port of the inbox read API.")
+    sandbox_inbox_url: Annotated[str, url_of("http", "https")] = Field(
+        "",
+        description="Where the sandbox's inbox page reads patients' messages: the read API. Empty:"
+        " at BUDKAVLE_INBOX_BIND.",
+    )
 
     ingest_bind: Bind = Field(
         "127.0.0.1:8080", description="host:port of the SOAP endpoint of ingest."
@@ -78,9 +86,16 @@ class SandboxSettings(CommonSettings):
     sandbox_sms_login: SecretStr = Field(
         SecretStr(""), description="`user:password` of the SMS account. Empty: any."
     )
+    sandbox_sinch_token: SecretStr = Field(
+        SecretStr(""), description="API token of the other SMS account. Empty: any."
+    )
     sandbox_sms_report_seconds: float = Field(
         0.2, ge=0, description="Time between the states of an SMS, and between repeated reports."
     )
+
+    @property
+    def inbox_url(self) -> str:
+        return self.sandbox_inbox_url or f"http://{self.inbox_bind}"
 
     @property
     def subscriber_url(self) -> str:

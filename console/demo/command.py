@@ -110,7 +110,11 @@ def _lines_with_persons(stack: Stack) -> list[str]:
 
 
 def _keep(stack: Stack, scene: Scene) -> None:
-    scene.say("\nIt goes on running. Ctrl-C ends it. To join it from another terminal:")
+    inbox = stack.serve_inbox()
+    scene.say("\nIt goes on running. Ctrl-C ends it. Open in a browser:")
+    for name, address in {"Patient's inbox": inbox, "Sandbox": stack.sandbox["pages"]}.items():
+        scene.console.print(f"  {name:<16} {address}", soft_wrap=True)
+    scene.say("To join it from another terminal:")
     scene.console.print(f"  . {_write_settings(stack)}", soft_wrap=True)
     scene.say("Addresses and settings:")
     addresses = {"sandbox": stack.sandbox, "stages": stack.stages, "settings": stack.environment}

@@ -5,20 +5,22 @@ from dataclasses import dataclass, field
 
 from console.demo.relay import OutcomeCounts, Relay, in_days
 from console.demo.scene import Scene
-from console.demo.world import Clinic, ClinicBooking, DemoWorld
+from console.demo.world import ClinicBooking, DemoWorld
+from sandbox.clinics import (
+    EYE_CLINIC,
+    KNEE_CLINIC,
+    LILL_TOLVAN,
+    SICK_CLINIC,
+    SILENT_CLINIC,
+    TOLVAN,
+    Clinic,
+)
 from shared.base.ids import new_id
 from shared.booking.inbox import InboxMessage
 
-TOLVAN = "191212121212"
 TOLVAN_MOBILE = "+46701740605"
 TOLVAN_EMAIL = "tolvan@example.se"
-LILL_TOLVAN = "201212121212"
 LILL_TOLVAN_EMAIL = "lill-tolvan@example.se"
-
-KNEE_CLINIC = Clinic("SE2321000016-KNA1", "Ortopedmottagningen Nya Hemmet", "SE2321000016-TB01")
-EYE_CLINIC = Clinic("SE2321000016-OGO1", "Ögonmottagningen Storbyn", "SE2321000016-TB01")
-SICK_CLINIC = Clinic("SE2321000016-SJU1", "Hudmottagningen Norrby", "SE2321000016-TB02")
-SILENT_CLINIC = Clinic("SE2321000016-TYS1", "Vårdcentralen Ej Ansluten", "SE2321000016-TB99")
 
 CALL_LETTER_TEXT = """\
 <article xmlns="http://docbook.org/ns/docbook" version="5.0">

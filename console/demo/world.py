@@ -5,20 +5,12 @@ from typing import Any
 
 import requests
 
+from sandbox.clinics import Clinic
 from sandbox.engagements import read_json
 from sandbox.updates import build_update, update_headers
 from shared.base.ids import new_id
 
 _TIMEOUT = 10
-
-
-@dataclass(frozen=True)
-class Clinic:
-    """A care unit and the booking system it uses. Both are HSA-ids."""
-
-    unit: str
-    name: str
-    source_system: str
 
 
 @dataclass

@@ -15,10 +15,11 @@ from starlette.routing import BaseRoute, Route
 
 from console.exits import ExitCode, Refused, explained
 from console.web.access import Door, Role, Viewer
-from console.web.sessions import Sessions, form_token, is_own_form
+from console.web.sessions import Sessions
 from console.web.site import Site
 from console.web.visits import NoPage, Page, Stream, TooMany, Visit
 from shared.base.redaction import redact
+from shared.web.forms import form_token, is_own_form
 from shared.web.texts import language_of
 
 log = structlog.get_logger()

@@ -16,9 +16,10 @@ from starlette.routing import BaseRoute, Route
 
 from console.web.access import roles_of
 from console.web.corridor import Corridor, Denied
-from console.web.sessions import Sessions, is_own_form
+from console.web.sessions import Sessions
 from console.web.settings import PagesSettings
 from console.web.site import Site
+from shared.web.forms import is_own_form
 
 log = structlog.get_logger()
 

@@ -8,7 +8,6 @@ over.
 import secrets
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from hmac import compare_digest
 from typing import Any
 
 from starlette.requests import Request
@@ -61,15 +60,3 @@ class Sessions:
 
     def _age(self, moment: float) -> timedelta:
         return timedelta(seconds=self._clock().timestamp() - moment)
-
-
-def form_token(request: Request) -> str:
-    """The token that every form of this session carries, against forms of other sites (CSRF)."""
-    token: str = request.session.setdefault("csrf", secrets.token_urlsafe(24))
-    return token
-
-
-def is_own_form(request: Request, token: str) -> bool:
-    """Whether a form with that token came from a page of this session."""
-    known = request.session.get("csrf", "")
-    return bool(known) and compare_digest(known.encode(), token.encode())

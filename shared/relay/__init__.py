@@ -52,3 +52,16 @@ def broker_faults(url: str, topology: Topology) -> list[str]:
     finally:
         broker.close()
     return []
+
+
+def plugins_missing(url: str, management_url: str) -> list[str]:
+    """What no message needs and operators do: RabbitMQ's metrics, by node. Raises `BrokerError`.
+
+    Empty where there is no management API to ask.
+    """
+    if kind_of(url) != "rabbitmq" or not management_url:
+        return []
+    from shared.relay.rabbitmq.management import nodes_without
+
+    plugin = "rabbitmq_prometheus"
+    return [f"{plugin} is off on {node}" for node in nodes_without(plugin, management_url, url)]

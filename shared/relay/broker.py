@@ -113,6 +113,7 @@ class Envelope(NamedTuple):
     replays: int = 0
     run: str = ""  # the replay whose operator wants to know what becomes of it
     aside: Aside | None = None  # set on parked and discarded letters only
+    traceparent: str = ""  # the span that published it, if traces are kept (`spans`)
 
     def __repr__(self) -> str:
         """Without the body, which may name a patient."""
@@ -241,6 +242,13 @@ class Consumer(Protocol):
         """Whether deliveries can come now (readiness)."""
 
 
+class Publishing(Protocol):
+    """What a publisher needs of a broker."""
+
+    def publish(self, messages: Sequence[Outgoing], *, timeout: float = 10) -> None:
+        """As `Broker.publish`."""
+
+
 class Broker(Protocol):
     """Durable queues with confirmed publishing, delays and dead letters."""
 
@@ -284,20 +292,26 @@ class Broker(Protocol):
         """
 
     def dead_letters(
-        self, stage: str, place: Place = Place.DEAD, *, by: str = ""
+        self, stage: str, place: Place = Place.DEAD, *, by: str = "", within: float | None = None
     ) -> Iterator[Envelope]:
         """Look through the stage's letters in `place`, oldest first, and leave them as they are.
 
-        Takes nothing from a replay that runs: it is waited for some seconds, and then
-        `DeadQueueBusy` is raised, unless this broker can look without holding (embedded).
+        Takes nothing from a replay that runs: it is waited for `within` seconds (None: ten), and
+        then `DeadQueueBusy` is raised, unless this broker can look without holding (embedded).
         """
 
     def hold_dead(
-        self, stage: str, place: Place = Place.DEAD, *, by: str, doing: str
+        self,
+        stage: str,
+        place: Place = Place.DEAD,
+        *,
+        by: str,
+        doing: str,
+        within: float | None = None,
     ) -> "AbstractContextManager[DeadQueue]":
         """Hold the dead letters of `stage`, as the one operator who does.
 
-        Raises `DeadQueueBusy` when another holds them for more than some seconds.
+        Raises `DeadQueueBusy` when another holds them for more than `within` seconds (None: ten).
         """
 
     def take_dead(

@@ -27,6 +27,7 @@ ORIGIN = "budkavle-origin"
 REPLAYS = "budkavle-replays"
 RUN = "budkavle-replay-run"
 ASIDE = "budkavle-aside"
+TRACEPARENT = "traceparent"  # as W3C Trace Context names it
 
 Headers = Mapping[str, Any]
 
@@ -50,6 +51,8 @@ def to_headers(envelope: Envelope) -> dict[str, str | int]:
         headers[DEAD_REASON] = envelope.dead_reason
     if envelope.origin or envelope.replays or envelope.aside:
         headers |= _of_its_deaths(envelope)
+    if envelope.traceparent:
+        headers[TRACEPARENT] = envelope.traceparent
     return headers
 
 
@@ -89,6 +92,7 @@ def from_headers(message_id: str, headers: Headers | None, body: bytes) -> Envel
         replays=_count(headers, REPLAYS, absent=0),
         run=_text(headers, RUN),
         aside=_read(headers, ASIDE, Aside.model_validate_json, None),
+        traceparent=_text(headers, TRACEPARENT),
     )
 
 

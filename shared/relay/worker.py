@@ -28,6 +28,7 @@ from shared.relay.broker import Broker, Consumer, Delivery
 from shared.relay.disposition import Disposition, RunnerReason, StageDelivery
 from shared.relay.message import Message
 from shared.relay.outcomes import DeadLetter, Outcome, Postpone, RetryLater
+from shared.relay.spans import Span, Spans, traced
 from shared.relay.topology import Topology, seconds
 
 log = structlog.get_logger()
@@ -88,7 +89,7 @@ class Worker:
     `decode` reads the body of a message. `handle_batch`, where given, handles the messages that
     wait when a thread is free, if there are several. If it raises, each of them is handled by
     itself, so that no message fails because of another. `record` is given what
-    became of each message that could be read.
+    became of each message that could be read. `spans`, where given, follow each delivery.
     """
 
     def __init__(
@@ -104,6 +105,7 @@ class Worker:
         handle_batch: BatchHandler | None = None,
         log_context: LogContext = own_names,
         record: Record | None = None,
+        spans: Spans | None = None,
         clock: Clock = utcnow,
     ) -> None:
         self._stage = stage
@@ -115,6 +117,7 @@ class Worker:
         self._prefetch = prefetch
         self._log_context = log_context
         self._record = record
+        self._spans = spans
         self._clock = clock
         self._waiting: SimpleQueue[Delivery | None] = SimpleQueue()
         self._stopping = Event()
@@ -194,14 +197,17 @@ class Worker:
         if delivered.is_waiting:
             self._acknowledge(delivery, delivered.next_delay())
             return None
+        span = self._spans.begin(delivery.envelope) if self._spans else None
         try:
             message = self._decode(delivery.envelope.body)
         except UndecodableMessage as error:
             disposition = delivered.disposition(DeadLetter(RunnerReason.UNDECODABLE, error))
+            if span:
+                disposition = _ended(span, disposition, {})
             self._acknowledge(delivery, disposition)
             self._report(disposition, delivery, seconds_taken=0)
             return None
-        return _Work(delivery, delivered, message, time.perf_counter())
+        return _Work(delivery, delivered, message, time.perf_counter(), span)
 
     def _judge_batch(self, works: Sequence["_Work"]) -> Sequence[Outcome] | None:
         """The outcomes of a batch; None when it failed: each message by itself shows why."""
@@ -212,6 +218,8 @@ class Worker:
 
     def _finish(self, work: "_Work", outcome: Outcome) -> None:
         disposition = work.delivered.disposition(outcome)
+        if work.span:
+            disposition = _ended(work.span, disposition, work.message.log_context)
         taken, now = time.perf_counter() - work.started, self._clock()
         self._acknowledge(work.delivery, disposition)
         self._report(disposition, work.delivery, seconds_taken=taken)
@@ -258,6 +266,13 @@ class _Work(NamedTuple):
     delivered: StageDelivery
     message: Message
     started: float
+    span: Span | None
+
+
+def _ended(span: Span, disposition: Disposition, names: Mapping[str, str]) -> Disposition:
+    """The same, and what it publishes belongs to the span's trace."""
+    span.end(disposition, names)
+    return disposition._replace(publish=traced(disposition.publish, span.traceparent))
 
 
 class _Meters:

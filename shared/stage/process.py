@@ -23,6 +23,7 @@ from shared.stage.health import Checks, HealthServer, readiness
 from shared.stage.heartbeat import Heartbeat, Report
 from shared.stage.parent import end_with_parent
 from shared.stage.settings import CommonSettings
+from shared.stage.telemetry import telemetry_of
 from shared.stage.tracing import Tracer
 
 log = structlog.get_logger()
@@ -116,6 +117,7 @@ def run_stage(
     """
     stopping = stop_signal()
     tracer = tracer or Tracer(stage, settings)
+    telemetry = telemetry_of(stage, settings)
     broker = open_broker(settings.broker_url.get_secret_value(), settings.topology)
     worker = Worker(
         stage,
@@ -128,6 +130,7 @@ def run_stage(
         handle_batch=handle_batch,
         log_context=tracer.log_context,
         record=tracer.record,
+        spans=telemetry,
     )
     all_checks = {"broker": worker.connected, **(checks or {})}
     health = _health_server(settings, all_checks)
@@ -139,7 +142,8 @@ def run_stage(
     _wait_for_end(settings, stopping)
     heartbeat.stop()
     drained = worker.stop(settings.drain_seconds)
-    for close in (broker.close, tracer.stop, health.stop, *closers):
+    sent = [telemetry.stop] if telemetry else []
+    for close in (broker.close, tracer.stop, *sent, health.stop, *closers):
         close()
     log.info("stopped", drained=drained)
     return 0 if drained else 1

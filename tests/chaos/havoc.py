@@ -50,7 +50,7 @@ _PROVIDER_FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("sms", {"kind": "hang-up", "count": 1}),
     ("sms", {"kind": "latency", "count": 20, "latency_seconds": 1}),
     ("sms", {"kind": "timeout-after-accept", "count": 1, "seconds": 3}),
-    ("index", {"kind": "answer-lost", "count": 1}),
+    ("index", {"kind": "answer-lost", "count": 1, "seconds": 5}),
     ("smtp", {"kind": "fault", "count": 3}),
     ("smtp", {"kind": "hang-up", "count": 1}),
     ("smtp", {"kind": "latency", "count": 20, "latency_seconds": 1}),
@@ -136,14 +136,17 @@ class Havoc:
             if stage != "ingest":
                 return stage
             if await self._ingest_has_rested():
-                self._ingest_rests_until = time.monotonic() + _INDEX_ATTEMPTS_SECONDS
                 return stage
         raise AssertionError("there is no end of rounds")
 
     async def _ingest_has_rested(self) -> bool:
+        """Whether the index can spare an attempt; then one is about to be taken."""
         if time.monotonic() < self._ingest_rests_until:
             return False
-        return not await asyncio.to_thread(self._stage.index.failed_attempts)
+        if await asyncio.to_thread(self._stage.index.failed_attempts):
+            return False
+        self._ingest_rests_until = time.monotonic() + _INDEX_ATTEMPTS_SECONDS
+        return True
 
     async def _kill(self, victims: Sequence[Member], dead_seconds: float) -> None:
         for victim in victims:
@@ -229,7 +232,8 @@ class Havoc:
     async def _sicken_providers(self, rng: random.Random) -> None:
         async for _ in self._troubles(rng, 5, 20):
             target, terms = rng.choice(_PROVIDER_FAULTS)
-            await self._sicken("provider_faults", target, terms)
+            if target != "index" or await self._ingest_has_rested():
+                await self._sicken("provider_faults", target, terms)
 
     async def _sicken(self, counted: str, target: str, terms: dict[str, Any]) -> None:
         self._note(counted, f"{target}: {terms}")

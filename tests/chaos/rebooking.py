@@ -7,13 +7,16 @@ message; where they leave something open, the reason stands here beside what is 
 |---|---|---|
 | in one request | one message | one message |
 | within the window, the removal first | one message | one message |
-| within the window, the creation first | one, or new and cancelled | or new and changed |
-| further apart, either first | new and cancelled, in any order | or one message, or new and changed |
+| within the window, the creation first | one, or new and cancelled | also new and changed |
+| further apart, either first | new and cancelled, in any order | also one, or new and changed |
+| an open call, within the window | one message: the booking | one message: the booking |
 
 - *The creation first*: it may be announced before the removal is known to anybody. "Two visits
   stood side by side. What remains to be said is that one of them is gone."
 - *The same id*: it is proof "at any unit and any time", so no distance forbids one message, and
   what remains to be said of a visit that was announced already may be said as a change of it.
+- *An open call*: "If a booking at the same unit came within the window, before or after, nothing is
+  said" of the call. Further apart it is announced as gone, never the booking twice.
 - *Further apart*: nearness is no evidence, but evidence is needed *and* nearness: two messages. In
   any order: a removal waits for its window, and longer while something of ours is away.
 - When ingest took something is known from the index: not before it first sent the request, and not
@@ -31,6 +34,7 @@ from tests.chaos.telling import Booking, Way
 Entry = tuple[str, str, str]
 
 _ONE = frozenset([Way.ONE_CHANGE])
+_OF_FAR_CALLS = _ONE | {Way.CANCELLED_THEN_NEW, Way.NEW_THEN_CANCELLED}
 #: By so much the clocks of two processes and their rounding may differ, in seconds.
 _SLACK = 0.5
 
@@ -56,7 +60,10 @@ class Takings:
     created: Mapping[Entry, Taking] = field(default_factory=dict)
     removed: Mapping[Entry, Taking] = field(default_factory=dict)
 
-    def ways(self, patient: str, old: Booking, new: Booking) -> frozenset[Way]:
+    def ways(
+        self, patient: str, old: Booking, new: Booking, *, is_open_call: bool
+    ) -> frozenset[Way]:
+        """`is_open_call`: `old` is one."""
         removed = self.removed.get(entry(patient, old))
         created = self.created.get(entry(patient, new))
         if removed is None or created is None:
@@ -64,7 +71,11 @@ class Takings:
         if removed.request == created.request:
             return _ONE
         same_id = old.booking_id == new.booking_id
-        return self._ways_apart(removed, created, same_id=same_id)
+        ways = self._ways_apart(removed, created, same_id=same_id)
+        if not is_open_call:
+            return ways
+        is_far = self.may_be_far(removed, created)
+        return ways & (_OF_FAR_CALLS if is_far else _ONE)
 
     def _ways_apart(self, removed: Taking, created: Taking, *, same_id: bool) -> frozenset[Way]:
         near, far = self.may_be_near(removed, created), self.may_be_far(removed, created)

@@ -9,9 +9,10 @@ A rebooking under another id or at another unit may be announced in the ways tha
 `tests.chaos.rebooking` permits: as one message wherever docs/domain.md promises one.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +74,16 @@ class Way(StrEnum):
 Telling = tuple[Line, ...]
 #: What the patient believes.
 Belief = tuple[Booking, State] | None
-#: How it may be announced that the second took the place of the first.
-Ways = Callable[[Booking, Booking], frozenset[Way]]
 
 
-def always_one_change(_old: Booking, _new: Booking) -> frozenset[Way]:
+class Ways(Protocol):
+    """How it may be announced that `new` took the place of `old`."""
+
+    def __call__(self, old: Booking, new: Booking, *, is_open_call: bool) -> frozenset[Way]: ...
+
+
+def always_one_change(old: Booking, new: Booking, *, is_open_call: bool) -> frozenset[Way]:
+    del old, new, is_open_call
     return frozenset([Way.ONE_CHANGE])
 
 
@@ -119,7 +125,7 @@ def _told(belief: Belief, moment: Moment, ways: Ways) -> Iterator[tuple[Telling,
     elif belief[0] == now[0]:
         yield (_changed(belief, now),), now
     else:
-        for way in ways(belief[0], now[0]):
+        for way in ways(belief[0], now[0], is_open_call=not belief[1].starts):
             yield _replaced(belief, now, way), now
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from console.demo.relay import Relay, in_days
-from console.demo.world import Clinic, ClinicBooking, DemoWorld
+from console.demo.world import ClinicBooking, DemoWorld
 from console.stack import IMPATIENT, Stack
+from sandbox.clinics import Clinic
 from shared.base.redaction import redact
 from tests.polling import eventually
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from shared.booking.digests import KeyedDigests
-from shared.store.engine import DatabaseUnavailable, open_database
+from shared.store.engine import Database, DatabaseUnavailable, open_database
 from shared.store.migrate import migrate
 from tests.command_line import CommandLine
 from tests.inbox_messages import one_message
@@ -133,11 +133,16 @@ def test_without_a_key_no_action_names_a_patient(
 
 def test_what_is_done_as_one_is_undone_as_one(budkavle: CommandLine) -> None:
     database = open_database(budkavle.database_url)
-    with pytest.raises(DatabaseUnavailable), database.as_one() as one:
-        with one.begin() as connection:
-            connection.execute(text("DELETE FROM alembic_version"))
-        raise DatabaseUnavailable
+    with pytest.raises(DatabaseUnavailable):
+        _delete_and_fail(database)
     assert database.ready()
     with database.begin() as connection:
         assert connection.scalar(text("SELECT count(*) FROM alembic_version")) == 1
     database.close()
+
+
+def _delete_and_fail(database: Database) -> None:
+    with database.as_one() as one:
+        with one.begin() as connection:
+            connection.execute(text("DELETE FROM alembic_version"))
+        raise DatabaseUnavailable

@@ -1,5 +1,6 @@
 """`budkavle check`: what would go wrong after a deploy is found before it. Nothing is changed."""
 
+import json
 import os
 import subprocess
 import sys
@@ -24,9 +25,11 @@ from shared.relay.topology import Topology
 from shared.store.engine import open_database
 from shared.store.migrate import migrate
 from shared.store.overview import clock_of, may_write
+from shared.store.replication import Standbys
 from tests.command_line import CommandLine
 from tests.services import RabbitMQ
 from tests.services.ports import free_port
+from tests.unit.test_rabbitmq_management import answering
 
 SECRET = "hunter2-hunter2"
 NO_CERTIFICATE = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"
@@ -66,6 +69,7 @@ def verdicts(budkavle: CommandLine, *stages: str) -> dict[str, tuple[str, str]]:
 
 def test_on_a_machine_that_is_ready_it_exits_with_0(budkavle: CommandLine, tmp_path: Path) -> None:
     budkavle.out("setup")
+    budkavle.set("LOG_KEY", "k" * 32)
     shown = budkavle.out("check", "ingest", "filter", "composer")
     assert "5 ok, 0 warning, 0 wrong." in shown
     assert not (tmp_path / "nothing").exists()
@@ -252,3 +256,46 @@ def test_as_a_process_it_tells_a_misspelt_setting_before_anything_else() -> None
     assert done.returncode == 2
     assert "did you mean BUDKAVLE_BROKER_URL?" in done.stderr
     assert SECRET not in done.stderr
+
+
+def test_a_missing_log_key_is_a_warning(budkavle: CommandLine) -> None:
+    budkavle.out("setup")
+    verdict, detail = verdicts(budkavle, "filter")["BUDKAVLE_LOG_KEY"]
+    assert verdict == "warning"
+    assert "not set" in detail
+    assert budkavle.run("check", "filter").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("standbys", "verdict"),
+    [
+        (Standbys.SYNCHRONOUS, "ok"),
+        (Standbys.ASYNCHRONOUS, "warning"),
+        (Standbys.UNKNOWN, "warning"),
+        (Standbys.NONE, None),
+    ],
+)
+def test_standbys_that_a_commit_does_not_wait_for_are_a_warning(
+    budkavle: CommandLine, monkeypatch: pytest.MonkeyPatch, standbys: Standbys, verdict: str | None
+) -> None:
+    budkavle.out("setup")
+    monkeypatch.setattr("console.checks.stores.find_standbys", lambda _database: standbys)
+    found = verdicts(budkavle, "filter").get("standbys of the database", (None, ""))
+    assert found[0] == verdict
+
+
+def test_a_broker_without_the_plugin_for_metrics_is_a_warning(
+    budkavle: CommandLine, rabbitmq_url: str
+) -> None:
+    budkavle.set("BROKER_URL", rabbitmq_url)
+    budkavle.out("setup")
+    nodes = [
+        {"name": "rabbit@one", "running": True, "enabled_plugins": ["rabbitmq_management"]},
+        {"name": "rabbit@two", "running": True, "enabled_plugins": ["rabbitmq_prometheus"]},
+        {"name": "rabbit@gone", "running": False},
+    ]
+    with answering(200, json.dumps(nodes).encode()) as (place, asked):
+        budkavle.set("BROKER_MANAGEMENT_URL", f"http://{place}")
+        found = verdicts(budkavle, "filter")["broker's plugins"]
+    assert found == ("warning", "rabbitmq_prometheus is off on rabbit@one")
+    assert asked[0][0].startswith("/api/nodes?")

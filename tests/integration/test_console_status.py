@@ -1,21 +1,30 @@
 """`budkavle status` on a relay that runs, and what processes write for it."""
 
 import os
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from console.processes import Child
+from console.state import DeadFindings, Findings, Store
+from console.status import dead_by_group
 from filter.unknown import UnknownReport
 from shared import __version__
 from shared.base.clock import utcnow
-from shared.relay.topology import STAGES
+from shared.relay import open_broker
+from shared.relay.broker import Envelope, Outgoing, QueueState
+from shared.relay.topology import DELAY_STEPS, STAGES, Place, place_key
 from shared.store.engine import Database, open_database
 from shared.store.migrate import migrate
 from shared.store.processes import StageProcess, StageProcesses
 from shared.store.unknown_sources import UnknownSources
+from tests.brokers import opened
 from tests.command_line import CommandLine
+from tests.dead_letters import bury, change, fetched, letter
 from tests.polling import eventually
 
 TWO_FAULTS = (
@@ -196,3 +205,61 @@ class TestImport:
         assert code == 2
         assert fault in output
         assert budkavle.json("source", "list") == []
+
+
+def test_dead_letters_are_shown_by_group_with_what_is_set_aside(budkavle: CommandLine) -> None:
+    budkavle.out("setup")
+    with closing(open_broker(budkavle.broker_url)) as broker:
+        bury(broker, "fetcher", *(letter(f"f{number}", change()) for number in range(3)))
+        bury(broker, "composer", letter("c", fetched(), reason="bug", error="KeyError"))
+        aside = Outgoing(place_key("fetcher", Place.PARKED), letter("p", change()))
+        later = Outgoing("fetcher", letter("l", change()), delay=DELAY_STEPS[-1])
+        broker.publish([aside, later])
+    result = budkavle.run("status")
+    (biggest,) = budkavle.json("dead", "groups", "fetcher")
+    assert biggest["id"] in result.stdout
+    assert "1 in the delay queues, 1 parked." in result.stdout
+    shown = budkavle.json_of_any("status")
+    found = [(group["stage"], group["reason"], group["count"]) for group in shown["dead_groups"]]
+    assert found == [("fetcher", "source_fault", 3), ("composer", "bug", 1)]
+    assert shown["delayed_total"] == 1
+    fetcher = next(stage for stage in shown["stages"] if stage["stage"] == "fetcher")
+    assert (fetcher["dead"], fetcher["parked"], fetcher["discarded"]) == (3, 1, 0)
+
+
+def test_dead_letters_that_somebody_replays_are_not_waited_for(
+    budkavle: CommandLine, rabbitmq_url: str
+) -> None:
+    budkavle.set("BROKER_URL", rabbitmq_url)
+    budkavle.out("setup")
+    with opened(rabbitmq_url) as broker:
+        bury(broker, "fetcher", letter("f", change()))
+        with broker.hold_dead("fetcher", by="anna", doing="replaying: 7 so far"):
+            shown = budkavle.json_of_any("status")
+        assert shown["dead_groups"] == []
+        assert "anna" in shown["dead_held"][0]
+        assert "replaying: 7 so far" in shown["dead_held"][0]
+        assert len(budkavle.json_of_any("status")["dead_groups"]) == 1
+
+
+def test_dead_letters_are_looked_at_again_only_when_their_number_changed() -> None:
+    state = QueueState("fetcher", 0, None, None, 1, None)
+    former = DeadFindings(held=["as before"])
+
+    class Broker:
+        looks = 0
+
+        def states(self) -> list[QueueState]:
+            return [state]
+
+        def dead_letters(self, *_: object, **__: object) -> Iterator[Envelope]:
+            self.looks += 1
+            return iter([letter("f", change())])
+
+    broker = Broker()
+    assert dead_by_group(broker, [state], None).groups  # type: ignore[arg-type]
+    before = Findings("qa", utcnow(), Store(""), Store(""), queues=[state], dead=former)
+    assert dead_by_group(broker, [state], before) is former  # type: ignore[arg-type]
+    more = replace(state, dead=2)
+    assert dead_by_group(broker, [more], before).groups  # type: ignore[arg-type]
+    assert broker.looks == 2

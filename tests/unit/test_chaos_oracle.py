@@ -228,13 +228,35 @@ def test_a_rebooking_may_be_announced_by_when_its_requests_were_taken(
     old, other = Booking(SOURCE.units[0], "B1-1"), Booking(SOURCE.units[0], "B1-2")
     elsewhere = replace(old, unit=SOURCE.units[1])
     known = taken(removed, created)
-    assert known.ways(PATIENT, old, other) == other_id
-    assert known.ways(PATIENT, old, elsewhere) == same_id
+    assert known.ways(PATIENT, old, other, is_open_call=False) == other_id
+    assert known.ways(PATIENT, old, elsewhere, is_open_call=False) == same_id
+
+
+@pytest.mark.parametrize(
+    ("removed", "created", "other_id", "same_id"),
+    [
+        ((1, 0, 1), (1, 0, 1), {ONE}, {ONE}),
+        ((1, 0, 1), (2, 2, 3), {ONE}, {ONE}),
+        ((2, 2, 3), (1, 0, 1), {ONE}, {ONE}),
+        ((1, 0, 1), (2, 20, 21), TWO, {ONE, *TWO}),
+    ],
+)
+def test_an_open_call_in_whose_place_a_booking_came_is_not_announced_as_gone(
+    removed: tuple[int, float, float],
+    created: tuple[int, float, float],
+    other_id: set[Way],
+    same_id: set[Way],
+) -> None:
+    call, other = Booking(SOURCE.units[0], "B1-1"), Booking(SOURCE.units[0], "B1-2")
+    elsewhere = replace(call, unit=SOURCE.units[1])
+    known = taken(removed, created)
+    assert known.ways(PATIENT, call, other, is_open_call=True) == other_id
+    assert known.ways(PATIENT, call, elsewhere, is_open_call=True) == same_id
 
 
 def test_where_nobody_knows_when_it_was_taken_all_ways_are_accepted() -> None:
     old, new = Booking(SOURCE.units[0], "B1-1"), Booking(SOURCE.units[0], "B1-2")
-    assert NOT_TAKEN.ways(PATIENT, old, new) == set(Way)
+    assert NOT_TAKEN.ways(PATIENT, old, new, is_open_call=False) == set(Way)
 
 
 def test_the_journal_says_when_each_booking_was_taken_first() -> None:

@@ -4,7 +4,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from shared.relay.broker import BrokerUnavailable
-from shared.relay.embedded.trouble import Trouble
+from shared.relay.embedded.trouble import TroubleLog
 
 
 class World:
@@ -12,7 +12,7 @@ class World:
 
     def __init__(self) -> None:
         self.now = 0.0
-        self._trouble = Trouble("filter", monotonic=lambda: self.now)
+        self._trouble = TroubleLog("filter", monotonic=lambda: self.now)
 
     def fail(self, error: str) -> None:
         with pytest.raises(BrokerUnavailable), self._trouble.logged():

@@ -403,6 +403,31 @@ def test_our_own_delays_part_no_pair(world: World, *, sent_again: bool) -> None:
     assert world.kinds[1:] == ["changed_time"]
 
 
+def test_after_an_outage_of_the_relay_what_came_meanwhile_is_waited_for(world: World) -> None:
+    """Everything comes at once then, in any order."""
+    removal = world.remove(A)
+    world.source[B.digest] = LATER
+    taken_before = world.take((B, False))
+    world.waiting.clear()
+    world.now += 2 * WINDOW
+    world.hand(removal)
+    world.pass_time(timedelta(seconds=1))
+    for message in taken_before:
+        world.hand(world.fetch(message))
+    world.pass_time()
+    assert world.kinds[1:] == ["changed_time"]
+
+
+def test_after_an_outage_a_cancellation_is_announced_a_little_later(world: World) -> None:
+    removal = world.remove(A)
+    world.waiting.clear()
+    world.now += 2 * WINDOW
+    world.hand(removal)
+    assert world.kinds[1:] == []
+    world.pass_time(LIMITS.grace + timedelta(seconds=1))
+    assert world.kinds[1:] == ["cancellation"]
+
+
 def test_one_of_two_removals_knows_of_the_creation_in_its_request(world: World) -> None:
     world.source = {B.digest: LATER}
     *first, creation = world.take((A, True), (B, False))
@@ -466,6 +491,22 @@ def test_a_chain_of_pairs_of_which_the_first_was_not_fetched_in_time(world: Worl
     assert announced_as_rebooked(world)
 
 
+@pytest.mark.parametrize("kind", ["the same", "another"])
+def test_a_chain_by_way_of_another_unit(world: World, kind: str) -> None:
+    """A moved, and was rebooked there before anybody asked about it."""
+    moved = key("A", OTHER_UNIT)
+    there = but(ELSEWHERE, care_type_name="Kirurgi") if kind == "another" else ELSEWHERE
+    world.source = {key("C", OTHER_UNIT).digest: there}
+    first = world.take((A, True), (moved, False))
+    second = world.take((moved, True), (key("C", OTHER_UNIT), False))
+    for message in (*first, *second):
+        world.hand(world.fetch(message))
+    world.pass_time(timedelta(minutes=10))
+    assert sorted(world.kinds[1:]) == (
+        ["changed_time"] if kind == "the same" else CANCELLED_AND_NEW
+    )
+
+
 # --- who can have taken whose place ---
 
 
@@ -497,6 +538,7 @@ def test_created_and_announced_before_the_removal_what_remains_is_said(world: Wo
     assert world.kinds[1:] == ["booking_confirmation", "cancellation"]
     assert OLD_TIME in world.newest.body_text
     assert "ny tid" not in world.newest.body_text
+    assert f"Den här tiden gäller: {NEW_TIME}" in world.newest.body_text
 
 
 def test_created_before_the_removal_but_judged_after_it(world: World) -> None:

@@ -90,6 +90,23 @@ def test_moved_and_the_removal_came_first(world: World) -> None:
     assert world.kinds[1:] == ["changed"]
 
 
+@pytest.mark.parametrize("noted", [True, False])
+def test_a_cancellation_after_a_move_whose_old_creation_was_sent_again(
+    world: World, *, noted: bool
+) -> None:
+    """What stands in a booking's place took not its own place."""
+    world.rebook(A, MOVED_A, THERE)
+    world.pass_time(timedelta(seconds=5))
+    world.hear(A)
+    world.pass_time(timedelta(seconds=5))
+    world.source.pop(MOVED_A.digest)
+    taken, removal = world.take((MOVED_A, True))
+    for message in (taken, removal) if noted else (removal, taken):
+        world.hand(world.fetch(message))
+    world.pass_time(PATIENCE + WINDOW)
+    assert world.kinds[1:] == ["changed", "cancellation"]
+
+
 def test_an_id_that_is_used_at_two_units_is_two_bookings(world: World) -> None:
     world.create(MOVED_A, THERE)
     assert world.kinds[1:] == []
@@ -181,6 +198,17 @@ def test_a_creation_answered_for_the_old_number_for_ever_is_an_incident(world: W
     assert world.outcomes[-1] == "reply_mismatch"
     outcome = world.hand(world.fetch(world.take((A, True), (RENUMBERED_A, False))[-1]))
     assert not isinstance(outcome, DeadLetter)
+
+
+def test_an_old_creation_answered_with_the_new_number_is_no_incident(world: World) -> None:
+    world.source = {A.digest: Elsewhere(of_another_patient=True), RENUMBERED_A.digest: VISIT}
+    world.notify((A, True), (RENUMBERED_A, False))
+    world.pass_time()
+    world.hear(A)
+    world.pass_time()
+    assert world.kinds == ["booking_confirmation", "booking_confirmation"]
+    assert world.outcomes[-1] == "gone_at_source"
+    assert world.mismatches == []
 
 
 def test_another_patients_booking_of_long_ago_hides_no_cancellation(world: World) -> None:
@@ -295,6 +323,18 @@ def test_an_open_call_that_led_to_a_booking_ends_without_a_word(first: str) -> N
     world.pass_time()
     assert world.kinds == ["open_call", "booking_confirmation"]
     assert world.believed(A) is None or first == "booked"
+
+
+def test_a_call_is_answered_though_its_removal_was_taken_first() -> None:
+    world = gone_call()
+    world.source = {B.digest: VISIT}
+    removal = world.take((A, True))
+    world.hand(world.fetch(removal[0]))
+    world.notify((B, False))
+    world.hand(world.fetch(removal[-1]))
+    world.pass_time()
+    assert world.kinds == ["open_call", "booking_confirmation"]
+    assert world.outcomes[-1] == "call_answered"
 
 
 def test_a_booking_at_another_unit_did_not_come_of_the_call() -> None:

@@ -24,9 +24,9 @@ from shared.relay.broker import (
 )
 from shared.relay.dead_queue import BATCH, HOLD_WITHIN, take_each
 from shared.relay.embedded.consumer import EmbeddedConsumer
-from shared.relay.embedded.dead_queue import EmbeddedDeadQueue, OperatorLock
+from shared.relay.embedded.dead_queue import EmbeddedDeadQueue, EmbeddedOperatorLock
 from shared.relay.embedded.queue_file import Counts, QueueFile
-from shared.relay.embedded.trouble import Trouble
+from shared.relay.embedded.trouble import TroubleLog
 from shared.relay.topology import (
     DISCARDED_KEPT,
     READING_STAGES,
@@ -58,7 +58,7 @@ class EmbeddedBroker:
         self._keys = routing_keys()
         self._guard = threading.Lock()
         self._shared_store: QueueFile | None = None
-        self._trouble = Trouble("publisher")  # under `_guard`
+        self._trouble = TroubleLog("publisher")  # under `_guard`
         #: Wakes this process's consumers at once; those of other processes poll.
         self._woken = threading.Condition()
         self._consumers: list[EmbeddedConsumer] = []
@@ -119,6 +119,7 @@ class EmbeddedBroker:
         place: Place = Place.DEAD,
         *,
         by: str = "",  # noqa: ARG002 - nothing is held
+        within: float | None = None,  # noqa: ARG002
     ) -> Iterator[Envelope]:
         key, after = place_key(stage, place), 0
         with closing(self._open()) as store:
@@ -129,10 +130,18 @@ class EmbeddedBroker:
 
     @contextmanager
     def hold_dead(
-        self, stage: str, place: Place = Place.DEAD, *, by: str, doing: str
+        self,
+        stage: str,
+        place: Place = Place.DEAD,
+        *,
+        by: str,
+        doing: str,
+        within: float | None = None,
     ) -> Iterator[EmbeddedDeadQueue]:
         with closing(self._open()) as store:
-            lock = OperatorLock(store, stage, by=by, doing=doing, within=HOLD_WITHIN)
+            lock = EmbeddedOperatorLock(
+                store, stage, by=by, doing=doing, within=HOLD_WITHIN if within is None else within
+            )
             try:
                 _expire(store, stage)
                 yield EmbeddedDeadQueue(

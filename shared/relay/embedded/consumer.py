@@ -11,7 +11,7 @@ import structlog
 from shared.base.ids import new_id
 from shared.relay.broker import BrokerUnavailable, Delivery, Outgoing
 from shared.relay.embedded.queue_file import QueueFile
-from shared.relay.embedded.trouble import Trouble
+from shared.relay.embedded.trouble import TroubleLog
 
 log = structlog.get_logger()
 
@@ -71,7 +71,7 @@ class EmbeddedConsumer:
         self._connected = False
         self._renew_at = 0.0
         self._check_times_at = 0.0
-        self._trouble = Trouble(stage)
+        self._trouble = TroubleLog(stage)
         self._thread = threading.Thread(target=self._run, name=f"embedded-{stage}", daemon=True)
         self._thread.start()
 

@@ -27,7 +27,7 @@ _CLOCK_SLACK_SECONDS = 5.0
 _ASK_EVERY = 0.1
 
 
-class OperatorLock:
+class EmbeddedOperatorLock:
     """A row in the queue file, renewed while it is held.
 
     Taken by its construction. Raises `DeadQueueBusy` when another has it for more than `within` s.
@@ -91,7 +91,7 @@ class EmbeddedDeadQueue:
     def __init__(
         self,
         store: QueueFile,
-        lock: OperatorLock,
+        lock: EmbeddedOperatorLock,
         stage: str,
         place: Place,
         *,

@@ -14,7 +14,7 @@ log = structlog.get_logger()
 _EVERY_SECONDS = 60.0
 
 
-class Trouble:
+class TroubleLog:
     """What `user` (a stage, or the publisher) has met. For one thread at a time."""
 
     def __init__(self, user: str, *, monotonic: Callable[[], float] = time.monotonic) -> None:

@@ -18,14 +18,20 @@ import pika
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import ChannelClosedByBroker
 
-from shared.relay.broker import DeadAction, Delivery, Envelope, Outgoing, QueueState
+from shared.relay.broker import (
+    DeadAction,
+    Delivery,
+    Envelope,
+    Outgoing,
+    QueueState,
+)
 from shared.relay.dead_queue import HOLD_WITHIN, read_all, take_each
 from shared.relay.rabbitmq.consumer import RabbitMQConsumer
 from shared.relay.rabbitmq.dead_queue import RabbitMQDeadQueue
 from shared.relay.rabbitmq.link import Link
 from shared.relay.rabbitmq.management import unacknowledged
 from shared.relay.rabbitmq.nodes import Nodes
-from shared.relay.rabbitmq.operator_lock import OperatorLock
+from shared.relay.rabbitmq.operator_lock import RabbitMQOperatorLock
 from shared.relay.rabbitmq.publisher import Publisher
 from shared.relay.rabbitmq.topology import declare_on, queues
 from shared.relay.rabbitmq.wire import translated
@@ -109,19 +115,31 @@ class RabbitMQBroker:
             return self._waiting(connection)
 
     def dead_letters(
-        self, stage: str, place: Place = Place.DEAD, *, by: str = ""
+        self, stage: str, place: Place = Place.DEAD, *, by: str = "", within: float | None = None
     ) -> Iterator[Envelope]:
         """What is looked at is held unacknowledged, under the stage's lock, and goes back."""
-        with self.hold_dead(stage, place, by=by, doing="looking") as queue:
+        with self.hold_dead(stage, place, by=by, doing="looking", within=within) as queue:
             for letter in read_all(queue):
                 yield letter.envelope
 
     @contextmanager
     def hold_dead(
-        self, stage: str, place: Place = Place.DEAD, *, by: str, doing: str
+        self,
+        stage: str,
+        place: Place = Place.DEAD,
+        *,
+        by: str,
+        doing: str,
+        within: float | None = None,
     ) -> Iterator[RabbitMQDeadQueue]:
         with self._blocking_connection() as connection:
-            lock = OperatorLock(connection, stage, by=by, doing=doing, within=HOLD_WITHIN)
+            lock = RabbitMQOperatorLock(
+                connection,
+                stage,
+                by=by,
+                doing=doing,
+                within=HOLD_WITHIN if within is None else within,
+            )
             queue = RabbitMQDeadQueue(connection, lock, stage, place, self.publish)
             try:
                 yield queue

@@ -14,15 +14,17 @@ from pika.adapters.blocking_connection import BlockingChannel, BlockingConnectio
 from pika.spec import Basic
 
 from shared.relay.broker import BrokerUnavailable, Envelope, HeldLetter, Outgoing
-from shared.relay.rabbitmq.operator_lock import OperatorLock
+from shared.relay.rabbitmq.operator_lock import RabbitMQOperatorLock
 from shared.relay.rabbitmq.wire import dead_letter_of, envelope_of, translated
 from shared.relay.topology import Place, place_queue, reports_queue
 
 Publish = Callable[[Sequence[Outgoing]], None]
 
 #: Letters handed out to one consumer. When all are held, the next consumer gets the next ones:
-#: RabbitMQ bounds a prefetch by 65,535, and our memory would be bounded by nothing.
-_WINDOW = 1000
+#: RabbitMQ bounds a prefetch by 65,535, and our memory would be bounded by nothing. For a consumer
+#: of 1,000 or more RabbitMQ 3.10 works 8 s and more at the last letters of 100,000; for one of 100
+#: the reading takes half as long again.
+_WINDOW = 200
 #: How long nothing must come, and nothing lie in the queue, for all to have been read (seconds).
 _IDLE = 0.1
 #: How long letters that lie in the queue may take to come (seconds).
@@ -42,7 +44,7 @@ class RabbitMQDeadQueue:
     def __init__(
         self,
         connection: BlockingConnection,
-        lock: OperatorLock,
+        lock: RabbitMQOperatorLock,
         stage: str,
         place: Place,
         publish: Publish,
@@ -56,6 +58,7 @@ class RabbitMQDeadQueue:
         self._arrived: deque[HeldLetter] = deque()
         self._held = 0
         self._held_by_consumer = 0
+        self._missing: int | None = None  # of those that lay in the queue when reading began
         self._consumer = ""
         self._follows = False
         self._reported: list[Envelope] = []
@@ -107,15 +110,22 @@ class RabbitMQDeadQueue:
                 self._connection.sleep(0.02)
 
     def _more_arrive(self) -> bool:
-        """Wait for letters; False when none is left."""
+        """Wait for letters; False when none is left.
+
+        A queue that counts none may have handed out some that have not come yet, so those that lay
+        in it at first are waited for. Of the discarded ones some may have expired meanwhile.
+        """
+        if self._missing is None:
+            self._missing = self._depth()
         self._consume_on()
         deadline = time.monotonic() + _COME_WITHIN
         while not self._arrived:
             self._connection.process_data_events(_IDLE)
-            if not self._arrived and not self._depth():
+            late = time.monotonic() > deadline
+            if not self._arrived and not self._depth() and (late or self._missing <= 0):
                 self._connection.process_data_events(0)  # what came before that answer
                 break
-            if time.monotonic() > deadline:
+            if late:
                 raise BrokerUnavailable(f"{self._queue} hands nothing out")
         return bool(self._arrived)
 
@@ -141,6 +151,8 @@ class RabbitMQDeadQueue:
         self._arrived.append(HeldLetter(envelope, token))
         self._held += 1
         self._held_by_consumer += 1
+        if self._missing is not None:
+            self._missing -= 1
 
     def _cancel(self) -> None:
         """What it handed out stays handed out; pika gives back what has not come to us yet."""

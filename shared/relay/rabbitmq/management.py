@@ -39,16 +39,31 @@ def replicas(management_url: str, broker_url: str) -> Mapping[str, int]:
         return {str(one["name"]): len(one["members"]) for one in queues if "members" in one}
 
 
+def nodes_without(plugin: str, management_url: str, broker_url: str) -> list[str]:
+    """The names of the running nodes on which `plugin` is off. Raises `BrokerUnavailable`."""
+    nodes = _asked(management_url, broker_url, "nodes?columns=name,running,enabled_plugins")
+    with _readable():
+        return [
+            str(one["name"])
+            for one in nodes
+            if one.get("running", True) and plugin not in one["enabled_plugins"]
+        ]
+
+
 def _queues(management_url: str, broker_url: str, query: str) -> list[dict[str, Any]]:
     """Those in the virtual host of `broker_url`."""
+    vhost = quote(unquote(urlsplit(broker_url).path.removeprefix("/")) or "/", safe="")
+    return _asked(management_url, broker_url, f"queues/{vhost}?{query}")
+
+
+def _asked(management_url: str, broker_url: str, path: str) -> list[dict[str, Any]]:
     place, broker = urlsplit(management_url), urlsplit(broker_url)
     if place.scheme not in ("http", "https") or not place.hostname:
         raise UnknownBroker("BUDKAVLE_BROKER_MANAGEMENT_URL: is neither http:// nor https://")
     login = place if place.username else broker
     user, password = unquote(login.username or "guest"), unquote(login.password or "guest")
     host = place.netloc.rpartition("@")[2]
-    vhost = quote(unquote(broker.path.removeprefix("/")) or "/", safe="")
-    url = f"{place.scheme}://{host}{place.path.rstrip('/')}/api/queues/{vhost}?{query}"
+    url = f"{place.scheme}://{host}{place.path.rstrip('/')}/api/{path}"
     with _readable():
         return list(json.loads(_get(url, f"{user}:{password}")))
 

@@ -30,7 +30,7 @@ def note_name(stage: str) -> str:
     return f"{EXCHANGE}.{stage}.operator-note"
 
 
-class OperatorLock:
+class RabbitMQOperatorLock:
     """Taken by its construction, and held for as long as `connection` lives.
 
     Raises `DeadQueueBusy` when another has it for more than `within` seconds.

@@ -1,0 +1,137 @@
+"""What is judged, and the forms of a judgement, each with the watermarks that it changes."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+
+from composer.candidates import Candidates, Limits, still_matters
+from composer.history import History
+from composer.noticeable import changed_aspects
+from composer.patience import (
+    is_doubtful,
+    may_be_an_earlier_state,
+    newest_may_be_of_this_state,
+    next_look,
+)
+from composer.replacement import Found
+from composer.verdict import (
+    Announce,
+    CarryOver,
+    Judgement,
+    Question,
+    Reason,
+    kind_of_change,
+    kind_of_new,
+)
+from composer.watermarks import Watermarks, replaced_watermark
+from shared.booking.identity import BookingKey
+from shared.booking.inbox import Announcement, Awaiting, Watermark
+from shared.booking.messages import BookingDetails, FetchedBooking
+
+_NO_TIME = timedelta(0)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One fetched state, before all that is known of its patient's bookings."""
+
+    fetched: FetchedBooking
+    history: History
+    now: datetime
+    limits: Limits
+
+    @property
+    def booking(self) -> str:
+        return self.fetched.booking.digest
+
+    @cached_property
+    def before(self) -> Watermark | None:
+        return self.history.watermark(self.booking)
+
+    @cached_property
+    def standing(self) -> Announcement | None:
+        return self.history.standing(self.booking)
+
+    @property
+    def watermarks(self) -> Watermarks:
+        return Watermarks(self.fetched, self.before, self.now)
+
+    @property
+    def awaits_removal(self) -> bool:
+        return self.before is not None and self.before.awaiting is Awaiting.REMOVAL
+
+    @property
+    def candidates(self) -> Candidates:
+        return Candidates(self.fetched, self.history, self.now, self.limits)
+
+    @property
+    def partner(self) -> Found:
+        is_gone = self.fetched.details is None
+        return self.candidates.replacements().found_for(self.booking, removed=is_gone)
+
+    def as_new(self, details: BookingDetails) -> Announce:
+        return Announce(self.fetched.booking, kind_of_new(details), details)
+
+    def change(self, old: Announcement, booking: BookingKey, details: BookingDetails) -> Announce:
+        if not still_matters(old, self.now):
+            return Announce(booking, kind_of_new(details), details)
+        aspects = changed_aspects(old.state, details)
+        return Announce(booking, kind_of_change(old, details, aspects), details, old, aspects)
+
+    # --- a source that may be behind the index ---
+
+    @property
+    def is_doubtful(self) -> bool:
+        return is_doubtful(self.fetched, self.before, self.limits.patience)
+
+    @property
+    def may_be_an_earlier_state(self) -> bool:
+        return may_be_an_earlier_state(self.fetched, self.before, self.limits.patience)
+
+    @property
+    def newest_may_be_of_this_state(self) -> bool:
+        latest = self.history.latest(self.booking)
+        return newest_may_be_of_this_state(self.fetched, self.before, latest, self.limits.patience)
+
+    def look_again(self, *watermarks: Watermark) -> Judgement:
+        delay = next_look(self.fetched, self.before, self.limits.patience) - self.now
+        if delay > _NO_TIME:
+            return Judgement(Reason.NOT_SHOWN_YET, wait=delay, watermarks=watermarks)
+        return Judgement(Reason.NOT_SHOWN_YET, look_again=True, watermarks=watermarks)
+
+    def ask(self, question: Question, *watermarks: Watermark) -> Judgement:
+        """Ask about another booking, and about this one once more, to be judged after it."""
+        return Judgement(
+            Reason.ASKED_ABOUT_OTHER, look_again=True, question=question, watermarks=watermarks
+        )
+
+    # --- the judgements, with the watermarks that they change ---
+
+    def silent(self, reason: Reason) -> Judgement:
+        return Judgement(reason, watermarks=(self.watermarks.decided(),))
+
+    def silently_replaced(self, reason: Reason, successor: str) -> Judgement:
+        return Judgement(reason, watermarks=(self.watermarks.replaced_by(successor),))
+
+    def announce(self, announce: Announce, replaced: Announcement | None = None) -> Judgement:
+        return Judgement(
+            announce.kind,
+            announce=announce,
+            look_again=self.may_be_an_earlier_state or self.newest_may_be_of_this_state,
+            watermarks=self.after(announce.booking, replaced),
+        )
+
+    def carry_over(self, carried: CarryOver, replaced: Announcement) -> Judgement:
+        watermarks = self.after(carried.booking, replaced)
+        return Judgement(Reason.CARRIED_OVER, carry_over=carried, watermarks=watermarks)
+
+    def after(self, announced: BookingKey, replaced: Announcement | None) -> tuple[Watermark, ...]:
+        """The judged booking is the announced one, or the one whose place that took."""
+        if replaced is not None and replaced.booking == self.booking:
+            return (self.watermarks.replaced_by(announced.digest),)
+        own = self.watermarks.stands()
+        other = self.history.watermark(replaced.booking) if replaced else None
+        return (own, replaced_watermark(other, announced.digest)) if other else (own,)
+
+    def wait_for_pair(self, watermark: Watermark, delay: timedelta) -> Judgement:
+        return Judgement(Reason.WAITING_FOR_PAIR, wait=delay, watermarks=(watermark,))
