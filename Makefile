@@ -1,6 +1,6 @@
 # Everything here brings what it needs: a fresh Debian or Ubuntu with Python 3.11+, git and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick nightly java real-index chaos chaos-cluster deploy-check manifests test-debian13 image-test bench lint docs pictures lock clean
+.PHONY: help demo play test quick nightly java real-index chaos chaos-cluster deploy-check manifests test-debian13 image-test bench lint docs pictures lock clean
 
 BIN := .venv/bin
 PROPERTIES := tests/unit/test_any_order.py tests/unit/test_judged_in_batches.py tests/unit/test_docbook_purpose.py
@@ -13,6 +13,9 @@ help: ## This list
 
 demo: venv ## The whole relay tells its story, in under a minute
 	$(BIN)/budkavle demo
+
+play: venv ## The demo, which then goes on running: console, patient's inbox and sandbox in the browser
+	$(BIN)/budkavle demo --keep
 
 test: venv ## All tests; they bring their own RabbitMQ and PostgreSQL. Some: make test T=tests/unit
 	$(BIN)/python -m pytest $(PARALLEL) $(T)

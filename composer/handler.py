@@ -53,7 +53,8 @@ class PatientBookings(Protocol):
 
     @property
     def same_id_elsewhere(self) -> Sequence[Watermark]:
-        """Of other patients' bookings that have the judged one's id at its source."""
+        """Of other patients' bookings that have the judged one's id at its source, and are at no
+        other unit as far as that is known: of those that were announced."""
 
     def write(self, message: InboxMessage) -> None: ...
 
@@ -231,7 +232,9 @@ def _asked(judgement: Judgement, fetched: FetchedBooking) -> Iterator[BookingCha
             service_domain=fetched.service_domain,
             corrected=not question.deleted,  # if it is not there at once, the index will say more
         )
-    yield BookingChange(**{**fetched.said, "looks": fetched.looks + 1})
+    asked_other = fetched.asked_other or judgement.question is not None
+    again = {"looks": fetched.looks + 1, "asked_other": asked_other}
+    yield BookingChange(**{**fetched.said, **again})
 
 
 def _notice_order(announcement: Announcement, fetched: FetchedBooking) -> NoticeOrder:

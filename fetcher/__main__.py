@@ -46,7 +46,10 @@ def run(settings: FetcherSettings) -> int:
         settings,
         concurrency=settings.fetcher_concurrency,
         prefetch=settings.fetcher_prefetch,
-        report=lambda: {"breakers": [_plain(each) for each in limits.open_breakers()]},
+        report=lambda: {
+            "breakers": [_plain(each) for each in limits.open_breakers()],
+            "calls": watch.calls.lately(),
+        },
         checks={"register": sources.ready, "database": database.ready, "clock": clock.agrees},
         closers=[platform.close, database.close],
     )
