@@ -54,6 +54,8 @@ def judge(
     messages = [message for message in messages if message.line.booking_id in case.bookings]
     told = tuple(message.line for message in messages)
     acceptable = case.tellings(steps, partial(takings.ways, case.patient))
+    if case.lags and takings.only_removed(case.patient, case.first_booking):
+        acceptable |= {()}
     verdicts = (
         _compare(case, told, expected, messages, only=len(acceptable) == 1)
         for expected in acceptable

@@ -98,6 +98,14 @@ class Takings:
             ways |= {Way.NEW_THEN_CHANGED}
         return frozenset(ways)
 
+    def only_removed(self, patient: str, booking: Booking) -> bool:
+        """Whether the index, which merges, passed on nothing but a removal.
+
+        Then a system that lags shows nothing, as the removal has it: no answer to be doubted.
+        """
+        key = entry(patient, booking)
+        return key in self.removed and key not in self.created
+
     def may_be_near(self, one: Taking, other: Taking) -> bool:
         apart = max(one.earliest, other.earliest) - min(one.latest, other.latest)
         return apart <= self.window + _SLACK

@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -16,6 +17,7 @@ from tests.chaos.clinic import Clinic
 from tests.chaos.ledger import NoticeRow
 from tests.chaos.load import is_odd
 from tests.chaos.plan import Options, make_plan
+from tests.chaos.rebooking import Taking, Takings, entry
 from tests.chaos.stories import STORIES
 from tests.chaos.telling import Line
 from tests.chaos.visits import VISITS
@@ -23,6 +25,7 @@ from tests.unit.chaos_cases import (
     PATIENT,
     SEEDS,
     SOURCE,
+    WINDOW,
     case_of,
     history_of,
     judged,
@@ -109,6 +112,17 @@ def test_every_telling_of_several_visits_is_sound(story: str) -> None:
 def test_a_lost_message_is_found() -> None:
     case = case_of("moved")
     assert wrongs(judged(case, only_telling(case)[:1])) == {"lost": 1}
+
+
+def test_what_was_merged_into_a_removal_need_not_be_announced_where_the_system_lags() -> None:
+    case = replace(case_of("corrected"), lags=True)
+    key = entry(PATIENT, case.first_booking)
+    request = Taking(1, 0, 1)
+    merged = Takings(WINDOW, removed={key: request})
+    passed_on = Takings(WINDOW, created={key: request}, removed={key: request})
+    assert judge(case, 2, [], merged).wrongs == 0
+    assert judge(case, 2, [], passed_on).lost == 1
+    assert judge(replace(case, lags=False), 2, [], merged).lost == 1
 
 
 def test_a_lost_cancellation_is_found_though_the_booking_need_not_have_been_told() -> None:
