@@ -26,7 +26,7 @@ _PER_SECOND = 25
 #: (seconds): one half of a rebooking may be held there. (90 s by default.)
 _PAIRING_BEYOND, _LONGEST_PAIRING = 31.0, 60.0
 #: How long the nodes may take in all to start and to catch up.
-_MOST_SECONDS = 300
+_MOST_SECONDS = 500
 
 
 @dataclass(frozen=True)
