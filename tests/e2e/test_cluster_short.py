@@ -1,7 +1,7 @@
 """The short form of `make chaos-cluster`: a process of its own, since it leaves this network.
 
-Only where CHAOS_CLUSTER=1 asks for it: three brokers and two databases want a calm machine. It needs
-root, for network namespaces, and fails where they cannot be had.
+Only where CHAOS_CLUSTER=1 asks for it: three brokers and two databases want a calm machine. It
+needs root, for network namespaces, and fails where they cannot be had.
 """
 
 import json
