@@ -149,14 +149,24 @@ class Candidates:
         nothing is known since."""
         own = self.fetched.booking
         for watermark in self.history.watermarks:
-            is_other = watermark.same_id == same_id_key(own)
-            if not is_other or watermark.booking == own.digest or watermark.awaiting:
+            is_other = watermark.same_id == same_id_key(own) and watermark.booking != own.digest
+            if not is_other or not self._is_unasked(watermark):
                 continue
             standing = self.history.standing(watermark.booking)
-            is_asked = watermark.received_at >= self.fetched.received_at
-            if standing and not is_asked and still_matters(standing, self.now):
+            if standing and still_matters(standing, self.now):
                 return standing, watermark
         return None
+
+    def _is_unasked(self, watermark: Watermark) -> bool:
+        """A question that was noted and then lost with its process is put once more."""
+        if watermark.awaiting is None:
+            return watermark.received_at < self.fetched.received_at
+        if watermark.awaiting is Awaiting.CREATION or self.fetched.asked_other:
+            return False
+        members = self.fetched.same_request
+        removed = {member.booking.digest for member in members if member.deleted}
+        is_of_request = watermark.notification_id == self.fetched.notification_id
+        return is_of_request and watermark.booking not in removed
 
     def booking_after(self, call: Removed) -> str | None:
         """Digest of a visit that may have come of the open `call`: it was booked about when the

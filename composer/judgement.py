@@ -198,8 +198,7 @@ class _Judging(Case):
     def _just_found_moved(self) -> bool:
         """The source has it at another unit, of which the index has said nothing."""
         unit = self.fetched.moved_to
-        was_known = self.awaits_removal and self.before is not None and self.before.gone
-        if not unit or was_known:
+        if not unit or self.fetched.asked_other:
             return False
         others = (member.booking for member in self.fetched.same_request if not member.deleted)
         own_id = self.fetched.booking.booking_id

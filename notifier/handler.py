@@ -217,7 +217,7 @@ class Notifier:
         if order.change is None:
             return DeadLetter(NoticeDeadReason.MESSAGE_MISSING)
         self._withdraw(order, Note.MESSAGE_MISSING)
-        return Publish((order.change,), note=Note.MESSAGE_MISSING)
+        return Publish(order.change.whole_request, note=Note.MESSAGE_MISSING)
 
     def _leave(self, notice: Notice, now: datetime) -> Outcome:
         """The outcome for a notice that another worker sends or has sent."""

@@ -288,7 +288,7 @@ def test_only_the_sandbox_brings_the_packages_to_play_the_outside_world() -> Non
 def our_metrics() -> set[str]:
     for stage in STAGES:
         importlib.import_module(f"{stage}.metrics" if stage != "composer" else stage)
-    for module in ("shared.base.metrics", "shared.stage.heartbeat"):
+    for module in ("shared.base.metrics", "shared.stage.heartbeat", "shared.store.trace_writer"):
         importlib.import_module(module)
     return {sample for family in REGISTRY.collect() for sample in series(family)}
 
