@@ -61,6 +61,10 @@ _COMMANDS = {
     "notices": LazyCommand(
         "console.notices", "How many notices stand where; with --status, which ones."
     ),
+    "bounce": LazyCommand(
+        "console.bounces",
+        "Take in delivery status notifications (RFC 3464) of notices by e-mail.",
+    ),
     "trace": LazyCommand(
         "console.trace",
         "Follow changes through all stages: what the patient was told of each, or why not.",

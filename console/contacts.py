@@ -1,5 +1,6 @@
 """`budkavle contact`: where a patient wants notices."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -7,12 +8,12 @@ import typer
 from console.exits import nothing_found
 from console.opening import load_settings, opened_database
 from console.operators import Looker, Note
-from console.output import AsJson, print_fields, print_json, say
+from console.output import AsJson, print_fields, print_json, say, shown
 from console.persons import Person, is_genuine
 from console.recording import Operator, changing, patient_subject, record_reveal
 from shared.base.clock import utcnow
 from shared.booking.contact_points import normalize
-from shared.booking.notices import Channel
+from shared.booking.notices import Channel, Choice
 from shared.store.contacts import ContactPreferences
 
 commands = typer.Typer(no_args_is_help=True, help="Where a patient wants notices.")
@@ -63,19 +64,19 @@ def set_contact(
 def show(person: Person, *, by: Looker, note: Note = "", as_json: AsJson = False) -> None:
     """Where this patient gets notices. That you looked is recorded (`budkavle actions`)."""
     with opened_database() as database:
-        addresses = ContactPreferences(database).of(person)
+        choices = ContactPreferences(database).choices(person)
         record_reveal(
             database,
             "contact",
             Operator(by, note),
             subject=_subject(person),
-            outcome=f"showed {' and '.join(addresses)}" if addresses else "nothing found",
+            outcome=f"showed {' and '.join(choices)}" if choices else "nothing found",
         )
     if as_json:
-        print_json(addresses)
-    elif addresses:
-        print_fields({str(channel): address for channel, address in addresses.items()})
-    if not addresses:
+        print_json(_plain(choices))
+    elif choices:
+        print_fields({str(channel): _shown(choice) for channel, choice in choices.items()})
+    if not choices:
         raise nothing_found("this patient has chosen no notices")
 
 
@@ -102,6 +103,31 @@ def remove(
 
 def _subject(person: str) -> str:
     return patient_subject(load_settings().digests, person)
+
+
+def _plain(choices: Mapping[Channel, Choice]) -> dict[str, object]:
+    """The addresses by channel; `bounces` by channel only where there were some."""
+    bounces = {
+        channel: {
+            "bounces": choice.bounces,
+            "last": choice.last_bounce,
+            "suppressed_at": choice.suppressed_at,
+        }
+        for channel, choice in choices.items()
+        if choice.bounces
+    }
+    addresses = {str(channel): choice.address for channel, choice in choices.items()}
+    return {**addresses, **({"bounces": bounces} if bounces else {})}
+
+
+def _shown(choice: Choice) -> str:
+    if choice.suppressed_at:
+        since = shown(choice.suppressed_at)
+        return (
+            f"{choice.address} (suppressed since {since}: it bounced {choice.bounces} times, last"
+            f" {choice.last_bounce}; set it again to send there)"
+        )
+    return choice.address
 
 
 def _normal(channel: Channel, given: str) -> str:

@@ -46,6 +46,13 @@ class OperatorSettings(WatermarkSettings):
         description="Days for which is known what became of each change (`budkavle trace`).",
     )
 
+    bounces_to_suppress: int = Field(
+        3,
+        ge=0,
+        description="Permanent failures (`budkavle bounce`) after which nothing is sent to an"
+        " e-mail address until it is set again. 0: however many.",
+    )
+
     @property
     def limits(self) -> RetentionLimits:
         return RetentionLimits(

@@ -67,6 +67,7 @@ NO_NOTICE = {
     "expired": "No notice: what the message announces had passed.",
     "already_notified": "The notice was sent before.",
     "withdrawn": "The notice was withdrawn.",
+    "suppressed": "No notice: the patient's address has bounced too often.",
     "channel_off": "The notice is a dead letter: no provider is set for its channel.",
 }
 
@@ -88,6 +89,7 @@ _STATUS = {
     NoticeStatus.ACCEPTED: "was taken by the provider",
     NoticeStatus.REJECTED: "was refused by the provider",
     NoticeStatus.WITHDRAWN: "was withdrawn",
+    NoticeStatus.SUPPRESSED: "was not sent: the address has bounced too often",
     NoticeStatus.UNCERTAIN: "may have been sent; it is never sent again",
     NoticeStatus.DELIVERED: "was delivered",
     NoticeStatus.FAILED: "was taken by the provider and not delivered",

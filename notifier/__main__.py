@@ -8,14 +8,15 @@ from functools import partial
 
 import structlog
 
-from notifier.channels import OutgoingChannel
+from notifier.channels import ChannelBreaker, OutgoingChannel, Sender
 from notifier.delivery_reports import DeliveryReports, report_url
 from notifier.email_smtp import SmtpSender
+from notifier.failover import ErrorRate, Failover, Line
 from notifier.handler import Notifier
-from notifier.metrics import observe
+from notifier.metrics import observe, watch_breaker
 from notifier.pacing import Bulkhead, CircuitBreaker, Slots
 from notifier.settings import NotifierSettings
-from notifier.sms_46elks import Account, Sms46elks
+from notifier.sms_provider import Account, SmsProvider, provider_class
 from notifier.smtp_connections import SmtpServer
 from notifier.texts import Texts, load_texts
 from shared.base.clock import utcnow
@@ -79,18 +80,15 @@ def outgoing_channels(
 ) -> Mapping[Channel, OutgoingChannel]:
     """The channels for which a provider is set. Providers are chosen here and nowhere else."""
     channels = {}
-    most = settings.sendings_of_one_channel
+    bulkheads = partial(Bulkhead, settings.sendings_of_one_channel)
     if settings.sms_url:
-        channels[Channel.SMS] = OutgoingChannel(
-            sms_provider(settings, texts),
-            CircuitBreaker(),
-            settings.notifier_quiet_hours,
-            Slots(settings.sms_per_minute),
-            Bulkhead(most),
-        )
+        sender, breaker = sms_sender(settings, texts)
+        quiet_hours, slots = settings.notifier_quiet_hours, Slots(settings.sms_per_minute)
+        channels[Channel.SMS] = OutgoingChannel(sender, breaker, quiet_hours, slots, bulkheads())
     if settings.smtp_url:
+        breaker = CircuitBreaker(changed=watch_breaker(Channel.EMAIL, "smtp"))
         channels[Channel.EMAIL] = OutgoingChannel(
-            mail_sender(settings, texts), CircuitBreaker(), bulkhead=Bulkhead(most)
+            mail_sender(settings, texts), breaker, bulkhead=bulkheads()
         )
     return channels
 
@@ -102,17 +100,29 @@ def log_missing_providers(channels: Mapping[Channel, OutgoingChannel]) -> None:
             log.warning("no_provider", channel=channel, setting=setting)
 
 
-def sms_provider(settings: NotifierSettings, texts: Texts) -> Sms46elks:
-    account = Account(
-        settings.sms_url,
-        settings.sms_username,
-        settings.sms_password.get_secret_value(),
-        settings.sms_sender,
-        seconds=settings.notifier_deadline_seconds,
-    )
+def sms_sender(settings: NotifierSettings, texts: Texts) -> tuple[Sender, ChannelBreaker]:
+    """The provider and its circuit breaker, or both providers as one."""
+    lines = [
+        Line(
+            name,
+            sms_provider(settings, texts, name, account),
+            CircuitBreaker(changed=watch_breaker(Channel.SMS, name)),
+            ErrorRate(settings.sms_failover_error_share),
+        )
+        for name, account in settings.sms_accounts.items()
+    ]
+    if len(lines) == 1:
+        return lines[0].sender, lines[0].breaker
+    both = Failover(lines, clock=utcnow)
+    return both, both
+
+
+def sms_provider(
+    settings: NotifierSettings, texts: Texts, name: str, account: Account
+) -> SmsProvider:
     secret = settings.notifier_report_secret.get_secret_value()
-    reports = report_url(settings.notifier_report_url, secret) if secret else ""
-    return Sms46elks(account, texts.sms, report_url=reports, clock=utcnow)
+    reports = report_url(settings.notifier_report_url, secret, name) if secret else ""
+    return provider_class(name)(account, texts.sms, report_url=reports, clock=utcnow)
 
 
 def mail_sender(settings: NotifierSettings, texts: Texts) -> SmtpSender:

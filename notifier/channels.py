@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from notifier.pacing import Bulkhead, CircuitBreaker, QuietHours, Slots
+from notifier.pacing import Bulkhead, QuietHours, Slots
 from notifier.results import SendResult
 from shared.booking.messages import NoticeOrder
 from shared.relay.outcomes import Postpone
@@ -37,12 +37,22 @@ class Sender(Protocol):
         """
 
 
+class ChannelBreaker(Protocol):
+    """As `notifier.pacing.CircuitBreaker`, or several of them as one (`notifier.failover`)."""
+
+    @property
+    def closed(self) -> bool: ...
+    def open_until(self, now: datetime) -> datetime | None: ...
+    def open(self, now: datetime, asked: timedelta | None = None) -> None: ...
+    def close(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class OutgoingChannel:
     """One channel: its sender, and its limits."""
 
     sender: Sender
-    breaker: CircuitBreaker
+    breaker: ChannelBreaker
     quiet_hours: QuietHours | None = None
     slots: Slots | None = None
     bulkhead: Bulkhead = field(default_factory=lambda: Bulkhead(_AT_ONCE))

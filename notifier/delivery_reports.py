@@ -1,16 +1,16 @@
-"""Delivery reports of the SMS provider: a small HTTP endpoint beside the stage.
+"""Delivery reports of the SMS providers: a small HTTP endpoint beside the stage.
 
-`POST /sms-reports/<secret>/<notice id>`, a form with `id` and `status`
-(docs/domain.md, "The SMS provider 46elks"). The path names our notice, so a report
-finds it even if we never received the provider's id, and decides an
-uncertain notice. Anything but 2xx makes the provider send the report again.
+`POST /sms-reports/<secret>/<provider>/<notice id>`, with a body that the provider's class reads
+(`notifier.sms_provider`). The path names our notice, so a report finds it even if we never received
+the provider's id, and decides an uncertain notice. 503 makes the provider send the report again.
+
+A path without a provider is 46elks': reports of SMS that an earlier version sent may still come.
 """
 
 import asyncio
 import hmac
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import parse_qs
 
 import structlog
 from starlette.applications import Starlette
@@ -19,6 +19,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from notifier.handler import Observer
+from notifier.sms_provider import DeliveryReport, has_provider, provider_class
 from shared.base.addresses import split_bind
 from shared.base.errors import Unavailable
 from shared.booking.notices import Channel, NoticeStatus
@@ -33,15 +34,15 @@ _MAX_CONNECTIONS = 50
 #: Reports stored at the same time; others wait.
 _THREADS = 2
 
-_STATUSES = {"delivered": NoticeStatus.DELIVERED, "failed": NoticeStatus.FAILED}
+_EARLIER_PROVIDER = "46elks"
 
 #: Stores a report; how many notices it changed. As `NoticeStore.report`.
 Record = Callable[[str, NoticeStatus, str], int]
 
 
-def report_url(public_url: str, secret: str) -> str:
-    """The address that the provider sends reports to; the notice's id is appended to it."""
-    return f"{public_url.rstrip('/')}{_PATH}/{secret}"
+def report_url(public_url: str, secret: str, provider: str) -> str:
+    """The address that `provider` sends reports to; the notice's id is appended to it."""
+    return f"{public_url.rstrip('/')}{_PATH}/{secret}/{provider}"
 
 
 class DeliveryReports:
@@ -63,11 +64,15 @@ class _Endpoint:
         self._record = record
         self._observe = observe
         self._threads = ThreadPoolExecutor(_THREADS, "delivery-reports")
-        route = Route(_PATH + "/{secret}/{notice_id}", self._take, methods=["POST"])
-        self.application = Starlette(routes=[route])
+        paths = ("/{secret}/{notice_id}", "/{secret}/{provider}/{notice_id}")
+        self.application = Starlette(
+            routes=[Route(_PATH + path, self._take, methods=["POST"]) for path in paths]
+        )
 
     async def _take(self, request: Request) -> Response:
-        if not hmac.compare_digest(request.path_params["secret"].encode(), self._secret):
+        provider = request.path_params.get("provider", _EARLIER_PROVIDER)
+        right = hmac.compare_digest(request.path_params["secret"].encode(), self._secret)
+        if not right or not has_provider(provider):
             return PlainTextResponse("no such page\n", 404)
         try:
             body = await asyncio.wait_for(_body(request), _READ_SECONDS)
@@ -76,23 +81,22 @@ class _Endpoint:
         if body is None:
             return PlainTextResponse("too large\n", 413)
         loop = asyncio.get_running_loop()
+        report = provider_class(provider).read_report(body)
         return await loop.run_in_executor(
-            self._threads, self._judge, request.path_params["notice_id"], body
+            self._threads, self._judge, request.path_params["notice_id"], report
         )
 
-    def _judge(self, notice_id: str, body: bytes) -> Response:
+    def _judge(self, notice_id: str, report: DeliveryReport | None) -> Response:
         """2xx also for what is unknown, repeated or no news: sending it again would not help."""
-        form = parse_qs(body.decode(errors="replace"))
-        status = _STATUSES.get(form.get("status", [""])[0])
-        if status is None:
+        if report is None:
             return Response(status_code=204)
         try:
-            changed = self._record(notice_id, status, form.get("id", [""])[0])
+            changed = self._record(notice_id, report.status, report.provider_id)
         except Unavailable as outage:
             log.warning("delivery_report_postponed", reason=outage.reason)
             return PlainTextResponse("try again\n", 503)
         for _ in range(changed):
-            self._observe(Channel.SMS, status, "reported")
+            self._observe(Channel.SMS, report.status, "reported")
         return Response(status_code=204)
 
 

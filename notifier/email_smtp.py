@@ -67,7 +67,9 @@ class SmtpSender:
     def send(self, notice_id: str, address: str, *, several: bool = False) -> SendResult:
         deadline = Deadline(self._seconds)
         try:
-            client, code, text = self._connections.begin_mail(self._envelope_sender, deadline)
+            client, code, text = self._connections.begin_mail(
+                self._envelope_sender, notice_id, deadline
+            )
         except TROUBLE as error:
             return ProviderDown(_describe(error))
         mail = self._message(notice_id, address, self._same_in_all[several])

@@ -24,7 +24,7 @@ from notifier.results import (
 )
 from shared.base.clock import Clock
 from shared.booking.messages import NoticeOrder
-from shared.booking.notices import Channel, Claim, Notice, NoticeStatus
+from shared.booking.notices import Channel, Choice, Claim, Notice, NoticeStatus
 from shared.relay.outcomes import DeadLetter, Done, Drop, Outcome, Postpone, Publish, RetryLater
 
 #: How long a notice waits when its channel has no free sending.
@@ -43,6 +43,7 @@ class NoticeDropReason(StrEnum):
     EXPIRED = "expired"  # what the message announced has passed
     NOT_WANTED = "not_wanted"
     ALREADY_NOTIFIED = "already_notified"  # also by one that was about several messages
+    SUPPRESSED = "suppressed"  # the only address has bounced too often
     WITHDRAWN = "withdrawn"  # it was not wanted, or of no use, before
 
 
@@ -66,8 +67,8 @@ class NotTaken(Exception):
 
 
 class Preferences(Protocol):
-    def of(self, patient: str) -> Mapping[Channel, str]:
-        """The patient's address on each channel the patient has chosen."""
+    def choices(self, patient: str) -> Mapping[Channel, Choice]:
+        """What the patient has chosen on each channel."""
 
 
 #: Whether the inbox holds the message of this id.
@@ -78,6 +79,7 @@ class Notices(Protocol):
     """As `shared.store.notices.NoticeStore`."""
 
     def register(self, message_id: str, channel: Channel, patient: str) -> None: ...
+    def suppress(self, message_id: str, channel: Channel, patient: str) -> bool: ...
     def claim(self, message_id: str, channel: Channel, patient: str) -> Claim | Notice: ...
     def record_result(
         self,
@@ -128,9 +130,13 @@ class Notifier:
         now = self._clock()
         if order.expires_at is not None and order.expires_at <= now:
             return self._drop(order, NoticeDropReason.EXPIRED)
-        wanted = self._wanted(order)
+        choices = self._choices(order)
+        suppressed = [channel for channel, choice in choices.items() if choice.suppressed_at]
+        self._suppress(order, suppressed)
+        wanted = {c: choice.address for c, choice in choices.items() if c not in suppressed}
         if not wanted:
-            return self._drop(order, NoticeDropReason.NOT_WANTED)
+            reason = "SUPPRESSED" if suppressed else "NOT_WANTED"
+            return self._drop(order, NoticeDropReason[reason])
         offered = [channel for channel in wanted if channel in self._channels]
         if len(wanted) == 1 and not offered:
             return DeadLetter(NoticeDeadReason.CHANNEL_OFF)
@@ -142,13 +148,18 @@ class Notifier:
         [channel] = offered
         return self._notify(order, channel, wanted[channel], now)
 
-    def _wanted(self, order: NoticeOrder) -> dict[Channel, str]:
-        chosen = self._preferences.of(order.patient)
+    def _choices(self, order: NoticeOrder) -> dict[Channel, Choice]:
+        chosen = self._preferences.choices(order.patient)
         return {
-            channel: address
-            for channel, address in chosen.items()
+            channel: choice
+            for channel, choice in chosen.items()
             if order.channel in (None, channel)
         }
+
+    def _suppress(self, order: NoticeOrder, channels: Collection[Channel]) -> None:
+        for channel in channels:
+            if self._notices.suppress(order.message_id, channel, order.patient):
+                self._observe(channel, NoticeStatus.SUPPRESSED, "bounced too often")
 
     def _drop(self, order: NoticeOrder, reason: NoticeDropReason) -> Outcome:
         self._withdraw(order, reason)
@@ -206,12 +217,14 @@ class Notifier:
         if order.change is None:
             return DeadLetter(NoticeDeadReason.MESSAGE_MISSING)
         self._withdraw(order, Note.MESSAGE_MISSING)
-        return Publish((order.change,), note=Note.MESSAGE_MISSING)
+        return Publish(order.change.whole_request, note=Note.MESSAGE_MISSING)
 
     def _leave(self, notice: Notice, now: datetime) -> Outcome:
         """The outcome for a notice that another worker sends or has sent."""
         if notice.status is NoticeStatus.WITHDRAWN:
             return Drop(NoticeDropReason.WITHDRAWN)
+        if notice.status is NoticeStatus.SUPPRESSED:
+            return Drop(NoticeDropReason.SUPPRESSED)
         if notice.status is not NoticeStatus.SENDING:
             return Drop(NoticeDropReason.ALREADY_NOTIFIED)
         given_up = notice.since + self._sending_limit

@@ -1,10 +1,11 @@
 """What becomes of notices, for operators. No label and no line ever holds an address."""
 
 import structlog
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 from notifier.channels import NoticeWaitReason
 from notifier.handler import DoneReason, Note, NoticeDeadReason, NoticeDropReason, NoticeRetryReason
+from notifier.pacing import BreakerChanged
 from shared.base.metrics import declare_outcomes
 from shared.booking.notices import Channel, NoticeStatus
 
@@ -14,6 +15,12 @@ NOTICES = Counter(
     "budkavle_notices_total",
     "Notices, by the status they reached; `uncertain` ones want an operator's eye.",
     ["channel", "status"],
+)
+
+BREAKER_OPEN = Gauge(
+    "budkavle_provider_breaker_open",
+    "1 while the circuit breaker of a provider is open or half-open, 0 while it is closed.",
+    ["channel", "provider"],
 )
 
 for _channel in Channel:  # a series that is born at 1 shows no rise
@@ -39,3 +46,15 @@ def observe(channel: Channel, status: NoticeStatus, detail: str) -> None:
     NOTICES.labels(channel, status).inc()
     report = log.warning if status in _NOTEWORTHY else log.info
     report("notice", channel=channel, status=status, detail=detail)
+
+
+def watch_breaker(channel: Channel, provider: str) -> BreakerChanged:
+    """Keeps the metric and the log of one provider's breaker. Its series begins at 0."""
+    gauge = BREAKER_OPEN.labels(channel, provider)
+
+    def changed(*, is_open: bool) -> None:
+        gauge.set(is_open)
+        event = "breaker_opened" if is_open else "breaker_closed"
+        log.warning(event, channel=channel, provider=provider)
+
+    return changed

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from threading import Condition, Lock
+from typing import Protocol
 
 from shared.base.breaker import Breaker, BreakerPolicy
 from shared.base.gcra import Gcra
@@ -69,20 +70,31 @@ class Slots:
             return self._line.take(now, self._interval)
 
 
+class BreakerChanged(Protocol):
+    def __call__(self, *, is_open: bool) -> None: ...
+
+
+def ignore_change(*, is_open: bool) -> None:
+    """Nobody wants to know."""
+
+
 class CircuitBreaker:
     """Opens when a provider is down, for longer and longer, until it answers again.
 
     Open, it lets nothing through until the wait is over; then it is half-open, and the channel
     sends one notice at a time. Without it every waiting message would run into the same time-out
-    and spend its attempts there. Thread-safe.
+    and spend its attempts there. `changed` is called when it opens and closes. Thread-safe.
     """
 
     def __init__(
         self,
         first: timedelta = timedelta(seconds=10),
         longest: timedelta = timedelta(minutes=5),
+        changed: BreakerChanged = ignore_change,
     ) -> None:
         self._breaker = Breaker(BreakerPolicy(1, first, longest, spread=lambda: 1.0))
+        self._changed = changed
+        self._probing = False
         self._lock = Lock()
 
     @property
@@ -95,19 +107,44 @@ class CircuitBreaker:
         with self._lock:
             return self._breaker.next_try(now)
 
+    def enter(self, now: datetime) -> bool:
+        """Whether a notice may be sent at `now`; while half-open one may, until it has ended.
+
+        Each that may has to end with `open`, `close` or `end_without_verdict`.
+        """
+        with self._lock:
+            if self._breaker.next_try(now) is not None:
+                return False
+            self._probing = self._breaker.start()
+            return True
+
     def open(self, now: datetime, asked: timedelta | None = None) -> None:
         """From `now`, for as long as the provider `asked` if it did.
 
         Several messages that were under way together meet one outage: it lengthens once.
         """
         with self._lock:
-            half_open = self._breaker.is_open and self._breaker.next_try(now) is None
-            self._breaker.failed(now, probe=half_open, asked=asked)
+            was_open = self._breaker.is_open
+            probe = self._probing or (was_open and self._breaker.next_try(now) is None)
+            self._breaker.failed(now, probe=probe, asked=asked)
+            self._probing = False
+        if not was_open:
+            self._changed(is_open=True)
 
     def close(self) -> None:
         """The provider answered."""
         with self._lock:
+            was_open = self._breaker.is_open
             self._breaker.succeeded()
+            self._probing = False
+        if was_open:
+            self._changed(is_open=False)
+
+    def end_without_verdict(self) -> None:
+        """A notice that entered has ended by a fault of ours: the next one may be the probe."""
+        with self._lock:
+            self._breaker.gave_no_verdict(probe=self._probing)
+            self._probing = False
 
 
 class Bulkhead:

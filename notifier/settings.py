@@ -8,10 +8,12 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from notifier.pacing import QuietHours
+from notifier.sms_provider import Account, has_provider
 from shared.base.settings import is_bind, url_of
 from shared.stage.settings import CommonSettings
 
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+_SENDER = r"^[A-Za-z][A-Za-z0-9]{2,10}$"
 _UNGUESSABLE = re.compile(r"[A-Za-z0-9_-]{20,}")
 
 
@@ -25,6 +27,16 @@ def _unguessable(secret: SecretStr) -> SecretStr:
     if text and not _UNGUESSABLE.fullmatch(text):
         raise ValueError("is not 20 or more of A–Z a–z 0–9 _ -")
     return secret
+
+
+def _known_provider(name: str) -> str:
+    if not has_provider(name):
+        raise ValueError("there is no such SMS provider")
+    return name
+
+
+def _known_provider_or_none(name: str) -> str:
+    return _known_provider(name) if name else name
 
 
 def _bind_or_none(text: str) -> str:
@@ -45,15 +57,42 @@ class NotifierSettings(CommonSettings):
         pattern=r"^[^\r\n]*[^\s@<>]+@[A-Za-z0-9.-]+>?$",
         description="From whom the e-mail is; its domain also names us to the mail server.",
     )
-    sms_url: Annotated[str, url_of("http", "https")] = Field(
-        "", description="The whole URL of 46elks' `POST /a1/sms`. Empty: no SMS is sent."
+    sms_provider: Annotated[str, AfterValidator(_known_provider)] = Field(
+        "46elks", description="Who sends SMS: `46elks` or `sinch`."
     )
-    sms_username: str = Field("", description="46elks API username.")
-    sms_password: SecretStr = Field(SecretStr(""), description="46elks API password.")
+    sms_url: Annotated[str, url_of("http", "https")] = Field(
+        "",
+        description="The whole URL that SMS are posted to: 46elks' `…/a1/sms`, Sinch's"
+        " `…/xms/v1/{service plan id}/batches`. Empty: no SMS is sent.",
+    )
+    sms_username: str = Field("", description="46elks API username. Sinch has none.")
+    sms_password: SecretStr = Field(
+        SecretStr(""), description="46elks API password, or Sinch's API token."
+    )
     sms_sender: str = Field(
         "Inkorg1177",
-        pattern=r"^[A-Za-z][A-Za-z0-9]{2,10}$",
+        pattern=_SENDER,
         description="Sender the phone shows: 3–11 of A–Z a–z 0–9, a letter first.",
+    )
+    sms_failover_provider: Annotated[str, AfterValidator(_known_provider_or_none)] = Field(
+        "",
+        description="Who sends SMS while BUDKAVLE_SMS_PROVIDER is down, does not answer or fails"
+        " too often. Empty: nobody, they wait.",
+    )
+    sms_failover_url: Annotated[str, url_of("http", "https")] = Field(
+        "", description="As BUDKAVLE_SMS_URL, of that provider."
+    )
+    sms_failover_username: str = Field("", description="As BUDKAVLE_SMS_USERNAME.")
+    sms_failover_password: SecretStr = Field(SecretStr(""), description="As BUDKAVLE_SMS_PASSWORD.")
+    sms_failover_sender: str = Field(
+        "", pattern=f"^$|{_SENDER}", description="As BUDKAVLE_SMS_SENDER. Empty: the same."
+    )
+    sms_failover_error_share: float = Field(
+        0.3,
+        gt=0,
+        le=1,
+        description="A provider is passed over for five minutes when this share of its last 50"
+        " sendings (10 at least) was refused or failed.",
     )
     sms_per_minute: int = Field(
         100,
@@ -102,7 +141,8 @@ class NotifierSettings(CommonSettings):
         "", description="host:port for SMS delivery reports. Empty: none are asked for."
     )
     notifier_report_url: Annotated[str, url_of("http", "https")] = Field(
-        "", description="How 46elks reaches that address: scheme, host, and a path if any."
+        "",
+        description="How SMS providers reach that address: scheme, host, and a path if any.",
     )
     notifier_report_secret: Annotated[SecretStr, AfterValidator(_unguessable)] = Field(
         SecretStr(""),
@@ -117,12 +157,41 @@ class NotifierSettings(CommonSettings):
         """
         return max(1, self.notifier_concurrency * 3 // 4)
 
+    @property
+    def sms_accounts(self) -> dict[str, Account]:
+        """The accounts by the names of their providers, in the order of preference."""
+        accounts = {}
+        if self.sms_url:
+            password = self.sms_password.get_secret_value()
+            accounts[self.sms_provider] = Account(
+                self.sms_url, self.sms_username, password, self.sms_sender,
+                seconds=self.notifier_deadline_seconds,
+            )  # fmt: skip
+        if self.sms_failover_provider:
+            password = self.sms_failover_password.get_secret_value()
+            accounts[self.sms_failover_provider] = Account(
+                self.sms_failover_url, self.sms_failover_username, password,
+                self.sms_failover_sender or self.sms_sender,
+                seconds=self.notifier_deadline_seconds,
+            )  # fmt: skip
+        return accounts
+
     @model_validator(mode="after")
     def _login_is_encrypted(self) -> Self:
         parts = urlsplit(self.smtp_url)
         in_clear = parts.scheme == "smtp" and not self.smtp_starttls
         if self.smtp_username and in_clear and parts.hostname not in _LOOPBACK:
             raise ValueError("BUDKAVLE_SMTP_USERNAME needs smtps:// or BUDKAVLE_SMTP_STARTTLS")
+        return self
+
+    @model_validator(mode="after")
+    def _failover_is_whole(self) -> Self:
+        if bool(self.sms_failover_provider) != bool(self.sms_failover_url):
+            raise ValueError("BUDKAVLE_SMS_FAILOVER_PROVIDER and _URL go together")
+        if self.sms_failover_provider and not self.sms_url:
+            raise ValueError("BUDKAVLE_SMS_FAILOVER_PROVIDER needs BUDKAVLE_SMS_URL")
+        if self.sms_failover_provider == self.sms_provider:
+            raise ValueError("BUDKAVLE_SMS_FAILOVER_PROVIDER is BUDKAVLE_SMS_PROVIDER itself")
         return self
 
     @model_validator(mode="after")

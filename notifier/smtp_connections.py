@@ -75,7 +75,9 @@ class SmtpConnections:
         self._monotonic = monotonic
         self._idle: deque[tuple[SmtpClient, float]] = deque()
 
-    def begin_mail(self, sender: str, deadline: Deadline) -> tuple[SmtpClient, int, bytes]:
+    def begin_mail(
+        self, sender: str, envelope_id: str, deadline: Deadline
+    ) -> tuple[SmtpClient, int, bytes]:
         """A connection, and its answer to MAIL. Raises smtplib's and OS errors.
 
         Only a new connection's refusal counts: a kept one may just have grown too old.
@@ -83,13 +85,13 @@ class SmtpConnections:
         while (kept := self._take()) is not None:
             kept.deadline = deadline
             with suppress(*TROUBLE):
-                code, text = kept.mail(sender)
+                code, text = _mail(kept, sender, envelope_id)
                 if is_positive(code):
                     return kept, code, text
             kept.close()
         fresh = self._server.open(self._greeting_name, deadline)
         try:
-            return fresh, *fresh.mail(sender)
+            return fresh, *_mail(fresh, sender, envelope_id)
         except TROUBLE:
             fresh.close()
             raise
@@ -114,6 +116,12 @@ class SmtpConnections:
                 client.deadline = Deadline(1)  # that of its last mail has passed
                 self.leave(client)
         return None
+
+
+def _mail(client: SmtpClient, sender: str, envelope_id: str) -> tuple[int, bytes]:
+    """MAIL. A server that knows RFC 3461 repeats our id in its reports, and leaves the text out."""
+    options = [f"ENVID={envelope_id}", "RET=HDRS"] if client.has_extn("dsn") else []
+    return client.mail(sender, options)
 
 
 def is_positive(code: int) -> bool:

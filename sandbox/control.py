@@ -6,14 +6,14 @@ JSON in and out. A wrong request is answered 400 with an `error` that names what
                       PUT and DELETE take effect so many seconds later, as in a system that lags
     PUT, GET, DELETE  /bookings                   a list of them, with logicalAddress and bookingId
     GET               /faults
-    POST, DELETE      /faults/{logicalAddress | sms | smtp | index}   kind, seconds, count …
+    POST, DELETE      /faults/{logicalAddress | sms | sinch | smtp | index}   kind, seconds, count …
     GET, DELETE       /calls                      ?times=yes
     POST              /updates                    a list of transactions, as Update carries them
     PUT               /subscriber                 {"url": …}
     GET               /index, /index/entries, /index/answers, /index/journal, /index/dead
     POST              /index/dead/replay
     DELETE            /index/entries
-    GET, DELETE       /sms, /mail
+    GET, DELETE       /sms, /sinch, /mail         what was sent by 46elks, by Sinch, by e-mail
 """
 
 import asyncio
@@ -30,8 +30,9 @@ from sandbox.http_wire import Request
 from sandbox.mail_server import TARGET as SMTP_TARGET
 from sandbox.mail_server import Mail
 from sandbox.routing import RequestRefused, Router, json_body
+from sandbox.sms_endpoint import Sms
 from sandbox.sms_provider import TARGET as SMS_TARGET
-from sandbox.sms_provider import Sms
+from sandbox.sms_sinch import TARGET as SINCH_TARGET
 from sandbox.subscriber import TARGET as INDEX_TARGET
 from sandbox.subscriber import Subscriber
 from sandbox.timeslots import BadField, checked_fields
@@ -46,16 +47,22 @@ class Faults:
 
     bookings: FaultBook
     sms: FaultBook
+    sinch: FaultBook
     smtp: FaultBook
     index: FaultBook
 
     def of(self, target: str) -> FaultBook:
-        named = {SMS_TARGET: self.sms, SMTP_TARGET: self.smtp, INDEX_TARGET: self.index}
+        named = {
+            SMS_TARGET: self.sms,
+            SINCH_TARGET: self.sinch,
+            SMTP_TARGET: self.smtp,
+            INDEX_TARGET: self.index,
+        }
         return named.get(target, self.bookings)
 
     @property
     def all(self) -> tuple[FaultBook, ...]:
-        return (self.bookings, self.sms, self.smtp, self.index)
+        return (self.bookings, self.sms, self.sinch, self.smtp, self.index)
 
 
 class BookingControl:
@@ -124,7 +131,7 @@ class BookingControl:
 
 
 class FaultControl:
-    """Faults of booking systems, of the SMS provider, of the mail server and of the index."""
+    """Faults of booking systems, of the SMS providers, of the mail server and of the index."""
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
@@ -201,8 +208,8 @@ class IndexControl:
 class CatchControl:
     """The SMS and mails that were received, newest last."""
 
-    def __init__(self, sms: list[Sms], mail: list[Mail]) -> None:
-        self._caught: dict[str, list[Any]] = {"/sms": sms, "/mail": mail}
+    def __init__(self, sms: list[Sms], sinch: list[Sms], mail: list[Mail]) -> None:
+        self._caught: dict[str, list[Any]] = {"/sms": sms, "/sinch": sinch, "/mail": mail}
 
     def route(self, router: Router) -> None:
         for path, caught in self._caught.items():

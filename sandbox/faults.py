@@ -49,11 +49,13 @@ class SmsFault(StrEnum):
     HANG = "hang"  # not taken; answers 503 when the fault is over
     HANG_UP = "hang-up"  # not taken; the connection is cut
     TIMEOUT_AFTER_ACCEPT = "timeout-after-accept"  # taken and sent, and no answer
+    HANG_UP_AFTER_ACCEPT = "hang-up-after-accept"  # taken and sent; the connection is cut
     UNDELIVERED = "undelivered"  # taken; the delivery report says "failed"
     # How the reply is sent, whatever it holds:
     SLOW_DRIP = "slow-drip"  # in small pieces over drip_seconds
     TOO_LARGE = "too-large"  # 64 MiB of blanks before the reply
     GZIP_BOMB = "gzip-bomb"  # 64 MiB of blanks, compressed
+    GARBAGE = "garbage"  # a page in HTML in place of the reply
     DEEP_JSON = "deep-json"  # JSON nested 5,000 deep in place of the reply
 
 
@@ -147,7 +149,7 @@ class Fault:
 
 
 class FaultBook:
-    """The faults of several targets (HSA-ids in any case, or `sms`, `smtp` and `index`)."""
+    """The faults of several targets (HSA-ids in any case, or `sms`, `sinch`, `smtp`, `index`)."""
 
     def __init__(self, kinds: type[StrEnum], clock: Clock = time.monotonic) -> None:
         self._kinds = kinds

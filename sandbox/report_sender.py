@@ -4,9 +4,8 @@ First "sent", then "delivered" or "failed", each repeated until it is answered 2
 """
 
 import asyncio
-from datetime import UTC, datetime
-from typing import Protocol
-from urllib.parse import urlencode
+from collections.abc import Callable
+from typing import Protocol, TypeVar
 
 import structlog
 
@@ -26,6 +25,11 @@ class Followed(Protocol):
     whendelivered: str
 
 
+Sms = TypeVar("Sms", bound=Followed)
+#: Content type and body of a report.
+Encode = Callable[[Sms], tuple[str, bytes]]
+
+
 class ReportSender:
     """Sends the reports, with `pause_seconds` between states and between repetitions."""
 
@@ -33,9 +37,9 @@ class ReportSender:
         self._pause_seconds = pause_seconds
         self._running: set[asyncio.Task[None]] = set()
 
-    def follow(self, sms: Followed, outcome: str) -> None:
+    def follow(self, sms: Sms, outcome: str, encode: "Encode[Sms]") -> None:
         """Set the state of `sms` to sent and then to `outcome`, and report both."""
-        task = asyncio.get_running_loop().create_task(self._follow(sms, outcome))
+        task = asyncio.get_running_loop().create_task(self._follow(sms, outcome, encode))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
@@ -44,28 +48,25 @@ class ReportSender:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
 
-    async def _follow(self, sms: Followed, outcome: str) -> None:
+    async def _follow(self, sms: Sms, outcome: str, encode: "Encode[Sms]") -> None:
         for status in ("sent", outcome):
             await asyncio.sleep(self._pause_seconds)
             sms.status = status
             if sms.whendelivered:
-                await self._report(sms)
+                await self._report(sms, *encode(sms))
 
-    async def _report(self, sms: Followed) -> None:
-        form = {"id": sms.id, "status": sms.status}
-        if sms.status == "delivered":
-            form["delivered"] = datetime.now(UTC).isoformat(timespec="microseconds")
+    async def _report(self, sms: Followed, content_type: str, body: bytes) -> None:
         for _ in range(_ATTEMPTS):
-            if await _taken(sms.whendelivered, urlencode(form).encode()):
+            if await _taken(sms.whendelivered, content_type, body):
                 return
             await asyncio.sleep(self._pause_seconds)
         _log.warning("delivery_report_given_up", sms_id=sms.id)
 
 
-async def _taken(url: str, form: bytes) -> bool:
-    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+async def _taken(url: str, content_type: str, body: bytes) -> bool:
+    headers = {"Content-Type": content_type}
     try:
-        status, _ = await post(url, form, headers, _PATIENCE_SECONDS)
+        status, _ = await post(url, body, headers, _PATIENCE_SECONDS)
     except NoAnswer:
         return False
     return 200 <= status < 300

@@ -20,7 +20,7 @@ class SandboxSettings(CommonSettings):
     sandbox_control_bind: Bind = Field("127.0.0.1:0", description=_BIND.format("control API"))
     sandbox_smtp_bind: Bind = Field("127.0.0.1:0", description=_BIND.format("mail server"))
     sandbox_sms_bind: Bind = Field("127.0.0.1:0", description=_BIND.format("SMS provider"))
-
+    sandbox_sinch_bind: Bind = Field("127.0.0.1:0", description=_BIND.format("other SMS provider"))
     sandbox_pages_bind: Bind = Field("127.0.0.1:0", description=_BIND.format("pages"))
     inbox_bind: Bind = Field("127.0.0.1:8091", description="host:port of the inbox read API.")
     sandbox_inbox_url: Annotated[str, url_of("http", "https")] = Field(
@@ -85,6 +85,9 @@ class SandboxSettings(CommonSettings):
     )
     sandbox_sms_login: SecretStr = Field(
         SecretStr(""), description="`user:password` of the SMS account. Empty: any."
+    )
+    sandbox_sinch_token: SecretStr = Field(
+        SecretStr(""), description="API token of the other SMS account. Empty: any."
     )
     sandbox_sms_report_seconds: float = Field(
         0.2, ge=0, description="Time between the states of an SMS, and between repeated reports."

@@ -20,6 +20,8 @@ from sandbox.routing import Router
 from sandbox.settings import SandboxSettings
 from sandbox.sms_provider import PATH as SMS_PATH
 from sandbox.sms_provider import SmsProvider
+from sandbox.sms_sinch import PATH as SINCH_PATH
+from sandbox.sms_sinch import SinchProvider
 from sandbox.subscriber import Subscriber
 
 
@@ -34,6 +36,7 @@ class Addresses:
     sms: str
     pages: str  # the desk at which clinics book
     inbox: str  # a patient's inbox
+    sinch: str
 
 
 class World:
@@ -42,6 +45,7 @@ class World:
     def __init__(self, settings: SandboxSettings) -> None:
         self._faults = Faults(
             FaultBook(BookingFault),
+            FaultBook(SmsFault),
             FaultBook(SmsFault),
             FaultBook(SmtpFault),
             FaultBook(IndexFault),
@@ -58,6 +62,9 @@ class World:
         self._sms = SmsProvider(
             self._faults.sms, self._reports, settings.sandbox_sms_login.get_secret_value()
         )
+        self._sinch = SinchProvider(
+            self._faults.sinch, self._reports, settings.sandbox_sinch_token.get_secret_value()
+        )
         self._mail = MailServer(
             settings.sandbox_smtp_bind,
             self._faults.smtp,
@@ -73,6 +80,7 @@ class World:
         self._platform_server = HttpServer(platform, settings.sandbox_platform_bind)
         self._index_server = HttpServer(self._index, settings.sandbox_index_bind)
         self._sms_server = HttpServer(self._sms, settings.sandbox_sms_bind)
+        self._sinch_server = HttpServer(self._sinch, settings.sandbox_sinch_bind)
         self._control_server = HttpServer(self._routes(), settings.sandbox_control_bind)
         self._pages = PagesServer(
             settings.sandbox_pages_bind,
@@ -91,6 +99,7 @@ class World:
             sms=f"{self._sms_server.url}{SMS_PATH}",
             pages=f"{self._pages.url}/",
             inbox=f"{self._pages.url}/inkorg",
+            sinch=f"{self._sinch_server.url}{SINCH_PATH}",
         )
 
     async def start(self) -> None:
@@ -108,14 +117,15 @@ class World:
     @property
     def _servers(self) -> tuple[HttpServer | MailServer | PagesServer, ...]:
         soap = (self._platform_server, self._index_server)
-        return (*soap, self._sms_server, self._mail, self._control_server, self._pages)
+        sms = (self._sms_server, self._sinch_server)
+        return (*soap, *sms, self._mail, self._control_server, self._pages)
 
     def _routes(self) -> Router:
         router = Router()
         BookingControl(self._bookings, self._calls).route(router)
         FaultControl(self._faults).route(router)
         IndexControl(self._index, self._subscriber).route(router)
-        CatchControl(self._sms.caught, self._mail.caught).route(router)
+        CatchControl(self._sms.caught, self._sinch.caught, self._mail.caught).route(router)
         return router
 
 

@@ -46,6 +46,18 @@ class FakeNotices:
         since = self.rows[message_id, channel].since
         return Claim(claim_id, own.id, since, len(taken))
 
+    def suppress(self, message_id: str, channel: Channel, patient: str) -> bool:
+        if (message_id, channel) in self.rows:
+            row = self.rows[message_id, channel]
+            return bool(
+                self._change(
+                    lambda each: each is row and row.status is NoticeStatus.PENDING,
+                    NoticeStatus.SUPPRESSED,
+                )
+            )
+        self.register(message_id, channel, patient)
+        return self.suppress(message_id, channel, patient)
+
     def record_result(
         self,
         claim: Claim,

@@ -5,7 +5,6 @@ Nothing is sent: no call about a patient, no SMS, no mail.
 
 import socket
 import ssl
-from base64 import b64encode
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +16,7 @@ from console.checks import Check, ok, warning, wrong
 from fetcher.settings import FetcherSettings
 from ingest.settings import IngestSettings
 from notifier.settings import NotifierSettings
+from notifier.sms_provider import provider_class
 from notifier.smtp_connections import TROUBLE, SmtpServer
 from shared.base.certificates import PemFiles
 from shared.base.clock import utcnow
@@ -105,15 +105,14 @@ def _tls_context(settings: FetcherSettings) -> ssl.SSLContext:
 
 
 def check_sms(settings: NotifierSettings) -> Iterator[Check]:
-    """46elks answers about our account at `/a1/me`, beside `/a1/sms`."""
-    if not settings.sms_url:
+    """Each provider is asked something harmless under our login."""
+    if not settings.sms_accounts:
         yield warning("SMS", "no provider is set")
-        return
-    what = f"SMS ({urlsplit(settings.sms_url).hostname})"
-    login = f"{settings.sms_username}:{settings.sms_password.get_secret_value()}".encode()
-    headers = {"Authorization": f"Basic {b64encode(login).decode()}"}
-    url = settings.sms_url.removesuffix("/sms") + "/me"
-    yield _login_at(what, Request(url, headers=headers))  # noqa: S310 - http or https only
+    for name, account in settings.sms_accounts.items():
+        what = f"SMS ({urlsplit(account.url).hostname})"
+        login = provider_class(name).login(account)
+        request = Request(login.url, headers=dict(login.headers))  # noqa: S310 - http or https only
+        yield _login_at(what, request)
 
 
 def _login_at(what: str, request: Request) -> Check:

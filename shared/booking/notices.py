@@ -18,10 +18,11 @@ class NoticeStatus(StrEnum):
     """How far a notice has come.
 
     ```
-    pending ─► sending ─► accepted ──► delivered | failed    (by the provider's report)
+    pending ─► sending ─► accepted ──► delivered | failed    (by a report, or a bounce)
      │ ▲          │ │ └─► rejected                           (it will never be taken)
      │ └──────────┘ └───► uncertain ─► delivered | failed    (perhaps sent: never sent again)
-     └──► withdrawn                    (no longer wanted, or of no use any more)
+     ├──► withdrawn                    (no longer wanted, or of no use any more)
+     └──► suppressed                   (the address has bounced too often)
     ```
     """
 
@@ -30,9 +31,24 @@ class NoticeStatus(StrEnum):
     ACCEPTED = "accepted"
     REJECTED = "rejected"
     WITHDRAWN = "withdrawn"
+    SUPPRESSED = "suppressed"
     UNCERTAIN = "uncertain"
     DELIVERED = "delivered"
     FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Where a patient wants notices on one channel.
+
+    `suppressed_at`: since when nothing is sent there, after `bounces` permanent failures, the last
+    of which was `last_bounce` (RFC 3463: 5.1.1).
+    """
+
+    address: str
+    bounces: int = 0
+    last_bounce: str = ""
+    suppressed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

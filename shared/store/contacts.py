@@ -4,7 +4,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, delete, select, update
 
 from shared.base.clock import Clock, utcnow
 from shared.booking.contact_points import normalize
-from shared.booking.notices import Channel
+from shared.booking.notices import Channel, Choice
 from shared.store.engine import Database
 from shared.store.statements import insert_if_absent
 from shared.store.tables import contact_preference
@@ -13,10 +13,18 @@ _table = contact_preference.c
 
 #: Built once: building a statement costs more than running it.
 _OF_PATIENT = (
-    select(_table.channel, _table.address)
+    select(
+        _table.channel,
+        _table.address,
+        _table.bounces,
+        _table.last_bounce,
+        _table.suppressed_at,
+    )
     .where(_table.patient == bindparam("patient"))
     .order_by(_table.channel)
 )
+
+_UNHARMED = {"bounces": 0, "last_bounce": "", "suppressed_at": None}
 
 
 class ContactPreferences:
@@ -29,10 +37,12 @@ class ContactPreferences:
     def set(self, patient: str, channel: Channel, address: str) -> str:
         """Set the patient's address on `channel`; the address in the form it is kept.
 
+        What was known of bounces is forgotten, also when it is the same address.
+
         Raises ValueError when it is not an address of that channel.
         """
         kept = normalize(channel, address)
-        choice = {"address": kept, "updated_at": self._clock()}
+        choice = {"address": kept, "updated_at": self._clock(), **_UNHARMED}
         key = {"patient": _key(patient), "channel": channel}
         with self._database.begin() as connection:
             if not insert_if_absent(connection, contact_preference, {**key, **choice}):
@@ -41,10 +51,14 @@ class ContactPreferences:
         return kept
 
     def of(self, patient: str) -> dict[Channel, str]:
-        """The patient's address on each channel the patient has chosen."""
+        """The patient's address on each channel the patient has chosen, suppressed ones too."""
+        return {channel: choice.address for channel, choice in self.choices(patient).items()}
+
+    def choices(self, patient: str) -> dict[Channel, Choice]:
+        """What the patient has chosen on each channel."""
         with self._database.single() as connection:
             rows = connection.execute(_OF_PATIENT, {"patient": _key(patient)}).all()
-        return {Channel(row.channel): row.address for row in rows}
+        return {Channel(row.channel): Choice(*row[1:]) for row in rows}
 
     def remove(self, patient: str, channel: Channel | None = None) -> int:
         """Remove the choice of `channel`, or all choices; how many were removed."""

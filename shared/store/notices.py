@@ -100,20 +100,23 @@ class NoticeStore:
 
     def register(self, message_id: str, channel: Channel, patient: str) -> None:
         """Write down that this notice is to be sent, unless it is known already."""
-        now = self._clock()
-        row = {
-            "id": new_id(),
-            "message_id": message_id,
-            "channel": channel,
-            "recipient": _recipient(patient),
-            "status": NoticeStatus.PENDING,
-            "claim_id": None,
-            "detail": "",
-            "created_at": now,
-            "updated_at": now,
-        }
+        row = _new_row(message_id, channel, patient, NoticeStatus.PENDING, self._clock())
         with self._database.single() as connection:
             insert_if_absent(connection, notice, row)
+
+    def suppress(self, message_id: str, channel: Channel, patient: str) -> bool:
+        """Write down that this notice is not sent, its address having bounced; whether it is news.
+
+        One that was sent already stays as it is.
+        """
+        now = self._clock()
+        row = _new_row(message_id, channel, patient, NoticeStatus.SUPPRESSED, now)
+        waiting = and_(_table.message_id == message_id, _table.channel == channel, _waits(_table))
+        values = {"status": NoticeStatus.SUPPRESSED, "updated_at": now}
+        with self._database.begin() as connection:
+            if insert_if_absent(connection, notice, row):
+                return True
+            return bool(connection.execute(update(notice).where(waiting).values(values)).rowcount)
 
     def claim(self, message_id: str, channel: Channel, patient: str) -> Claim | Notice:
         """The right to send this notice, and all others that wait to go to `patient` on `channel`.
@@ -252,6 +255,22 @@ class NoticeStore:
     def _write(self, change: Update, values: Mapping[str, Any]) -> None:
         with self._database.single() as connection:
             connection.execute(change, values)
+
+
+def _new_row(
+    message_id: str, channel: Channel, patient: str, status: NoticeStatus, now: datetime
+) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "message_id": message_id,
+        "channel": channel,
+        "recipient": _recipient(patient),
+        "status": status,
+        "claim_id": None,
+        "detail": "",
+        "created_at": now,
+        "updated_at": now,
+    }
 
 
 def _recipient(patient: str) -> str:

@@ -151,6 +151,11 @@ contact_preference = Table(
     Column("channel", String(5), primary_key=True),  # sms or email
     Column("address", String(254), nullable=False),  # E.164 or an e-mail address
     Column("updated_at", Instant, nullable=False),
+    # Of this address, since it was set: permanent failures, the last one, and since when nothing
+    # is sent there because of them.
+    Column("bounces", Integer, nullable=False, server_default="0"),
+    Column("last_bounce", String(10), nullable=False, server_default=""),  # RFC 3463: 5.1.1
+    Column("suppressed_at", Instant),
 )
 
 notice = Table(

@@ -46,7 +46,7 @@ def reports(ledger: Ledger) -> Iterator[DeliveryReports]:
 
 
 def post(reports: DeliveryReports, notice_id: str = "known", **form: str) -> int:
-    url = f"{report_url(reports.url, SECRET)}/{notice_id}"
+    url = f"{report_url(reports.url, SECRET, '46elks')}/{notice_id}"
     return requests.post(url, data=form or DELIVERED, timeout=5).status_code
 
 
@@ -101,7 +101,10 @@ def test_without_the_secret_there_is_nothing(
 
 
 def test_only_posts_are_taken(reports: DeliveryReports) -> None:
-    assert requests.get(f"{report_url(reports.url, SECRET)}/known", timeout=5).status_code == 405
+    assert (
+        requests.get(f"{report_url(reports.url, SECRET, '46elks')}/known", timeout=5).status_code
+        == 405
+    )
 
 
 def test_a_body_no_report_has_is_refused(reports: DeliveryReports, ledger: Ledger) -> None:
@@ -125,6 +128,43 @@ def test_stopped_it_listens_no_more(ledger: Ledger) -> None:
 
 
 def test_the_address_told_to_the_provider_is_the_one_served() -> None:
-    assert report_url("https://us.example.org/in/", SECRET) == (
-        f"https://us.example.org/in/sms-reports/{SECRET}"
+    assert report_url("https://us.example.org/in/", SECRET, "sinch") == (
+        f"https://us.example.org/in/sms-reports/{SECRET}/sinch"
     )
+
+
+def test_an_address_of_an_earlier_version_is_46elks(
+    reports: DeliveryReports, ledger: Ledger
+) -> None:
+    url = f"{reports.url}/sms-reports/{SECRET}/known"
+    assert requests.post(url, data=DELIVERED, timeout=5).status_code == 204
+    assert ledger.recorded == [("known", NoticeStatus.DELIVERED, "s1")]
+
+
+def test_of_a_provider_that_there_is_not_nothing_is_taken(
+    reports: DeliveryReports, ledger: Ledger
+) -> None:
+    for name in ("nobody", "http", "provider", "..", "a.b"):
+        url = f"{reports.url}/sms-reports/{SECRET}/{name}/known"
+        assert requests.post(url, data=DELIVERED, timeout=5).status_code == 404
+    assert ledger.recorded == []
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        ("Delivered", NoticeStatus.DELIVERED),
+        ("Failed", NoticeStatus.FAILED),
+        ("Aborted", NoticeStatus.FAILED),
+        ("Expired", NoticeStatus.FAILED),
+        ("Dispatched", None),
+        ("Unknown", None),
+    ],
+)
+def test_a_report_of_sinch_is_written_down(
+    reports: DeliveryReports, ledger: Ledger, said: str, status: NoticeStatus | None
+) -> None:
+    url = f"{report_url(reports.url, SECRET, 'sinch')}/known"
+    report = {"type": "recipient_delivery_report_sms", "batch_id": "01FC", "status": said}
+    assert requests.post(url, json=report, timeout=5).status_code == 204
+    assert ledger.recorded == ([("known", status, "01FC")] if status else [])

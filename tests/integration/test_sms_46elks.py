@@ -10,7 +10,8 @@ from threading import Thread
 import pytest
 
 from notifier.results import Accepted, ProviderDown, Rejected, SendResult, Uncertain
-from notifier.sms_46elks import Account, Sms46elks
+from notifier.sms_46elks import Sms46elks
+from notifier.sms_provider import Account
 from notifier.texts import Text
 from tests.provider import HttpProvider, hang, http_provider
 from tests.services.ports import free_port

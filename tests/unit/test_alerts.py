@@ -63,6 +63,8 @@ def quiet(minutes: int) -> dict[str, str]:
         outcome("notifier", "postpone", "quiet_hours"): f"0x{minutes}",
         f"budkavle_ingest_engagements_total{{{target('ingest')}}}": f"7+1x{minutes}",
         f'budkavle_breaker_open{{{target("fetcher")}, source="SE1"}}': f"0x{minutes}",
+        PROVIDER: f"0x{minutes}",
+        OTHER_PROVIDER: f"0x{minutes}",
         age("900.0"): f"40x{minutes}",
         age("+Inf"): f"41x{minutes}",
         AGES: f"41x{minutes}",
@@ -92,6 +94,10 @@ MISMATCHES = (
 UNCERTAIN = f'budkavle_notices_total{{{target("notifier")}, channel="sms", status="uncertain"}}'
 AGES = f'budkavle_age_seconds_count{{{target("composer")}, stage="composer"}}'
 BREAKER = f'budkavle_breaker_open{{{target("fetcher")}, source="SE1"}}'
+PROVIDER, OTHER_PROVIDER = (
+    f'budkavle_provider_breaker_open{{{target("notifier")}, channel="sms", provider="{name}"}}'
+    for name in ("46elks", "sinch")
+)
 ENGAGEMENTS = f"budkavle_ingest_engagements_total{{{target('ingest')}}}"
 FAULTS = outcome("ingest", "fault", "queue_unavailable")
 BUGS = outcome("fetcher", "retry", "bug")
@@ -265,6 +271,14 @@ CASES = [
              {**waiting(COMPOSER, "5x60"), seconds_of("composer"): "41x60"}),
     ],
     *[
+        Case("NoticeProviderDown", 15, {"NoticeProviderDown"}, {PROVIDER: "0x2 1x60"}),
+        Case("NoticeProviderDown: both", 15, {"NoticeProviderDown"},
+             {PROVIDER: "1x60", OTHER_PROVIDER: "1x60"}),
+        Case("NoticeProviderDown: of one of two notifiers", 15, {"NoticeProviderDown"},
+             {PROVIDER.replace("notifier:9100", "other:9100"): "1x60"}),
+        Case("NoticeProviderDown: from the first notice after a restart", 45,
+             {"NoticeProviderDown"}, {PROVIDER: "_x30 1x60", **started("notifier", 30)}),
+        Case("NoticeProviderDown: for five minutes", 20, set(), {PROVIDER: "0x5 1x5 0x60"}),
         Case("BreakerOpen", 20, {"BreakerOpen"}, {BREAKER: "0x2 1x60"}),
         Case("BreakerOpen: opened again after a restart", 40, {"BreakerOpen"},
              {BREAKER: "1x10 0 1x60"}),
@@ -319,6 +333,6 @@ def test_each_alert_leads_to_its_heading_and_says_what_to_do() -> None:
     for rule in yaml.safe_load(ALERTS.read_text())["groups"][0]["rules"]:
         if "alert" in rule:
             notes = rule["annotations"]
-            assert notes["runbook_url"].endswith(f"/docs/runbook.md#{rule['alert'].lower()}")
+            assert notes["runbook_url"] == f"docs/runbook.md#{rule['alert'].lower()}"
             assert notes["summary"]
             assert notes["action"]

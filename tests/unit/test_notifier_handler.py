@@ -9,6 +9,7 @@ import pytest
 from notifier.channels import NoticeWaitReason, OutgoingChannel
 from notifier.handler import (
     DoneReason,
+    Note,
     NoticeDeadReason,
     NoticeDropReason,
     NoticeRetryReason,
@@ -18,8 +19,9 @@ from notifier.handler import (
 from notifier.pacing import Bulkhead, CircuitBreaker, QuietHours, Slots
 from notifier.results import Accepted, ProviderDown, Rejected, SendResult, TryLater, Uncertain
 from shared.base.errors import Unavailable
-from shared.booking.messages import NoticeOrder
-from shared.booking.notices import Channel, NoticeStatus
+from shared.booking.identity import BookingKey
+from shared.booking.messages import BookingChange, NoticeOrder
+from shared.booking.notices import Channel, Choice, NoticeStatus
 from shared.relay.outcomes import DeadLetter, Done, Drop, Outcome, Postpone, Publish, RetryLater
 from tests.fake_notices import FakeNotices
 
@@ -52,9 +54,13 @@ class FakeSender:
 @dataclass
 class FakePreferences:
     chosen: Mapping[Channel, str]
+    suppressed: tuple[Channel, ...] = ()
 
-    def of(self, patient: str) -> Mapping[Channel, str]:
-        return self.chosen
+    def choices(self, patient: str) -> Mapping[Channel, Choice]:
+        return {
+            channel: Choice(address, suppressed_at=NOON if channel in self.suppressed else None)
+            for channel, address in self.chosen.items()
+        }
 
 
 class World:
@@ -113,6 +119,22 @@ def test_nobody_is_told_of_a_message_that_the_database_lost(world: World) -> Non
     assert not world.sms.sent
     world.lost.clear()
     assert world.handle() == Done(DoneReason.ACCEPTED)
+
+
+def test_the_booking_system_is_asked_again_about_a_message_that_was_lost(world: World) -> None:
+    world.lost.add("m")
+    change = BookingChange(
+        notification_id="n",
+        received_at=NOON,
+        change_id="c",
+        service_domain="riv:crm:scheduling",
+        deleted=False,
+        booking=BookingKey(
+            source_system="SE1", logical_address="SE2", booking_id="B", patient="191212121212"
+        ),
+    )
+    assert world.handle(an_order(change=change)) == Publish((change,), Note.MESSAGE_MISSING)
+    assert not world.sms.sent
 
 
 def test_one_chosen_channel_gets_one_notice(world: World) -> None:
@@ -558,3 +580,46 @@ class TestWhatIsNoLongerWanted:
         world.preferences.chosen = {}
         assert world.handle(order) == Drop(NoticeDropReason.NOT_WANTED)
         assert world.notices.status(Channel.SMS) is NoticeStatus.WITHDRAWN
+
+
+class TestASuppressedAddress:
+    """One that has bounced too often: nothing is sent there, and operators see why."""
+
+    @pytest.fixture(autouse=True)
+    def email_is_suppressed(self, world: World) -> None:
+        world.preferences.chosen = {Channel.EMAIL: ADDRESS}
+        world.preferences.suppressed = (Channel.EMAIL,)
+
+    def test_gets_nothing(self, world: World) -> None:
+        assert world.handle() == Drop(NoticeDropReason.SUPPRESSED)
+        assert world.email.sent == []
+        assert world.notices.status(Channel.EMAIL) is NoticeStatus.SUPPRESSED
+        assert world.observed == [(Channel.EMAIL, NoticeStatus.SUPPRESSED, "bounced too often")]
+
+    def test_is_counted_once(self, world: World) -> None:
+        world.handle()
+        assert world.handle() == Drop(NoticeDropReason.SUPPRESSED)
+        assert len(world.observed) == 1
+
+    def test_keeps_no_sms_from_being_sent(self, world: World) -> None:
+        world.preferences.chosen = {Channel.EMAIL: ADDRESS, Channel.SMS: MOBILE}
+        assert world.handle() == Done(DoneReason.ACCEPTED)
+        assert world.sms.sent == [("notice-m-sms", MOBILE)]
+        assert world.notices.status(Channel.EMAIL) is NoticeStatus.SUPPRESSED
+
+    def test_that_was_set_again_gets_the_next_message_and_not_this_one(self, world: World) -> None:
+        world.handle()
+        world.preferences.suppressed = ()
+        assert world.handle() == Drop(NoticeDropReason.SUPPRESSED)
+        assert world.handle(an_order(message_id="m2")) == Done(DoneReason.ACCEPTED)
+
+    def test_ends_a_notice_that_waits(self) -> None:
+        world = World(collecting=timedelta(seconds=5))
+        world.preferences.chosen = {Channel.EMAIL: ADDRESS}
+        outcome = world.handle()
+        assert isinstance(outcome, Postpone)
+        assert isinstance(outcome.instead, NoticeOrder)
+        world.preferences.suppressed = (Channel.EMAIL,)
+        world.pass_time(seconds=5)
+        assert world.handle(outcome.instead) == Drop(NoticeDropReason.SUPPRESSED)
+        assert world.notices.status(Channel.EMAIL) is NoticeStatus.SUPPRESSED

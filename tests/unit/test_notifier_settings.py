@@ -10,6 +10,20 @@ from shared.booking.notices import Channel
 
 SECRET = "abcdefghijklmnopqrst"
 
+FAILOVER: dict[str, object] = {
+    "sms_url": "https://api.example.org/a1/sms",
+    "sms_failover_provider": "sinch",
+    "sms_failover_url": "https://sms.example.org/xms/v1/plan/batches",
+    "sms_failover_password": "token",
+}
+
+
+def test_the_second_provider_has_an_account_of_its_own() -> None:
+    accounts = NotifierSettings(**FAILOVER).sms_accounts
+    assert list(accounts) == ["46elks", "sinch"]
+    assert (accounts["sinch"].password, accounts["sinch"].sender) == ("token", "Inkorg1177")
+    assert accounts["46elks"].password == ""
+
 
 @pytest.mark.parametrize(
     ("values", "named"),
@@ -31,6 +45,13 @@ SECRET = "abcdefghijklmnopqrst"
         ({"notifier_report_bind": "127.0.0.1:8090"}, "go together"),
         ({"notifier_report_secret": SECRET}, "go together"),
         ({"smtp_url": "smtp://mail.example.org", "smtp_username": "a"}, "BUDKAVLE_SMTP_STARTTLS"),
+        ({"sms_provider": "nobody"}, "BUDKAVLE_SMS_PROVIDER: there is no such SMS provider"),
+        ({"sms_provider": "provider"}, "BUDKAVLE_SMS_PROVIDER: there is no such SMS provider"),
+        ({"sms_failover_provider": "sinch"}, "BUDKAVLE_SMS_FAILOVER_PROVIDER and _URL go together"),
+        (FAILOVER | {"sms_url": ""}, "BUDKAVLE_SMS_FAILOVER_PROVIDER needs BUDKAVLE_SMS_URL"),
+        (FAILOVER | {"sms_provider": "sinch"}, "is BUDKAVLE_SMS_PROVIDER itself"),
+        (FAILOVER | {"sms_failover_sender": "1177"}, "BUDKAVLE_SMS_FAILOVER_SENDER: "),
+        ({"sms_failover_error_share": 0}, "BUDKAVLE_SMS_FAILOVER_ERROR_SHARE: "),
         ({"notifier_deadline_seconds": 150}, "BUDKAVLE_NOTIFIER_DEADLINE_SECONDS is not below"),
     ],
 )

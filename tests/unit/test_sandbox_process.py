@@ -18,6 +18,9 @@ from tests.services.ports import free_port
 pytestmark = pytest.mark.slow
 
 
+ADDRESSES = ("platform", "index", "control", "smtp", "sms", "pages", "inbox", "sinch")
+
+
 def test_it_prints_its_addresses_when_ready_and_stops_on_sigterm() -> None:
     control_port = free_port()
     settings = {"BUDKAVLE_SANDBOX_CONTROL_BIND": f"127.0.0.1:{control_port}"}
@@ -31,7 +34,8 @@ def test_it_prints_its_addresses_when_ready_and_stops_on_sigterm() -> None:
     with closing(process.stdout):
         try:
             told = json.loads(process.stdout.readline())
-            assert list(told) == ["platform", "index", "control", "smtp", "sms"]
+            assert list(told) == [*ADDRESSES]
+            assert "<h1>Vem är du?" in requests.get(told["inbox"], timeout=5).text
             assert urlsplit(told["control"]).port == control_port
             assert urlsplit(told["smtp"]).scheme == "smtp"
             assert urlsplit(told["sms"]).path == "/a1/sms"

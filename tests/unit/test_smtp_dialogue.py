@@ -180,3 +180,18 @@ def test_what_is_said_in_clear_does_not_count_as_said_under_tls(
     )
     assert sender.send("n", TO) == ProviderDown("SMTPServerDisconnected")
     assert server.heard.endswith(b"STARTTLS\r\n")
+
+
+@pytest.mark.parametrize(
+    ("hello", "mail"),
+    [
+        (b"250-hi\r\n250 DSN", b"mail FROM:<no-reply@example.org> ENVID=abcdefghij RET=HDRS\r\n"),
+        (b"250 hi", b"mail FROM:<no-reply@example.org>\r\n"),
+    ],
+)
+def test_a_server_that_can_is_given_our_id_for_its_reports(
+    monkeypatch: pytest.MonkeyPatch, hello: bytes, mail: bytes
+) -> None:
+    result, heard = talk(monkeypatch, [AS_ASKED[0], hello, *AS_ASKED[2:]])
+    assert result == Accepted()
+    assert mail in heard

@@ -121,6 +121,9 @@ def create_contact_preference() -> None:
         sa.Column("channel", sa.String(5), nullable=False),
         sa.Column("address", sa.String(254), nullable=False),
         sa.Column("updated_at", INSTANT, nullable=False),
+        sa.Column("bounces", sa.Integer(), nullable=False, server_default="0"),
+        sa.Column("last_bounce", sa.String(10), nullable=False, server_default=""),
+        sa.Column("suppressed_at", INSTANT),
         sa.PrimaryKeyConstraint("patient", "channel", name="pk_contact_preference"),
     )
 
