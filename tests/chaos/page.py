@@ -62,6 +62,7 @@ def section(figures: Mapping[str, Any], *, date: str, commit: str) -> str:
         "|---|---:|",
         f"| seed | {figures['seed']} |",
         f"| minutes | {figures['seconds'] / 60:.1f} |",
+        f"| load of the machine at the end | {figures['machine_load']} |",
     ]
     rows = [f"| {name} | {figures[key]:,} |" for key, name in _ROWS.items()]
     stories = [f"| {name} | {figures['stories'].get(key, 0):,} |" for key, name in _STORIES.items()]

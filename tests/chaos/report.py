@@ -1,5 +1,6 @@
 """The figures of a run: as a table, as `build/chaos.json`, and as what went wrong."""
 
+import os
 import platform
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -69,6 +70,7 @@ class Report:
         return {
             "seed": self.options.seed,
             "seconds": round(self.seconds, 1),
+            "machine_load": round(os.getloadavg()[1], 1),
             "version": __version__,
             "python": platform.python_version(),
             "sources": self.options.sources,
@@ -120,7 +122,7 @@ class Report:
         run = (
             f"{figures['accepted']} notifications, {figures['cases']} visits,"
             f" {figures['inbox']} messages in {self.seconds / 60:.1f} minutes, seed"
-            f" {self.options.seed}"
+            f" {self.options.seed}, load {figures['machine_load']} on {os.cpu_count()} cores"
         )
         if self.wrongs:
             return f"CHAOS FAILED: {'; '.join(self.wrongs)} ({run})"
