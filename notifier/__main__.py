@@ -49,9 +49,10 @@ def run(settings: NotifierSettings) -> int:
         notices,
         channels,
         observe,
-        in_inbox=Inbox(database).holds,
+        in_inbox=Inbox(database).held,
         collecting=timedelta(seconds=settings.notifier_collect_seconds),
         sending_limit=timedelta(seconds=settings.notifier_sending_seconds),
+        at_once=settings.notifier_concurrency,
         clock=clock,
     )
     return run_stage(
@@ -60,6 +61,7 @@ def run(settings: NotifierSettings) -> int:
         settings,
         concurrency=settings.notifier_concurrency,
         prefetch=settings.notifier_prefetch,
+        handle_batch=notifier.handle_batch,
         checks={"database": database.ready, "clock": clock.agrees},
         started=partial(log_missing_providers, channels),
         report=lambda: {"channels_off": [each for each in Channel if each not in channels]},

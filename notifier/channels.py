@@ -1,7 +1,5 @@
 """One channel of notices: its provider, and when it may send."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -65,19 +63,17 @@ class OutgoingChannel:
             return Postpone(retry - now, NoticeWaitReason.BREAKER_OPEN)
         return self._wait_for_slot(order, now)
 
-    @contextmanager
-    def place(self) -> Iterator[bool]:
-        """Reserve a concurrent sending for the context; whether one was free.
+    def enter(self, wanted: int, *, patient: bool) -> int:
+        """Reserve up to `wanted` concurrent sendings; how many. Give them back with `leave`.
 
-        While the breaker is half-open there is one place: one notice at a time finds out whether
-        the provider is back.
+        While the breaker is half-open there is one: one notice at a time finds out whether the
+        provider is back.
         """
-        entered = self.bulkhead.enter(alone=not self.breaker.closed)
-        try:
-            yield entered
-        finally:
-            if entered:
-                self.bulkhead.leave()
+        alone = not self.breaker.closed
+        return self.bulkhead.enter_some(wanted, alone=alone, patient=patient)
+
+    def leave(self, places: int) -> None:
+        self.bulkhead.leave(places)
 
     def _wait_for_slot(self, order: NoticeOrder, now: datetime) -> Postpone | None:
         if self.slots is None:

@@ -1,7 +1,9 @@
 """One POST to a provider by libcurl: one deadline for all of it, and bounds on what is read.
 
-Each POST takes a connection of its own: on a reused one, "the peer had closed it" and "the peer
-took the request and closed" look the same.
+A connection is kept for the next POST, since over TLS a new one costs milliseconds and two round
+trips. On a kept one, "the peer had closed it" and "the peer took the request and closed" look the
+same. So only one is used again that was used within the last second or two and that the peer has not
+closed as far as we know, and no request is handed over twice, as libcurl would do by itself.
 """
 
 import io
@@ -21,6 +23,7 @@ MAX_BODY_BYTES = 16 * 1024
 
 _STATUS_LINE = re.compile(rb"HTTP/[\d.]+ +(\d{3})\b")
 _HEADER = re.compile(rb"^([!-9;-~]+):[ \t]*(.*?)[ \t]*\r?$", re.MULTILINE)
+_KEPT_SECONDS = 1
 #: A callback's answer that ends the exchange: any number but that of the bytes handed over.
 _STOP = -1
 
@@ -138,12 +141,17 @@ def _options(url: str, seconds: float, connect_seconds: float) -> Options:
         pycurl.PROXY: _proxy(url),
         pycurl.NOPROXY: "",  # `_proxy` has seen to it
         pycurl.NOSIGNAL: 1,  # as threads need it
-        pycurl.FRESH_CONNECT: 1,
-        pycurl.FORBID_REUSE: 1,
+        pycurl.MAXAGE_CONN: _KEPT_SECONDS,  # and libcurl looks whether the peer has closed it
+        pycurl.SEEKFUNCTION: _refuse_to_repeat,
         pycurl.CONNECTTIMEOUT_MS: round(connect_seconds * milliseconds),
         pycurl.TIMEOUT_MS: round(seconds * milliseconds),
         **trust_options(),
     }
+
+
+def _refuse_to_repeat(_offset: int, _origin: int) -> int:
+    """libcurl wants to send a body anew, on another connection: it may have been taken."""
+    return pycurl.SEEKFUNC_FAIL
 
 
 def _proxy(url: str) -> str:
