@@ -59,9 +59,12 @@ class OutgoingChannel:
         """Why and how long `order` waits; None when it may be sent."""
         if self.quiet_hours and (morning := self.quiet_hours.end_after(now)):
             return Postpone(morning - now, NoticeWaitReason.QUIET_HOURS)
-        if retry := self.breaker.open_until(now):
-            return Postpone(retry - now, NoticeWaitReason.BREAKER_OPEN)
-        return self._wait_for_slot(order, now)
+        return self.pause(now) or self._wait_for_slot(order, now)
+
+    def pause(self, now: datetime) -> Postpone | None:
+        """How long the breaker is open; None when it is closed or half-open."""
+        retry = self.breaker.open_until(now)
+        return Postpone(retry - now, NoticeWaitReason.BREAKER_OPEN) if retry else None
 
     def enter(self, wanted: int, *, patient: bool) -> int:
         """Reserve up to `wanted` concurrent sendings; how many. Give them back with `leave`.

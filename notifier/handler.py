@@ -23,7 +23,7 @@ from notifier.results import (
     TryLater,
     Uncertain,
 )
-from notifier.sending import ReadyNotice, Sendings, Sent
+from notifier.sending import ReadyNotice, Rules, Sendings, Sent
 from shared.base.clock import Clock
 from shared.booking.messages import NoticeOrder
 from shared.booking.notices import Channel, Choice, Claim, Ending, Notice, NoticeStatus, Wanted
@@ -247,10 +247,14 @@ class Notifier:
             first = {(each.order.patient, each.channel): each for each in reversed(left)}
             batch = sorted(first.values())
             crowded = Postpone(_CROWDED_WAIT, NoticeWaitReason.CHANNEL_BUSY)
-            sent = self._sendings.send_all(batch, partial(self._leave, now=now), self._conclude)
+            rules = Rules(self._pause, partial(self._leave, now=now), self._conclude)
+            sent = self._sendings.send_all(batch, rules)
             outcomes |= {each.number: sent.get(each.number, crowded) for each in batch}
             left = [each for each in left if each.number not in outcomes]
         return outcomes
+
+    def _pause(self, channel: Channel) -> Outcome | None:
+        return self._channels[channel].pause(self._clock())
 
     def _leave(self, notice: Notice, now: datetime) -> Outcome:
         """The outcome for a notice that another worker sends or has sent."""

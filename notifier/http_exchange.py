@@ -2,12 +2,13 @@
 
 A connection is kept for the next POST, since over TLS a new one costs milliseconds and two round
 trips. On a kept one, "the peer had closed it" and "the peer took the request and closed" look the
-same. So only one is used again that was used within the last second or two and that the peer has not
-closed as far as we know, and no request is handed over twice, as libcurl would do by itself.
+same. So only one is used again that was used within the last second or two and that the peer has
+not closed as far as we know, and no request is handed over twice, as libcurl would by itself.
 """
 
 import io
 import re
+import select
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -56,6 +57,7 @@ class HttpPoster:
     def post(self, body: bytes, headers: Mapping[str, str]) -> Exchange:
         """Send `body` once. Raises nothing of libcurl's."""
         curl = self._pool.take()
+        curl.setopt(pycurl.FRESH_CONNECT, not _is_quiet(curl.getinfo(pycurl.ACTIVESOCKET)))
         traffic = _Traffic(body)
         lines = [f"{name}: {value}".encode("latin-1") for name, value in headers.items()]
         curl.setopt(pycurl.HTTPHEADER, [*UNSENT_HEADERS, *lines])
@@ -66,6 +68,18 @@ class HttpPoster:
         error = _perform(curl)
         self._pool.give_back(curl)
         return traffic.exchange(error)
+
+
+def _is_quiet(handle: int) -> bool:
+    """Whether the socket is open and has nothing to read: no FIN above all, nor anything unasked.
+
+    libcurl does not look at one that was used a moment ago.
+    """
+    if handle < 0:
+        return False
+    poll = select.poll()
+    poll.register(handle, select.POLLIN | select.POLLHUP | select.POLLERR)
+    return not poll.poll(0)
 
 
 def _perform(curl: pycurl.Curl) -> str:
@@ -141,7 +155,8 @@ def _options(url: str, seconds: float, connect_seconds: float) -> Options:
         pycurl.PROXY: _proxy(url),
         pycurl.NOPROXY: "",  # `_proxy` has seen to it
         pycurl.NOSIGNAL: 1,  # as threads need it
-        pycurl.MAXAGE_CONN: _KEPT_SECONDS,  # and libcurl looks whether the peer has closed it
+        pycurl.MAXAGE_CONN: _KEPT_SECONDS,
+        pycurl.MAXCONNECTS: 1,
         pycurl.SEEKFUNCTION: _refuse_to_repeat,
         pycurl.CONNECTTIMEOUT_MS: round(connect_seconds * milliseconds),
         pycurl.TIMEOUT_MS: round(seconds * milliseconds),

@@ -52,6 +52,16 @@ class Claims(Protocol):
 Conclude = Callable[[Sequence[Sent]], Sequence[Outcome]]
 #: The outcome for a notice that is not to be sent (again).
 Stand = Callable[[Notice], Outcome]
+#: The outcome for what is to go out on a channel that sends nothing now; None when it sends.
+Pause = Callable[[Channel], Outcome | None]
+
+
+class Rules(NamedTuple):
+    """What is decided elsewhere."""
+
+    pause: Pause
+    stand: Stand
+    conclude: Conclude
 
 
 class Sendings:
@@ -65,15 +75,13 @@ class Sendings:
         self._places = Bulkhead(most)
         self._threads = ThreadPoolExecutor(most, "sending")
 
-    def send_all(
-        self, ready: Sequence[ReadyNotice], stand: Stand, conclude: Conclude
-    ) -> dict[int, Outcome]:
+    def send_all(self, ready: Sequence[ReadyNotice], rules: Rules) -> dict[int, Outcome]:
         """Send them, no two of which go to one patient on one channel; the outcomes by number.
 
         One without an outcome found no place in time. An error is raised when all that was begun
         has ended, and what could be stored is.
         """
-        return _Course(self, ready, stand, conclude).run()
+        return _Course(self, ready, rules).run()
 
     def enter(self, left: Sequence[ReadyNotice], *, patient: bool) -> list[ReadyNotice]:
         """Those of `left` that got a place."""
@@ -114,17 +122,10 @@ class Sendings:
 class _Course:
     """One batch, from its first claim to its last result."""
 
-    def __init__(
-        self,
-        sendings: Sendings,
-        ready: Sequence[ReadyNotice],
-        stand: Stand,
-        conclude: Conclude,
-    ) -> None:
+    def __init__(self, sendings: Sendings, ready: Sequence[ReadyNotice], rules: Rules) -> None:
         self._sendings = sendings
         self._left = list(ready)
-        self._stand = stand
-        self._conclude = conclude
+        self._rules = rules
         self._running: dict[Future[SendResult], tuple[ReadyNotice, Claim]] = {}
         self._outcomes: dict[int, Outcome] = {}
         self._errors: list[Exception] = []
@@ -138,6 +139,7 @@ class _Course:
 
     def _begin_some(self) -> bool:
         """Claim and start what finds a place; whether anything did."""
+        self._pause_some()
         if self._errors or not self._left:
             return False
         entered = self._sendings.enter(self._left, patient=not self._running)
@@ -159,11 +161,20 @@ class _Course:
                 self._sendings.leave(each)
         return True
 
+    def _pause_some(self) -> None:
+        """Results of this batch may have opened the breaker of a channel."""
+        channels = {each.channel for each in self._left}
+        paused = {channel: self._rules.pause(channel) for channel in channels}
+        for each in self._left:
+            if outcome := paused[each.channel]:
+                self._outcomes[each.number] = outcome
+        self._left = [each for each in self._left if not paused[each.channel]]
+
     def _begin(self, each: ReadyNotice, found: Claim | Notice, *, alone: bool) -> None:
         if isinstance(found, Claim):
             self._running[self._sendings.start(each, found, alone=alone)] = (each, found)
         else:
-            self._outcomes[each.number] = self._stand(found)
+            self._outcomes[each.number] = self._rules.stand(found)
             self._sendings.leave(each)
 
     def _end_some(self) -> None:
@@ -189,7 +200,7 @@ class _Course:
         if not sent:
             return
         try:
-            outcomes = self._conclude(sent)
+            outcomes = self._rules.conclude(sent)
         except Exception as error:  # noqa: BLE001 - raised when nothing is under way
             self._errors.append(error)
         else:
