@@ -287,6 +287,20 @@ class TestKeptConnections:
         assert results == [Accepted("s1")] * 10
         assert (peer.connections, peer.requests) == (1, 10)
 
+    def test_are_used_over_tls(
+        self, scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(*write_server_files(authority, tmp_path))
+        peer = KeepingPeer(context)
+        provider = self.sender(scene, peer)
+        assert [provider.send("notice", MOBILE) for _ in range(10)] == [Accepted("s1")] * 10
+        assert (peer.connections, peer.requests) == (1, 10)
+        peer.close()
+
     def test_are_not_used_when_the_peer_has_closed_them(
         self, scene: Scene, peer: "KeepingPeer"
     ) -> None:
@@ -317,9 +331,11 @@ class TestKeptConnections:
 class KeepingPeer:
     """A provider that keeps connections, for as many requests as a test says."""
 
-    def __init__(self) -> None:
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
+        self._context = context
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/sms"
+        scheme = "https" if context else "http"
+        self.url = f"{scheme}://127.0.0.1:{self._listener.getsockname()[1]}/sms"
         self.connections = self.requests = self.open_connections = 0
         self.closes_after = 1000
         self.hangs_up = False
@@ -332,6 +348,8 @@ class KeepingPeer:
         with suppress(OSError):
             while True:
                 connection, _ = self._listener.accept()
+                if self._context:
+                    connection = self._context.wrap_socket(connection, server_side=True)
                 self.connections += 1
                 self.open_connections += 1
                 Thread(target=self._serve, args=[connection], daemon=True).start()
