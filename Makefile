@@ -1,6 +1,6 @@
 # Everything here brings what it needs: a fresh Debian or Ubuntu with Python 3.11+, git and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick nightly java real-index chaos chaos-cluster test-debian13 image-test bench lint docs pictures lock clean
+.PHONY: help demo play test quick nightly java real-index chaos chaos-cluster deploy-check manifests test-debian13 image-test bench lint docs pictures lock clean
 
 BIN := .venv/bin
 PROPERTIES := tests/unit/test_any_order.py tests/unit/test_judged_in_batches.py tests/unit/test_docbook_purpose.py
@@ -13,6 +13,9 @@ help: ## This list
 
 demo: venv ## The whole relay tells its story, in under a minute
 	$(BIN)/budkavle demo
+
+play: venv ## The demo, which then goes on running: console, patient's inbox and sandbox in the browser
+	$(BIN)/budkavle demo --keep
 
 test: venv ## All tests; they bring their own RabbitMQ and PostgreSQL. Some: make test T=tests/unit
 	$(BIN)/python -m pytest $(PARALLEL) $(T)
@@ -38,6 +41,13 @@ test-debian13: ## All tests on Debian 13, in a chroot (root): RabbitMQ 4, Postgr
 
 image-test: venv ## Builds deploy/Dockerfile without Docker, looks at the image and runs the demo in it (root)
 	$(BIN)/python -m tests.image
+
+deploy-check: venv ## Helm chart, compose.yaml, alerts and systemd units, by their readers' own code; needs Go 1.26
+	$(BIN)/python -m tests.deploy
+	$(BIN)/python -m pytest tests/unit/test_deploy.py tests/deploy/test_systemd.py -q
+
+manifests: venv ## Writes deploy/kubernetes/budkavle.yaml, what the chart gives by itself; needs Go 1.26
+	$(BIN)/python -m tests.deploy --write
 
 chaos: venv ## Nothing lost, twice or false, whatever dies (20 min). Shorter: T="--count 500"; to docs: T=--publish
 	$(BIN)/python -m tests.chaos $(T)

@@ -22,6 +22,7 @@ from shared.booking.messages import BookingDetails, FetchedBooking
 
 #: Longer than a source is usually down, so that an outage makes no two messages of a rebooking.
 _WINDOWS_OF_WAITING = 10
+_GRACES_PER_WINDOW = 5
 #: What of a booking's details is compared.
 _COMPARED = {
     *("starts", "time_type_id", "time_type_name", "care_type_id", "care_type_name"),
@@ -36,6 +37,12 @@ class Limits:
 
     window: timedelta
     patience: timedelta
+
+    @property
+    def grace(self) -> timedelta:
+        """How late a window may end before it is known that the relay was away; and for how long
+        what it took before is waited for then."""
+        return self.window / _GRACES_PER_WINDOW
 
     @property
     def longest_wait(self) -> timedelta:
@@ -142,14 +149,24 @@ class Candidates:
         nothing is known since."""
         own = self.fetched.booking
         for watermark in self.history.watermarks:
-            is_other = watermark.same_id == same_id_key(own)
-            if not is_other or watermark.booking == own.digest or watermark.awaiting:
+            is_other = watermark.same_id == same_id_key(own) and watermark.booking != own.digest
+            if not is_other or not self._is_unasked(watermark):
                 continue
             standing = self.history.standing(watermark.booking)
-            is_asked = watermark.received_at >= self.fetched.received_at
-            if standing and not is_asked and still_matters(standing, self.now):
+            if standing and still_matters(standing, self.now):
                 return standing, watermark
         return None
+
+    def _is_unasked(self, watermark: Watermark) -> bool:
+        """A question that was noted and then lost with its process is put once more."""
+        if watermark.awaiting is None:
+            return watermark.received_at < self.fetched.received_at
+        if watermark.awaiting is Awaiting.CREATION or self.fetched.asked_other:
+            return False
+        members = self.fetched.same_request
+        removed = {member.booking.digest for member in members if member.deleted}
+        is_of_request = watermark.notification_id == self.fetched.notification_id
+        return is_of_request and watermark.booking not in removed
 
     def booking_after(self, call: Removed) -> str | None:
         """Digest of a visit that may have come of the open `call`: it was booked about when the

@@ -231,7 +231,9 @@ def _asked(judgement: Judgement, fetched: FetchedBooking) -> Iterator[BookingCha
             service_domain=fetched.service_domain,
             corrected=not question.deleted,  # if it is not there at once, the index will say more
         )
-    yield BookingChange(**{**fetched.said, "looks": fetched.looks + 1})
+    asked_other = fetched.asked_other or judgement.question is not None
+    again = {"looks": fetched.looks + 1, "asked_other": asked_other}
+    yield BookingChange(**{**fetched.said, **again})
 
 
 def _notice_order(announcement: Announcement, fetched: FetchedBooking) -> NoticeOrder:

@@ -155,9 +155,14 @@ class _Judging(Case):
             return Judgement(Reason.GONE_AT_SOURCE, watermarks=(watermark,))
         if self.is_doubtful:
             return self.look_again(self.watermarks.awaiting(Awaiting.CREATION))
-        if self.fetched.of_another_patient:
+        if self.fetched.of_another_patient and not self._is_known_elsewhere:
             return replace(self.silent(Reason.REPLY_MISMATCH), is_dead=True)
         return self.silent(Reason.GONE_AT_SOURCE)
+
+    @property
+    def _is_known_elsewhere(self) -> bool:
+        """Under another number, which a creation under the new number itself cannot be."""
+        return bool(self.history.same_id_elsewhere) and not self.fetched.renumbered
 
     def removed(self) -> Judgement:
         if self.standing is None:
@@ -177,6 +182,8 @@ class _Judging(Case):
         delay = self._until_decided(partner)
         if delay > _NO_TIME:
             return self.wait_for_pair(self.watermarks.awaiting(Awaiting.REMOVAL), delay)
+        if self._comes_late:
+            return self._wait_a_little_more()
         return self._removed_for_good(self.standing)
 
     def _removed_and_unknown(self) -> Judgement:
@@ -191,8 +198,7 @@ class _Judging(Case):
     def _just_found_moved(self) -> bool:
         """The source has it at another unit, of which the index has said nothing."""
         unit = self.fetched.moved_to
-        was_known = self.awaits_removal and self.before is not None and self.before.gone
-        if not unit or was_known:
+        if not unit or self.fetched.asked_other:
             return False
         others = (member.booking for member in self.fetched.same_request if not member.deleted)
         own_id = self.fetched.booking.booking_id
@@ -219,6 +225,19 @@ class _Judging(Case):
             return rest
         soon = self.limits.window / _LOOKS_PER_WINDOW
         return partner.delay if isinstance(partner, Undecided) else soon
+
+    @property
+    def _comes_late(self) -> bool:
+        """The relay was away when the window ended: what it took before is on its way, too."""
+        late = self.now - self._removal_awaited_since - self.limits.window
+        is_forgotten = self.now > self._removed_at + self.limits.longest_wait
+        return late > self.limits.grace and not is_forgotten
+
+    def _wait_a_little_more(self) -> Judgement:
+        grace = self.limits.grace
+        since = self.now - self.limits.window + grace
+        watermark = replace(self.watermarks.awaiting(Awaiting.REMOVAL), awaiting_since=since)
+        return self.wait_for_pair(watermark, grace)
 
     def _removed_for_good(self, standing: Announcement) -> Judgement:
         if renumbered := self._stands_elsewhere:
@@ -268,6 +287,8 @@ class _Judging(Case):
         delay = self._removal_awaited_since + self.limits.window - self.now
         if delay > _NO_TIME:
             return self.wait_for_pair(self.watermarks.awaiting(Awaiting.REMOVAL), delay)
+        if self._comes_late:
+            return self._wait_a_little_more()
         return replace(self.silent(Reason.REPLY_MISMATCH), is_dead=True)
 
     # --- the source has it ---

@@ -39,7 +39,8 @@ def register_acts(commands: typer.Typer) -> None:
     commands.command("restore")(restore)
 
 
-def _rate(text: str) -> float:
+def letters_a_second(text: str) -> float:
+    """Raises `typer.BadParameter`."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)(?:/s)?", text.strip())
     if not found or not float(found[1]):
         raise typer.BadParameter("is no number of letters a second, like 20/s")
@@ -50,7 +51,10 @@ def _rate(text: str) -> float:
 Rate = Annotated[
     Any,
     typer.Option(
-        metavar="N/s", parser=_rate, show_default="as fast as they go", help="Letters a second."
+        metavar="N/s",
+        parser=letters_a_second,
+        show_default="as fast as they go",
+        help="Letters a second.",
     ),
 ]
 
@@ -108,7 +112,7 @@ def replay_letters(
             follow=follow,
         )
         progress = _replay_with_bar(broker, plan)
-        ended(_outcome(progress))
+        ended(outcome_of(progress))
     _report(progress, as_json=as_json)
 
 
@@ -253,7 +257,7 @@ def _report(progress: Progress, *, as_json: bool) -> None:
     elif progress.replayed:
         say(f"{_letters(progress.replayed)} replayed.")
         if progress.came_back or progress.waiting:
-            say(_outcome(progress))
+            say(outcome_of(progress))
     if progress.stopped:
         raise Refused(_why(progress), _code(progress.stopped))
     if not progress.replayed:
@@ -261,14 +265,15 @@ def _report(progress: Progress, *, as_json: bool) -> None:
 
 
 def _why(progress: Progress) -> str:
-    return f"{_STOPPED[progress.stopped]} ({_outcome(progress)})"
+    return f"{_STOPPED[progress.stopped]} ({outcome_of(progress)})"
 
 
 def _code(stopped: Stopped) -> ExitCode:
     return ExitCode.INTERRUPTED if stopped is Stopped.INTERRUPTED else ExitCode.TROUBLE
 
 
-def _outcome(progress: Progress) -> str:
+def outcome_of(progress: Progress) -> str:
+    """In words, for the log of actions."""
     reasons = ", ".join(f"{reason} {count}" for reason, count in progress.back_reasons.items())
     parts = [
         f"replayed {progress.replayed}",

@@ -37,14 +37,15 @@ def preview(
     ] = None,
 ) -> None:
     """Show what patients read, in every situation that leads to a message of KIND."""
-    wording = _wording(templates or ComposerSettings().composer_templates)
+    wording = wording_of(templates or ComposerSettings().composer_templates)
     texts = {
         name: _message_text(wording, each) for name, each in SAMPLES.items() if each.kind == kind
     }
     say(_page(kind, texts) if html else _text(texts))
 
 
-def _wording(region: Path | None) -> Wording:
+def wording_of(region: Path | None) -> Wording:
+    """With a region's templates. Raises `Refused` for one that cannot be used."""
     try:
         return Wording(region)
     except BrokenTemplate as error:

@@ -32,7 +32,8 @@ from shared.store.sources import Registered, RegisterEntry, SourceRegister, Sour
 from shared.store.unknown_sources import UnknownSource, UnknownSources
 
 
-def _rate(text: str) -> float:
+def call_rate(text: str) -> float:
+    """Calls a second. Raises `typer.BadParameter`."""
     try:
         rate = float(text)
     except ValueError:
@@ -56,7 +57,9 @@ Name = Annotated[
 Chosen = Annotated[Environment, typer.Option(help="Where it is activated; qa and prod never mix.")]
 Rate = Annotated[
     float,
-    typer.Option(metavar="NUMBER", parser=_rate, help="Calls to it, over all fetchers together."),
+    typer.Option(
+        metavar="NUMBER", parser=call_rate, help="Calls to it, over all fetchers together."
+    ),
 ]
 
 commands = typer.Typer(no_args_is_help=True, help="Activated booking systems.")
@@ -90,13 +93,8 @@ def add(
         activated_by=by,
         activated_at=utcnow(),
     )
-    with (
-        opened_database() as database,
-        changing(database, "source add", Operator(by, note)) as change,
-    ):
-        done = SourceRegister(change.database).add(source)
-        change.subject = _subject(hsa_id, environment)
-        change.outcome = "" if done is Registered.UNCHANGED else str(done)
+    with opened_database() as database:
+        done = activate(database, source, note)
     say(_told(done, source))
     own = load_settings().environment
     if own != environment:
@@ -106,14 +104,8 @@ def add(
 @commands.command()
 def remove(hsa_id: HsaId, *, environment: Chosen, by: By, note: Note = "") -> None:
     """Deactivate a booking system. Its notifications are ignored from then on."""
-    with (
-        opened_database() as database,
-        changing(database, "source remove", Operator(by, note)) as change,
-    ):
-        register = SourceRegister(change.database)
-        removed = register.remove(hsa_id, environment, by=by, at=utcnow())
-        change.subject = _subject(hsa_id, environment)
-        change.outcome = "removed" if removed else ""
+    with opened_database() as database:
+        removed = deactivate(database, hsa_id, environment, Operator(by, note))
     if not removed:
         raise nothing_found(f"{hsa_id} is not activated in {environment}")
     say(f"Removed {hsa_id} from {environment}.")
@@ -139,6 +131,30 @@ def _set_pause(hsa_id: str, environment: Environment, operator: Operator, *, pau
     if not done:
         former = "paused already" if paused else "not paused"
         raise nothing_found(f"{hsa_id} is {former}, or not activated in {environment}")
+
+
+def activate(database: Database, source: SourceSystem, note: str) -> Registered:
+    """Activate or change a booking system, and record it. Raises `DatabaseUnavailable`."""
+    with changing(database, "source add", Operator(source.activated_by, note)) as change:
+        done = SourceRegister(change.database).add(source)
+        change.subject = _subject(source.hsa_id, source.environment)
+        change.outcome = "" if done is Registered.UNCHANGED else str(done)
+    return done
+
+
+def deactivate(
+    database: Database, hsa_id: str, environment: Environment, operator: Operator
+) -> bool:
+    """Deactivate a booking system, and record it. False when it was not active.
+
+    Raises `DatabaseUnavailable`.
+    """
+    with changing(database, "source remove", operator) as change:
+        register = SourceRegister(change.database)
+        removed = register.remove(hsa_id, environment, by=operator.by, at=utcnow())
+        change.subject = _subject(hsa_id, environment)
+        change.outcome = "removed" if removed else ""
+    return removed
 
 
 def set_pause(

@@ -54,6 +54,7 @@ class Stack:
             "BUDKAVLE_ENVIRONMENT": "qa",
             "BUDKAVLE_LOGICAL_ADDRESS": "SE165565594230-1000",
             "BUDKAVLE_LOG_FORMAT": "json",
+            "BUDKAVLE_CONSOLE_BIND": "127.0.0.1:0",
             **(settings or {}),
         }
         self.sandbox: dict[str, Any] = {}
@@ -82,6 +83,11 @@ class Stack:
         for setting in ("platform", "smtp", "sms"):
             self.environment[f"BUDKAVLE_{setting.upper()}_URL"] = self.sandbox[setting]
         self.stages = self._child("console run all").ready(_START_SECONDS)["stages"]
+
+    def serve_console(self) -> str:
+        """The operator's pages on this stack; their address. Raises `NotReady`."""
+        address = self._child("console.web").ready(_START_SECONDS)["url"]
+        return str(address)
 
     def serve_inbox(self) -> str:
         """Start the read API, which the sandbox's inbox page reads; that page's address."""

@@ -1,7 +1,7 @@
 """The state of the relay as one value, from what broker, database and processes say. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,6 +25,27 @@ _REMEMBERED = timedelta(minutes=10)
 _A_MINUTE = 55
 
 
+#: What a trouble says, by its kind.
+TEXTS = {
+    "broker": "The broker ({place}): {trouble}.",
+    "database": "The database ({place}): {trouble}.",
+    "missing": "No {stage} runs.",
+    "silent": "The {stage} at {host}, process {pid} is silent since {since}.",
+    "not_ready": "The {stage} at {host}, process {pid} is not ready: {checks}.",
+    "environment": "The {stage} at {host}, process {pid} runs for {environment}.",
+    "stands_still": "{number} wait for the {stage}, which has handled none for a minute.",
+    "dead_one": "1 dead letter of the {stage}.",
+    "dead": "{number} dead letters of the {stage}.",
+    "breaker_open": "{source}: circuit breaker open since {since} ({reason}), up to {waiting} wait,"
+    " next probe {probe}.",
+    "paused": "{source}: paused by {by} since {since}.",
+    "not_activated": "Systems that are not activated send: {sources}.",
+    "not_activated_many": "Systems that are not activated send: {sources} and others.",
+    "uncertain": "{number} notices became uncertain in the last day.",
+    "channel_off": "The notifier has no provider of {channels}.",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Store:
     """Broker or database: kind and place, and what is wrong with it ("" when nothing is)."""
@@ -36,10 +57,15 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What is wrong, and which command or deed helps."""
+    """What is wrong, and which command or deed helps.
+
+    `kind` and `values` say the same without words, for a page in another language.
+    """
 
     what: str
     help: str
+    kind: str = ""
+    values: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +113,10 @@ class Findings:
     @property
     def alive(self) -> list[StageProcess]:
         return [each for each in self.processes if self.now - each.beat_at < ALIVE]
+
+    def with_sources(self, sources: Sequence[SourceSystem]) -> "Findings":
+        """With the register as it was read later."""
+        return replace(self, sources=sources)
 
     @property
     def delayed_total(self) -> int | None:
@@ -138,10 +168,14 @@ def troubles_of(found: Findings) -> list[Trouble]:
     ]
 
 
+def _trouble(kind: str, help_: str, **values: object) -> Trouble:
+    return Trouble(TEXTS[kind].format(**values), help_, kind, values)
+
+
 def _of_stores(found: Findings) -> Iterator[Trouble]:
     for name, store in (("broker", found.broker), ("database", found.database)):
         if store.trouble:
-            yield Trouble(f"The {name} ({store.place}): {store.trouble}.", store.help)
+            yield _trouble(name, store.help, place=store.place, trouble=store.trouble)
 
 
 def _of_processes(found: Findings) -> Iterator[Trouble]:
@@ -149,31 +183,33 @@ def _of_processes(found: Findings) -> Iterator[Trouble]:
         return  # nothing is known of them
     for stage in STAGES:
         if not found.of_stage(stage):
-            yield Trouble(f"No {stage} runs.", f"budkavle run {stage}")
+            yield _trouble("missing", f"budkavle run {stage}", stage=stage)
     for each in found.processes:
-        who = f"{each.stage} at {each.host}, process {each.pid}"
-        failing = [name for name, passes in each.report.get("ready", {}).items() if not passes]
-        if ALIVE <= found.now - each.beat_at < _REMEMBERED:
-            yield Trouble(
-                f"The {who} is silent since {_clock(each.beat_at.isoformat())}.", "see its log"
-            )
-        elif failing and each in found.alive:
-            yield Trouble(f"The {who} is not ready: {', '.join(failing)}.", "see its log")
-        if each in found.alive and each.environment != found.environment:
-            yield Trouble(f"The {who} runs for {each.environment}.", "BUDKAVLE_ENVIRONMENT")
+        yield from _of_process(found, each)
+
+
+def _of_process(found: Findings, process: StageProcess) -> Iterator[Trouble]:
+    who = {"stage": process.stage, "host": process.host, "pid": process.pid}
+    failing = [name for name, passes in process.report.get("ready", {}).items() if not passes]
+    alive = process in found.alive
+    if ALIVE <= found.now - process.beat_at < _REMEMBERED:
+        yield _trouble("silent", "see its log", **who, since=_clock(process.beat_at.isoformat()))
+    elif failing and alive:
+        yield _trouble("not_ready", "see its log", **who, checks=", ".join(failing))
+    if alive and process.environment != found.environment:
+        name = process.environment
+        yield _trouble("environment", "BUDKAVLE_ENVIRONMENT", **who, environment=name)
 
 
 def _of_queues(found: Findings) -> Iterator[Trouble]:
     for state in found.queues:
         workers = found.of_stage(state.stage)
         if state.ready and workers and _stands_still(workers):
-            yield Trouble(
-                f"{state.ready} wait for the {state.stage}, which has handled none for a minute.",
-                "see its log",
-            )
+            yield _trouble("stands_still", "see its log", stage=state.stage, number=state.ready)
         if state.dead:
-            letters = "1 dead letter" if state.dead == 1 else f"{state.dead} dead letters"
-            yield Trouble(f"{letters} of the {state.stage}.", f"budkavle dead list {state.stage}")
+            kind = "dead_one" if state.dead == 1 else "dead"
+            list_them = f"budkavle dead list {state.stage}"
+            yield _trouble(kind, list_them, stage=state.stage, number=state.dead)
 
 
 def _stands_still(workers: list[StageProcess]) -> bool:
@@ -186,33 +222,31 @@ def _stands_still(workers: list[StageProcess]) -> bool:
 def _of_sources(found: Findings) -> Iterator[Trouble]:
     known = {source.key: source for source in found.sources}
     for key, breaker in breakers_of(found.alive).items():
-        waiting = _most_waiting(known.get(key), found.next_slots.get(key), found.now)
-        since, probe = (_clock(breaker[name]) for name in ("opened_at", "next_probe"))
-        yield Trouble(
-            f"{breaker['source']}: circuit breaker open since {since}"
-            f" ({breaker['reason']}), up to {waiting} wait, next probe {probe}.",
+        yield _trouble(
+            "breaker_open",
             "tell its owner",
+            source=breaker["source"],
+            since=_clock(breaker["opened_at"]),
+            reason=breaker["reason"],
+            waiting=most_waiting(known.get(key), found.next_slots.get(key), found.now),
+            probe=_clock(breaker["next_probe"]),
         )
     for source in found.sources:
         if source.paused_at is not None:
-            yield Trouble(
-                f"{source.hsa_id}: paused by {source.paused_by} since"
-                f" {source.paused_at.astimezone(STOCKHOLM):%Y-%m-%d %H:%M}.",
-                f"budkavle source resume {source.hsa_id} --environment {source.environment}",
-            )
+            resume = f"budkavle source resume {source.hsa_id} --environment {source.environment}"
+            since = f"{source.paused_at.astimezone(STOCKHOLM):%Y-%m-%d %H:%M}"
+            yield _trouble("paused", resume, source=source.hsa_id, by=source.paused_by, since=since)
     if found.unknown:
         names = ", ".join(each.hsa_key for each in found.unknown[:3])
-        more = " and others" if len(found.unknown) > 3 else ""
-        yield Trouble(
-            f"Systems that are not activated send: {names}{more}.", "budkavle source unknown"
-        )
+        kind = "not_activated_many" if len(found.unknown) > 3 else "not_activated"
+        yield _trouble(kind, "budkavle source unknown", sources=names)
 
 
 def _clock(instant: str) -> str:
     return f"{datetime.fromisoformat(instant).astimezone(STOCKHOLM):%H:%M:%S}"
 
 
-def _most_waiting(source: SourceSystem | None, line_ends: datetime | None, now: datetime) -> int:
+def most_waiting(source: SourceSystem | None, line_ends: datetime | None, now: datetime) -> int:
     """At most so many changes wait, since each that waits holds a slot of the source's line."""
     if source is None or line_ends is None:
         return 0
@@ -221,13 +255,9 @@ def _most_waiting(source: SourceSystem | None, line_ends: datetime | None, now: 
 
 def _of_notices(found: Findings) -> Iterator[Trouble]:
     if found.uncertain:
-        yield Trouble(
-            f"{found.uncertain} notices became uncertain in the last day.",
-            "budkavle notices --status uncertain",
-        )
+        list_them = "budkavle notices --status uncertain"
+        yield _trouble("uncertain", list_them, number=found.uncertain)
     off = {str(name) for each in found.alive for name in each.report.get("channels_off", ())}
     if off and any(state.dead for state in found.queues if state.stage == "notifier"):
-        yield Trouble(
-            f"The notifier has no provider of {' and '.join(sorted(off))}.",
-            "BUDKAVLE_SMS_URL, BUDKAVLE_SMTP_URL",
-        )
+        channels = " and ".join(sorted(off))
+        yield _trouble("channel_off", "BUDKAVLE_SMS_URL, BUDKAVLE_SMTP_URL", channels=channels)

@@ -18,6 +18,7 @@ from shared.base.settings import blaming
 from shared.stage.process import run_stage, start
 from shared.store.clock import DatabaseClock
 from shared.store.engine import Database, open_database
+from shared.store.known_bookings import KnownBookings
 from shared.store.migrate import ensure_sqlite
 from shared.store.slots import SourceSlots
 from shared.store.sources import CachedRegister, SourceRegister, SourceSystem
@@ -41,11 +42,14 @@ def run(settings: FetcherSettings) -> int:
     limits = _limits(settings, database, watch, clock)
     return run_stage(
         "fetcher",
-        FetchHandler(contracts, sources, limits, watch, clock),
+        FetchHandler(contracts, sources, limits, watch, KnownBookings(database), clock),
         settings,
         concurrency=settings.fetcher_concurrency,
         prefetch=settings.fetcher_prefetch,
-        report=lambda: {"breakers": [_plain(each) for each in limits.open_breakers()]},
+        report=lambda: {
+            "breakers": [_plain(each) for each in limits.open_breakers()],
+            "calls": watch.calls.lately(),
+        },
         checks={"register": sources.ready, "database": database.ready, "clock": clock.agrees},
         closers=[platform.close, database.close],
     )

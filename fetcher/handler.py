@@ -55,6 +55,11 @@ class AdmissionControl(Protocol):
         """A permit for one call to `source` now, or when to ask again. Raises `Unavailable`."""
 
 
+class KnownBookings(Protocol):
+    def has(self, booking: BookingKey) -> bool:
+        """Whether the index has named `booking` before. Raises `Unavailable`."""
+
+
 class Alarm(Protocol):
     def mismatch(self, source: Source, what: Mismatch) -> None:
         """A source answered about another `what`: a safety incident."""
@@ -73,12 +78,14 @@ class FetchHandler:
         register: Register,
         limits: AdmissionControl,
         alarm: Alarm,
+        known: KnownBookings,
         clock: Clock,
     ) -> None:
         self._contracts = contracts
         self._register = register
         self._limits = limits
         self._alarm = alarm
+        self._known = known
         self._clock = clock
 
     def __call__(self, change: BookingChange) -> Outcome:
@@ -119,9 +126,26 @@ class FetchHandler:
         if what is None:
             details = answer.timeslot.details if answer.timeslot else None
             return _publish(change, answer, details=details)
-        if elsewhere := _elsewhere(change, answer.timeslot, what):
-            return _publish(change, answer, details=None, **elsewhere)
+        if answer.timeslot and self._is_explained(change, answer.timeslot, what):
+            return _publish(change, answer, details=None, **_elsewhere(answer.timeslot, what))
         return self._incident(source, what)
+
+    def _is_explained(self, change: BookingChange, timeslot: Timeslot, what: Mismatch) -> bool:
+        """Whether the booking may have moved, or its patient got another number, before the source
+        was asked. Of a removal the composer judges that; a creation is explained by the request
+        itself, or by what the index has said of the booking since."""
+        if timeslot.booking_id != change.booking.booking_id.strip() or what is Mismatch.BOOKING:
+            return False
+        if what is Mismatch.PATIENT and not timeslot.patient:
+            return False
+        if change.deleted:
+            return True
+        if what is Mismatch.PATIENT and change.renumbered:
+            return same_person(timeslot.patient, change.renumbered)
+        try:
+            return self._known.has(change.booking.replaced(**_place_in(timeslot, what)))
+        except ValueError:
+            return False  # no person number, or no HSA-id
 
     def _incident(self, source: Source, what: Mismatch) -> DeadLetter:
         self._alarm.mismatch(source, what)
@@ -141,19 +165,15 @@ def _publish(change: BookingChange, answer: Answer, **found: Any) -> Publish:
     return Publish((FetchedBooking(**change.said, fetched_at=answer.asked_at, **found),))
 
 
-def _elsewhere(
-    change: BookingChange, timeslot: Timeslot | None, what: Mismatch
-) -> dict[str, Any] | None:
-    """Where the booking moved according to the reply, if that explains the difference.
+def _place_in(timeslot: Timeslot, what: Mismatch) -> dict[str, str]:
+    """What of the booking's key the reply has otherwise."""
+    if what is Mismatch.UNIT:
+        return {"logical_address": timeslot.details.unit}
+    return {"patient": timeslot.patient}
 
-    None of its details are passed on. The composer judges whether it fits.
-    """
-    if timeslot is None or timeslot.booking_id != change.booking.booking_id.strip():
-        return None
-    if what is Mismatch.UNIT and change.deleted:
+
+def _elsewhere(timeslot: Timeslot, what: Mismatch) -> dict[str, Any]:
+    """Where the booking is according to the reply. None of its details are passed on."""
+    if what is Mismatch.UNIT:
         return {"moved_to": timeslot.details.unit}
-    if what is Mismatch.PATIENT and timeslot.patient and change.deleted:
-        return {"of_another_patient": True}
-    if change.renumbered and same_person(timeslot.patient, change.renumbered):
-        return {"of_another_patient": True}  # not shown under the new number yet
-    return None
+    return {"of_another_patient": True}

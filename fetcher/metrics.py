@@ -8,6 +8,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from fetcher.answers import FetchRetryReason
 from fetcher.handler import FetchDeadReason, FetchDropReason
 from fetcher.limits import Source, SourceWaitReason
+from fetcher.source_calls import SourceCalls
 from fetcher.verification import Mismatch
 from shared.base.metrics import REPLY_MISMATCHES, declare_outcomes
 
@@ -42,6 +43,9 @@ declare_outcomes(
 class SourceWatch:
     """Counts and logs for the limits and the handler."""
 
+    def __init__(self) -> None:
+        self.calls = SourceCalls()
+
     def activated(self, sources: Iterable[Source]) -> None:
         """Start the series of each source at 0: a series that begins at 1 shows no increase."""
         for source in sources:
@@ -52,6 +56,7 @@ class SourceWatch:
     def call_ended(self, source: Source, result: str, seconds: float) -> None:
         CALLS.labels(source.hsa_id, result).inc()
         CALL_SECONDS.labels(source.hsa_id).observe(seconds)
+        self.calls.add(source.hsa_id, result, seconds)
 
     def breaker_changed(self, source: Source, *, is_open: bool) -> None:
         BREAKER_OPEN.labels(source.hsa_id).set(is_open)

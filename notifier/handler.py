@@ -238,7 +238,7 @@ class Notifier:
             return {}
         held = self._in_inbox({each.order.message_id for each in ready})
         outcomes: dict[int, Outcome] = {
-            each.number: DeadLetter(NoticeDeadReason.MESSAGE_MISSING)
+            each.number: self._ask_again(each.order)
             for each in ready
             if each.order.message_id not in held
         }
@@ -255,6 +255,13 @@ class Notifier:
 
     def _pause(self, channel: Channel) -> Outcome | None:
         return self._channels[channel].pause(self._clock())
+
+    def _ask_again(self, order: NoticeOrder) -> Outcome:
+        """The database lost the message (a failover to a standby that was behind)."""
+        if order.change is None:
+            return DeadLetter(NoticeDeadReason.MESSAGE_MISSING)
+        self._withdraw(order, Note.MESSAGE_MISSING)
+        return Publish(order.change.whole_request, note=Note.MESSAGE_MISSING)
 
     def _leave(self, notice: Notice, now: datetime) -> Outcome:
         """The outcome for a notice that another worker sends or has sent."""

@@ -15,6 +15,7 @@ from shared.relay import open_broker
 from shared.store.migrate import migrate
 
 HERE = ("127.0.0.1", 40_000)
+_FORM = "/sources/activate"
 _TOKEN = re.compile(r'name="csrf" value="([^"]+)"')
 
 
@@ -53,7 +54,9 @@ class Browser:
     def get(self, address: str) -> Any:
         return self.client.get(address)
 
-    def post(self, address: str, fields: Mapping[str, Any], *, page: str = "/actions") -> Any:
+    def post(
+        self, address: str, fields: Mapping[str, Any], *, page: str = "/sources/activate"
+    ) -> Any:
         """Send a form with the token that the forms on `page` carry."""
         return self.client.post(address, data={"csrf": self.token(page), **fields})
 

@@ -110,9 +110,10 @@ def _lines_with_persons(stack: Stack) -> list[str]:
 
 
 def _keep(stack: Stack, scene: Scene) -> None:
-    inbox = stack.serve_inbox()
+    inbox, console = stack.serve_inbox(), stack.serve_console()
     scene.say("\nIt goes on running. Ctrl-C ends it. Open in a browser:")
-    for name, address in {"Patient's inbox": inbox, "Sandbox": stack.sandbox["pages"]}.items():
+    pages = {"Console": console, "Patient's inbox": inbox, "Sandbox": stack.sandbox["pages"]}
+    for name, address in pages.items():
         scene.console.print(f"  {name:<16} {address}", soft_wrap=True)
     scene.say("To join it from another terminal:")
     scene.console.print(f"  . {_write_settings(stack)}", soft_wrap=True)

@@ -33,6 +33,7 @@ def run(settings: PagesSettings) -> int:
     url = _address_of(listener)
     if not (settings.uses_oidc or settings.uses_proxy):
         log.warning("console_knows_nobody", url=url, served="on loopback alone")
+    site.sampler.start()
     server = uvicorn.Server(_config(site))
     announce_ready("console", url=settings.console_url or url, **settings.places)
     server.run(sockets=[listener])

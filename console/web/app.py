@@ -15,7 +15,17 @@ from starlette.routing import BaseRoute, Route
 from console.web.access import SessionDoor, door_of
 from console.web.corridor import Corridor
 from console.web.login import Login
-from console.web.pages import live, start
+from console.web.pages import (
+    actions,
+    dead,
+    dead_acts,
+    live,
+    preview,
+    report,
+    sources,
+    start,
+    trace,
+)
 from console.web.sessions import Sessions
 from console.web.settings import PagesSettings
 from console.web.site import Site
@@ -23,7 +33,17 @@ from console.web.visits import Page, Stream
 from shared.web.headers import SecurityHeaders
 
 #: Every page there is. A page that is not listed here cannot be reached.
-PAGES: Sequence[Page | Stream] = (*start.PAGES, *live.PAGES)
+PAGES: Sequence[Page | Stream] = (
+    *start.PAGES,
+    *live.PAGES,
+    *sources.PAGES,
+    *dead.PAGES,
+    *dead_acts.PAGES,
+    *trace.PAGES,
+    *report.PAGES,
+    *actions.PAGES,
+    *preview.PAGES,
+)
 
 _LARGEST_FORM = 100_000
 

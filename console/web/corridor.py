@@ -17,7 +17,7 @@ from console.exits import ExitCode, Refused, explained
 from console.web.access import Door, Role, Viewer
 from console.web.sessions import Sessions
 from console.web.site import Site
-from console.web.visits import NoPage, Page, Stream, TooMany, Visit
+from console.web.visits import Denied, NoPage, Page, Stream, TooMany, Visit
 from shared.base.redaction import redact
 from shared.web.forms import form_token, is_own_form
 from shared.web.texts import language_of
@@ -33,14 +33,6 @@ _STATUS = {
     ExitCode.USAGE: HTTPStatus.BAD_REQUEST,
     ExitCode.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
 }
-
-
-class Denied(Exception):
-    """Not to this one; `text` names why."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.text = text
 
 
 class Corridor:

@@ -15,10 +15,11 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from console.web.access import roles_of
-from console.web.corridor import Corridor, Denied
+from console.web.corridor import Corridor
 from console.web.sessions import Sessions
 from console.web.settings import PagesSettings
 from console.web.site import Site
+from console.web.visits import Denied
 from shared.web.forms import is_own_form
 
 log = structlog.get_logger()

@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
-from console.output import shown
+from console.output import json_text, shown
+from console.web.charts import area, sparkline
 
 NOTHING = "–"
 _SWEDEN = ZoneInfo("Europe/Stockholm")
@@ -42,8 +43,12 @@ def number(value: float | None) -> str:
     """`1 240`, `0.25`."""
     if value is None:
         return NOTHING
-    text = f"{value:,}" if isinstance(value, int) else f"{value:,.3g}"
+    text = f"{value:,}" if isinstance(value, int) else _rounded(value)
     return text.replace(",", _THIN_SPACE)
+
+
+def _rounded(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
 
 
 def share(part: float | None) -> str:
@@ -54,7 +59,10 @@ def share(part: float | None) -> str:
 FILTERS: dict[str, Callable[..., str]] = {
     "when": when,
     "second": second,
-    "length": length,
+    "length_of": length,
+    "sparkline": sparkline,
+    "area": area,
     "number": number,
     "share": share,
+    "as_json": json_text,
 }

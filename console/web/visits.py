@@ -78,6 +78,14 @@ class Visit:
         return name if known else ""
 
 
+class Denied(Exception):
+    """Not to this one; `text` names why."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+
 class TooMany(Exception):
     """The user searches too often."""
 

@@ -11,7 +11,6 @@ from starlette.responses import RedirectResponse, Response
 from sandbox.pages.clients import NotThere
 from sandbox.pages.people import Resident
 from sandbox.pages.shelf import Shelf, form_of, said_after
-from sandbox.pages.swedish import KINDS
 from shared.base.clock import utcnow
 from shared.booking.times import STOCKHOLM, parse_wall, wall_text
 
@@ -32,7 +31,7 @@ async def list_messages(shelf: Shelf, request: Request) -> Response:
     resident = shelf.patient_of(request)
     cursor = request.query_params.get("efter")
     page = await shelf.inbox.page(resident, cursor)
-    return shelf.render(request, "inbox.html", page=page, kinds=KINDS, paged=cursor is not None)
+    return shelf.render(request, "inbox.html", page=page, paged=cursor is not None)
 
 
 async def show_message(shelf: Shelf, request: Request) -> Response:
@@ -40,7 +39,7 @@ async def show_message(shelf: Shelf, request: Request) -> Response:
     resident, message = await _message(shelf, request)
     if not message["read"]:
         await shelf.inbox.mark_read(resident, message["id"])
-    return shelf.render(request, "message.html", message=message, kinds=KINDS, actions=ACTIONS)
+    return shelf.render(request, "message.html", message=message, actions=ACTIONS)
 
 
 async def calendar(shelf: Shelf, request: Request) -> Response:

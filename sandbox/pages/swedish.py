@@ -1,4 +1,4 @@
-"""Times and kinds of messages in Swedish, as patients read them."""
+"""Times in Swedish, as patients read them."""
 
 from datetime import datetime
 
@@ -9,15 +9,6 @@ _MONTHS = (
     *("januari", "februari", "mars", "april", "maj", "juni"),
     *("juli", "augusti", "september", "oktober", "november", "december"),
 )
-#: What a list says above the subject.
-KINDS = {
-    "booking_confirmation": "Bokad tid",
-    "timed_call": "Kallelse",
-    "open_call": "Kallelse",
-    "changed_time": "Ändrad tid",
-    "changed": "Ändring",
-    "cancellation": "Avbokning",
-}
 
 
 def day(text: str) -> str:

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Literal, Self, cast
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from shared.base.errors import UndecodableMessage
-from shared.base.ids import PERSON_NUMBER_PATTERN
+from shared.base.ids import PERSON_NUMBER_PATTERN, spell
 from shared.booking.identity import BookingKey, PersonNumber
 from shared.booking.notices import Channel
 
@@ -149,6 +149,8 @@ class _BookingMessage(_ChangeMessage):
     corrected: bool = False
     #: How often the source has been asked about this change already.
     looks: int = 0
+    #: The source has been asked about another booking that may belong to it.
+    asked_other: bool = False
     #: The other person number, when the request removed the booking under one number and created
     #: it under another.
     renumbered: str | None = Field(None, pattern=f"^{PERSON_NUMBER_PATTERN}$", repr=False)
@@ -168,6 +170,22 @@ class BookingChange(_BookingMessage):
     slot: AwareDatetime | None = None
     #: When it was given that slot. In the future: by a process whose clock was wrong.
     slot_given_at: AwareDatetime | None = None
+
+    @property
+    def whole_request(self) -> tuple["BookingChange", ...]:
+        """This change, and one for each other booking of its request."""
+        members = enumerate(self.same_request)
+        return (self, *(self._about(member, f".{spell(number)}") for number, member in members))
+
+    def _about(self, member: RequestMember, suffix: str) -> "BookingChange":
+        this = RequestMember(booking=self.booking, deleted=self.deleted)
+        changed = {
+            "change_id": self.change_id + suffix,
+            "booking": member.booking,
+            "deleted": member.deleted,
+            "same_request": (this,),
+        }
+        return self.model_copy(update=changed)
 
 
 class BookingDetails(Part):

@@ -26,9 +26,6 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from shared.base.errors import WrongSettings
 from shared.relay.topology import Place
 
-#: How long another operator is waited for, in seconds: as long as a look takes.
-HOLD_WITHIN = 10.0
-
 _SWEDEN = ZoneInfo("Europe/Stockholm")
 
 
@@ -295,12 +292,12 @@ class Broker(Protocol):
         """
 
     def dead_letters(
-        self, stage: str, place: Place = Place.DEAD, *, by: str = "", within: float = HOLD_WITHIN
+        self, stage: str, place: Place = Place.DEAD, *, by: str = "", within: float | None = None
     ) -> Iterator[Envelope]:
         """Look through the stage's letters in `place`, oldest first, and leave them as they are.
 
-        Takes nothing from a replay that runs: it is waited for `within` seconds, and then
-        `DeadQueueBusy` is raised, unless this broker can look without holding (embedded).
+        Takes nothing from a replay that runs: it is waited for `within` seconds (None: ten), and
+        then `DeadQueueBusy` is raised, unless this broker can look without holding (embedded).
         """
 
     def hold_dead(
@@ -310,11 +307,11 @@ class Broker(Protocol):
         *,
         by: str,
         doing: str,
-        within: float = HOLD_WITHIN,
+        within: float | None = None,
     ) -> "AbstractContextManager[DeadQueue]":
         """Hold the dead letters of `stage`, as the one operator who does.
 
-        Raises `DeadQueueBusy` when another holds them for more than `within` seconds.
+        Raises `DeadQueueBusy` when another holds them for more than `within` seconds (None: ten).
         """
 
     def take_dead(

@@ -8,6 +8,9 @@ from shared.relay.broker import KEEP, REPLAY, DeadAction, DeadQueue, Envelope, H
 #: twice on RabbitMQ: in the stage's queue and in the dead queue.
 BATCH = 50
 
+#: How long another operator is waited for, in seconds: as long as a look takes.
+HOLD_WITHIN = 10.0
+
 Decide = Callable[[Envelope], DeadAction]
 
 

@@ -1,5 +1,7 @@
 """Migrates a database to the schema of this version, with Alembic, on SQLite and PostgreSQL."""
 
+from contextlib import closing
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -10,7 +12,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, text
 
 from shared.base.errors import CannotStart
-from shared.store.engine import open_database, parse_url
+from shared.store.engine import Database, open_database, parse_url
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -42,12 +44,14 @@ def migrate(url: str) -> bool:
 
 def is_current(url: str) -> bool:
     """Whether every step has been run. Raises `DatabaseUnavailable`."""
-    database = open_database(url)
-    try:
-        with database.begin() as connection:
-            return _revision(connection) == _newest()
-    finally:
-        database.close()
+    with closing(open_database(url)) as database:
+        return has_current_schema(database)
+
+
+def has_current_schema(database: Database) -> bool:
+    """As `is_current`, of a database that is open."""
+    with database.begin() as connection:
+        return _revision(connection) == _newest()
 
 
 def ensure_sqlite(url: str) -> None:
@@ -69,6 +73,7 @@ def _config() -> Config:
     return config
 
 
+@cache
 def _newest() -> str | None:
     return ScriptDirectory.from_config(_config()).get_current_head()
 

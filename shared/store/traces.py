@@ -5,12 +5,14 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from pydantic_core import to_json
-from sqlalchemy import ColumnElement, and_, insert, or_, select, text
+from sqlalchemy import ColumnElement, and_, func, insert, or_, select, text
 
 from shared.store.engine import Database
 from shared.store.tables import trace_step
 
 CORRELATION_LENGTH = 100
+#: Among so many steps the latest notification of a booking system is looked for.
+_LATEST_STEPS = 20_000
 
 _table = trace_step.c
 _COLUMNS = [column for column in trace_step.c if column.name != "id"]
@@ -83,6 +85,20 @@ class TraceStore:
         )
         with self._database.begin() as connection:
             return sorted(set(connection.execute(found).scalars()))
+
+    def last_notifications(self) -> dict[str, datetime]:
+        """When ingest took the latest notification of each system, by its upper-case HSA-id.
+
+        Only the latest steps are looked at, so that it costs the same however many there are.
+        """
+        newest = select(func.coalesce(func.max(_table.id), 0)).scalar_subquery()
+        wanted = (
+            select(_table.source_system, func.max(_table.received_at))
+            .where(_table.id > newest - _LATEST_STEPS, _table.source_system.is_not(None))
+            .group_by(_table.source_system)
+        )
+        with self._database.begin() as connection:
+            return {source: at for source, at in connection.execute(wanted)}  # noqa: C416
 
     def _read(self, condition: ColumnElement[bool]) -> list[TraceStep]:
         rows: Any = select(*_COLUMNS).where(condition).order_by(_table.at, _table.id)

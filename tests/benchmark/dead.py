@@ -31,7 +31,7 @@ class Command:
 
 
 def commands(rabbitmq: RabbitMQ, count: int) -> dict[str, Command]:
-    """`dead list`, `groups`, `show` and `replay` beside `count` dead letters of the fetcher."""
+    """`budkavle dead …` beside `count` dead letters of the fetcher."""
     url = rabbitmq.fresh_vhost()
     _fill(url, count)
     with tempfile.TemporaryDirectory() as folder:
@@ -42,6 +42,8 @@ def commands(rabbitmq: RabbitMQ, count: int) -> dict[str, Command]:
             "list": _run(settings, "dead", "list"),
             "groups": _run(settings, "dead", "groups"),
             "show": _run(settings, "dead", "show", "letter0"),
+            "list --reason": _run(settings, "dead", "list", "--reason", "source_fault"),
+            "export": _run(settings, "dead", "export", "--to", str(Path(folder) / "letters.jsonl")),
             "replay": _run(settings, "dead", "replay", "fetcher", "--follow", "0"),
         }
 

@@ -6,7 +6,8 @@ waited out, and perhaps others. From every choice of the others follows one acce
 the messages, in their order, to somebody who saw just these moments.
 
 A rebooking under another id or at another unit may be announced in the ways that
-`tests.chaos.rebooking` permits: as one message wherever docs/domain.md promises one.
+`tests.chaos.rebooking` permits: as one message wherever one is promised (docs/domain.md, "Rules of
+removal and replacement").
 """
 
 from collections.abc import Iterator, Sequence

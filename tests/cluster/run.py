@@ -22,9 +22,9 @@ from tests.cluster.standstill import Standstill, measure
 from tests.cluster.timeline import Timeline
 
 _PER_SECOND = 25
-#: Longer than a node is cut off: one half of a rebooking may be held there, and a removal must wait
-#: for it. (90 s by default.)
-_SETTINGS = {"BUDKAVLE_COMPOSER_PAIRING_SECONDS": "40"}
+#: A removal waits for its replacement for so much longer than a node is away, and at most so long
+#: (seconds): one half of a rebooking may be held there. (90 s by default.)
+_PAIRING_BEYOND, _LONGEST_PAIRING = 16.0, 40.0
 #: How long the nodes may take in all to start and to catch up.
 _MOST_SECONDS = 300
 
@@ -96,12 +96,17 @@ def play_timeline(
                 folder,
                 say,
                 trouble=begin,
-                settings=_SETTINGS,
+                settings=_settings(timeline),
             )
         )
         broker = cluster.version
     standstills = measure(conductors[0].happened, folder)
     return Run(report, standstills, broker, judged=synchronous)
+
+
+def _settings(timeline: Timeline) -> dict[str, str]:
+    pairing = min(_LONGEST_PAIRING, _PAIRING_BEYOND + max(one.lasts for one in timeline))
+    return {"BUDKAVLE_COMPOSER_PAIRING_SECONDS": f"{pairing:g}"}
 
 
 def _options(timeline: Timeline, seed: int) -> Options:

@@ -34,8 +34,9 @@ class Incident:
 
 Timeline = Sequence[Incident]
 
-#: A frozen or cut off node is left by the watchdog within 10 s; a killed one at once. PostgreSQL's
-#: `lasts` is how long nobody promotes the standby.
+#: A frozen node is left by the watchdog within 9 s; one that is cut off closes its connections
+#: after 12 s; a killed one is left at once. PostgreSQL's `lasts` is how long nobody promotes the
+#: standby.
 LONG: Timeline = (
     Incident(Failure.LEADER_KILLED, lasts=10, aim=5),
     Incident(Failure.NODE_FROZEN, lasts=25, aim=15),
@@ -45,10 +46,10 @@ LONG: Timeline = (
     Incident(Failure.DATABASE_FAILOVER, lasts=5, aim=15),
 )
 SHORT: Timeline = (
-    Incident(Failure.LEADER_KILLED, lasts=5, aim=5, rest=8),
-    Incident(Failure.NODE_FROZEN, lasts=18, aim=15, rest=8),
-    Incident(Failure.NODE_CUT_OFF, lasts=18, aim=15, rest=8),
-    Incident(Failure.DATABASE_FAILOVER, lasts=3, aim=15, rest=8),
+    Incident(Failure.LEADER_KILLED, lasts=4, aim=5, rest=6),
+    Incident(Failure.NODE_FROZEN, lasts=14, aim=15, rest=6),
+    Incident(Failure.NODE_CUT_OFF, lasts=14, aim=15, rest=6),
+    Incident(Failure.DATABASE_FAILOVER, lasts=3, aim=15, rest=6),
 )
 #: What an asynchronous standby costs. Its losses are counted, and are no fault of the relay's.
 ASYNCHRONOUS: Timeline = (Incident(Failure.DATABASE_FAILOVER, lasts=5, aim=15, behind=5),)

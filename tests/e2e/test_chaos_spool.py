@@ -15,7 +15,7 @@ from tests.chaos.report import Report
 from tests.chaos.stage import Stage
 from tests.services import PostgreSQL, RabbitMQ
 
-OPTIONS = Options(count=250, sources=8, seed=21, seconds=25)
+OPTIONS = Options(count=250, sources=8, seed=23, seconds=25)
 _BEFORE, _AWAY, _AFTER = 4, 9, 4
 #: The index gives a notification up after two attempts, each held for a second: long before _AWAY.
 _SETTINGS = {

@@ -1,10 +1,12 @@
 """The short form of `make chaos-cluster`: a process of its own, since it leaves this network.
 
-Only where CHAOS_CLUSTER=1 asks for it: three brokers and two databases want a machine that is calm.
+It needs root, for network namespaces. In CI it fails where they cannot be had; elsewhere it is
+skipped, and says why.
 """
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,13 +16,21 @@ import pytest
 
 from tests.cluster.timeline import SHORT
 
-pytestmark = pytest.mark.timeout(1200)
+pytestmark = pytest.mark.timeout(900)
+
+
+def _refusal() -> str:
+    """Why there can be no network namespaces here; "" if there can."""
+    if os.geteuid() != 0 or shutil.which("ip") is None:
+        return "a cluster wants root and iproute2, for network namespaces"
+    tried = subprocess.run(["unshare", "--net", "true"], capture_output=True, check=False)
+    return tried.stderr.decode()
 
 
 @pytest.fixture(scope="module")
 def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    if not os.environ.get("CHAOS_CLUSTER"):
-        pytest.skip("CHAOS_CLUSTER=1 runs it; it needs root, for network namespaces")
+    if refusal := _refusal():
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(refusal)
     file: Path = tmp_path_factory.mktemp("cluster") / "figures.json"
     subprocess.run(
         [sys.executable, "-m", "tests.cluster", "--short", "--seed", "7", "--figures", file],

@@ -38,8 +38,8 @@ class Block(NamedTuple):
         return not _ACTS.search(self.commands)
 
 
-def blocks() -> list[Block]:
-    found = re.findall(r"^```(sh|text)\n(.*?)^```", TUTORIAL.read_text(), re.M | re.S)
+def blocks(page: Path = TUTORIAL) -> list[Block]:
+    found = re.findall(r"^```(sh|text)\n(.*?)^```", page.read_text(), re.M | re.S)
     read: list[Block] = []
     for kind, text in found:
         if kind == "sh":
@@ -117,8 +117,13 @@ def shows(printed: str, block: Block) -> bool:
 @pytest.mark.timeout(300)
 def test_every_command_of_the_tutorial_does_what_it_says(tmp_path: Path) -> None:
     find_programs("curl", (), ("curl",))
+    walk(TUTORIAL, tmp_path)
+
+
+def walk(page: Path, tmp_path: Path) -> None:
+    """Do what `page` says: the first block starts the demo, the others follow in a shell."""
     environment = {**os.environ, "TMPDIR": str(tmp_path), "COLUMNS": "160"}
-    start, *rest = blocks()
+    start, *rest = blocks(page)
     first_terminal = demo(start.commands, environment, tmp_path / "demo.txt")
     with first_terminal, closing(Shell(environment)) as shell:
         for block in rest:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from console.findings import dead_by_group
 from console.processes import Child
 from console.state import DeadFindings, Findings, Store
-from console.status import dead_by_group
 from filter.unknown import UnknownReport
 from shared import __version__
 from shared.base.clock import utcnow

@@ -16,6 +16,7 @@ from shared.booking.messages import FetchedBooking, NoticeOrder
 from shared.relay.outcomes import Drop, Outcome, Postpone, Publish
 from shared.store.engine import Database, open_database
 from shared.store.inbox import Inbox
+from shared.store.known_bookings import KnownBookings
 from shared.store.migrate import migrate
 from tests.unit.composer_world import (
     CALL,
@@ -147,6 +148,16 @@ def test_hsa_ids_in_another_case_are_the_same_booking(inbox: Inbox, world: World
     )
     world.create(lower, LATER)
     assert kinds(inbox) == ["booking_confirmation", "changed_time"]
+
+
+def test_a_booking_is_known_once_something_was_judged_of_it(
+    database: Database, world: World
+) -> None:
+    known = KnownBookings(database)
+    assert not known.has(A)
+    world.create(A, VISIT)
+    assert known.has(A)
+    assert not known.has(key("A", patient="201212121212"))
 
 
 def test_handed_out_again_after_a_crash_the_same_order_comes_out(

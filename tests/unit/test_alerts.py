@@ -333,6 +333,6 @@ def test_each_alert_leads_to_its_heading_and_says_what_to_do() -> None:
     for rule in yaml.safe_load(ALERTS.read_text())["groups"][0]["rules"]:
         if "alert" in rule:
             notes = rule["annotations"]
-            assert notes["runbook_url"].endswith(f"/docs/runbook.md#{rule['alert'].lower()}")
+            assert notes["runbook_url"] == f"docs/runbook.md#{rule['alert'].lower()}"
             assert notes["summary"]
             assert notes["action"]

@@ -1,6 +1,7 @@
 """What deploy/ names is what the code has: stages, commands, queues, ports, settings, metrics.
 
-No Docker or Kubernetes runs here: these tests read the files.
+No Docker or Kubernetes runs here: these tests read the files. `make deploy-check` judges them by
+the code of those who read them.
 """
 
 import importlib
@@ -12,16 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer.main
 import yaml
 from prometheus_client import REGISTRY
 
-from console.__main__ import app
 from console.settings_table import all_settings
 from sandbox.sms_provider import PATH as SMS_PATH
+from shared import __version__
 from shared.base.addresses import split_bind
 from shared.relay.topology import READING_STAGES, STAGES, dead_queue, work_queue
 from shared.stage.settings import CommonSettings
+from tests.deploy.commands import assert_command_exists
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 SETTINGS = {setting.name for setting in all_settings()} | {"BUDKAVLE_SECRETS_DIR"}
@@ -43,9 +44,9 @@ COMPOSE = load("compose.yaml")
 SERVICES: Yaml = COMPOSE["services"]
 OUR_IMAGES = {"budkavle", "budkavle-sandbox"}
 OURS = {name: service for name, service in SERVICES.items() if service["image"] in OUR_IMAGES}
-DEPLOYMENTS = {document["metadata"]["name"]: document for document in load_all(
-    "kubernetes/stages.yaml")}  # fmt: skip
-EVERY_STAGE: Yaml = load("kubernetes/every-stage.yaml")["spec"]["template"]["spec"]
+#: What the chart gives by its own values; `make deploy-check` holds it to the chart.
+MANIFESTS = load_all("kubernetes/budkavle.yaml")
+VALUES = load("helm/budkavle/values.yaml")
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
 
 
@@ -53,14 +54,18 @@ def files() -> Iterator[Path]:
     return (path for path in DEPLOY.rglob("*") if path.is_file() and "secrets" not in path.parts)
 
 
-def commands() -> dict[str, Any]:
-    return typer.main.get_group(app).commands
+def manifests(kind: str) -> dict[str, Yaml]:
+    """Those of one kind, by the component they belong to."""
+    found = [document for document in MANIFESTS if document["kind"] == kind]
+    return {one["metadata"]["labels"]["app.kubernetes.io/component"]: one for one in found}
 
 
-def assert_command_exists(words: list[str]) -> None:
-    assert words[0] in commands()
-    if words[0] == "run":
-        assert set(words[1:]) <= set(STAGES)
+def pod_of(deployment: Yaml) -> Yaml:
+    spec: Yaml = deployment["spec"]["template"]["spec"]
+    return spec
+
+
+DEPLOYMENTS = manifests("Deployment")
 
 
 def numbers(port: str) -> tuple[int, int]:
@@ -71,7 +76,7 @@ def numbers(port: str) -> tuple[int, int]:
 
 def test_every_file_of_yaml_and_json_parses() -> None:
     for path in files():
-        if path.suffix == ".yaml":
+        if path.suffix == ".yaml" and "templates" not in path.parts:
             assert [document for document in load_all(str(path.relative_to(DEPLOY))) if document]
         elif path.suffix == ".json":
             json.loads(path.read_text())
@@ -171,7 +176,8 @@ def test_the_relay_is_pointed_at_the_sandbox_until_it_is_told_otherwise() -> Non
 
 def test_a_stage_gets_longer_to_end_than_it_takes_to_drain() -> None:
     drain = CommonSettings.model_fields["drain_seconds"].default
-    assert EVERY_STAGE["terminationGracePeriodSeconds"] > drain + 5
+    for deployment in DEPLOYMENTS.values():
+        assert pod_of(deployment)["terminationGracePeriodSeconds"] > drain + 5
     for stage in STAGES:
         assert int(SERVICES[stage]["stop_grace_period"].removesuffix("s")) > drain + 5
 
@@ -179,37 +185,86 @@ def test_a_stage_gets_longer_to_end_than_it_takes_to_drain() -> None:
 def test_kubernetes_runs_every_stage_under_its_own_name() -> None:
     assert DEPLOYMENTS.keys() == set(STAGES)
     for stage, deployment in DEPLOYMENTS.items():
-        template = deployment["spec"]["template"]
-        (container,) = template["spec"]["containers"]
+        (container,) = pod_of(deployment)["containers"]
         assert container["args"] == ["run", stage]
-        assert container["name"] == EVERY_STAGE["containers"][0]["name"]
-        assert deployment["spec"]["selector"]["matchLabels"] == template["metadata"]["labels"]
-    purge = load("kubernetes/purge.yaml")["spec"]["jobTemplate"]
-    for job in (load("kubernetes/setup.yaml"), purge):
-        (container,) = job["spec"]["template"]["spec"]["containers"]
-        assert_command_exists(container["args"])
+    (setup,) = pod_of(manifests("Job")["setup"])["containers"]
+    (purge,) = pod_of(manifests("CronJob")["purge"]["spec"]["jobTemplate"])["containers"]
+    assert (setup["args"], purge["args"]) == (["setup"], ["purge"])
+
+
+def facts() -> Yaml:
+    """What the chart believes about each process: a template without a variable, so plain YAML."""
+    text = (DEPLOY / "helm/budkavle/templates/_facts.tpl").read_text()
+    found: Yaml = yaml.safe_load(re.sub(r"\{\{.*?\}\}", "", text, flags=re.DOTALL))
+    return found
+
+
+def test_the_chart_knows_of_each_process_what_the_code_says() -> None:
+    assert facts().keys() == {*VALUES["processes"], *VALUES["jobs"]}
+    for name, process in facts().items():
+        assert_command_exists(process["args"])
+        assert process["talksTo"] == [
+            to for to in process["talksTo"] if to in VALUES["networkPolicy"]["to"]
+        ]
+        assert process.get("queue") == (work_queue(name) if name in READING_STAGES else None)
+        assert process.get("door", {}).get("setting", "BUDKAVLE_INGEST_BIND") in SETTINGS
+
+
+def test_kubernetes_lets_each_process_talk_to_whom_it_must_and_nobody_else() -> None:
+    allowed = {
+        name: {port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]}
+        for name, policy in manifests("NetworkPolicy").items()
+    }
+    broker, database, dns = {5671, 5672}, {5432}, {53}
+    assert allowed == {
+        "ingest": broker | database | dns,
+        "filter": broker | database | dns,
+        "fetcher": broker | database | dns | {443},
+        "composer": broker | database | dns,
+        "notifier": broker | database | dns | {443, 465, 587},
+        "setup": broker | database | dns | {15671, 15672},
+        "purge": database | dns,
+    }
+
+
+def test_secrets_are_no_values_of_the_chart() -> None:
+    schema = json.loads((DEPLOY / "helm/budkavle/values.schema.json").read_text())
+    refused = schema["$defs"]["settings"]["propertyNames"]["not"]["pattern"]
+    found = {
+        setting.name
+        for setting in all_settings()
+        if re.search(
+            r"PASSWORD|SECRET$|_KEY$|_(BROKER|BROKER_MANAGEMENT|DATABASE)_URL", setting.name
+        )
+        and not setting.name.endswith(("_TLS_KEY", "_CERTIFICATE_KEY"))  # paths of files
+    }
+    assert {name for name in found if not re.search(refused, name)} == set()
+    assert {name for name in SETTINGS - found if re.search(refused, name)} == set()
 
 
 def test_kubernetes_probes_the_health_port() -> None:
-    (container,) = EVERY_STAGE["containers"]
-    assert container["ports"] == [{"name": "health", "containerPort": HEALTH_PORT}]
-    for probe, path in (
-        ("startup", "/healthz"),
-        ("liveness", "/healthz"),
-        ("readiness", "/readyz"),
-    ):
-        assert container[f"{probe}Probe"]["httpGet"] == {"path": path, "port": "health"}
+    for deployment in DEPLOYMENTS.values():
+        (container,) = pod_of(deployment)["containers"]
+        assert container["ports"][0] == {"name": "health", "containerPort": HEALTH_PORT}
+        for probe, path in (
+            ("startup", "/healthz"),
+            ("liveness", "/healthz"),
+            ("readiness", "/readyz"),
+        ):
+            assert container[f"{probe}Probe"]["httpGet"] == {"path": path, "port": "health"}
 
 
-def test_kubernetes_names_the_files_that_are_there() -> None:
-    kustomization = load("kubernetes/kustomization.yaml")
-    named = {*kustomization["resources"], *(patch["path"] for patch in kustomization["patches"])}
-    there = {path.name for path in (DEPLOY / "kubernetes").glob("*.yaml")}
-    assert named == there - {"kustomization.yaml"}
-    service = load("kubernetes/ingest-service.yaml")["spec"]
-    ports = DEPLOYMENTS["ingest"]["spec"]["template"]["spec"]["containers"][0]["ports"]
-    assert [port["targetPort"] for port in service["ports"]] == [port["name"] for port in ports]
-    assert [port["containerPort"] for port in ports] == [SOAP_PORT]
+def test_kubernetes_calls_ingest_where_it_listens() -> None:
+    (port,) = manifests("Service")["ingest"]["spec"]["ports"]
+    (container,) = pod_of(DEPLOYMENTS["ingest"])["containers"]
+    assert {"name": port["targetPort"], "containerPort": SOAP_PORT} in container["ports"]
+    bind = {"name": "BUDKAVLE_INGEST_BIND", "value": f"0.0.0.0:{SOAP_PORT}"}
+    assert bind in container["env"]
+
+
+def test_the_chart_has_the_version_of_the_program() -> None:
+    chart = load("helm/budkavle/Chart.yaml")
+    assert (chart["version"], chart["appVersion"]) == (__version__, __version__)
 
 
 def test_the_image_holds_every_package_and_installs_what_is_locked() -> None:
@@ -218,7 +273,8 @@ def test_the_image_holds_every_package_and_installs_what_is_locked() -> None:
     assert set(kept) == {*STAGES, "shared", "console", "sandbox", *locks}
     assert "--require-hashes" in DOCKERFILE
     assert re.search(r"^USER 10001$", DOCKERFILE, re.MULTILINE)
-    assert EVERY_STAGE["securityContext"]["runAsUser"] == 10001
+    for deployment in DEPLOYMENTS.values():
+        assert pod_of(deployment)["securityContext"]["runAsUser"] == 10001
 
 
 def test_only_the_sandbox_brings_the_packages_to_play_the_outside_world() -> None:
@@ -232,7 +288,7 @@ def test_only_the_sandbox_brings_the_packages_to_play_the_outside_world() -> Non
 def our_metrics() -> set[str]:
     for stage in STAGES:
         importlib.import_module(f"{stage}.metrics" if stage != "composer" else stage)
-    for module in ("shared.base.metrics", "shared.stage.heartbeat"):
+    for module in ("shared.base.metrics", "shared.stage.heartbeat", "shared.store.trace_writer"):
         importlib.import_module(module)
     return {sample for family in REGISTRY.collect() for sample in series(family)}
 

@@ -70,6 +70,16 @@ class Watch:
         self.openings.append(is_open)
 
 
+class Known:
+    """The Protocol `fetcher.handler.KnownBookings`, in memory."""
+
+    def __init__(self) -> None:
+        self.digests: set[str] = set()
+
+    def has(self, booking: BookingKey) -> bool:
+        return booking.digest in self.digests
+
+
 class World:
     """A handler with everything around it faked."""
 
@@ -82,13 +92,14 @@ class World:
         self.client = Client(says)
         self.watch = Watch()
         self.line = LineInMemory()
+        self.known = Known()
         policy = BreakerPolicy(3, timedelta(seconds=5), timedelta(seconds=60), lambda: 1.0)
         limits = SourceLimits(
             self.line, policy, most_in_flight=8, clock=self.clock, watch=self.watch
         )
         contracts = {"riv:crm:scheduling": CrmScheduling(self.client)}  # type: ignore[arg-type]
         self.handle: Callable[[BookingChange], Outcome] = FetchHandler(
-            contracts, Register(source), limits, self.watch, self.clock
+            contracts, Register(source), limits, self.watch, self.known, self.clock
         )
 
 
@@ -329,6 +340,7 @@ def test_one_flooding_source_leaves_another_alone() -> None:
         TwoSources(),
         limits,
         world.watch,
+        world.known,
         clock,
     )
     for _ in range(100):
@@ -377,6 +389,26 @@ def test_a_booking_not_shown_under_its_new_number_yet_is_no_incident() -> None:
     world = World(Timeslot(DETAILS, NEW_NUMBER, "B-1"))
     message = published(world.handle(a_change(renumbered=NEW_NUMBER)))
     assert (message.details, message.of_another_patient) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("timeslot", "elsewhere"),
+    [
+        (Timeslot(DETAILS, NEW_NUMBER, "B-1"), {"patient": NEW_NUMBER}),
+        (Timeslot(OTHER_UNIT, PATIENT, "B-1"), {"logical_address": OTHER_UNIT.unit}),
+    ],
+)
+def test_an_old_creation_of_what_the_index_has_elsewhere_is_no_incident(
+    timeslot: Timeslot, elsewhere: dict[str, str]
+) -> None:
+    world = World(timeslot)
+    world.known.digests = {BOOKING.replaced(**elsewhere).digest}
+    assert published(world.handle(a_change())).details is None
+    assert world.watch.mismatches == []
+
+
+def test_what_is_no_person_number_explains_nothing() -> None:
+    assert isinstance(World(Timeslot(DETAILS, "x", "B-1")).handle(a_change()), DeadLetter)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from notifier.channels import NoticeWaitReason, OutgoingChannel
 from notifier.handler import (
     DoneReason,
+    Note,
     NoticeDeadReason,
     NoticeDropReason,
     NoticeRetryReason,
@@ -18,7 +19,8 @@ from notifier.handler import (
 from notifier.pacing import Bulkhead, CircuitBreaker, QuietHours, Slots
 from notifier.results import Accepted, ProviderDown, Rejected, SendResult, TryLater, Uncertain
 from shared.base.errors import Unavailable
-from shared.booking.messages import NoticeOrder
+from shared.booking.identity import BookingKey
+from shared.booking.messages import BookingChange, NoticeOrder
 from shared.booking.notices import Channel, Choice, NoticeStatus
 from shared.relay.outcomes import DeadLetter, Done, Drop, Outcome, Postpone, Publish, RetryLater
 from tests.fake_notices import FakeNotices
@@ -118,6 +120,22 @@ def test_nobody_is_told_of_a_message_that_the_database_lost(world: World) -> Non
     assert not world.sms.sent
     world.lost.clear()
     assert world.handle() == Done(DoneReason.ACCEPTED)
+
+
+def test_the_booking_system_is_asked_again_about_a_message_that_was_lost(world: World) -> None:
+    world.lost.add("m")
+    change = BookingChange(
+        notification_id="n",
+        received_at=NOON,
+        change_id="c",
+        service_domain="riv:crm:scheduling",
+        deleted=False,
+        booking=BookingKey(
+            source_system="SE1", logical_address="SE2", booking_id="B", patient="191212121212"
+        ),
+    )
+    assert world.handle(an_order(change=change)) == Publish((change,), Note.MESSAGE_MISSING)
+    assert not world.sms.sent
 
 
 def test_one_chosen_channel_gets_one_notice(world: World) -> None:

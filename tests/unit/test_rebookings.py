@@ -403,6 +403,31 @@ def test_our_own_delays_part_no_pair(world: World, *, sent_again: bool) -> None:
     assert world.kinds[1:] == ["changed_time"]
 
 
+def test_after_an_outage_of_the_relay_what_came_meanwhile_is_waited_for(world: World) -> None:
+    """Everything comes at once then, in any order."""
+    removal = world.remove(A)
+    world.source[B.digest] = LATER
+    taken_before = world.take((B, False))
+    world.waiting.clear()
+    world.now += 2 * WINDOW
+    world.hand(removal)
+    world.pass_time(timedelta(seconds=1))
+    for message in taken_before:
+        world.hand(world.fetch(message))
+    world.pass_time()
+    assert world.kinds[1:] == ["changed_time"]
+
+
+def test_after_an_outage_a_cancellation_is_announced_a_little_later(world: World) -> None:
+    removal = world.remove(A)
+    world.waiting.clear()
+    world.now += 2 * WINDOW
+    world.hand(removal)
+    assert world.kinds[1:] == []
+    world.pass_time(LIMITS.grace + timedelta(seconds=1))
+    assert world.kinds[1:] == ["cancellation"]
+
+
 def test_one_of_two_removals_knows_of_the_creation_in_its_request(world: World) -> None:
     world.source = {B.digest: LATER}
     *first, creation = world.take((A, True), (B, False))

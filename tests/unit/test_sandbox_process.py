@@ -35,6 +35,7 @@ def test_it_prints_its_addresses_when_ready_and_stops_on_sigterm() -> None:
         try:
             told = json.loads(process.stdout.readline())
             assert list(told) == [*ADDRESSES]
+            assert "<h1>Vem är du?" in requests.get(told["inbox"], timeout=5).text
             assert urlsplit(told["control"]).port == control_port
             assert urlsplit(told["smtp"]).scheme == "smtp"
             assert urlsplit(told["sms"]).path == "/a1/sms"

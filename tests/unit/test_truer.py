@@ -130,6 +130,26 @@ def test_an_address_that_answers_about_the_new_unit_says_that_it_moved(
     assert world.believed(MOVED_A) == THERE
 
 
+@pytest.mark.parametrize("creation_first", [False, True])
+def test_a_question_that_died_with_its_process_is_put_again(
+    world: World, *, creation_first: bool
+) -> None:
+    """What was stored before the crash must lead to the same question."""
+    world.source = {A.digest: Elsewhere(moved_to=OTHER_UNIT), MOVED_A.digest: THERE}
+    taken, change = world.take((MOVED_A, False) if creation_first else (A, True))
+    world.hand(taken)
+    fetched = world.fetch(change)
+    world.composer(fetched)  # stored, and what it publishes is lost
+    world.pass_time(timedelta(seconds=5))
+    world.hand(fetched)
+    if creation_first:
+        world.pass_time(timedelta(seconds=20))
+        world.hear(A, deleted=True)
+    world.pass_time(timedelta(minutes=20))
+    assert world.kinds[1:] == ["changed"]
+    assert world.believed(MOVED_A) == THERE
+
+
 def test_moved_to_where_it_is_not_is_gone(world: World) -> None:
     world.source = {A.digest: Elsewhere(moved_to=OTHER_UNIT)}
     world.hear(A, deleted=True)
@@ -198,6 +218,17 @@ def test_a_creation_answered_for_the_old_number_for_ever_is_an_incident(world: W
     assert world.outcomes[-1] == "reply_mismatch"
     outcome = world.hand(world.fetch(world.take((A, True), (RENUMBERED_A, False))[-1]))
     assert not isinstance(outcome, DeadLetter)
+
+
+def test_an_old_creation_answered_with_the_new_number_is_no_incident(world: World) -> None:
+    world.source = {A.digest: Elsewhere(of_another_patient=True), RENUMBERED_A.digest: VISIT}
+    world.notify((A, True), (RENUMBERED_A, False))
+    world.pass_time()
+    world.hear(A)
+    world.pass_time()
+    assert world.kinds == ["booking_confirmation", "booking_confirmation"]
+    assert world.outcomes[-1] == "gone_at_source"
+    assert world.mismatches == []
 
 
 def test_another_patients_booking_of_long_ago_hides_no_cancellation(world: World) -> None:

@@ -13,7 +13,6 @@ from datetime import timedelta
 from pathlib import Path
 
 from shared.relay.broker import (
-    HOLD_WITHIN,
     BrokerUnavailable,
     DeadAction,
     Delivery,
@@ -23,7 +22,7 @@ from shared.relay.broker import (
     QueueState,
     UnknownBroker,
 )
-from shared.relay.dead_queue import BATCH, take_each
+from shared.relay.dead_queue import BATCH, HOLD_WITHIN, take_each
 from shared.relay.embedded.consumer import EmbeddedConsumer
 from shared.relay.embedded.dead_queue import EmbeddedDeadQueue, EmbeddedOperatorLock
 from shared.relay.embedded.queue_file import Counts, QueueFile
@@ -120,7 +119,7 @@ class EmbeddedBroker:
         place: Place = Place.DEAD,
         *,
         by: str = "",  # noqa: ARG002 - nothing is held
-        within: float = HOLD_WITHIN,  # noqa: ARG002
+        within: float | None = None,  # noqa: ARG002
     ) -> Iterator[Envelope]:
         key, after = place_key(stage, place), 0
         with closing(self._open()) as store:
@@ -137,10 +136,12 @@ class EmbeddedBroker:
         *,
         by: str,
         doing: str,
-        within: float = HOLD_WITHIN,
+        within: float | None = None,
     ) -> Iterator[EmbeddedDeadQueue]:
         with closing(self._open()) as store:
-            lock = EmbeddedOperatorLock(store, stage, by=by, doing=doing, within=within)
+            lock = EmbeddedOperatorLock(
+                store, stage, by=by, doing=doing, within=HOLD_WITHIN if within is None else within
+            )
             try:
                 _expire(store, stage)
                 yield EmbeddedDeadQueue(

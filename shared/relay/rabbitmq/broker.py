@@ -19,14 +19,13 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import ChannelClosedByBroker
 
 from shared.relay.broker import (
-    HOLD_WITHIN,
     DeadAction,
     Delivery,
     Envelope,
     Outgoing,
     QueueState,
 )
-from shared.relay.dead_queue import read_all, take_each
+from shared.relay.dead_queue import HOLD_WITHIN, read_all, take_each
 from shared.relay.rabbitmq.consumer import RabbitMQConsumer
 from shared.relay.rabbitmq.dead_queue import RabbitMQDeadQueue
 from shared.relay.rabbitmq.link import Link
@@ -116,7 +115,7 @@ class RabbitMQBroker:
             return self._waiting(connection)
 
     def dead_letters(
-        self, stage: str, place: Place = Place.DEAD, *, by: str = "", within: float = HOLD_WITHIN
+        self, stage: str, place: Place = Place.DEAD, *, by: str = "", within: float | None = None
     ) -> Iterator[Envelope]:
         """What is looked at is held unacknowledged, under the stage's lock, and goes back."""
         with self.hold_dead(stage, place, by=by, doing="looking", within=within) as queue:
@@ -131,10 +130,16 @@ class RabbitMQBroker:
         *,
         by: str,
         doing: str,
-        within: float = HOLD_WITHIN,
+        within: float | None = None,
     ) -> Iterator[RabbitMQDeadQueue]:
         with self._blocking_connection() as connection:
-            lock = RabbitMQOperatorLock(connection, stage, by=by, doing=doing, within=within)
+            lock = RabbitMQOperatorLock(
+                connection,
+                stage,
+                by=by,
+                doing=doing,
+                within=HOLD_WITHIN if within is None else within,
+            )
             queue = RabbitMQDeadQueue(connection, lock, stage, place, self.publish)
             try:
                 yield queue

@@ -16,9 +16,9 @@ from shared.relay.rabbitmq.session import Session
 #: How often to look, in seconds.
 _TICK = 1.0
 #: An idle node is asked this often whether a queue is there, in seconds.
-_ASK_EVERY = 4.0
-#: How long a node may leave that question unanswered, in seconds.
-_ANSWER_WITHIN = 8.0
+_ASK_EVERY = 2.0
+#: How long a node may leave that question unanswered, in seconds. A healthy one takes milliseconds.
+_ANSWER_WITHIN = 6.0
 #: How long a node may know nothing of our consumer, in seconds: longer than RabbitMQ takes to
 #: notice that another node is frozen (`net_ticktime`, 60 s, and a quarter).
 _KNOWN_WITHIN = 80.0

@@ -42,7 +42,7 @@ from shared.relay.topology import EXCHANGE, delay_name
 _HEARTBEAT = 20
 _CONNECT_SECONDS = 5
 #: For TCP, TLS and AMQP up to the open connection: a node that takes TCP and says nothing is left.
-_HANDSHAKE_SECONDS = 8
+_HANDSHAKE_SECONDS = 6
 _NOT_FOUND = 404
 _TLS_FILES = ("cafile", "certfile", "keyfile")
 

@@ -1,0 +1,1 @@
+"""Kubernetes, Compose, Prometheus and systemd take what deploy/ holds (`make deploy-check`)."""
