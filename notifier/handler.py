@@ -9,6 +9,7 @@ all that wait. The other orders find their notices sent. So nothing depends on a
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
@@ -93,6 +94,13 @@ class Notices(Protocol):
 #: Takes every status that a notice reached here, with a detail for operators.
 Observer = Callable[[Channel, NoticeStatus, str], None]
 
+#: Within the context, log lines carry the ids of the order.
+NamedLines = Callable[[NoticeOrder], AbstractContextManager[object]]
+
+
+def _unnamed(_order: NoticeOrder) -> AbstractContextManager[object]:
+    return nullcontext()
+
 
 class _Wish(NamedTuple):
     """An order, where its patient wants notices, and on which of these channels we send."""
@@ -106,7 +114,8 @@ class Notifier:
     """`collecting`: how long a notice waits for others to the same patient.
 
     `sending_limit`: no living worker takes longer than this to send one notice. `at_once`: how
-    many notices are sent, and so are in doubt, at one time.
+    many notices are sent, and so are in doubt, at one time. `named`: for the lines about one of a
+    batch.
     """
 
     def __init__(
@@ -120,6 +129,7 @@ class Notifier:
         collecting: timedelta,
         sending_limit: timedelta,
         at_once: int = 8,
+        named: NamedLines = _unnamed,
         clock: Clock,
     ) -> None:
         self._preferences = preferences
@@ -129,6 +139,7 @@ class Notifier:
         self._in_inbox = in_inbox
         self._collecting = collecting
         self._sending_limit = sending_limit
+        self._named = named
         self._clock = clock
         self._sendings = Sendings(channels, notices, at_once)
 
@@ -287,8 +298,9 @@ class Notifier:
         ends = [_ending(each) for each in several]
         self._notices.record_results([ending for ending, _ in ends])
         for each, (ending, _) in zip(several, ends, strict=True):
-            for _ in range(each.claim.count):
-                self._observe(each.ready.channel, ending.status, ending.detail)
+            with self._named(each.ready.order):
+                for _ in range(each.claim.count):
+                    self._observe(each.ready.channel, ending.status, ending.detail)
         return [outcome for _, outcome in ends]
 
     def _heed(self, channel: Channel, result: SendResult) -> None:

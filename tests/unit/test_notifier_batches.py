@@ -85,6 +85,8 @@ class World:
         self.notices = CountingNotices()
         self.sms, self.email = Sender(), Sender()
         self.asked = 0
+        self.named = ""
+        self.observed: list[str] = []
         self.channels = {
             Channel.SMS: OutgoingChannel(self.sms, CircuitBreaker(), bulkhead=Bulkhead(3, 0.05)),
             Channel.EMAIL: OutgoingChannel(
@@ -95,11 +97,12 @@ class World:
             self,
             self.notices,
             self.channels,
-            lambda *_: None,
+            lambda *_: self.observed.append(self.named),
             in_inbox=set,
             collecting=collecting,
             sending_limit=timedelta(seconds=100),
             at_once=AT_ONCE,
+            named=self.naming,
             clock=lambda: self.now,
         )
 
@@ -110,6 +113,12 @@ class World:
             patient: {Channel.EMAIL if patient[-1].isalpha() else Channel.SMS: Choice(patient)}
             for patient in patients
         }
+
+    @contextmanager
+    def naming(self, order: NoticeOrder) -> Iterator[None]:
+        self.named = order.message_id
+        yield
+        self.named = ""
 
     @contextmanager
     def handling(self, orders: Sequence[NoticeOrder]) -> Iterator[object]:
@@ -148,6 +157,12 @@ def test_as_many_as_may_be_sent_at_once_cost_one_claim_and_one_record() -> None:
     assert world.notifier.handle_batch(orders(*mixed)) == [ACCEPTED] * 4
     assert world.asked == 1
     assert world.notices.statements == {"register": 1, "claim": 1, "record": 1}
+
+
+def test_what_is_reported_of_each_names_its_order() -> None:
+    world = World()
+    world.notifier.handle_batch(orders(*MANY[:4]))
+    assert sorted(world.observed) == ["m0", "m1", "m2", "m3"]
 
 
 def test_no_more_are_in_doubt_than_are_sent_at_once() -> None:
