@@ -166,7 +166,7 @@ def _options(url: str, seconds: float, connect_seconds: float) -> Options:
 
 def _refuse_to_repeat(_offset: int, _origin: int) -> int:
     """libcurl wants to send a body anew, on another connection: it may have been taken."""
-    return pycurl.SEEKFUNC_FAIL
+    return int(pycurl.SEEKFUNC_FAIL)
 
 
 def _proxy(url: str) -> str:
