@@ -53,7 +53,8 @@ class PatientBookings(Protocol):
 
     @property
     def same_id_elsewhere(self) -> Sequence[Watermark]:
-        """Of other patients' bookings that have the judged one's id at its source."""
+        """Of other patients' bookings that have the judged one's id at its source, and are at no
+        other unit as far as that is known: of those that were announced."""
 
     def write(self, message: InboxMessage) -> None: ...
 

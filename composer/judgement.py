@@ -59,7 +59,10 @@ def judge(
         return Judgement(Reason.SOURCE_NOT_ACTIVATED)
     case = _Judging(fetched, history, now, limits)
     if before := case.announced_before:
-        return Judgement(Reason.ANNOUNCED_BEFORE, announced_before=before)
+        # The look that was to follow may have been lost with what was not published.
+        return Judgement(
+            Reason.ANNOUNCED_BEFORE, announced_before=before, look_again=case.is_doubtful
+        )
     if not fetched.asked:
         return case.removal_taken() if fetched.deleted else case.creation_taken()
     if fetched.deleted and fetched.renumbered:
@@ -241,7 +244,7 @@ class _Judging(Case):
 
     def _removed_for_good(self, standing: Announcement) -> Judgement:
         if renumbered := self._stands_elsewhere:
-            return self.silently_replaced(Reason.RENUMBERED, renumbered.booking)
+            return self._renumbered_since(renumbered)
         if self.fetched.of_another_patient:
             return self._of_another_patient()
         own = self.candidates.own_removal()
@@ -260,6 +263,15 @@ class _Judging(Case):
             still_booked=tuple(each.state for each in announced if each),
         )
         return self.announce(cancelled)
+
+    def _renumbered_since(self, other: Watermark) -> Judgement:
+        """At which unit the `other` one is, nobody knows until it is announced: elsewhere, it is
+        another booking."""
+        last = self._removal_awaited_since + self.limits.window + self.limits.longest_wait
+        if other.awaiting is Awaiting.CREATION and self.now < last:
+            soon = self.limits.window / _LOOKS_PER_WINDOW
+            return self.wait_for_pair(self.watermarks.awaiting(Awaiting.REMOVAL), soon)
+        return self.silently_replaced(Reason.RENUMBERED, other.booking)
 
     @property
     def _stands_elsewhere(self) -> Watermark | None:
@@ -283,7 +295,7 @@ class _Judging(Case):
     def _of_another_patient(self) -> Judgement:
         """Until it is clear that no other person number got the booking, it may be no mistake."""
         if renumbered := self._stands_elsewhere:
-            return self.silently_replaced(Reason.RENUMBERED, renumbered.booking)
+            return self._renumbered_since(renumbered)
         delay = self._removal_awaited_since + self.limits.window - self.now
         if delay > _NO_TIME:
             return self.wait_for_pair(self.watermarks.awaiting(Awaiting.REMOVAL), delay)

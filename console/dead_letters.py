@@ -27,7 +27,7 @@ _VISIBLE = frozenset(
     {
         *("version", "notification_id", "correlation_id", "change_id", "message_id"),
         *("received_at", "fetched_at", "slot", "expires_at", "caller", "deleted"),
-        *("asked", "corrected", "moved_to", "of_another_patient", "looks"),
+        *("asked", "corrected", "moved_to", "of_another_patient", "looks", "asked_other"),
         *("service_domain", "categorization", "data_controller", "owner"),
         *("source_system", "logical_address", "booking_id", "is_call_letter", "unit", "problem"),
     }

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from shared.booking.identity import BookingKey, hsa_key
+from shared.booking.identity import BookingKey, hsa_key, same_hsa_id
 from shared.booking.inbox import (
     Announcement,
     Awaiting,
@@ -151,12 +151,26 @@ class StoredBookings:
         if is_late or same_id or watermark.awaiting or watermark.booking in self.window.digests:
             self.watermarks.append(watermark)
 
+    def keep_same_unit(self, units: Mapping[str, str]) -> None:
+        """Of what has the same id, what is known to be at another unit is another booking. `units`:
+        of announced bookings, by their digests."""
+        own = self.window.booking.logical_address
+        self.same_id_elsewhere = [
+            each
+            for each in self.same_id_elsewhere
+            if same_hsa_id(units.get(each.booking, own), own)
+        ]
+
     def take_announcement(self, announcement: Announcement, watermarked: set[str]) -> None:
         """Add `announcement`, if it is within the window or about a booking `watermarked`."""
         is_late = announcement.received_at >= self.window.since
         if is_late or announcement.booking in {*watermarked, *self.window.digests}:
             self.announcements.append(announcement)
 
+
+_UNITS = select(messages.c.booking, messages.c.logical_address.label("unit")).where(
+    messages.c.booking.in_(bindparam("of", expanding=True))
+)
 
 #: By `patient_bookings_key`.
 _Several = Mapping[str, StoredBookings]
@@ -183,6 +197,10 @@ def _read(connection: Connection, windows: Sequence[HistoryWindow]) -> list[Stor
         watermark = _watermark(row)
         for each in several.values():
             each.take_watermark(watermark)
+    if elsewhere := [mark.booking for each in several.values() for mark in each.same_id_elsewhere]:
+        units = {row.booking: row.unit for row in connection.execute(_UNITS, {"of": elsewhere})}
+        for each in several.values():
+            each.keep_same_unit(units)
     # Every announced booking has a watermark, so without one there is nothing to read.
     watermarked = {mark.booking for each in several.values() for mark in each.watermarks}
     if watermarked:

@@ -130,10 +130,14 @@ class MemoryInbox:
                 or each.received_at >= window.since
             )
         ]
+        own = window.booking.logical_address
+        units = {message.booking: message.key.logical_address for message in self.messages}
         elsewhere = [
             each
             for each in self.watermarks.values()
-            if each.same_id == window.same_id and each.patient_bookings != window.patient_bookings
+            if each.same_id == window.same_id
+            and each.patient_bookings != window.patient_bookings
+            and units.get(each.booking, own) == own
         ]
         digests = window.digests | {watermark.booking for watermark in watermarks}
         announcements: list[Announcement] = [

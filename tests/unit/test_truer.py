@@ -19,6 +19,7 @@ from tests.unit.composer_world import (
     but,
     key,
 )
+from tests.unit.test_rebookings import CANCELLED_AND_NEW
 
 A, B, C = (key(name) for name in "ABC")
 MOVED_A = key("A", OTHER_UNIT)
@@ -189,6 +190,24 @@ def test_a_new_person_number_cancels_nothing(
     assert world.kinds == ["booking_confirmation", "booking_confirmation"]
     assert world.newest.patient == NEW_NUMBER
     assert world.mismatches == []
+
+
+@pytest.mark.parametrize("source_is_behind", [False, True])
+def test_another_patients_booking_with_this_id_at_another_unit_hides_no_cancellation(
+    world: World, *, source_is_behind: bool
+) -> None:
+    """Some systems number the bookings of each unit by themselves."""
+    others = key("A", OTHER_UNIT, NEW_NUMBER)
+    world.source.pop(A.digest)
+    world.hear(others)
+    if not source_is_behind:
+        world.source[others.digest] = THERE
+    world.pass_time(timedelta(seconds=20))
+    world.hear(A, deleted=True)
+    world.pass_time(timedelta(seconds=70))
+    world.source[others.digest] = THERE
+    world.pass_time(timedelta(minutes=10))
+    assert sorted(world.kinds[1:]) == CANCELLED_AND_NEW
 
 
 def test_a_new_number_that_the_source_shows_late(world: World) -> None:
