@@ -153,7 +153,7 @@ class Replacements:
         found: dict[str, Pair | Undecided] = {}  # by name
         for tier in (_BY_ID, *_BY_KIND) if few else (_BY_ID,):
             for component in _connected(self._edges(tier, found)):
-                found.update(self._decide(tier, *component))
+                found.update(self._decide(tier, *component, found))
         return found.get(f"{'removed' if removed else 'new'} {booking}")
 
     def booked_instead(self, removed: Removed) -> Iterator[New]:
@@ -172,9 +172,9 @@ class Replacements:
     # --- what speaks for a pair ---
 
     def _edges(self, tier: _Tier, found: Mapping[str, object]) -> Iterator[tuple[Removed, New]]:
-        """Of those for whom no stronger evidence was found."""
-        removed = [each for each in self.removed if each.name not in found]
-        new = [each for each in self.new if each.name not in found]
+        """Of those for whom no stronger evidence was found, or may still be found."""
+        removed = [each for each in self.removed if not isinstance(found.get(each.name), Pair)]
+        new = [each for each in self.new if not isinstance(found.get(each.name), Pair)]
         if tier.by_id:
             ids = {each.same_id for each in removed} & {each.same_id for each in new}
             removed = [each for each in removed if each.same_id in ids]
@@ -200,10 +200,18 @@ class Replacements:
     # --- the matching ---
 
     def _decide(
-        self, tier: _Tier, removed: list[Removed], new: list[New]
+        self,
+        tier: _Tier,
+        removed: list[Removed],
+        new: list[New],
+        found: Mapping[str, Pair | Undecided],
     ) -> Iterator[tuple[str, Pair | Undecided]]:
+        nodes: list[Node] = [*removed, *new]
+        before = next((found[node.name] for node in nodes if node.name in found), None)
+        if isinstance(before, Undecided):  # of one there is still a better partner possible
+            yield from ((node.name, before) for node in nodes)
+            return
         if delay := self._undecided(tier, removed, new):
-            nodes: list[Node] = [*removed, *new]
             yield from ((node.name, Undecided(delay)) for node in nodes)
             return
         choices = {

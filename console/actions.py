@@ -7,7 +7,7 @@ import typer
 from console.dead_options import Since
 from console.exits import ExitCode, Refused
 from console.opening import load_settings, opened_database
-from console.output import AsJson, print_json, print_rows
+from console.output import AsJson, print_json, print_rows, shown
 from console.persons import person_number
 from shared.store.actions import Action, ActionLog
 
@@ -54,10 +54,7 @@ def _digest_of(person: str) -> str:
 
 def _row(action: Action) -> dict[str, object]:
     return {
-        "when": action.at,
-        "who": action.by,
-        "did": action.action,
-        "to which": action.subject,
-        "why": action.why or None,
-        "outcome": action.outcome,
+        "when\nwho": f"{shown(action.at)}\n{action.by}",
+        "did\nto which": f"{action.action}\n{action.subject}",
+        "why\noutcome": f"{action.why or '–'}\n{action.outcome}",
     }

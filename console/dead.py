@@ -1,6 +1,6 @@
 """`budkavle dead`: what the relay could not do, to be looked at; `dead_acts` mends it."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -83,7 +83,6 @@ def groups(
     print_rows(
         [_group_row(group) for group in found],
         empty="No dead letters.",
-        numbers=("letters", "replays"),
     )
 
 
@@ -161,7 +160,7 @@ def _print_json_list(letters: Iterable[Letter]) -> None:
 def _print_table(letters: Iterator[Letter], limit: int, everything: int | None) -> None:
     """`everything`: how many there are; None: those that are left are counted one by one."""
     rows = [_row(letter) for letter in islice(letters, limit)]
-    print_rows(rows, empty="No dead letters.", numbers=("tries",))
+    print_rows(rows, empty="No dead letters.")
     more = sum(1 for _ in letters) if everything is None else everything - len(rows)
     if more > 0:
         say(f"… {more} more; `--limit` shows them, `budkavle dead groups` counts them")
@@ -171,23 +170,22 @@ def _row(letter: Letter) -> dict[str, object]:
     age = utcnow() - letter.dead_since if letter.dead_since else None
     return {
         "id\nstage": f"{letter.id}\n{letter.stage}",
-        "reason\nerror": f"{letter.reason}\n{letter.error}",
-        "tries": letter.attempts,
+        "reason\nerror\nsource system": _lines(letter.reason, letter.error, letter.source_systems),
+        "tries\nage": f"{letter.attempts}\n{shown(age)}",
         "first failure\nlast failure": f"{shown(letter.first_failed)}\n{shown(letter.last_failed)}",
-        "age": age,
-        "source system": "\n".join(letter.source_systems) or None,
     }
+
+
+def _lines(reason: str, error: str, source_systems: Sequence[str]) -> str:
+    return "\n".join((reason, error, *source_systems))
 
 
 def _group_row(group: Group) -> dict[str, object]:
     return {
         "group\nstage": f"{group.id}\n{group.stage}",
-        "letters": group.count,
-        "reason\nerror": f"{group.reason}\n{group.error}",
-        "source system": "\n".join(group.source_systems) or None,
-        "oldest\nnewest": f"{shown(group.oldest)}\n{shown(group.newest)}",
-        "replays": group.replays,
-        "example": group.example,
+        "letters\nreplays": f"{group.count}\n{group.replays}",
+        "reason\nerror\nsource system": _lines(group.reason, group.error, group.source_systems),
+        "oldest\nnewest\nexample": f"{shown(group.oldest)}\n{shown(group.newest)}\n{group.example}",
     }
 
 

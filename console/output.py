@@ -77,11 +77,11 @@ def _table(rows: Sequence[Row], numbers: frozenset[str]) -> Table:
     texts = [{heading: shown(value) for heading, value in row.items()} for row in rows]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for heading in texts[0]:
-        longest = max((heading, *(text[heading] for text in texts)), key=cell_len)
+        cells = (heading, *(text[heading] for text in texts))
         table.add_column(
             heading,
             justify="right" if heading in numbers else "left",
-            min_width=_narrowest(longest, texts, heading),
+            min_width=_narrowest([line for cell in cells for line in cell.splitlines()]),
             overflow="fold",
         )
     for text in texts:
@@ -89,12 +89,11 @@ def _table(rows: Sequence[Row], numbers: frozenset[str]) -> Table:
     return table
 
 
-def _narrowest(longest: str, texts: Sequence[Mapping[str, str]], heading: str) -> int:
+def _narrowest(lines: Sequence[str]) -> int:
     """Break prose between words, and nothing else."""
-    if not _is_prose(longest):
-        return cell_len(longest)
-    words = [word for text in texts for word in text[heading].split()]
-    return max(_NARROWEST_PROSE, *map(cell_len, words))
+    whole = max((cell_len(line) for line in lines if not _is_prose(line)), default=0)
+    words = [word for line in lines if _is_prose(line) for word in line.split()]
+    return max(whole, _NARROWEST_PROSE, *map(cell_len, words)) if words else whole
 
 
 def _is_prose(text: str) -> bool:

@@ -106,10 +106,8 @@ def _group_row(group: Group) -> dict[str, object]:
     at_least = "at least " if group.count >= MOST_LOOKED_AT else ""
     return {
         "dead": f"{at_least}{group.count}",
-        "group": group.id,
-        "stage": group.stage,
-        "reason": group.reason,
-        "source system": ", ".join(group.source_systems) or None,
+        "group\nstage": f"{group.id}\n{group.stage}",
+        "reason\nsource system": "\n".join((group.reason, *group.source_systems)),
         "error": group.error,
     }
 

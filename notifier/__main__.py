@@ -21,10 +21,12 @@ from notifier.smtp_connections import SmtpServer
 from notifier.texts import Texts, load_texts
 from shared.base.clock import utcnow
 from shared.base.errors import WrongSettings
+from shared.base.logging import bound_to_lines
 from shared.base.settings import blaming
 from shared.base.text_folder import UnfitText
 from shared.booking.notices import Channel
 from shared.stage.process import run_stage, start
+from shared.stage.tracing import Tracer
 from shared.store.clock import DatabaseClock
 from shared.store.contacts import ContactPreferences
 from shared.store.engine import open_database
@@ -34,6 +36,8 @@ from shared.store.notices import NoticeStore
 
 log = structlog.get_logger()
 
+#: How long a batch waits for further orders: nothing beside the wait for other messages.
+_LINGER_SECONDS = 0.05
 _PROVIDER_SETTINGS = {Channel.SMS: "BUDKAVLE_SMS_URL", Channel.EMAIL: "BUDKAVLE_SMTP_URL"}
 
 
@@ -44,14 +48,17 @@ def run(settings: NotifierSettings) -> int:
     database = open_database(url, pool_size=settings.notifier_concurrency)
     clock = DatabaseClock(database)
     notices = NoticeStore(database)
+    tracer = Tracer("notifier", settings)
     notifier = Notifier(
         ContactPreferences(database),
         notices,
         channels,
         observe,
-        in_inbox=Inbox(database).holds,
+        in_inbox=Inbox(database).held,
         collecting=timedelta(seconds=settings.notifier_collect_seconds),
         sending_limit=timedelta(seconds=settings.notifier_sending_seconds),
+        at_once=settings.notifier_concurrency,
+        named=lambda order: bound_to_lines(tracer.log_context(order)),
         clock=clock,
     )
     return run_stage(
@@ -60,6 +67,9 @@ def run(settings: NotifierSettings) -> int:
         settings,
         concurrency=settings.notifier_concurrency,
         prefetch=settings.notifier_prefetch,
+        handle_batch=notifier.handle_batch,
+        linger=_LINGER_SECONDS,
+        tracer=tracer,
         checks={"database": database.ready, "clock": clock.agrees},
         started=partial(log_missing_providers, channels),
         report=lambda: {"channels_off": [each for each in Channel if each not in channels]},

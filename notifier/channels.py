@@ -1,7 +1,5 @@
 """One channel of notices: its provider, and when it may send."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -61,23 +59,24 @@ class OutgoingChannel:
         """Why and how long `order` waits; None when it may be sent."""
         if self.quiet_hours and (morning := self.quiet_hours.end_after(now)):
             return Postpone(morning - now, NoticeWaitReason.QUIET_HOURS)
-        if retry := self.breaker.open_until(now):
-            return Postpone(retry - now, NoticeWaitReason.BREAKER_OPEN)
-        return self._wait_for_slot(order, now)
+        return self.pause(now) or self._wait_for_slot(order, now)
 
-    @contextmanager
-    def place(self) -> Iterator[bool]:
-        """Reserve a concurrent sending for the context; whether one was free.
+    def pause(self, now: datetime) -> Postpone | None:
+        """How long the breaker is open; None when it is closed or half-open."""
+        retry = self.breaker.open_until(now)
+        return Postpone(retry - now, NoticeWaitReason.BREAKER_OPEN) if retry else None
 
-        While the breaker is half-open there is one place: one notice at a time finds out whether
-        the provider is back.
+    def enter(self, wanted: int, *, patient: bool) -> int:
+        """Reserve up to `wanted` concurrent sendings; how many. Give them back with `leave`.
+
+        While the breaker is half-open there is one: one notice at a time finds out whether the
+        provider is back.
         """
-        entered = self.bulkhead.enter(alone=not self.breaker.closed)
-        try:
-            yield entered
-        finally:
-            if entered:
-                self.bulkhead.leave()
+        alone = not self.breaker.closed
+        return self.bulkhead.enter_some(wanted, alone=alone, patient=patient)
+
+    def leave(self, places: int) -> None:
+        self.bulkhead.leave(places)
 
     def _wait_for_slot(self, order: NoticeOrder, now: datetime) -> Postpone | None:
         if self.slots is None:

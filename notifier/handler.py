@@ -8,10 +8,12 @@ one SMS and one e-mail: each order registers its notice and waits; the first tha
 all that wait. The other orders find their notices sent. So nothing depends on a single order.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from functools import partial
+from typing import NamedTuple, Protocol
 
 from notifier.channels import NoticeWaitReason, OutgoingChannel
 from notifier.results import (
@@ -22,9 +24,10 @@ from notifier.results import (
     TryLater,
     Uncertain,
 )
+from notifier.sending import ReadyNotice, Rules, Sendings, Sent
 from shared.base.clock import Clock
 from shared.booking.messages import NoticeOrder
-from shared.booking.notices import Channel, Choice, Claim, Notice, NoticeStatus
+from shared.booking.notices import Channel, Choice, Claim, Ending, Notice, NoticeStatus, Wanted
 from shared.relay.outcomes import DeadLetter, Done, Drop, Outcome, Postpone, Publish, RetryLater
 
 #: How long a notice waits when its channel has no free sending.
@@ -67,28 +70,21 @@ class NotTaken(Exception):
 
 
 class Preferences(Protocol):
-    def choices(self, patient: str) -> Mapping[Channel, Choice]:
-        """What the patient has chosen on each channel."""
+    def choices_of(self, patients: Collection[str]) -> Mapping[str, Mapping[Channel, Choice]]:
+        """What each of these patients has chosen on each channel."""
 
 
-#: Whether the inbox holds the message of this id.
-InInbox = Callable[[str], bool]
+#: Those of these messages that the inbox holds.
+InInbox = Callable[[Collection[str]], Collection[str]]
 
 
 class Notices(Protocol):
     """As `shared.store.notices.NoticeStore`."""
 
-    def register(self, message_id: str, channel: Channel, patient: str) -> None: ...
+    def register_all(self, several: Sequence[Wanted]) -> None: ...
     def suppress(self, message_id: str, channel: Channel, patient: str) -> bool: ...
-    def claim(self, message_id: str, channel: Channel, patient: str) -> Claim | Notice: ...
-    def record_result(
-        self,
-        claim: Claim,
-        status: NoticeStatus,
-        *,
-        detail: str = "",
-        provider_id: str | None = None,
-    ) -> None: ...
+    def claim_all(self, several: Sequence[Wanted]) -> list[Claim | Notice]: ...
+    def record_results(self, several: Sequence[Ending]) -> None: ...
     def doubt(self, stale: Notice, detail: str) -> int: ...
     def withdraw(
         self, message_id: str, channels: Collection[Channel], detail: str
@@ -98,11 +94,28 @@ class Notices(Protocol):
 #: Takes every status that a notice reached here, with a detail for operators.
 Observer = Callable[[Channel, NoticeStatus, str], None]
 
+#: Within the context, log lines carry the ids of the order.
+NamedLines = Callable[[NoticeOrder], AbstractContextManager[object]]
+
+
+def _unnamed(_order: NoticeOrder) -> AbstractContextManager[object]:
+    return nullcontext()
+
+
+class _Wish(NamedTuple):
+    """An order, where its patient wants notices, and on which of these channels we send."""
+
+    order: NoticeOrder
+    wanted: Mapping[Channel, str]
+    offered: tuple[Channel, ...]
+
 
 class Notifier:
     """`collecting`: how long a notice waits for others to the same patient.
 
-    `sending_limit`: no living worker takes longer than this to send one notice.
+    `sending_limit`: no living worker takes longer than this to send one notice. `at_once`: how
+    many notices are sent, and so are in doubt, at one time. `named`: for the lines about one of a
+    batch.
     """
 
     def __init__(
@@ -115,6 +128,8 @@ class Notifier:
         in_inbox: InInbox,
         collecting: timedelta,
         sending_limit: timedelta,
+        at_once: int = 8,
+        named: NamedLines = _unnamed,
         clock: Clock,
     ) -> None:
         self._preferences = preferences
@@ -124,37 +139,71 @@ class Notifier:
         self._in_inbox = in_inbox
         self._collecting = collecting
         self._sending_limit = sending_limit
+        self._named = named
         self._clock = clock
+        self._sendings = Sendings(channels, notices, at_once)
 
     def __call__(self, order: NoticeOrder) -> Outcome:
+        [outcome] = self.handle_batch([order])
+        return outcome
+
+    def handle_batch(self, orders: Sequence[NoticeOrder]) -> list[Outcome]:
+        """The outcome of each. A batch costs the database little more than one does alone."""
         now = self._clock()
+        chosen = self._preferences.choices_of({order.patient for order in orders})
+        wishes = [self._wish(order, chosen[order.patient], now) for order in orders]
+        self._register([wish for wish in wishes if isinstance(wish, _Wish)])
+        outcomes: dict[int, Outcome] = {}
+        ready: list[ReadyNotice] = []
+        for number, wish in enumerate(wishes):
+            found = self._next_step(number, wish, now) if isinstance(wish, _Wish) else wish
+            if isinstance(found, ReadyNotice):
+                ready.append(found)
+            else:
+                outcomes[number] = found
+        outcomes |= self._send(ready, now)
+        return [outcomes[number] for number in range(len(orders))]
+
+    def _wish(
+        self, order: NoticeOrder, chosen: Mapping[Channel, Choice], now: datetime
+    ) -> "_Wish | Outcome":
+        """What of the order can be sent, now or later; or what becomes of it instead."""
         if order.expires_at is not None and order.expires_at <= now:
             return self._drop(order, NoticeDropReason.EXPIRED)
-        choices = self._choices(order)
+        choices = {c: choice for c, choice in chosen.items() if order.channel in (None, c)}
         suppressed = [channel for channel, choice in choices.items() if choice.suppressed_at]
         self._suppress(order, suppressed)
         wanted = {c: choice.address for c, choice in choices.items() if c not in suppressed}
         if not wanted:
             reason = "SUPPRESSED" if suppressed else "NOT_WANTED"
             return self._drop(order, NoticeDropReason[reason])
-        offered = [channel for channel in wanted if channel in self._channels]
+        offered = tuple(channel for channel in wanted if channel in self._channels)
         if len(wanted) == 1 and not offered:
             return DeadLetter(NoticeDeadReason.CHANNEL_OFF)
+        return _Wish(order, wanted, offered)
+
+    def _register(self, wishes: Sequence["_Wish"]) -> None:
+        """The notices of orders that come for the first time."""
+        several = [
+            Wanted(order.message_id, channel, order.patient)
+            for order, _, offered in wishes
+            if order.collected_at is None
+            for channel in offered
+        ]
+        if several:
+            self._notices.register_all(several)
+
+    def _next_step(self, number: int, wish: "_Wish", now: datetime) -> "ReadyNotice | Outcome":
+        order, wanted, offered = wish
         if wait := self._wait_for_others(order, offered, now):
             return wait
         self._withdraw(order, NoticeDropReason.NOT_WANTED, but=wanted)
         if len(wanted) > 1:
             return Publish(_one_each(order, list(wanted)), note=Note.ONE_EACH)
         [channel] = offered
-        return self._notify(order, channel, wanted[channel], now)
-
-    def _choices(self, order: NoticeOrder) -> dict[Channel, Choice]:
-        chosen = self._preferences.choices(order.patient)
-        return {
-            channel: choice
-            for channel, choice in chosen.items()
-            if order.channel in (None, channel)
-        }
+        if wait := self._channels[channel].wait(order, now):
+            return wait
+        return ReadyNotice(number, order, channel, wanted[channel])
 
     def _suppress(self, order: NoticeOrder, channels: Collection[Channel]) -> None:
         for channel in channels:
@@ -184,33 +233,39 @@ class Notifier:
     def _wait_for_others(
         self, order: NoticeOrder, offered: Collection[Channel], now: datetime
     ) -> Postpone | None:
-        """Register the notices; how long they wait for others. None when they have waited."""
+        """How long the notices wait for others. None when they have waited."""
         if order.collected_at is not None:
             left = order.collected_at - now
             return Postpone(left, NoticeWaitReason.COLLECTING) if left > timedelta(0) else None
-        for channel in offered:
-            self._notices.register(order.message_id, channel, order.patient)
         if not self._collecting:
             return None
         update = {"collected_at": now + self._collecting, "registered": tuple(offered)}
         waiting = order.model_copy(update=update)
         return Postpone(self._collecting, NoticeWaitReason.COLLECTING, instead=waiting)
 
-    def _notify(self, order: NoticeOrder, channel: Channel, address: str, now: datetime) -> Outcome:
-        outgoing = self._channels[channel]
-        if wait := outgoing.wait(order, now):
-            return wait
-        with outgoing.place() as there_is_one:
-            if not there_is_one:
-                return Postpone(_CROWDED_WAIT, NoticeWaitReason.CHANNEL_BUSY)
-            if not self._in_inbox(order.message_id):
-                return self._ask_again(order)
-            claim = self._notices.claim(order.message_id, channel, order.patient)
-            if isinstance(claim, Notice):
-                return self._leave(claim, now)
-            several = claim.count > 1
-            result = outgoing.sender.send(claim.notice_id, address, several=several)
-            return self._conclude(channel, claim, result)
+    def _send(self, ready: Sequence[ReadyNotice], now: datetime) -> dict[int, Outcome]:
+        """One to each patient and channel at a time: it takes along what else waits there."""
+        if not ready:
+            return {}
+        held = self._in_inbox({each.order.message_id for each in ready})
+        outcomes: dict[int, Outcome] = {
+            each.number: self._ask_again(each.order)
+            for each in ready
+            if each.order.message_id not in held
+        }
+        left = [each for each in ready if each.number not in outcomes]
+        while left:
+            first = {(each.order.patient, each.channel): each for each in reversed(left)}
+            batch = sorted(first.values())
+            crowded = Postpone(_CROWDED_WAIT, NoticeWaitReason.CHANNEL_BUSY)
+            rules = Rules(self._pause, partial(self._leave, now=now), self._conclude)
+            sent = self._sendings.send_all(batch, rules)
+            outcomes |= {each.number: sent.get(each.number, crowded) for each in batch}
+            left = [each for each in left if each.number not in outcomes]
+        return outcomes
+
+    def _pause(self, channel: Channel) -> Outcome | None:
+        return self._channels[channel].pause(self._clock())
 
     def _ask_again(self, order: NoticeOrder) -> Outcome:
         """The database lost the message (a failover to a standby that was behind)."""
@@ -237,24 +292,16 @@ class Notifier:
             self._observe(notice.channel, NoticeStatus.UNCERTAIN, detail)
         return Done(DoneReason.UNCERTAIN)
 
-    def _conclude(self, channel: Channel, claim: Claim, result: SendResult) -> Outcome:
-        self._heed(channel, result)
-        match result:
-            case Accepted(provider_id):
-                self._record(channel, claim, NoticeStatus.ACCEPTED, provider_id=provider_id)
-                return Done(DoneReason.ACCEPTED)
-            case Rejected(detail):
-                self._record(channel, claim, NoticeStatus.REJECTED, detail)
-                return Done(DoneReason.REJECTED)
-            case Uncertain(detail):
-                self._record(channel, claim, NoticeStatus.UNCERTAIN, detail)
-                return Done(DoneReason.UNCERTAIN)
-            case TryLater(detail):
-                self._record(channel, claim, NoticeStatus.PENDING, detail)
-                return RetryLater(NoticeRetryReason.NOT_TAKEN, NotTaken(detail))
-            case ProviderDown(detail, wait):
-                self._record(channel, claim, NoticeStatus.PENDING, detail)
-                return _until_back(detail, wait)
+    def _conclude(self, several: Sequence[Sent]) -> list[Outcome]:
+        for each in several:
+            self._heed(each.ready.channel, each.result)
+        ends = [_ending(each) for each in several]
+        self._notices.record_results([ending for ending, _ in ends])
+        for each, (ending, _) in zip(several, ends, strict=True):
+            with self._named(each.ready.order):
+                for _ in range(each.claim.count):
+                    self._observe(each.ready.channel, ending.status, ending.detail)
+        return [outcome for _, outcome in ends]
 
     def _heed(self, channel: Channel, result: SendResult) -> None:
         """The breaker opens for a provider that is down, and for one whose answers do not come."""
@@ -267,17 +314,23 @@ class Notifier:
             case _:
                 breaker.close()
 
-    def _record(
-        self,
-        channel: Channel,
-        claim: Claim,
-        status: NoticeStatus,
-        detail: str = "",
-        provider_id: str | None = None,
-    ) -> None:
-        self._notices.record_result(claim, status, detail=detail, provider_id=provider_id)
-        for _ in range(claim.count):
-            self._observe(channel, status, detail)
+
+def _ending(sent: Sent) -> tuple[Ending, Outcome]:
+    """What is stored of a result, and what becomes of the order."""
+    end = partial(Ending, sent.claim)
+    match sent.result:
+        case Accepted(provider_id):
+            accepted = end(NoticeStatus.ACCEPTED, provider_id=provider_id)
+            return accepted, Done(DoneReason.ACCEPTED)
+        case Rejected(detail):
+            return end(NoticeStatus.REJECTED, detail), Done(DoneReason.REJECTED)
+        case Uncertain(detail):
+            return end(NoticeStatus.UNCERTAIN, detail), Done(DoneReason.UNCERTAIN)
+        case TryLater(detail):
+            not_taken = RetryLater(NoticeRetryReason.NOT_TAKEN, NotTaken(detail))
+            return end(NoticeStatus.PENDING, detail), not_taken
+        case ProviderDown(detail, wait):
+            return end(NoticeStatus.PENDING, detail), _until_back(detail, wait)
 
 
 def _one_each(order: NoticeOrder, channels: list[Channel]) -> tuple[NoticeOrder, ...]:

@@ -1,11 +1,14 @@
 """One POST to a provider by libcurl: one deadline for all of it, and bounds on what is read.
 
-Each POST takes a connection of its own: on a reused one, "the peer had closed it" and "the peer
-took the request and closed" look the same.
+A connection is kept for the next POST, since over TLS a new one costs milliseconds and two round
+trips. On a kept one, "the peer had closed it" and "the peer took the request and closed" look the
+same. So only one is used again that was used within the last second or two and that the peer has
+not closed as far as we know, and no request is handed over twice, as libcurl would by itself.
 """
 
 import io
 import re
+import select
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -21,6 +24,7 @@ MAX_BODY_BYTES = 16 * 1024
 
 _STATUS_LINE = re.compile(rb"HTTP/[\d.]+ +(\d{3})\b")
 _HEADER = re.compile(rb"^([!-9;-~]+):[ \t]*(.*?)[ \t]*\r?$", re.MULTILINE)
+_KEPT_SECONDS = 1
 #: A callback's answer that ends the exchange: any number but that of the bytes handed over.
 _STOP = -1
 
@@ -53,6 +57,7 @@ class HttpPoster:
     def post(self, body: bytes, headers: Mapping[str, str]) -> Exchange:
         """Send `body` once. Raises nothing of libcurl's."""
         curl = self._pool.take()
+        curl.setopt(pycurl.FRESH_CONNECT, not _is_quiet(curl.getinfo(pycurl.ACTIVESOCKET)))
         traffic = _Traffic(body)
         lines = [f"{name}: {value}".encode("latin-1") for name, value in headers.items()]
         curl.setopt(pycurl.HTTPHEADER, [*UNSENT_HEADERS, *lines])
@@ -63,6 +68,18 @@ class HttpPoster:
         error = _perform(curl)
         self._pool.give_back(curl)
         return traffic.exchange(error)
+
+
+def _is_quiet(handle: int) -> bool:
+    """Whether the socket is open and has nothing to read: no FIN above all, nor anything unasked.
+
+    libcurl does not look at one that was used a moment ago.
+    """
+    if handle < 0:
+        return False
+    poll = select.poll()
+    poll.register(handle, select.POLLIN | select.POLLHUP | select.POLLERR)
+    return not poll.poll(0)
 
 
 def _perform(curl: pycurl.Curl) -> str:
@@ -138,12 +155,18 @@ def _options(url: str, seconds: float, connect_seconds: float) -> Options:
         pycurl.PROXY: _proxy(url),
         pycurl.NOPROXY: "",  # `_proxy` has seen to it
         pycurl.NOSIGNAL: 1,  # as threads need it
-        pycurl.FRESH_CONNECT: 1,
-        pycurl.FORBID_REUSE: 1,
+        pycurl.MAXAGE_CONN: _KEPT_SECONDS,
+        pycurl.MAXCONNECTS: 1,
+        pycurl.SEEKFUNCTION: _refuse_to_repeat,
         pycurl.CONNECTTIMEOUT_MS: round(connect_seconds * milliseconds),
         pycurl.TIMEOUT_MS: round(seconds * milliseconds),
         **trust_options(),
     }
+
+
+def _refuse_to_repeat(_offset: int, _origin: int) -> int:
+    """libcurl wants to send a body anew, on another connection: it may have been taken."""
+    return int(pycurl.SEEKFUNC_FAIL)
 
 
 def _proxy(url: str) -> str:

@@ -148,10 +148,10 @@ class CircuitBreaker:
 
 
 class Bulkhead:
-    """At most `most` sendings of one channel at once, so that others find a thread free.
+    """At most `most` sendings at once, so that others find a place free.
 
-    `patience_seconds`: how long a further one holds its thread for a place. A healthy provider
-    frees one within that time, so only those of a slow one are turned away.
+    `patience_seconds`: how long a sending waits for a place. A healthy provider frees one within
+    that time, so only those of a slow one are turned away.
     """
 
     def __init__(self, most: int, patience_seconds: float = 0.25) -> None:
@@ -162,14 +162,23 @@ class Bulkhead:
 
     def enter(self, *, alone: bool = False) -> bool:
         """Take a place, only if nobody has one when `alone`; whether there was one in time."""
+        return self.enter_some(1, alone=alone, patient=True) == 1
+
+    def enter_some(self, wanted: int, *, alone: bool = False, patient: bool = False) -> int:
+        """Take up to `wanted` places; how many. `patient`: wait for the first of them.
+
+        `alone`: one, and only if nobody has one.
+        """
         most = 1 if alone else self._most
         with self._changed:
-            free = self._changed.wait_for(lambda: self._under_way < most, self._patience_seconds)
-            self._under_way += free
-            return free
+            if patient:
+                self._changed.wait_for(lambda: self._under_way < most, self._patience_seconds)
+            taken = max(0, min(wanted, most - self._under_way))
+            self._under_way += taken
+            return taken
 
-    def leave(self) -> None:
-        """Give the place back."""
+    def leave(self, places: int = 1) -> None:
+        """Give places back."""
         with self._changed:
-            self._under_way -= 1
-            self._changed.notify()
+            self._under_way -= places
+            self._changed.notify_all()

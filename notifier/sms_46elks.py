@@ -34,7 +34,6 @@ class Sms46elks:
         self._headers = {
             **_login_headers(account),
             "Content-Type": "application/x-www-form-urlencoded",
-            "Connection": "close",
         }
 
     def send(self, notice_id: str, address: str, *, several: bool = False) -> SendResult:

@@ -40,7 +40,6 @@ class SmsSinch:
         self._headers = {
             **_login_headers(account),
             "Content-Type": "application/json",
-            "Connection": "close",
         }
 
     def send(self, notice_id: str, address: str, *, several: bool = False) -> SendResult:

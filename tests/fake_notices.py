@@ -3,12 +3,12 @@
 It passes the tests of the store (`tests/integration/test_notice_store.py`).
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import count
 
-from shared.booking.notices import Channel, Claim, Notice, NoticeStatus
+from shared.booking.notices import Channel, Claim, Ending, Notice, NoticeStatus, Wanted
 
 _REPORTABLE = (NoticeStatus.SENDING, NoticeStatus.ACCEPTED, NoticeStatus.UNCERTAIN)
 
@@ -45,6 +45,17 @@ class FakeNotices:
         )
         since = self.rows[message_id, channel].since
         return Claim(claim_id, own.id, since, len(taken))
+
+    def register_all(self, several: Sequence[Wanted]) -> None:
+        for wanted in several:
+            self.register(*wanted)
+
+    def claim_all(self, several: Sequence[Wanted]) -> list[Claim | Notice]:
+        return [self.claim(*wanted) for wanted in several]
+
+    def record_results(self, several: Sequence[Ending]) -> None:
+        for claim, status, detail, provider_id in several:
+            self.record_result(claim, status, detail=detail, provider_id=provider_id)
 
     def suppress(self, message_id: str, channel: Channel, patient: str) -> bool:
         if (message_id, channel) in self.rows:

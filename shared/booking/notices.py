@@ -7,6 +7,7 @@ A *notice* says that a new message waits in the inbox, and never what it is abou
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Channel(StrEnum):
@@ -65,6 +66,14 @@ class Notice:
     claim_id: str | None = None  # of its latest claim; the same in all that were sent as one
 
 
+class Wanted(NamedTuple):
+    """A notice that is to be sent: about which message, by which channel, to whom."""
+
+    message_id: str
+    channel: Channel
+    patient: str
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """The right to send one SMS or e-mail, now, once, for all notices that waited to go to one
@@ -75,3 +84,12 @@ class Claim:
     notice_id: str
     at: datetime
     count: int = 1
+
+
+class Ending(NamedTuple):
+    """What came of a claim; `pending` gives it back."""
+
+    claim: Claim
+    status: NoticeStatus
+    detail: str = ""
+    provider_id: str | None = None

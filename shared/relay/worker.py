@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from queue import Empty, SimpleQueue
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import Any, NamedTuple
 
 import structlog
@@ -88,8 +88,9 @@ class Worker:
 
     `decode` reads the body of a message. `handle_batch`, where given, handles the messages that
     wait when a thread is free, if there are several. If it raises, each of them is handled by
-    itself, so that no message fails because of another. `record` is given what
-    became of each message that could be read. `spans`, where given, follow each delivery.
+    itself, so that no message fails because of another. `linger`: for how many seconds a batch
+    waits for further messages. `record` is given what became of each message that could be read.
+    `spans`, where given, follow each delivery.
     """
 
     def __init__(
@@ -103,6 +104,7 @@ class Worker:
         concurrency: int,
         prefetch: int,
         handle_batch: BatchHandler | None = None,
+        linger: float = 0,
         log_context: LogContext = own_names,
         record: Record | None = None,
         spans: Spans | None = None,
@@ -112,6 +114,8 @@ class Worker:
         self._handle = handle
         self._decode = decode
         self._handle_batch = handle_batch
+        self._linger = linger
+        self._gathering = Lock()
         self._broker = broker
         self._topology = topology
         self._prefetch = prefetch
@@ -165,18 +169,30 @@ class Worker:
         return done
 
     def _work(self) -> None:
-        while (first := self._waiting.get()) is not None:
+        while deliveries := self._take():
             if self._stopping.is_set():
                 return
-            deliveries = [first, *self._more_at_hand()] if self._handle_batch else [first]
             self._meters.in_flight.inc(len(deliveries))
             self._pass_on_all(deliveries)
             self._meters.in_flight.dec(len(deliveries))
 
+    def _take(self) -> list[Delivery]:
+        """What waits, at most a batch; nothing at the end.
+
+        One thread gathers at a time: several would share what comes, one message each.
+        """
+        if self._handle_batch is None:
+            return [first] if (first := self._waiting.get()) else []
+        with self._gathering:
+            first = self._waiting.get()
+            return [first, *self._more_at_hand()] if first else []
+
     def _more_at_hand(self) -> Iterator[Delivery]:
+        deadline = time.monotonic() + self._linger
         for _ in range(_AT_ONCE - 1):
+            left = deadline - time.monotonic() if self._linger else 0
             try:
-                delivery = self._waiting.get_nowait()
+                delivery = self._waiting.get(left > 0, max(0, left))
             except Empty:
                 return
             if delivery is None:  # the end, which another thread may have to see

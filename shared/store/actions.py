@@ -104,7 +104,7 @@ class ActionLog:
             wanted = wanted.where(columns.at >= since)
         if about is not None:
             wanted = wanted.where(columns.subject.contains(about, autoescape=True))
-        with self._database.begin() as connection:
+        with self._database.reading() as connection:
             rows = connection.execute(wanted.order_by(columns.id.desc()).limit(most))
             return [_action_of(row) for row in rows.mappings()]
 

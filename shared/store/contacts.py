@@ -1,5 +1,7 @@
 """Where each patient wants notices: the table `contact_preference`."""
 
+from collections.abc import Collection
+
 from sqlalchemy import ColumnElement, and_, bindparam, delete, select, update
 
 from shared.base.clock import Clock, utcnow
@@ -12,15 +14,16 @@ from shared.store.tables import contact_preference
 _table = contact_preference.c
 
 #: Built once: building a statement costs more than running it.
-_OF_PATIENT = (
+_OF_PATIENTS = (
     select(
+        _table.patient,
         _table.channel,
         _table.address,
         _table.bounces,
         _table.last_bounce,
         _table.suppressed_at,
     )
-    .where(_table.patient == bindparam("patient"))
+    .where(_table.patient.in_(bindparam("patients", expanding=True)))
     .order_by(_table.channel)
 )
 
@@ -56,9 +59,15 @@ class ContactPreferences:
 
     def choices(self, patient: str) -> dict[Channel, Choice]:
         """What the patient has chosen on each channel."""
+        return self.choices_of([patient])[patient]
+
+    def choices_of(self, patients: Collection[str]) -> dict[str, dict[Channel, Choice]]:
+        """What each of these patients has chosen on each channel."""
+        found: dict[str, dict[Channel, Choice]] = {_key(patient): {} for patient in patients}
         with self._database.single() as connection:
-            rows = connection.execute(_OF_PATIENT, {"patient": _key(patient)}).all()
-        return {Channel(row.channel): Choice(*row[1:]) for row in rows}
+            for row in connection.execute(_OF_PATIENTS, {"patients": list(found)}):
+                found[row[0]][Channel(row[1])] = Choice(*row[2:])
+        return {patient: found[_key(patient)] for patient in patients}
 
     def remove(self, patient: str, channel: Channel | None = None) -> int:
         """Remove the choice of `channel`, or all choices; how many were removed."""

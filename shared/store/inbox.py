@@ -5,7 +5,7 @@ booking, or a removal and the creation that replaces it, at the same time. On Po
 done by advisory locks: one statement, and no row needed. On SQLite there is one writer at a time.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -66,7 +66,7 @@ _MESSAGE_COLUMNS = (
 
 _LOCK = text("SELECT pg_advisory_xact_lock(n) FROM unnest(CAST(:numbers AS bigint[])) AS n")
 _WRITE = insert(messages)
-_HOLDS = select(messages.c.id).where(messages.c.id == bindparam("message"))
+_HELD = select(messages.c.id).where(messages.c.id.in_(bindparam("wanted", expanding=True)))
 
 
 class Inbox:
@@ -101,10 +101,10 @@ class Inbox:
         """Those of `message_ids` that exist, in no order."""
         return self._read(select(*_MESSAGE_COLUMNS).where(messages.c.id.in_(message_ids)))
 
-    def holds(self, message_id: str) -> bool:
-        """Whether that message is there: a failover may take back what was committed."""
+    def held(self, message_ids: Collection[str]) -> set[str]:
+        """Those of these messages that are there: a failover may take back what was committed."""
         with self._database.single() as connection:
-            return connection.execute(_HOLDS, {"message": message_id}).first() is not None
+            return set(connection.execute(_HELD, {"wanted": list(message_ids)}).scalars())
 
     def mark_read(self, message_id: str) -> None:
         with self._database.begin() as connection:

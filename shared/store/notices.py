@@ -7,13 +7,14 @@ notices that wait to go to one patient on one channel: they go out as one.
 """
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Row,
+    TextClause,
     Update,
     and_,
     bindparam,
@@ -26,9 +27,10 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_r
 
 from shared.base.clock import Clock, utcnow
 from shared.base.ids import new_id
-from shared.booking.notices import Channel, Claim, Notice, NoticeStatus
+from shared.booking.notices import Channel, Claim, Ending, Notice, NoticeStatus, Wanted
 from shared.store.engine import Database, DatabaseUnavailable
-from shared.store.statements import insert_if_absent
+from shared.store.notice_statements import claim_all, end_all, register_all
+from shared.store.statements import insert_if_absent, rows_json
 from shared.store.tables import notice
 
 _table = notice.c
@@ -51,32 +53,8 @@ def _waits(row: Any) -> ColumnElement[bool]:
 _THIS_CLAIM = _table.claim_id == bindparam("this_claim")
 _IS_SENDING = _table.status == NoticeStatus.SENDING
 _GIVE_BACK = update(notice).where(_THIS_CLAIM, _IS_SENDING)
-_CONCLUDE = update(notice).where(
-    _THIS_CLAIM, or_(_IS_SENDING, _table.status == NoticeStatus.UNCERTAIN)
-)
 _own = notice.alias()
-_OWN_WAITS = (
-    select(_own.c.id)
-    .where(
-        _own.c.message_id == bindparam("of_message"),
-        _own.c.channel == bindparam("on_channel"),
-        _waits(_own.c),
-    )
-    .exists()
-)
-_CLAIM_ALL = (
-    update(notice)
-    .where(
-        _table.recipient == bindparam("to_recipient"),
-        _table.channel == bindparam("on_channel"),
-        _waits(_table),
-        _OWN_WAITS,
-    )
-    .returning(_table.message_id, _table.id)
-)
-_STANDING = select(notice).where(
-    _table.message_id == bindparam("of_message"), _table.channel == bindparam("on_channel")
-)
+_STANDING = select(notice).where(_table.message_id.in_(bindparam("of_messages", expanding=True)))
 
 
 class NoticeStore:
@@ -99,10 +77,13 @@ class NoticeStore:
         )
 
     def register(self, message_id: str, channel: Channel, patient: str) -> None:
-        """Write down that this notice is to be sent, unless it is known already."""
-        row = _new_row(message_id, channel, patient, NoticeStatus.PENDING, self._clock())
-        with self._database.single() as connection:
-            insert_if_absent(connection, notice, row)
+        """As `register_all`, of one."""
+        self.register_all([Wanted(message_id, channel, patient)])
+
+    def register_all(self, several: Sequence[Wanted]) -> None:
+        """Write down that these notices are to be sent, unless they are known already."""
+        rows = [{"id": new_id(), **_names(wanted)} for wanted in several]
+        self._execute(register_all, rows, self._clock())
 
     def suppress(self, message_id: str, channel: Channel, patient: str) -> bool:
         """Write down that this notice is not sent, its address having bounced; whether it is news.
@@ -119,18 +100,30 @@ class NoticeStore:
             return bool(connection.execute(update(notice).where(waiting).values(values)).rowcount)
 
     def claim(self, message_id: str, channel: Channel, patient: str) -> Claim | Notice:
-        """The right to send this notice, and all others that wait to go to `patient` on `channel`.
+        """As `claim_all`, of one."""
+        [found] = self.claim_all([Wanted(message_id, channel, patient)])
+        return found
+
+    def claim_all(self, several: Sequence[Wanted]) -> list[Claim | Notice]:
+        """For each, the right to send it and all others that wait to go to its patient on its
+        channel, of which no two may have the same.
 
         Or how it stands, when it is not to be sent (again). One that was never registered is now.
         """
-        claimed = self._claim(message_id, channel, patient)
-        if claimed is not None:
-            return claimed
-        standing = self._standing(message_id, channel)
-        if standing is not None:
-            return standing
-        self.register(message_id, channel, patient)
-        return self.claim(message_id, channel, patient)
+        found: list[Claim | Notice | None] = [*self._claim_all(several)]
+        left = [wanted for wanted, claim in zip(several, found, strict=True) if claim is None]
+        if not left:
+            return [claim for claim in found if claim is not None]
+        rest = iter(self._standing_or_claimed(left))
+        return [claim or next(rest) for claim in found]
+
+    def _standing_or_claimed(self, several: Sequence[Wanted]) -> list[Claim | Notice]:
+        standing = self._standing([wanted.message_id for wanted in several])
+        unknown = [wanted for wanted in several if wanted[:2] not in standing]
+        if unknown:
+            self.register_all(unknown)
+        again = iter(self.claim_all(unknown) if unknown else ())
+        return [standing.get(wanted[:2]) or next(again) for wanted in several]
 
     def record_result(
         self,
@@ -140,21 +133,26 @@ class NoticeStore:
         detail: str = "",
         provider_id: str | None = None,
     ) -> None:
-        """Write down what came of a claim; `pending` gives it back.
+        """As `record_results`, of one."""
+        self.record_results([Ending(claim, status, detail, provider_id)])
 
-        Does nothing when the claim has passed on. A notice that was taken for uncertain meanwhile,
-        because its sender was so slow, takes the sender's word, but is not given back: whoever
-        found it uncertain has reported it.
+    def record_results(self, several: Sequence[Ending]) -> None:
+        """Write down what came of claims; `pending` gives one back.
+
+        Does nothing about a claim that has passed on. A notice that was taken for uncertain
+        meanwhile, because its sender was so slow, takes the sender's word, but is not given back:
+        whoever found it uncertain has reported it.
         """
-        change = _GIVE_BACK if status is NoticeStatus.PENDING else _CONCLUDE
-        values = {
-            "this_claim": claim.id,
-            "status": status,
-            "detail": detail[:_DETAIL_LENGTH],
-            "provider_id": _kept_id(provider_id),
-            "updated_at": self._clock(),
-        }
-        self._patiently(self._write, change, values)
+        rows = [
+            {
+                "claim_id": ending.claim.id,
+                "status": str(ending.status),
+                "detail": ending.detail[:_DETAIL_LENGTH],
+                "provider_id": _kept_id(ending.provider_id),
+            }
+            for ending in several
+        ]
+        self._patiently(self._execute, end_all, rows, self._clock())
 
     def doubt(self, stale: Notice, detail: str) -> int:
         """Take the notices of a claim that is `sending` for too long for uncertain; how many."""
@@ -223,38 +221,52 @@ class NoticeStore:
                 for channel, status, count in connection.execute(counted)
             }
 
-    def _claim(self, message_id: str, channel: Channel, patient: str) -> Claim | None:
-        claim_id, now = new_id(), self._clock()
-        values = {
-            "of_message": message_id,
-            "on_channel": channel,
-            "to_recipient": _recipient(patient),
-            "status": NoticeStatus.SENDING,
-            "claim_id": claim_id,
-            "provider_id": None,
-            "updated_at": now,
-        }
-        with self._database.single() as connection:
-            ids = {row.message_id: row.id for row in connection.execute(_CLAIM_ALL, values)}
-        if message_id in ids:
-            return Claim(claim_id, ids[message_id], now, len(ids))
-        if ids:  # another took ours in the same moment; these have orders of their own
-            self._give_back(claim_id, now)
-        return None
+    def _claim_all(self, several: Sequence[Wanted]) -> Iterator[Claim | None]:
+        now = self._clock()
+        claims = {new_id(): wanted for wanted in several}
+        rows = [{"claim_id": claim, **_names(wanted)} for claim, wanted in claims.items()]
+        ids: dict[str, dict[str, str]] = {claim: {} for claim in claims}
+        for message_id, notice_id, claim in self._execute(claim_all, rows, now):
+            ids[claim][message_id] = notice_id
+        for claim, wanted in claims.items():
+            own = ids[claim].get(wanted.message_id)
+            if own is None and ids[claim]:  # another took ours in the same moment
+                self._give_back(claim, now)
+            yield Claim(claim, own, now, len(ids[claim])) if own else None
 
     def _give_back(self, claim_id: str, now: datetime) -> None:
+        """The others of that claim have orders of their own."""
         values = {"this_claim": claim_id, "status": NoticeStatus.PENDING, "updated_at": now}
         self._patiently(self._write, _GIVE_BACK, values)
 
-    def _standing(self, message_id: str, channel: Channel) -> Notice | None:
-        values = {"of_message": message_id, "on_channel": channel}
-        with self._database.begin() as connection:
-            row = connection.execute(_STANDING, values).one_or_none()
-        return _notice(row) if row else None
+    def _standing(self, message_ids: Sequence[str]) -> dict[tuple[str, Channel], Notice]:
+        with self._database.single() as connection:
+            rows = connection.execute(_STANDING, {"of_messages": message_ids}).all()
+        return {(row.message_id, Channel(row.channel)): _notice(row) for row in rows}
+
+    def _execute(
+        self,
+        statement: Callable[[str], TextClause],
+        rows: Sequence[Mapping[str, str | None]],
+        now: datetime,
+    ) -> Sequence[Any]:
+        """The rows that `statement` returns."""
+        values = {"rows": rows_json(rows), "now": now}
+        with self._database.single() as connection:
+            done = connection.execute(statement(connection.dialect.name), values)
+            return done.all() if done.returns_rows else ()
 
     def _write(self, change: Update, values: Mapping[str, Any]) -> None:
         with self._database.single() as connection:
             connection.execute(change, values)
+
+
+def _names(wanted: Wanted) -> dict[str, str]:
+    return {
+        "message_id": wanted.message_id,
+        "channel": str(wanted.channel),
+        "recipient": _recipient(wanted.patient),
+    }
 
 
 def _new_row(

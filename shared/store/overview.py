@@ -16,13 +16,13 @@ def uncertain_since(database: Database, since: datetime) -> int:
     found = select(func.count()).where(
         notice.c.status == NoticeStatus.UNCERTAIN, notice.c.updated_at >= since
     )
-    with database.begin() as connection:
+    with database.reading() as connection:
         return int(connection.execute(found).scalar_one())
 
 
 def next_slots(database: Database) -> dict[str, datetime]:
     """The next free slot of each source, by upper-case HSA-id. Raises `DatabaseUnavailable`."""
-    with database.begin() as connection:
+    with database.reading() as connection:
         rows = connection.execute(select(source_slot.c.hsa_key, source_slot.c.next_slot))
         return {key: slot for key, slot in rows}  # noqa: C416 - a row is no pair to mypy
 

@@ -54,7 +54,7 @@ class StageProcesses:
     def all(self) -> list[StageProcess]:
         """All processes by stage and start, with those that stopped reporting within a day."""
         rows = select(stage_process).order_by(stage_process.c.stage, stage_process.c.started_at)
-        with self._database.begin() as connection:
+        with self._database.reading() as connection:
             return [StageProcess(**row) for row in connection.execute(rows).mappings()]
 
 

@@ -3,6 +3,7 @@
 from array import array
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -55,7 +56,7 @@ class Reports:
     ) -> list[SourceReport]:
         """By HSA-id; only `source` (upper case), if given."""
         found = _Found()
-        with self._database.begin() as connection:
+        with self._opened() as connection:
             _read_steps(connection, _Rows(trace_step, _step.at, period, source), found)
             messages = _Rows(inbox_message, _message.created_at, period, source)
             _read_messages(connection, messages, found)
@@ -70,8 +71,16 @@ class Reports:
         """The ids of messages written in the period that nobody has read for so long."""
         rows = _Rows(inbox_message, _message.created_at, period, source)
         ids = select(_message.id).where(rows.condition, _is_unread(period, unread_after))
-        with self._database.begin() as connection:
+        with self._opened() as connection:
             yield from connection.execute(ids.order_by(_message.created_at)).scalars().all()
+
+    def _opened(self) -> AbstractContextManager[Connection]:
+        """On SQLite without the write lock, for which the composer would wait.
+
+        On PostgreSQL a transaction: streamed rows need one.
+        """
+        server = self._database.has_clock
+        return self._database.begin() if server else self._database.reading()
 
 
 class _Found(dict[str, SourceReport]):

@@ -83,7 +83,7 @@ class TraceStore:
         found = select(_table.notification_id).where(
             _table.correlation_id == correlation_id[:CORRELATION_LENGTH]
         )
-        with self._database.begin() as connection:
+        with self._database.reading() as connection:
             return sorted(set(connection.execute(found).scalars()))
 
     def last_notifications(self) -> dict[str, datetime]:
@@ -97,10 +97,10 @@ class TraceStore:
             .where(_table.id > newest - _LATEST_STEPS, _table.source_system.is_not(None))
             .group_by(_table.source_system)
         )
-        with self._database.begin() as connection:
+        with self._database.reading() as connection:
             return {source: at for source, at in connection.execute(wanted)}  # noqa: C416
 
     def _read(self, condition: ColumnElement[bool]) -> list[TraceStep]:
         rows: Any = select(*_COLUMNS).where(condition).order_by(_table.at, _table.id)
-        with self._database.begin() as connection:
+        with self._database.reading() as connection:
             return [TraceStep(**row) for row in connection.execute(rows).mappings()]

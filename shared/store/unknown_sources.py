@@ -56,7 +56,7 @@ class UnknownSources:
             source_system.c.environment == _table.environment,
         )
         found = select(unknown_source).where(_table.environment == environment, ~activated)
-        with self._database.begin() as connection:
+        with self._database.reading() as connection:
             rows = connection.execute(found.order_by(_table.last_seen.desc())).mappings()
             return [UnknownSource(**row) for row in rows]
 

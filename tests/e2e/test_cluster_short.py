@@ -1,7 +1,7 @@
 """The short form of `make chaos-cluster`: a process of its own, since it leaves this network.
 
-It needs root, for network namespaces. In CI it fails where they cannot be had; elsewhere it is
-skipped, and says why.
+Only where CHAOS_CLUSTER=1 asks for it: three brokers and two databases want a calm machine. It
+needs root, for network namespaces, and fails where they cannot be had.
 """
 
 import json
@@ -29,8 +29,10 @@ def _refusal() -> str:
 
 @pytest.fixture(scope="module")
 def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    if not os.environ.get("CHAOS_CLUSTER"):
+        pytest.skip("CHAOS_CLUSTER=1 runs it, in four minutes on a calm machine")
     if refusal := _refusal():
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(refusal)
+        pytest.fail(refusal)
     file: Path = tmp_path_factory.mktemp("cluster") / "figures.json"
     subprocess.run(
         [sys.executable, "-m", "tests.cluster", "--short", "--seed", "7", "--figures", file],

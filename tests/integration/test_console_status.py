@@ -263,3 +263,22 @@ def test_dead_letters_are_looked_at_again_only_when_their_number_changed() -> No
     more = replace(state, dead=2)
     assert dead_by_group(broker, [more], before).groups  # type: ignore[arg-type]
     assert broker.looks == 2
+
+
+def test_at_80_columns_dead_letters_and_actions_are_tables(
+    budkavle: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    budkavle.set("LOG_KEY", "k" * 32)
+    budkavle.out("setup")
+    budkavle.run("contact", "show", "191212121212")
+    with opened(budkavle.broker_url) as broker:
+        dead = letter("yfelpdelnonxjpzoeoyw-gu", change(), error="CallFailed")
+        bury(broker, "fetcher", dead)
+    monkeypatch.setenv("COLUMNS", "80")
+    for command in (("dead", "list"), ("dead", "groups"), ("actions",), ("status",)):
+        shown = budkavle.run(*command).stdout
+        rules = [line for line in shown.splitlines() if "──" in line]
+        assert rules
+        assert max(map(len, rules)) <= 80
+        fields = ("stage  ", "when  ", "group  ")
+        assert not [line for line in shown.splitlines() if line.startswith(fields)]

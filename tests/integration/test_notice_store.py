@@ -7,13 +7,15 @@ from itertools import count
 from threading import Barrier
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import bindparam, select, text
 
-from shared.booking.notices import Channel, Claim, Notice, NoticeStatus
+from shared.booking.notices import Channel, Claim, Ending, Notice, NoticeStatus, Wanted
 from shared.store.engine import Database, DatabaseUnavailable, open_database
 from shared.store.migrate import migrate
-from shared.store.notices import _CLAIM_ALL, NoticeStore
-from shared.store.tables import notice
+from shared.store.notice_statements import claim_all
+from shared.store.notices import NoticeStore
+from shared.store.statements import rows_json
+from shared.store.tables import Instant, notice
 
 NOON = datetime(2026, 12, 3, 11, 0, tzinfo=UTC)
 TOLVAN, BO = "191212121212", "201212121212"
@@ -136,6 +138,36 @@ def test_of_many_that_claim_what_waits_together_each_notice_is_claimed_once(
     assert len({claim.id for claim in claims}) == len(claims)
 
 
+def test_several_are_claimed_and_ended_at_once(notices: NoticeStore) -> None:
+    """Of some a claim, of another how it stands, and one that nobody registered."""
+    notices.register_all([Wanted("a", Channel.SMS, TOLVAN), Wanted("b", Channel.SMS, TOLVAN)])
+    notices.register("sent", Channel.EMAIL, TOLVAN)
+    earlier = notices.claim("sent", Channel.EMAIL, TOLVAN)
+    assert isinstance(earlier, Claim)
+    several = [
+        Wanted("a", Channel.SMS, TOLVAN),
+        Wanted("sent", Channel.EMAIL, TOLVAN),
+        Wanted("c", Channel.SMS, BO),
+    ]
+    first, standing, new = notices.claim_all(several)
+    assert isinstance(first, Claim)
+    assert isinstance(new, Claim)
+    assert isinstance(standing, Notice)
+    assert (first.count, new.count, standing.claim_id) == (2, 1, earlier.id)
+    ends = [
+        Ending(first, NoticeStatus.ACCEPTED, provider_id="s1"),
+        Ending(new, NoticeStatus.PENDING, "HTTP 503"),
+    ]
+    notices.record_results(ends)
+    [a], [b], [c] = (notices.of_message(message_id) for message_id in "abc")
+    assert [(each.status, each.provider_id) for each in (a, b)] == [
+        (NoticeStatus.ACCEPTED, "s1")
+    ] * 2
+    assert (c.status, c.detail) == (NoticeStatus.PENDING, "HTTP 503")
+    [claim] = notices.claim_all([Wanted("c", Channel.SMS, BO)])
+    assert isinstance(claim, Claim)
+
+
 def test_no_person_number_stands_in_the_table(database: Database, notices: NoticeStore) -> None:
     claimed(notices)
     with database.begin() as connection:
@@ -147,9 +179,11 @@ def test_a_claim_does_not_look_at_what_waits_for_others(database: Database) -> N
     if database.engine.dialect.name != "postgresql":
         pytest.skip("asks PostgreSQL for its plan")
     with database.begin() as connection:
-        claim = _CLAIM_ALL.values(status="sending").compile(connection)
-        values = {"to_recipient": "r", "on_channel": "sms", "of_message": "m"}
-        explained = connection.exec_driver_sql(f"EXPLAIN {claim}", {**claim.params, **values})
-        plan = explained.scalars().all()
+        row = {"claim_id": "c", "message_id": "m", "channel": "sms", "recipient": "r"}
+        values = {"rows": rows_json([row] * 8), "now": NOON}
+        explain = text(f"EXPLAIN {claim_all('postgresql')}").bindparams(
+            bindparam("now", type_=Instant())
+        )
+        plan = connection.execute(explain, values).scalars().all()
     assert "ix_notice_recipient_channel" in str(plan)
     assert "ix_notice_status" not in str(plan)

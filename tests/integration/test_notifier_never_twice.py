@@ -74,7 +74,7 @@ def worker(database: Database, sender: SlowSender, later: timedelta = timedelta(
         NoticeStore(database),
         {Channel.SMS: OutgoingChannel(sender, CircuitBreaker())},
         lambda *_: None,
-        in_inbox=lambda _: True,
+        in_inbox=set,
         collecting=timedelta(0),
         sending_limit=LIMIT,
         clock=lambda: utcnow() + later,

@@ -58,3 +58,33 @@ def test_what_cannot_be_counted_is_said(rabbitmq_url: str, tmp_path: Path) -> No
 
 def test_a_url_that_is_none_is_no_reason_to_stop(rabbitmq_url: str, tmp_path: Path) -> None:
     assert "neither http:// nor https://" in set_up(tmp_path, rabbitmq_url, 3, "rabbit:15672")
+
+
+@pytest.fixture(scope="module")
+def grown() -> Iterator[tuple[RabbitMQ, RabbitMQ, str]]:
+    """A broker of one node, another one that may join it, and its management API."""
+    first = Place(management_port=free_port())
+    with (
+        RabbitMQ(place=first) as one,
+        RabbitMQ(place=Place(cookie=first.cookie, epmd_port=first.epmd_port)) as other,
+    ):
+        yield one, other, f"http://guest:guest@127.0.0.1:{first.management_port}"
+
+
+@pytest.mark.timeout(300)
+def test_queues_made_with_one_node_grow_when_another_has_joined(
+    grown: tuple[RabbitMQ, RabbitMQ, str], tmp_path: Path
+) -> None:
+    """As docs/operations.md, "A RabbitMQ cluster" says. Joining alone does not mend it."""
+    one, other, management_url = grown
+    broker_url = one.fresh_vhost()
+    set_up(tmp_path, broker_url, 2, management_url)
+    other.ctl("stop_app")
+    other.ctl("join_cluster", one.name)
+    other.ctl("start_app")
+    assert "budkavle.filter has 1 of 2 replicas" in set_up(tmp_path, broker_url, 2, management_url)
+    vhost = broker_url.rpartition("/")[2]
+    one.queues_tool(
+        "grow", other.name, "all", "--vhost-pattern", vhost, "--queue-pattern", "budkavle.*"
+    )
+    assert "WARNING" not in set_up(tmp_path, broker_url, 2, management_url)

@@ -5,9 +5,12 @@ and fails it until the sandbox plays that provider too.
 """
 
 import pkgutil
+import re
 import socket
 import ssl
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
@@ -18,7 +21,7 @@ import trustme
 import notifier
 from notifier.delivery_reports import DeliveryReports, report_url
 from notifier.results import Accepted, ProviderDown, Rejected, SendResult, Uncertain
-from notifier.sms_provider import Account, has_provider, provider_class
+from notifier.sms_provider import Account, SmsProvider, has_provider, provider_class
 from notifier.texts import Text
 from shared.booking.notices import NoticeStatus
 from tests.certificates import write_server_files
@@ -263,3 +266,117 @@ class TestTls:
         assert result == ProviderDown("E_PEER_FAILED_VERIFICATION")
         assert peer.heard == b""
         peer.close()
+
+
+class TestKeptConnections:
+    """A connection is used again only while it is surely alive; a request is never repeated."""
+
+    @pytest.fixture
+    def peer(self) -> Iterator["KeepingPeer"]:
+        peer = KeepingPeer()
+        yield peer
+        peer.close()
+
+    def sender(self, scene: Scene, peer: "KeepingPeer") -> SmsProvider:
+        account = Account(peer.url, "u1", "p1", "Inkorg1177", connect_seconds=1, seconds=2)
+        return provider_class(scene.name)(account, TEXT, clock=lambda: NOW)
+
+    def test_are_used_for_what_follows_at_once(self, scene: Scene, peer: "KeepingPeer") -> None:
+        provider = self.sender(scene, peer)
+        results = [provider.send("notice", MOBILE) for _ in range(10)]
+        assert results == [Accepted("s1")] * 10
+        assert (peer.connections, peer.requests) == (1, 10)
+
+    def test_are_used_over_tls(
+        self, scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(*write_server_files(authority, tmp_path))
+        peer = KeepingPeer(context)
+        provider = self.sender(scene, peer)
+        assert [provider.send("notice", MOBILE) for _ in range(10)] == [Accepted("s1")] * 10
+        assert (peer.connections, peer.requests) == (1, 10)
+        peer.close()
+
+    def test_are_not_used_when_the_peer_has_closed_them(
+        self, scene: Scene, peer: "KeepingPeer"
+    ) -> None:
+        provider = self.sender(scene, peer)
+        peer.closes_after = 1
+        for _ in range(5):
+            assert provider.send("notice", MOBILE) == Accepted("s1")
+            eventually(lambda: peer.open_connections == 0)
+        assert (peer.connections, peer.requests) == (5, 5)
+
+    def test_are_not_used_when_they_have_been_idle(self, scene: Scene, peer: "KeepingPeer") -> None:
+        provider = self.sender(scene, peer)
+        provider.send("notice", MOBILE)
+        time.sleep(2.1)
+        assert provider.send("notice", MOBILE) == Accepted("s1")
+        assert peer.connections == 2
+
+    def test_that_die_under_a_request_leave_it_uncertain_and_unrepeated(
+        self, scene: Scene, peer: "KeepingPeer"
+    ) -> None:
+        provider = self.sender(scene, peer)
+        assert provider.send("notice", MOBILE) == Accepted("s1")
+        peer.hangs_up = True
+        assert isinstance(provider.send("notice", MOBILE), Uncertain)
+        assert (peer.connections, peer.requests) == (1, 2)
+
+
+class KeepingPeer:
+    """A provider that keeps connections, for as many requests as a test says."""
+
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
+        self._context = context
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        scheme = "https" if context else "http"
+        self.url = f"{scheme}://127.0.0.1:{self._listener.getsockname()[1]}/sms"
+        self.connections = self.requests = self.open_connections = 0
+        self.closes_after = 1000
+        self.hangs_up = False
+        Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                if self._context:
+                    connection = self._context.wrap_socket(connection, server_side=True)
+                self.connections += 1
+                self.open_connections += 1
+                Thread(target=self._serve, args=[connection], daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        served = 0
+        with suppress(OSError), connection:
+            while served < self.closes_after and self._read_request(connection):
+                served += 1
+                if self.hangs_up:
+                    break
+                connection.sendall(
+                    b'HTTP/1.1 201 Created\r\nContent-Length: 12\r\n\r\n{"id": "s1"}'
+                )
+        self.open_connections -= 1
+
+    def _read_request(self, connection: socket.socket) -> bool:
+        """Whether a whole one came."""
+        data = b""
+        while b"\r\n\r\n" not in data:
+            piece = connection.recv(65536)
+            if not piece:
+                return False
+            data += piece
+        head, _, body = data.partition(b"\r\n\r\n")
+        [length] = re.findall(rb"(?i)content-length: (\d+)", head)
+        while len(body) < int(length):
+            body += connection.recv(65536)
+        self.requests += 1
+        return True

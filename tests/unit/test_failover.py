@@ -1,5 +1,6 @@
 """Two providers as one: which one sends, and that no notice ever goes to both."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -190,8 +191,8 @@ class Handled:
         self.world = World(share=0.3)
         self.notices = FakeNotices(lambda: self.world.now)
 
-    def choices(self, _patient: str) -> dict[Channel, Choice]:
-        return {Channel.SMS: Choice(MOBILE)}
+    def choices_of(self, patients: Collection[str]) -> dict[str, dict[Channel, Choice]]:
+        return {patient: {Channel.SMS: Choice(MOBILE)} for patient in patients}
 
     def handle(self, message_id: str) -> Outcome | None:
         both = self.world.failover
@@ -200,7 +201,7 @@ class Handled:
             self.notices,
             {Channel.SMS: OutgoingChannel(both, both)},
             lambda *_: None,
-            in_inbox=lambda _: True,
+            in_inbox=set,
             collecting=timedelta(0),
             sending_limit=timedelta(seconds=100),
             clock=lambda: self.world.now,

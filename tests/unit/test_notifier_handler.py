@@ -1,6 +1,6 @@
 """The notifier's decisions: what is sent, what waits, what is left alone."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -56,11 +56,12 @@ class FakePreferences:
     chosen: Mapping[Channel, str]
     suppressed: tuple[Channel, ...] = ()
 
-    def choices(self, patient: str) -> Mapping[Channel, Choice]:
-        return {
+    def choices_of(self, patients: Collection[str]) -> Mapping[str, Mapping[Channel, Choice]]:
+        choices = {
             channel: Choice(address, suppressed_at=NOON if channel in self.suppressed else None)
             for channel, address in self.chosen.items()
         }
+        return dict.fromkeys(patients, choices)
 
 
 class World:
@@ -83,7 +84,7 @@ class World:
             self.notices,
             self.channels,
             lambda *seen: self.observed.append(seen),
-            in_inbox=lambda message_id: message_id not in self.lost,
+            in_inbox=lambda ids: set(ids) - self.lost,
             collecting=collecting,
             sending_limit=LIMIT,
             clock=lambda: self.now,
@@ -348,10 +349,10 @@ def test_a_database_that_goes_away_after_sending_sends_nothing_twice(world: Worl
     def away(*_: object, **__: object) -> None:
         raise Unavailable("database_unavailable")
 
-    record_result, world.notices.record_result = world.notices.record_result, away  # type: ignore[method-assign]
+    record_results, world.notices.record_results = world.notices.record_results, away  # type: ignore[method-assign]
     with pytest.raises(Unavailable):
         world.handle()
-    world.notices.record_result = record_result  # type: ignore[method-assign]
+    world.notices.record_results = record_results  # type: ignore[method-assign]
     world.pass_time(seconds=100)
     assert world.handle() == Done(DoneReason.UNCERTAIN)
     assert len(world.sms.sent) == 1

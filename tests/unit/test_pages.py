@@ -1,9 +1,11 @@
 """What all pages have in common: headers, roles, forms, languages."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from console.state import TEXTS
 from console.web.app import PAGES
 from console.web.login import own_path
 from console.web.site import NAVIGATION, open_site
@@ -13,6 +15,7 @@ from shared.web.texts import Texts, language_of
 from tests.pages import Browser, browsing, settings_in
 
 TEMPLATES = Path(__file__).parents[2] / "console" / "web" / "templates"
+TEXTS_FOLDER = TEMPLATES.parent / "texts"
 
 
 def addresses() -> list[str]:
@@ -104,3 +107,24 @@ def test_a_login_leads_to_our_own_pages_alone(address: str) -> None:
 
 def test_a_login_leads_back_to_the_page_that_was_asked_for() -> None:
     assert own_path("/dead/groups") == "/dead/groups"
+
+
+def test_troubles_say_in_english_what_the_command_says() -> None:
+    texts = Texts(TEXTS_FOLDER)
+    english = {
+        name.removeprefix("troubles."): texts.translate("en")(name)
+        for name in texts
+        if name.startswith("troubles.")
+    }
+    assert english == TEXTS
+
+
+def test_every_text_a_template_names_is_there() -> None:
+    texts = Texts(TEXTS_FOLDER)
+    named = {
+        name
+        for file in TEMPLATES.glob("*.html")
+        for name in re.findall(r"""\bt\(["']([\w.]+\w)["'][,)]""", file.read_text())
+    }
+    assert len(named) > 100
+    assert named - {*texts} == set()

@@ -428,6 +428,19 @@ def test_after_an_outage_a_cancellation_is_announced_a_little_later(world: World
     assert world.kinds[1:] == ["cancellation"]
 
 
+def test_a_visit_of_the_removals_request_that_is_not_known_yet_holds_its_replacement_back(
+    world: World,
+) -> None:
+    """It may be a better partner of the removed one, or none."""
+    world.source = {B.digest: LATER}
+    for message in world.take((C, False), (A, True)):
+        world.hand(world.fetch(message))
+    world.create(B, LATER)
+    assert world.kinds[1:] == []
+    world.pass_time(timedelta(minutes=10))
+    assert world.kinds[1:] == ["changed_time"]
+
+
 def test_one_of_two_removals_knows_of_the_creation_in_its_request(world: World) -> None:
     world.source = {B.digest: LATER}
     *first, creation = world.take((A, True), (B, False))

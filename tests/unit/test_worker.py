@@ -274,3 +274,31 @@ def test_what_became_of_a_message_is_recorded_after_it_is_acknowledged(broker) -
     worker.stop(timeout=5)
     assert (handled.message, handled.outcome, handled.attempt) == (change(), Drop(Why.NOT_OURS), 3)
     assert broker.calls.index("acknowledge") < broker.calls.index("record")
+
+
+def test_a_batch_waits_for_what_comes_within_its_linger() -> None:
+    """However many threads are free: they do not share it, one message each."""
+    broker = FakeBroker()
+    batches: list[int] = []
+
+    def handle_batch(messages: Sequence[QueueMessage]) -> Sequence[Outcome]:
+        batches.append(len(messages))
+        return [Drop(Why.NOT_OURS) for _ in messages]
+
+    worker = Worker(
+        "fetcher",
+        lambda _: Drop(Why.NOT_OURS),
+        broker,
+        decode=BookingChange.decode,
+        topology=Topology(),
+        concurrency=4,
+        prefetch=10,
+        handle_batch=handle_batch,
+        linger=5,
+    )
+    worker.start()
+    for _ in range(20):  # a whole batch: it waits no longer
+        broker.deliver(delivery())
+    eventually(lambda: len(broker.acknowledged) == 20)
+    assert batches == [20]
+    worker.stop(10)
