@@ -207,9 +207,9 @@ class TestKeptConnections:
         times = iter([0.0, 1000.0])
         server = SmtpServer(f"smtp://127.0.0.1:{mailbox.port}")
         connections = SmtpConnections(server, "example.org", lambda: next(times))
-        first, *_ = connections.begin_mail("a@example.org", Deadline(2))
+        first, *_ = connections.begin_mail("a@example.org", "notice", Deadline(2))
         connections.keep(first)
-        second, *_ = connections.begin_mail("a@example.org", Deadline(2))
+        second, *_ = connections.begin_mail("a@example.org", "notice", Deadline(2))
         assert second is not first
         assert first.sock is None
         connections.leave(second)
