@@ -302,7 +302,7 @@ def test_a_reply_that_is_compressed_unasked(server: SourceServer) -> None:
 
 
 def test_a_reply_that_unpacks_to_far_more_than_we_take(server: SourceServer) -> None:
-    server.always = compressed(reply() + b" " * 10_000_000)
+    server.always = compressed(reply() + b" " * 20_000_000)
     assert failure(client_of(server.url)).reason is ODD
 
 
