@@ -1,29 +1,16 @@
 """Settings of the composer."""
 
-from datetime import timedelta
 from pathlib import Path
 
 from pydantic import Field
 
 from composer.candidates import Limits
-from shared.stage.settings import WatermarkSettings
+from shared.stage.settings import WaitSettings, WatermarkSettings
 
 
-class ComposerSettings(WatermarkSettings):
+class ComposerSettings(WaitSettings, WatermarkSettings):
     """What the composer reads beside the settings of all stages."""
 
-    composer_pairing_seconds: float = Field(
-        90,
-        gt=0,
-        description="How long the removal of a booking waits for the booking that takes its place,"
-        " before the patient is told that it was cancelled.",
-    )
-    fetcher_patience_seconds: float = Field(
-        120,
-        ge=0,
-        description="How long a source may take to show what it has announced: a booking created,"
-        " changed or removed. It is asked again at growing intervals; then it is believed.",
-    )
     composer_templates: Path | None = Field(
         None,
         description="Folder of a region's own templates; those it lacks are the built-in ones.",
@@ -41,6 +28,6 @@ class ComposerSettings(WatermarkSettings):
     @property
     def limits(self) -> Limits:
         return Limits(
-            window=timedelta(seconds=self.composer_pairing_seconds),
-            patience=timedelta(seconds=self.fetcher_patience_seconds),
+            window=self.pairing_window,
+            patience=self.patience,
         )

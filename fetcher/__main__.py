@@ -42,7 +42,15 @@ def run(settings: FetcherSettings) -> int:
     limits = _limits(settings, database, watch, clock)
     return run_stage(
         "fetcher",
-        FetchHandler(contracts, sources, limits, watch, KnownBookings(database), clock),
+        FetchHandler(
+            contracts,
+            sources,
+            limits,
+            watch,
+            KnownBookings(database),
+            clock,
+            explained_within=settings.patience + settings.pairing_window,
+        ),
         settings,
         concurrency=settings.fetcher_concurrency,
         prefetch=settings.fetcher_prefetch,

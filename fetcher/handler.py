@@ -14,6 +14,8 @@ from shared.booking.messages import BookingChange, FetchedBooking
 from shared.relay.outcomes import DeadLetter, Drop, Outcome, Postpone, Publish, RetryLater
 
 _NO_TIME = timedelta(0)
+#: A reply that is not explained is looked at again after this part of the time for it.
+_FIRST_LOOK = 24
 #: Why a source may not be asked for a long time, whatever the rate.
 _NOT_ASKED = {SourceWaitReason.BREAKER_OPEN, SourceWaitReason.SOURCE_PAUSED}
 
@@ -26,6 +28,12 @@ class FetchDropReason(StrEnum):
 class FetchDeadReason(StrEnum):
     REPLY_MISMATCH = "reply_mismatch"
     UNKNOWN_SERVICE_DOMAIN = "unknown_service_domain"
+
+
+class MismatchWaitReason(StrEnum):
+    """Why a change waits whose reply is about another patient or unit."""
+
+    NOT_EXPLAINED_YET = "mismatch_not_explained_yet"
 
 
 class ReplyMismatch(Exception):
@@ -80,13 +88,18 @@ class FetchHandler:
         alarm: Alarm,
         known: KnownBookings,
         clock: Clock,
+        *,
+        explained_within: timedelta = _NO_TIME,
     ) -> None:
+        """`explained_within`: how long after a creation the index may still explain that its reply
+        is about another person number or unit; only then is it an incident."""
         self._contracts = contracts
         self._register = register
         self._limits = limits
         self._alarm = alarm
         self._known = known
         self._clock = clock
+        self._explained_within = explained_within
 
     def __call__(self, change: BookingChange) -> Outcome:
         contract = self._contracts.get(service_domain(change.service_domain))
@@ -126,18 +139,28 @@ class FetchHandler:
         if what is None:
             details = answer.timeslot.details if answer.timeslot else None
             return _publish(change, answer, details=details)
-        if answer.timeslot and self._is_explained(change, answer.timeslot, what):
-            return _publish(change, answer, details=None, **_elsewhere(answer.timeslot, what))
+        if answer.timeslot and _can_be_explained(change, answer.timeslot, what):
+            if self._is_explained(change, answer.timeslot, what):
+                return _publish(change, answer, details=None, **_elsewhere(answer.timeslot, what))
+            return self._look_again(change) or self._incident(source, what)
         return self._incident(source, what)
 
+    def _look_again(self, change: BookingChange) -> Postpone | None:
+        """Twice as late each time, and at the end; None when that is over.
+
+        Booking systems change their own store first and tell the index then.
+        """
+        age = self._clock() - change.received_at
+        rest = self._explained_within - age
+        if rest <= _NO_TIME:
+            return None
+        delay = min(max(self._explained_within / _FIRST_LOOK, age), rest)
+        again = change.model_copy(update={"slot": None, "slot_given_at": None})
+        return Postpone(delay, MismatchWaitReason.NOT_EXPLAINED_YET, again)
+
     def _is_explained(self, change: BookingChange, timeslot: Timeslot, what: Mismatch) -> bool:
-        """Whether the booking may have moved, or its patient got another number, before the source
-        was asked. Of a removal the composer judges that; a creation is explained by the request
-        itself, or by what the index has said of the booking since."""
-        if timeslot.booking_id != change.booking.booking_id.strip() or what is Mismatch.BOOKING:
-            return False
-        if what is Mismatch.PATIENT and not timeslot.patient:
-            return False
+        """Of a removal the composer judges that; a creation is explained by the request itself, or
+        by what the index has said of the booking since."""
         if change.deleted:
             return True
         if what is Mismatch.PATIENT and change.renumbered:
@@ -163,6 +186,14 @@ class FetchHandler:
 
 def _publish(change: BookingChange, answer: Answer, **found: Any) -> Publish:
     return Publish((FetchedBooking(**change.said, fetched_at=answer.asked_at, **found),))
+
+
+def _can_be_explained(change: BookingChange, timeslot: Timeslot, what: Mismatch) -> bool:
+    """Whether the booking may have moved, or its patient got another number, before the source was
+    asked: it must be that booking, and the reply must say whose it is."""
+    if timeslot.booking_id != change.booking.booking_id.strip():
+        return False
+    return what is Mismatch.UNIT or (what is Mismatch.PATIENT and bool(timeslot.patient))
 
 
 def _place_in(timeslot: Timeslot, what: Mismatch) -> dict[str, str]:

@@ -6,7 +6,7 @@ import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 from fetcher.answers import FetchRetryReason
-from fetcher.handler import FetchDeadReason, FetchDropReason
+from fetcher.handler import FetchDeadReason, FetchDropReason, MismatchWaitReason
 from fetcher.limits import Source, SourceWaitReason
 from fetcher.source_calls import SourceCalls
 from fetcher.verification import Mismatch
@@ -33,7 +33,7 @@ declare_outcomes(
     {
         "publish": [""],
         "drop": FetchDropReason,
-        "postpone": SourceWaitReason,
+        "postpone": [*SourceWaitReason, *MismatchWaitReason],
         "retry": FetchRetryReason,
         "dead": [*FetchRetryReason, *FetchDeadReason],
     },

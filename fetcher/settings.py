@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from shared.base.settings import url_of
-from shared.stage.settings import CommonSettings
+from shared.stage.settings import WaitSettings
 
 #: Matches "no such booking" in English or Swedish and nothing else: a Fault that is mistaken for it
 #: could lead to a false cancellation.
@@ -32,7 +32,7 @@ def _is_pattern(text: str) -> str:
     return text
 
 
-class FetcherSettings(CommonSettings):
+class FetcherSettings(WaitSettings):
     """`BUDKAVLE_FETCHER_…`, and the address of the national platform."""
 
     platform_url: Annotated[str, url_of("http", "https")] = Field(

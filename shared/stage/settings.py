@@ -163,3 +163,28 @@ class WatermarkSettings(CommonSettings):
     @property
     def watermarks_kept(self) -> timedelta:
         return timedelta(days=self.retain_watermark_days)
+
+
+class WaitSettings(CommonSettings):
+    """How long fetcher and composer wait for what explains an answer."""
+
+    composer_pairing_seconds: float = Field(
+        90,
+        gt=0,
+        description="How long the removal of a booking waits for the booking that takes its place,"
+        " before the patient is told that it was cancelled.",
+    )
+    fetcher_patience_seconds: float = Field(
+        120,
+        ge=0,
+        description="How long a source may take to show what it has announced: a booking created,"
+        " changed or removed. It is asked again at growing intervals; then it is believed.",
+    )
+
+    @property
+    def pairing_window(self) -> timedelta:
+        return timedelta(seconds=self.composer_pairing_seconds)
+
+    @property
+    def patience(self) -> timedelta:
+        return timedelta(seconds=self.fetcher_patience_seconds)

@@ -85,6 +85,8 @@ class Relay:
             "BUDKAVLE_DATABASE_URL": f"sqlite:///{self.database_file}",
             "BUDKAVLE_INGEST_BIND": f"127.0.0.1:{self.ingest_port}",
             "BUDKAVLE_FETCHER_BREAKER_FAILURES": "1",
+            "BUDKAVLE_FETCHER_PATIENCE_SECONDS": "0.5",
+            "BUDKAVLE_COMPOSER_PAIRING_SECONDS": "0.5",
             "BUDKAVLE_RETRY_DELAYS": "3600 3600 3600",
         }
         self.children: dict[str, Child] = {}

@@ -87,6 +87,8 @@ def test_the_fetcher_as_a_process(urls: tuple[str, str], tmp_path: Path, stack: 
         "BUDKAVLE_DELAY_STEPS": "0.2 1",
         "BUDKAVLE_RETRY_DELAYS": "0.2 0.2 0.2",
         "BUDKAVLE_LOGICAL_ADDRESS": "SE-OURS",
+        "BUDKAVLE_FETCHER_PATIENCE_SECONDS": "0.5",
+        "BUDKAVLE_COMPOSER_PAIRING_SECONDS": "0.5",
     }
     child = Child("fetcher", settings, log)
     stack.callback(child.stop)

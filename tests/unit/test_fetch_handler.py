@@ -7,7 +7,7 @@ import pytest
 
 from fetcher.answers import Answer, CallFailed, FetchRetryReason, Timeslot
 from fetcher.crm_scheduling import CrmScheduling
-from fetcher.handler import FetchDeadReason, FetchDropReason, FetchHandler
+from fetcher.handler import FetchDeadReason, FetchDropReason, FetchHandler, MismatchWaitReason
 from fetcher.limits import Source, SourceLimits, SourceWaitReason
 from fetcher.verification import Mismatch
 from shared.base.breaker import BreakerPolicy
@@ -87,6 +87,7 @@ class World:
         self,
         says: Timeslot | Exception | None = None,
         source: Source | Exception | None = SampleSource(),  # noqa: B008 - frozen
+        explained_within: timedelta = timedelta(0),
     ) -> None:
         self.clock = HandClock()
         self.client = Client(says)
@@ -99,7 +100,13 @@ class World:
         )
         contracts = {"riv:crm:scheduling": CrmScheduling(self.client)}  # type: ignore[arg-type]
         self.handle: Callable[[BookingChange], Outcome] = FetchHandler(
-            contracts, Register(source), limits, self.watch, self.known, self.clock
+            contracts,
+            Register(source),
+            limits,
+            self.watch,
+            self.known,
+            self.clock,
+            explained_within=explained_within,
         )
 
 
@@ -405,6 +412,52 @@ def test_an_old_creation_of_what_the_index_has_elsewhere_is_no_incident(
     world.known.digests = {BOOKING.replaced(**elsewhere).digest}
     assert published(world.handle(a_change())).details is None
     assert world.watch.mismatches == []
+
+
+MINUTE = timedelta(minutes=1)
+
+
+def looked_at_again(world: World, change: BookingChange) -> BookingChange:
+    """What comes back after the wait, when the wait is over."""
+    waiting = world.handle(change)
+    assert isinstance(waiting, Postpone)
+    assert waiting.reason is MismatchWaitReason.NOT_EXPLAINED_YET
+    world.clock.forward(waiting.delay.total_seconds())
+    assert isinstance(waiting.instead, BookingChange)
+    return waiting.instead
+
+
+def test_a_creation_of_another_number_waits_for_the_indexs_word() -> None:
+    """The source changes its own store first and tells the index then."""
+    world = World(Timeslot(DETAILS, NEW_NUMBER, "B-1"), explained_within=MINUTE)
+    change = looked_at_again(world, a_change())
+    world.known.digests = {BOOKING.replaced(patient=NEW_NUMBER).digest}
+    assert published(world.handle(change)).of_another_patient
+    assert world.watch.mismatches == []
+
+
+def test_a_creation_whose_source_is_behind_is_announced_when_it_shows_it() -> None:
+    world = World(Timeslot(DETAILS, NEW_NUMBER, "B-1"), explained_within=MINUTE)
+    change = looked_at_again(world, looked_at_again(world, a_change()))
+    world.client.says = Timeslot(DETAILS, PATIENT, "B-1")
+    assert published(world.handle(change)).details == DETAILS
+
+
+def test_a_mix_up_that_nothing_explains_is_an_incident_in_the_end_and_never_passed_on() -> None:
+    world = World(Timeslot(DETAILS, NEW_NUMBER, "B-1"), explained_within=MINUTE)
+    change, looks = a_change(), 0
+    while world.clock() - change.received_at < MINUTE:
+        change, looks = looked_at_again(world, change), looks + 1
+    assert world.clock() - change.received_at == MINUTE
+    assert 4 <= looks <= 8
+    assert isinstance(world.handle(change), DeadLetter)
+    assert world.watch.mismatches == [Mismatch.PATIENT]
+
+
+def test_a_reply_about_something_else_altogether_is_an_incident_at_once() -> None:
+    for timeslot in (Timeslot(DETAILS, NEW_NUMBER, "B-2"), Timeslot(DETAILS, "", "B-1")):
+        world = World(timeslot, explained_within=MINUTE)
+        assert isinstance(world.handle(a_change()), DeadLetter)
 
 
 def test_what_is_no_person_number_explains_nothing() -> None:
