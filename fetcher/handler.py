@@ -91,7 +91,7 @@ class FetchHandler:
         *,
         explained_within: timedelta = _NO_TIME,
     ) -> None:
-        """`explained_within`: how long after a creation the index may still explain that its reply
+        """`explained_within`: how long the index may still explain that the reply about a creation
         is about another person number or unit; only then is it an incident."""
         self._contracts = contracts
         self._register = register
@@ -148,14 +148,20 @@ class FetchHandler:
     def _look_again(self, change: BookingChange) -> Postpone | None:
         """Twice as late each time, and at the end; None when that is over.
 
-        Booking systems change their own store first and tell the index then.
+        Booking systems change their own store first and tell the index then. It counts from the
+        first such reply: when the relay was away, the change is old, and the explanation that was
+        taken after it is still on its way.
         """
-        age = self._clock() - change.received_at
+        now = self._clock()
+        since = min(change.unexplained_since or now, now)
+        age = now - since
         rest = self._explained_within - age
         if rest <= _NO_TIME:
             return None
         delay = min(max(self._explained_within / _FIRST_LOOK, age), rest)
-        again = change.model_copy(update={"slot": None, "slot_given_at": None})
+        again = change.model_copy(
+            update={"slot": None, "slot_given_at": None, "unexplained_since": since}
+        )
         return Postpone(delay, MismatchWaitReason.NOT_EXPLAINED_YET, again)
 
     def _is_explained(self, change: BookingChange, timeslot: Timeslot, what: Mismatch) -> bool:

@@ -170,6 +170,8 @@ class BookingChange(_BookingMessage):
     slot: AwareDatetime | None = None
     #: When it was given that slot. In the future: by a process whose clock was wrong.
     slot_given_at: AwareDatetime | None = None
+    #: When the source first answered about another person number or unit, as nothing explained yet.
+    unexplained_since: AwareDatetime | None = None
 
     @property
     def whole_request(self) -> tuple["BookingChange", ...]:

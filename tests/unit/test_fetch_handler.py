@@ -454,6 +454,27 @@ def test_a_mix_up_that_nothing_explains_is_an_incident_in_the_end_and_never_pass
     assert world.watch.mismatches == [Mismatch.PATIENT]
 
 
+def test_the_explanation_is_waited_for_though_the_relay_was_away_since_the_creation() -> None:
+    world = World(Timeslot(DETAILS, NEW_NUMBER, "B-1"), explained_within=MINUTE)
+    change = a_change()
+    world.clock.forward(3600)
+    change = looked_at_again(world, change)
+    world.known.digests = {BOOKING.replaced(patient=NEW_NUMBER).digest}
+    assert published(world.handle(change)).of_another_patient
+    assert world.watch.mismatches == []
+
+
+def test_a_mix_up_that_was_fetched_late_is_an_incident_in_the_end() -> None:
+    world = World(Timeslot(DETAILS, NEW_NUMBER, "B-1"), explained_within=MINUTE)
+    change = a_change()
+    world.clock.forward(3600)
+    first = world.clock()
+    while world.clock() - first < MINUTE:
+        change = looked_at_again(world, change)
+    assert isinstance(world.handle(change), DeadLetter)
+    assert world.watch.mismatches == [Mismatch.PATIENT]
+
+
 def test_a_reply_about_something_else_altogether_is_an_incident_at_once() -> None:
     for timeslot in (Timeslot(DETAILS, NEW_NUMBER, "B-2"), Timeslot(DETAILS, "", "B-1")):
         world = World(timeslot, explained_within=MINUTE)
