@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from shared.relay.topology import STAGES
+from shared.relay.topology import READING_STAGES
 from tests.chaos.plan import Options
 from tests.chaos.play import play
 from tests.chaos.report import Report
@@ -33,6 +33,7 @@ def test_it_was_chaos(report: Report) -> None:
     assert 0 < figures["requests"] < figures["accepted"]  # the index merged some
     assert figures["activated"] >= 1
     assert figures["expected"] == figures["found"] > 50
-    assert set(report.kills) == set(STAGES)
+    # Ingest too, but only when the index can spare an attempt: in a short run that may be never.
+    assert set(report.kills) >= set(READING_STAGES)
     assert figures["broker_restarts"] >= 1
     assert figures["database_restarts"] >= 1
