@@ -275,13 +275,10 @@ class _Judging(Case):
 
     @property
     def _stands_elsewhere(self) -> Watermark | None:
-        """The booking under another person number that got it about when this one lost it.
-
-        Also while that one's own removal is decided: it is announced under the other number.
-        """
+        """The booking under another person number that got it about when this one lost it."""
         for each in self.history.same_id_elsewhere:
             seen = each.first_seen_at or each.received_at
-            is_there = not each.gone or each.awaiting is not None
+            is_there = not each.gone or each.awaiting is Awaiting.CREATION
             if is_there and near(seen, self._removed_at, self.limits.window):
                 return each
         return None

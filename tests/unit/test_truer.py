@@ -210,20 +210,6 @@ def test_another_patients_booking_with_this_id_at_another_unit_hides_no_cancella
     assert sorted(world.kinds[1:]) == CANCELLED_AND_NEW
 
 
-def test_a_visit_cancelled_soon_after_its_new_number_is_cancelled_once(world: World) -> None:
-    """While the removal under the new number is decided, it still explains the old number's."""
-    world.source = {A.digest: Elsewhere(of_another_patient=True), RENUMBERED_A.digest: VISIT}
-    world.hear(A, deleted=True)
-    world.hear(RENUMBERED_A)
-    world.pass_time(timedelta(seconds=5))
-    world.source.pop(RENUMBERED_A.digest)
-    world.hear(RENUMBERED_A, deleted=True)
-    world.pass_time(timedelta(minutes=10))
-    assert world.kinds == ["booking_confirmation", "booking_confirmation", "cancellation"]
-    assert world.newest.patient == NEW_NUMBER
-    assert world.mismatches == []
-
-
 def test_a_new_number_that_the_source_shows_late(world: World) -> None:
     world.source = {RENUMBERED_A.digest: Elsewhere(of_another_patient=True)}
     world.notify((A, True), (RENUMBERED_A, False))
