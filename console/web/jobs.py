@@ -39,6 +39,7 @@ class Job:
     progress: Progress = field(default_factory=Progress)
     moved: int | None = None
     ended: bool = False
+    ended_at: datetime | None = None
     outcome: str = ""
     fault: str = ""
     stopping: Event = field(default_factory=Event)
@@ -81,6 +82,7 @@ class Jobs:
             job.fault = known[0] if known else type(error).__name__
             log.exception("job_failed", action=job.action)
         finally:
+            job.ended_at = utcnow()
             job.ended = True
             after()
 

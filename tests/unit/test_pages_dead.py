@@ -83,6 +83,21 @@ def test_parked_letters_come_back_by_undo(tmp_path: Path) -> None:
         assert [each.action for each in done] == ["dead restore"] * 2 + ["dead park"] * 2
 
 
+def test_undo_brings_back_what_its_own_job_moved_and_no_more(tmp_path: Path) -> None:
+    """Two jobs of one operator with the same note, as of somebody in a hurry."""
+    with browsing(tmp_path) as browser:
+        filled(browser, 1)
+        first = act(browser, "park", group_page(browser))
+        filled(browser, 1)
+        act(browser, "park", group_page(browser))
+        assert counts(browser) == Counter(parked=2)
+        answer = browser.post(f"{first}/undo", {}, page=first)
+        undone = browser.site.jobs.find(answer.url.path.rpartition("/")[2])
+        assert undone is not None
+        eventually(lambda: undone.ended)
+        assert counts(browser) == Counter(parked=1, dead=1)
+
+
 def test_discarding_is_confirmed_and_later_letters_are_left(tmp_path: Path) -> None:
     with browsing(tmp_path) as browser:
         filled(browser, 1)

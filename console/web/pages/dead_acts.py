@@ -3,8 +3,9 @@
 import asyncio
 import math
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Self
 
 import typer
 from starlette.responses import Response
@@ -34,11 +35,23 @@ _MOVES = {
 
 @dataclass(frozen=True, slots=True)
 class MovedBy(Selection):
-    """What one job moved, and nothing that somebody moved at another time."""
+    """What one job moved: of the letters it meant, those moved by `by` with `note` while it ran."""
 
     by: str = ""
     note: str = ""
     after: datetime | None = None
+    before: datetime | None = None
+
+    @classmethod
+    def job(cls, job: Job) -> Self:
+        meant = {each.name: getattr(job.selection, each.name) for each in fields(Selection)}
+        return cls(
+            **meant,
+            by=redact(job.by),
+            note=redact(job.why),
+            after=job.started,
+            before=job.ended_at,
+        )
 
     def takes_envelope(self, stage: str, envelope: Envelope) -> bool:
         aside = envelope.aside
@@ -46,6 +59,7 @@ class MovedBy(Selection):
             aside is not None
             and (aside.by, aside.note) == (self.by, self.note)
             and (self.after is None or aside.at >= self.after)
+            and (self.before is None or aside.at <= self.before)
             and Selection.takes_envelope(self, stage, envelope)
         )
 
@@ -89,9 +103,7 @@ def undo(visit: Visit) -> Response:
     done = _job(visit)
     if done.target in (None, Place.DEAD) or not done.ended:
         raise NoPage
-    selection = MovedBy(
-        done.selection.stages, by=redact(done.by), note=redact(done.why), after=done.started
-    )
+    selection = MovedBy.job(done)
     assert done.target is not None  # noqa: S101 - asked above
     job = Job(
         "dead restore", visit.viewer.name, f"undo: {done.why}", selection, done.target, Place.DEAD
