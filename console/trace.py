@@ -62,13 +62,7 @@ def trace(
     with opened_database() as database:
         traces = found_traces(database, digests, words[0], booking)
         if person := person_of(words[0]):
-            record_reveal(
-                database,
-                "trace",
-                Operator(by, note),
-                subject=patient_subject(digests, person),
-                outcome=f"showed {len(traces)} changes",
-            )
+            _record_look(database, patient_subject(digests, person), Operator(by, note), traces)
     if not traces:
         raise nothing_found(f"nothing is known of it{_hint(digests)}")
     if as_json:
@@ -76,6 +70,13 @@ def trace(
         return
     for traced in traces:
         _print(traced)
+
+
+def _record_look(
+    database: Database, patient: str, operator: Operator, traces: Sequence[ChangeTrace]
+) -> None:
+    outcome = f"showed {len(traces)} changes"
+    record_reveal(database, "trace", operator, subject=patient, outcome=outcome)
 
 
 def found_traces(
