@@ -5,11 +5,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from functools import partial
 
 from shared.booking.notices import Channel, NoticeStatus
 from shared.relay.broker import Envelope
-from tests.chaos.clinic import Case, is_of
+from tests.chaos.cases import Case, is_of
 from tests.chaos.ledger import Message, NoticeRow, PatientBookings
 from tests.chaos.rebooking import Takings, entry
 from tests.chaos.telling import Line, Telling
@@ -19,6 +20,8 @@ _JUDGES_OF_ENGAGEMENTS = ("ingest", "filter")
 _BOOKING_ID = re.compile(rb"\bB\d+-\d+\b")
 #: Where no index keeps a journal.
 NOT_TAKEN = Takings(0)
+#: After a deactivation a stage may use what it knew of the register, and begin to write, this long.
+_DEACTIVATION_TAKES = timedelta(seconds=6)
 _SENT = frozenset({NoticeStatus.ACCEPTED, NoticeStatus.DELIVERED})
 
 
@@ -171,18 +174,21 @@ def account_dead(
     account = DeadAccount()
     unreadable = {case.first_booking.booking_id for case in cases if case.unreadable}
     mixed_up = {case.first_booking.booking_id for case in cases if case.mixed_up}
-    renumbered = {
-        case.first_booking.booking_id for case in cases if _may_seem_mixed_up(case, takings)
+    may_die = {
+        case.first_booking.booking_id
+        for case in cases
+        if case.mended or _may_seem_mixed_up(case, takings)
     }
+    ending = {case.first_booking.booking_id for case in cases if case.source.deactivates_at}
     found: set[str] = set()
     for letter in letters:
         bookings = _bookings_of(letter)
         found |= bookings
-        if bookings and bookings <= _explained_by(letter, unreadable, mixed_up | renumbered):
+        if bookings and bookings <= _explained_by(letter, unreadable, mixed_up | may_die):
             account.explained[letter.dead_reason] += 1
         else:
             account.unexplained.append(_described(letter, bookings))
-    account.missing = sorted((unreadable | mixed_up) - found)
+    account.missing = sorted((unreadable | mixed_up) - found - ending)
     return account
 
 
@@ -226,3 +232,12 @@ def strangers(
             for message in messages
             if (*message.patient_bookings, message.line.booking_id) not in known
         )
+
+
+def after_deactivation(
+    told: Mapping[PatientBookings, Sequence[Message]], deactivated: Mapping[str, datetime]
+) -> Iterator[Message]:
+    """Messages of a booking system that was `deactivated` by then; of which and when."""
+    for (_, source), messages in told.items():
+        if since := deactivated.get(source):
+            yield from (one for one in messages if one.created_at > since + _DEACTIVATION_TAKES)

@@ -7,22 +7,27 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 from console.stack import free_port
+from shared.base.clock import utcnow
 from shared.base.errors import Unavailable
+from shared.booking.identity import hsa_key
 from tests.chaos.accounts import (
     account_dead,
     account_notices,
+    after_deactivation,
     judge,
     strangers,
 )
-from tests.chaos.clinic import Source, is_of
+from tests.chaos.cases import Source, is_of
 from tests.chaos.havoc import Havoc, Trouble
 from tests.chaos.indexes import RunningIndex
 from tests.chaos.ledger import Ledger, Message, caught, dead_letters
 from tests.chaos.load import BookingSystems, Index, Load
+from tests.chaos.operators import deactivate
 from tests.chaos.plan import Options, Plan, make_plan
 from tests.chaos.rebooking import takings
 from tests.chaos.report import Report
@@ -104,11 +109,13 @@ class _Performance:
             self._systems,
             told=self._told,
             activate=self._activate,
+            deactivate=self._deactivate,
             seconds=bound,
         )
         units = [unit for source in plan.sources if source.activated for unit in source.units]
         self._havoc = trouble(stage, units)
         self._undrained: dict[str, int] = {}
+        self._deactivated: dict[str, datetime] = {}  # when, by `hsa_key`
 
     async def perform(self) -> None:
         await self._systems.open(self._plan)
@@ -142,6 +149,14 @@ class _Performance:
         while True:
             with suppress(Unavailable):
                 await asyncio.to_thread(activate, self._stage.database_url, source)
+                return
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _deactivate(self, source: Source) -> None:
+        while True:
+            with suppress(Unavailable):
+                await asyncio.to_thread(deactivate, self._stage.database_url, source)
+                self._deactivated[hsa_key(source.hsa_id)] = utcnow()
                 return
             await asyncio.sleep(_LOOK_SECONDS)
 
@@ -204,6 +219,7 @@ class _Performance:
             seconds=seconds,
             judged=[judge(case, steps, told.get(is_of(case), ()), taken) for case, steps in begun],
             strangers=list(strangers(told, cases)),
+            after_deactivation=list(after_deactivation(told, self._deactivated)),
             notices=notices,
             dead=account_dead(letters, cases, taken),
             load=await self._load_figures(),

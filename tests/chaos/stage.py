@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import insert
 
 from console.processes import Child
+from console.stack import free_port
 from shared.base.clock import utcnow
 from shared.booking.contact_points import normalize
 from shared.booking.notices import Channel
@@ -20,7 +21,7 @@ from shared.store.engine import open_database
 from shared.store.migrate import migrate
 from shared.store.sources import SourceRegister, SourceSystem
 from shared.store.tables import contact_preference
-from tests.chaos.clinic import Source
+from tests.chaos.cases import Source
 from tests.chaos.fleet import Fleet
 from tests.chaos.indexes import OWNER, RunningIndex, SandboxIndex
 from tests.chaos.network import Network
@@ -29,6 +30,8 @@ from tests.services import PostgreSQL, RabbitMQ
 
 ADDRESS = "SE165565594230-1000"
 _SANDBOX_SECONDS = 60
+#: Behind one address, as two of a real installation.
+_INGESTS = 2
 _PATIENT = re.compile(r"121212[A-Z]{4}")
 #: Post- och telestyrelsen keeps these for fiction: 070-174 06 05 to 99.
 _FICTIONAL_NUMBERS = [f"07017406{last:02}" for last in range(5, 100)]
@@ -119,7 +122,8 @@ async def set_up(
     """Everything runs and is ready; all of it is stopped in the end, whatever happened.
 
     `index`: one that runs already and notifies `ingest_bind`; None: the sandbox's. `direct`: the
-    fleet reaches its servers without a proxy between. `settings`: on top of `IMPATIENT`.
+    fleet reaches its servers without a proxy between, and the index one ingest. `settings`: on top
+    of `IMPATIENT`.
     """
     broker_url, database_url = broker.fresh_vhost(), database.fresh_database()
     networks = () if direct else (Network(broker.port), Network(database.port))
@@ -136,7 +140,9 @@ async def set_up(
     }
     await asyncio.to_thread(_prepare, broker_url, database_url, plan)
     sandbox = Child("sandbox", environment, folder / "sandbox.log")
-    fleet = Fleet(environment, folder)
+    binds = (ingest_bind,) if direct else _free_binds(_INGESTS)
+    balancer = None if direct else Network(*map(_port, binds), port=_port(ingest_bind))
+    fleet = Fleet(environment, folder, binds)
     try:
         addresses = await asyncio.to_thread(sandbox.ready, _SANDBOX_SECONDS)
         for setting in ("platform", "smtp", "sms"):
@@ -156,8 +162,16 @@ async def set_up(
     finally:
         await asyncio.to_thread(fleet.stop)
         await asyncio.to_thread(sandbox.stop)
-        for network in networks:
+        for network in (*networks, *([balancer] if balancer else [])):
             network.close()
+
+
+def _free_binds(number: int) -> tuple[str, ...]:
+    return tuple(f"127.0.0.1:{free_port()}" for _ in range(number))
+
+
+def _port(bind: str) -> int:
+    return int(bind.rpartition(":")[2])
 
 
 def _through(url: str, network: Network) -> str:

@@ -12,7 +12,7 @@ from tests.chaos.accounts import (
     judge,
     strangers,
 )
-from tests.chaos.clinic import Case, is_of
+from tests.chaos.cases import Case, is_of
 from tests.chaos.rebooking import Taking, Takings, entry, takings
 from tests.chaos.telling import Booking, Line, Way
 from tests.unit.chaos_cases import (
