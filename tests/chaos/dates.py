@@ -8,7 +8,6 @@ _SWEDEN = ZoneInfo("Europe/Stockholm")
 _HOURS, _QUARTERS = (8, 16), (0, 15, 30)
 #: Of so many rows of times one has a time at an edge of the calendar.
 _EDGE_ONE_OF = 8
-_FORMAT = "%Y%m%d%H%M%S"
 
 
 def times_ahead(rng: random.Random) -> list[str]:
@@ -25,8 +24,8 @@ def times_ahead(rng: random.Random) -> list[str]:
 
 
 def passed_times() -> tuple[str, str]:
-    """Long ago; and just now in Sweden, where a clock of UTC has yet to come to it."""
-    return "20200203100000", f"{_now() - timedelta(minutes=20):{_FORMAT}}"
+    """Long ago; and this very hour in Sweden, to which a clock of UTC has yet to come."""
+    return "20200203100000", f"{_now():%Y%m%d%H}0000"
 
 
 def _edges(year: int) -> tuple[str, ...]:
