@@ -2,9 +2,9 @@
 
 import random
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
-_SWEDEN = ZoneInfo("Europe/Stockholm")
+from shared.booking.times import STOCKHOLM
+
 _HOURS, _QUARTERS = (8, 16), (0, 15, 30)
 #: Of so many rows of times one has a time at an edge of the calendar.
 _EDGE_ONE_OF = 8
@@ -42,4 +42,4 @@ def _last_sunday(year: int, month: int) -> str:
 
 
 def _now() -> datetime:
-    return datetime.now(_SWEDEN)
+    return datetime.now(STOCKHOLM)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from console.stack import free_port
 from shared.base.clock import utcnow
 from shared.base.errors import Unavailable
 from shared.booking.identity import hsa_key
+from shared.booking.times import STOCKHOLM
 from tests.chaos.accounts import (
     account_dead,
     account_notices,
@@ -40,6 +41,8 @@ _DRAIN_SECONDS = 400
 #: RabbitMQ counts anew every 5 s what is handed out and not acknowledged.
 _COUNT_SECONDS = 5.5
 
+#: Quiet hours last so long into the load, in seconds and as a share of it.
+_LONGEST_NIGHT, _NIGHT_SHARE = 50.0, 0.7
 _WINDOW = "BUDKAVLE_COMPOSER_PAIRING_SECONDS"
 
 Say = Callable[[str], None]
@@ -70,15 +73,27 @@ async def play(
     direct = trouble is not None
     begin = trouble or partial(Havoc, seed=options.seed)
     stage_of = partial(set_up, broker, database, plan, folder, index, bind)
+    settings = _night(options) | dict(settings or {})
     async with stage_of(direct=direct, settings=settings) as stage:
         ledger = Ledger(stage.database_url)
         try:
-            window = float({**IMPATIENT, **(settings or {})}[_WINDOW])
+            window = float({**IMPATIENT, **settings}[_WINDOW])
             performance = _Performance(options, plan, stage, ledger, begin, say, window)
             await performance.perform()
             return await performance.report(time.monotonic() - started)
         finally:
             ledger.close()
+
+
+def _night(options: Options) -> dict[str, str]:
+    """Quiet hours that end while the load runs: what has waited goes out at once. None in a run
+    that is cut short."""
+    if options.seconds is not None:
+        return {}
+    now = datetime.now(STOCKHOLM)
+    end = now + timedelta(seconds=min(_LONGEST_NIGHT, options.load_seconds * _NIGHT_SHARE))
+    hours = f"{now - timedelta(hours=1):%H:%M:%S}-{end:%H:%M:%S}"
+    return {"BUDKAVLE_NOTIFIER_QUIET_HOURS": hours}
 
 
 class _Performance:
