@@ -30,6 +30,8 @@ from tests.services import PostgreSQL, RabbitMQ
 
 ADDRESS = "SE165565594230-1000"
 _SANDBOX_SECONDS = 60
+#: Dead letters, and what operators note to each other.
+_NOT_UNDER_WAY = (".dead", ".operator-note")
 #: Behind one address, as two of a real installation.
 _INGESTS = 2
 _PATIENT = re.compile(r"121212[A-Z]{4}")
@@ -90,7 +92,7 @@ class Stage:
         return {
             queue: int(number)
             for queue, number in counts
-            if int(number) and not queue.endswith(".dead")
+            if int(number) and not queue.endswith(_NOT_UNDER_WAY)
         }
 
     def bugs(self) -> list[str]:
