@@ -74,7 +74,8 @@ def _compare(
     surplus = Counter(told) - Counter(expected)
     repeated = min(_repetitions(messages), surplus.total())
     too_many = max(0, len(told) - len(expected) - repeated) if case.is_rebooked else 0
-    out_of_order = not missing and not surplus and told != expected
+    in_order = _by_booking if case.is_in_haste else tuple[Line, ...]
+    out_of_order = not missing and not surplus and in_order(told) != in_order(expected)
     return Judged(
         case,
         told,
@@ -86,6 +87,11 @@ def _compare(
         false=surplus.total() - repeated - too_many + out_of_order,
         only=only,
     )
+
+
+def _by_booking(told: Telling) -> Telling:
+    """In order for each booking."""
+    return tuple(sorted(told, key=lambda line: line.booking_id))
 
 
 def _repetitions(messages: Sequence[Message]) -> int:

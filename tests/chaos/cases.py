@@ -11,6 +11,9 @@ from tests.chaos.telling import Booking, Moment, State, Telling, Ways, always_on
 SILENT = frozenset({"passed", "mixed_up", "not_activated", "odd_person", "old_entry"})
 #: Of these the booking system answers about somebody else at first.
 MENDED = frozenset({"mixed_up_and_moved", "mixed_up_and_mended"})
+#: Of these several bookings are removed and created at once, so that it may be left open which is
+#: in whose place. Then each is announced by itself, in any order.
+IN_HASTE = frozenset({"chain_in_haste", "chain_cancelled"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,10 @@ class Case:
     @property
     def first_booking(self) -> Booking:
         return self.moments[-1][0].booking
+
+    @property
+    def is_in_haste(self) -> bool:
+        return self.story in IN_HASTE
 
     @property
     def is_rebooked(self) -> bool:

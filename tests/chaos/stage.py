@@ -30,8 +30,8 @@ from tests.services import PostgreSQL, RabbitMQ
 
 ADDRESS = "SE165565594230-1000"
 _SANDBOX_SECONDS = 60
-#: Dead letters, and what operators note to each other.
-_NOT_UNDER_WAY = (".dead", ".operator-note")
+#: Dead letters, what became of those that were replayed, and what operators note to each other.
+_NOT_UNDER_WAY = (".dead", ".replayed", ".operator-note")
 #: Behind one address, as two of a real installation.
 _INGESTS = 2
 _PATIENT = re.compile(r"121212[A-Z]{4}")

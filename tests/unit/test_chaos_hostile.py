@@ -53,6 +53,18 @@ def test_what_is_done_in_haste_is_begun_when_all_before_it_is_announced() -> Non
     assert (first.at_once, second.at_once) == (False, True)
 
 
+def test_in_which_order_bookings_are_told_of_in_haste_is_left_open() -> None:
+    case = case_of("chain_cancelled", seed=1)
+    told = max(case.tellings(len(case.moments)), key=len)
+    second, first = told[-1], replace(told[0], kind=CANCELLED)
+    assert first.booking_id != second.booking_id
+    new = replace(told[1], kind=CONFIRMED)
+    for lines in ((told[0], new, second, first), (told[0], new, first, second)):
+        assert judge(case, len(case.moments), messages_of(lines), Takings(WINDOW)).wrongs == 0
+    wrong = (told[0], second, new, first)
+    assert judge(case, len(case.moments), messages_of(wrong), Takings(WINDOW)).wrongs == 1
+
+
 def undone_after(seconds: float) -> Takings:
     key = entry(PATIENT, case_of("undone").first_booking)
     return Takings(
