@@ -13,7 +13,7 @@ from shared.relay.broker import Envelope
 from tests.chaos.cases import Case, is_of
 from tests.chaos.ledger import Message, NoticeRow, PatientBookings
 from tests.chaos.rebooking import Takings, entry
-from tests.chaos.telling import Line, Telling
+from tests.chaos.telling import Line, Telling, Way, Ways
 
 #: The stages that may find an engagement unreadable.
 _JUDGES_OF_ENGAGEMENTS = ("ingest", "filter")
@@ -56,7 +56,7 @@ def judge(
     """`steps` of the case came to pass; `messages` lie in its patient's inbox, in their order."""
     messages = [message for message in messages if message.line.booking_id in case.bookings]
     told = tuple(message.line for message in messages)
-    acceptable = case.tellings(steps, partial(takings.ways, case.patient))
+    acceptable = case.tellings(steps, _ways(case, takings))
     if case.lags and takings.only_removed(case.patient, case.first_booking):
         acceptable |= {()}
     verdicts = (
@@ -65,6 +65,22 @@ def judge(
     )
     best = min(verdicts, key=lambda one: (one.wrongs, one.false, one.second, one.duplicated))
     return replace(best, is_begun=steps > 0)
+
+
+def _ways(case: Case, takings: Takings) -> Ways:
+    """Two visits of a kind that are both announced and then both removed leave it open in whose
+    place a third one is: then each is announced by itself."""
+    ways = partial(takings.ways, case.patient)
+    if not case.is_in_haste:
+        return ways
+    first, second, *_ = (moment for moment in case.moments[-1] if moment.state)
+    is_open_call = not (first.state and first.state.starts)
+    between = ways(first.booking, second.booking, is_open_call=is_open_call)
+    if Way.NEW_THEN_CANCELLED not in between:
+        return ways
+    return lambda old, new, *, is_open_call: (
+        ways(old, new, is_open_call=is_open_call) | {Way.CANCELLED_THEN_NEW, Way.NEW_THEN_CANCELLED}
+    )
 
 
 def _compare(

@@ -15,6 +15,7 @@ from tests.chaos.clinic import Clinic
 from tests.chaos.dates import times_ahead
 from tests.chaos.plan import STORIES, Options, make_plan
 from tests.chaos.rebooking import Taking, Takings, entry
+from tests.chaos.telling import Line, Moment
 from tests.unit.chaos_cases import (
     NOW,
     PATIENT,
@@ -63,6 +64,27 @@ def test_in_which_order_bookings_are_told_of_in_haste_is_left_open() -> None:
         assert judge(case, len(case.moments), messages_of(lines), Takings(WINDOW)).wrongs == 0
     wrong = (told[0], second, new, first)
     assert judge(case, len(case.moments), messages_of(wrong), Takings(WINDOW)).wrongs == 1
+
+
+def test_where_two_stood_side_by_side_a_third_may_be_in_the_place_of_either() -> None:
+    """All three of them at one unit, and under ids of their own."""
+    case = case_of("chain_in_haste", seed=2)
+    bookings = list({moment.booking: _new(moment) for moment in case.moments[-1]}.items())
+    lines = [line for _, line in bookings]
+    gone = [replace(line, kind=CANCELLED) for line in lines[:2]]
+    told = messages_of((*lines, *gone))
+    _, second, third = (entry(PATIENT, booking) for booking, _ in bookings)
+    first, request = entry(PATIENT, bookings[0][0]), Taking(3, 100, 101)
+    removed = {first: request, second: request}
+    before = Takings(WINDOW, {second: Taking(2, 99, 99.5), third: request}, removed)
+    after = Takings(WINDOW, {second: Taking(4, 102, 103), third: request}, removed)
+    assert judge(case, len(case.moments), told, before).wrongs == 0
+    assert judge(case, len(case.moments), told, after).wrongs > 0
+
+
+def _new(moment: Moment) -> Line:
+    assert moment.state is not None
+    return Line(CONFIRMED, moment.booking.booking_id, moment.state.starts, moment.state.performer)
 
 
 def undone_after(seconds: float) -> Takings:
