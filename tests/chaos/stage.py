@@ -2,8 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -128,55 +128,57 @@ async def set_up(
     of `IMPATIENT`.
     """
     broker_url, database_url = broker.fresh_vhost(), database.fresh_database()
-    networks = () if direct else (Network(broker.port), Network(database.port))
-    urls = broker_url, database_url
-    reached = urls if direct else tuple(map(_through, urls, networks))
-    environment = {
+    with ExitStack() as cabling:
+        networks = () if direct else _cables(cabling, broker.port, database.port)
+        urls = _through((broker_url, database_url), networks)
+        environment = _environment(*urls, ingest_bind) | dict(settings or {})
+        await asyncio.to_thread(_prepare, broker_url, database_url, plan)
+        sandbox = Child("sandbox", environment, folder / "sandbox.log")
+        binds = (ingest_bind,) if direct else _behind(cabling, ingest_bind)
+        fleet = Fleet(environment, folder, binds)
+        try:
+            addresses = await asyncio.to_thread(sandbox.ready, _SANDBOX_SECONDS)
+            for setting in ("platform", "smtp", "sms"):
+                environment[f"BUDKAVLE_{setting.upper()}_URL"] = addresses[setting]
+            await asyncio.to_thread(fleet.start)
+            own = index or SandboxIndex(addresses)
+            yield Stage(
+                *(broker, database, broker_url, database_url),
+                *(networks, addresses, own, fleet, folder),
+            )
+        finally:
+            await asyncio.to_thread(fleet.stop)
+            await asyncio.to_thread(sandbox.stop)
+
+
+def _environment(broker_url: str, database_url: str, ingest_bind: str) -> dict[str, str]:
+    return {
         **IMPATIENT,
-        **(settings or {}),
-        "BUDKAVLE_BROKER_URL": reached[0],
-        "BUDKAVLE_DATABASE_URL": reached[1],
+        "BUDKAVLE_BROKER_URL": broker_url,
+        "BUDKAVLE_DATABASE_URL": database_url,
         "BUDKAVLE_INGEST_BIND": ingest_bind,
         "BUDKAVLE_ENVIRONMENT": "qa",
         "BUDKAVLE_LOGICAL_ADDRESS": ADDRESS,
     }
-    await asyncio.to_thread(_prepare, broker_url, database_url, plan)
-    sandbox = Child("sandbox", environment, folder / "sandbox.log")
-    binds = (ingest_bind,) if direct else _free_binds(_INGESTS)
-    balancer = None if direct else Network(*map(_port, binds), port=_port(ingest_bind))
-    fleet = Fleet(environment, folder, binds)
-    try:
-        addresses = await asyncio.to_thread(sandbox.ready, _SANDBOX_SECONDS)
-        for setting in ("platform", "smtp", "sms"):
-            environment[f"BUDKAVLE_{setting.upper()}_URL"] = addresses[setting]
-        await asyncio.to_thread(fleet.start)
-        yield Stage(
-            broker,
-            database,
-            broker_url,
-            database_url,
-            networks,
-            addresses,
-            index or SandboxIndex(addresses),
-            fleet,
-            folder,
-        )
-    finally:
-        await asyncio.to_thread(fleet.stop)
-        await asyncio.to_thread(sandbox.stop)
-        for network in (*networks, *([balancer] if balancer else [])):
-            network.close()
 
 
-def _free_binds(number: int) -> tuple[str, ...]:
-    return tuple(f"127.0.0.1:{free_port()}" for _ in range(number))
+def _cables(cabling: ExitStack, *ports: int) -> tuple[Network, ...]:
+    return tuple(cabling.enter_context(closing(Network(port))) for port in ports)
 
 
-def _port(bind: str) -> int:
-    return int(bind.rpartition(":")[2])
+def _behind(cabling: ExitStack, bind: str) -> tuple[str, ...]:
+    """Where the ingests listen that are reached at `bind`."""
+    ports = [free_port() for _ in range(_INGESTS)]
+    cabling.enter_context(closing(Network(*ports, port=int(bind.rpartition(":")[2]))))
+    return tuple(f"127.0.0.1:{port}" for port in ports)
 
 
-def _through(url: str, network: Network) -> str:
+def _through(urls: tuple[str, ...], networks: Sequence[Network]) -> tuple[str, ...]:
+    """`urls` by way of `networks`, if there are any."""
+    return tuple(map(_by_way_of, urls, networks)) if networks else urls
+
+
+def _by_way_of(url: str, network: Network) -> str:
     parts = urlsplit(url)
     login = parts.netloc.rpartition("@")[0]
     return parts._replace(netloc=f"{login}@127.0.0.1:{network.port}").geturl()
