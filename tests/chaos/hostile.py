@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from tests.chaos.cases import History, Step
+from tests.chaos.cases import IN_HASTE, History, Step
 from tests.chaos.clinic import Clinic
 from tests.chaos.telling import Booking, Moment, State
 from tests.chaos.visits import Scene, cancel_one_and_book_other, together
@@ -178,4 +178,4 @@ VISITS: dict[str, tuple[float, Callable[[Scene], History]]] = {
 #: As in `tests.chaos.visits`; and those of two systems, and of one that is not deactivated.
 OF_SEVERAL_UNITS = frozenset({"call_booked_and_moved", "shared_id"})
 OF_TWO_SYSTEMS = frozenset({"two_systems"})
-OF_SYSTEMS_THAT_STAY = frozenset({"mixed_up_and_mended"})
+OF_SYSTEMS_THAT_STAY = IN_HASTE | {"mixed_up_and_mended"}
