@@ -343,7 +343,7 @@ class _Judging(Case):
         if isinstance(partner, Pair):
             old = partner.removed.announcement
             return self._replaced(old, self.fetched.booking, details)
-        return self.announce(self.as_new(details))
+        return self.announce_as_new(details)
 
     def _replaced(
         self, old: Announcement, booking: BookingKey, details: BookingDetails

@@ -137,6 +137,7 @@ booking_watermark = Table(
     Column("gone", Boolean, nullable=False),
     Column("awaiting", String(8)),  # shared.booking.inbox.Awaiting: a removal or a creation on hold
     Column("awaiting_since", Instant),
+    Column("unpaired", Boolean, nullable=False),  # what may have taken its place is announced
     Column("received_at", Instant, nullable=False),  # when ingest took the newest judged change
     Column("notification_id", String(40), nullable=False),  # of that request
     Column("first_seen_at", Instant),  # when ingest first took a creation of it

@@ -198,6 +198,7 @@ class World:
         self.asked: list[BookingChange] = []
         self.waiting: list[tuple[datetime, FetchedBooking]] = []
         self.agenda: list[tuple[datetime, int, Callable[[], object]]] = []  # what else comes when
+        self.away: tuple[datetime, datetime] | None = None  # when the relay stood still
         self.mismatches: list[str] = []  # by source
         self.about: dict[str, str] = {}  # which booking each change was about
         self._numbers = count(1)
@@ -328,12 +329,18 @@ class World:
         """Let `happens` be called when the time has passed until `when`."""
         self.agenda.append((when, next(self._numbers), happens))
 
+    def in_relay_at(self, when: datetime, happens: Callable[[], object]) -> None:
+        """As `at`, of what the relay does: when it is away, it does so after that."""
+        if self.away and self.away[0] <= when < self.away[1]:
+            when = self.away[1]
+        self.at(when, happens)
+
     def pass_time(self, passed: timedelta = 4 * WINDOW) -> None:
         end = self.now + passed
         self.ask()
         while True:
             for due, fetched in self.waiting:
-                self.at(due, partial(self.hand, fetched))
+                self.in_relay_at(due, partial(self.hand, fetched))
             self.waiting.clear()
             self.agenda.sort(key=lambda entry: entry[:2], reverse=True)
             if not self.agenda or self.agenda[-1][0] > end:

@@ -1,10 +1,11 @@
 """Rebookings: one message that names the old and the new time, and no guess when it is unclear."""
 
 from datetime import timedelta
-from itertools import chain
+from itertools import chain, islice, permutations
 
 import pytest
 
+from shared.booking.identity import BookingKey
 from shared.booking.messages import BookingDetails
 from tests.unit.composer_world import (
     CALL,
@@ -36,6 +37,15 @@ def world() -> World:
     """The patient was told of booking A a day ago."""
     world = World()
     world.create(A, VISIT)
+    world.pass_time(timedelta(days=1))
+    return world
+
+
+def announced_beforehand(*bookings: BookingKey) -> World:
+    """The patient was told of each of `bookings`, at one time or another, a day ago."""
+    world = World()
+    for number, booking in enumerate(bookings):
+        world.create(booking, but(VISIT, starts=f"202612{number + 3:02}090000", ends=""))
     world.pass_time(timedelta(days=1))
     return world
 
@@ -344,6 +354,24 @@ def test_two_removals_and_one_creation_are_not_guessed(world: World, *, apart: b
         world.notify(*request)
     world.pass_time()
     assert sorted(world.kinds[2:]) == ["booking_confirmation", "cancellation", "cancellation"]
+
+
+@pytest.mark.parametrize("note_overtaken", [False, True])
+def test_what_was_not_guessed_is_not_guessed_later(*, note_overtaken: bool) -> None:
+    """The same Update is sent again: the index passes on the removals alone. Whichever answer is
+    judged first, and whatever is decided by then, the others are announced by themselves."""
+    for order in islice(permutations(range(5)), 0, None, 7):
+        world = announced_beforehand(A, B)
+        world.source = {C.digest: LATER_STILL}
+        first = world.take((A, True), (B, True), (C, False))
+        world.pass_time(timedelta(seconds=1.5))
+        again = world.take((A, True), (B, True))
+        notes = [*again[:1], *first[:3], again[1]] if note_overtaken else [*first[:3], *again[:2]]
+        asked = [*first[3:], *again[2:]]
+        for message in (*notes, *(asked[number] for number in order)):
+            world.hand(world.fetch(message))
+        world.pass_time()
+        assert sorted(world.kinds[2:]) == ["booking_confirmation", *["cancellation"] * 2], order
 
 
 @pytest.mark.parametrize("apart", [False, True])

@@ -100,6 +100,7 @@ def create_booking_watermark() -> None:
         sa.Column("gone", sa.Boolean(), nullable=False),
         sa.Column("awaiting", sa.String(8)),
         sa.Column("awaiting_since", INSTANT),
+        sa.Column("unpaired", sa.Boolean(), nullable=False),
         sa.Column("received_at", INSTANT, nullable=False),
         sa.Column("notification_id", sa.String(40), nullable=False),
         sa.Column("first_seen_at", INSTANT),
