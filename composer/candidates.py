@@ -163,7 +163,7 @@ class Candidates:
             removed_at=awaited.received_at if awaited else self.fetched.received_at,
             requests=frozenset({(awaited or self.fetched).notification_id}),
             first_seen_at=before.first_seen_at if before else None,
-            is_gone=self.fetched.details is None,
+            is_gone=self.fetched.details is None and not (before and before.created_again_at),
             due=since + self.limits.window,
             unpaired=before is not None and before.unpaired,
         )
@@ -229,7 +229,8 @@ class Candidates:
         standing = self.history.standing(watermark.booking)
         if standing is None or not still_matters(standing, self.now):
             return
-        is_answered = watermark.gone or self._may_still_come(watermark.awaiting_since)
+        is_gone = watermark.gone and watermark.created_again_at is None
+        is_answered = is_gone or self._may_still_come(watermark.awaiting_since)
         since = watermark.awaiting_since or self.now
         due = since + self.limits.window
         yield _removed(watermark, standing, due, is_choice_only=not is_answered)
@@ -343,7 +344,7 @@ def _removed(
         removed_at=watermark.received_at,
         requests=frozenset({watermark.notification_id}),
         first_seen_at=watermark.first_seen_at,
-        is_gone=watermark.gone,
+        is_gone=watermark.gone and watermark.created_again_at is None,
         due=due,
         is_choice_only=is_choice_only,
         unpaired=watermark.unpaired,

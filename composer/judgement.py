@@ -33,13 +33,14 @@ from datetime import datetime, timedelta
 
 from composer.candidates import Limits, awaited_since, still_matters
 from composer.case import Case
-from composer.history import History, is_ahead, near
+from composer.history import History, is_ahead
 from composer.noticeable import changed_aspects, says_less_alone
+from composer.other_numbers import OtherNumbers
 from composer.patience import contradicts_a_removal
 from composer.replacement import Found, Pair, Undecided
 from composer.verdict import Announce, CarryOver, Judgement, Question, Reason
 from shared.booking.identity import BookingKey, same_hsa_id
-from shared.booking.inbox import Announcement, Awaiting, MessageKind, Watermark
+from shared.booking.inbox import Announcement, Awaiting, MessageKind
 from shared.booking.messages import BookingDetails, FetchedBooking
 
 _NO_TIME = timedelta(0)
@@ -87,31 +88,32 @@ class _Judging(Case):
         return min(since, key=lambda each: each.fetched_at, default=None)
 
     def removal_taken(self) -> Judgement:
-        is_known = self.before is not None and self.before.received_at >= self.fetched.received_at
-        if is_known or self.awaits_removal or self.fetched.renumbered:
+        if self.fetched.renumbered or (self._is_noted and not self.awaits_removal):
             return Judgement(Reason.REMOVAL_TAKEN)
-        noted = self.watermarks.removal_taken()
+        if not self.awaits_removal:
+            noted = self.watermarks.removal_taken()
+        elif self._is_noted and self.fetched.same_request:
+            noted = self.watermarks.removed_with_others()
+        else:
+            return Judgement(Reason.REMOVAL_TAKEN)
         return Judgement(Reason.REMOVAL_TAKEN, watermarks=(noted,))
 
     def creation_taken(self) -> Judgement:
-        """Noted if it may take the place of something in which a patient believes."""
-        before = self.before
-        is_known = before is not None and (
-            before.awaiting is not None or before.received_at >= self.fetched.received_at
-        )
-        if is_known or self.standing or not self._may_replace_something:
+        """The removal of what it may replace, or of itself, is not decided before it is judged."""
+        if self._is_noted:
             return Judgement(Reason.CREATION_TAKEN)
-        noted = self.watermarks.creation_taken()
+        if self.awaits_removal:
+            noted = self.watermarks.created_again()
+        elif self.standing or (self.before and self.before.awaiting):
+            return Judgement(Reason.CREATION_TAKEN)
+        else:
+            noted = self.watermarks.creation_taken()
         return Judgement(Reason.CREATION_TAKEN, watermarks=(noted,))
 
     @property
-    def _may_replace_something(self) -> bool:
-        is_believed = any(
-            still_matters(each, self.now)
-            for each in self.history.announcements
-            if self.history.standing(each.booking) is each
-        )
-        return is_believed or bool(self.history.same_id_elsewhere)
+    def _is_noted(self) -> bool:
+        """The same change, or a later one."""
+        return self.before is not None and self.before.received_at >= self.fetched.received_at
 
     def renumbered(self, other_number: str) -> Judgement:
         """One visit under two numbers: it stands under the other one, whatever the source says."""
@@ -152,7 +154,10 @@ class _Judging(Case):
         if self.awaits_removal:
             # An old creation, sent once more: its removal is still open.
             assert self.before is not None  # noqa: S101 - so it awaits a removal
-            watermark = replace(self.before, fetched_at=self.fetched.fetched_at, gone=True)
+            fetched_at = self.fetched.fetched_at
+            watermark = replace(
+                self.before, fetched_at=fetched_at, gone=True, created_again_at=None
+            )
             if self.is_doubtful:
                 return self.look_again(watermark)
             return Judgement(Reason.GONE_AT_SOURCE, watermarks=(watermark,))
@@ -221,13 +226,23 @@ class _Judging(Case):
 
     def _until_decided(self, partner: Found) -> timedelta:
         """How long the removal is still open; a held booking that replaces it is judged first."""
-        since = self._removal_awaited_since
-        rest = since + self.limits.window - self.now
-        last = since + self.limits.window + self.limits.longest_wait
-        if partner is None or self.now >= last:
-            return rest
+        rest = self._removal_awaited_since + self.limits.window - self.now
         soon = self.limits.window / _LOOKS_PER_WINDOW
+        if self._waited_too_long:
+            return rest
+        if partner is None:
+            return max(rest, soon) if self._is_created_again else rest
         return partner.delay if isinstance(partner, Undecided) else soon
+
+    @property
+    def _waited_too_long(self) -> bool:
+        last = self._removal_awaited_since + self.limits.window + self.limits.longest_wait
+        return self.now >= last
+
+    @property
+    def _is_created_again(self) -> bool:
+        again = self.before.created_again_at if self.before else None
+        return again is not None and again > self.fetched.received_at
 
     @property
     def _comes_late(self) -> bool:
@@ -243,9 +258,9 @@ class _Judging(Case):
         return self.wait_for_pair(watermark, grace)
 
     def _removed_for_good(self, standing: Announcement) -> Judgement:
-        if renumbered := self._stands_elsewhere:
-            return self._renumbered_since(renumbered)
-        if self.fetched.of_another_patient:
+        if renumbered := self._renumbered_since():
+            return renumbered
+        if self.fetched.of_another_patient and not self._other_numbers.created:
             return self._of_another_patient()
         own = self.candidates.own_removal()
         assert own is not None  # noqa: S101 - it stands, and was removed
@@ -264,24 +279,18 @@ class _Judging(Case):
         )
         return self.announce(cancelled)
 
-    def _renumbered_since(self, other: Watermark) -> Judgement:
-        """At which unit the `other` one is, nobody knows until it is announced: elsewhere, it is
-        another booking."""
-        last = self._removal_awaited_since + self.limits.window + self.limits.longest_wait
-        if other.awaiting is Awaiting.CREATION and self.now < last:
+    def _renumbered_since(self) -> Judgement | None:
+        """None if it did not get another person number about when it was removed."""
+        others = self._other_numbers
+        if others.awaited and not others.announced and not self._waited_too_long:
             soon = self.limits.window / _LOOKS_PER_WINDOW
             return self.wait_for_pair(self.watermarks.awaiting(Awaiting.REMOVAL), soon)
-        return self.silently_replaced(Reason.RENUMBERED, other.booking)
+        other = others.announced or others.unanswered
+        return self.silently_replaced(Reason.RENUMBERED, other.booking) if other else None
 
     @property
-    def _stands_elsewhere(self) -> Watermark | None:
-        """The booking under another person number that got it about when this one lost it."""
-        for each in self.history.same_id_elsewhere:
-            seen = each.first_seen_at or each.received_at
-            is_there = not each.gone or each.awaiting is Awaiting.CREATION
-            if is_there and near(seen, self._removed_at, self.limits.window):
-                return each
-        return None
+    def _other_numbers(self) -> OtherNumbers:
+        return OtherNumbers(self.history, self.before, self._removed_at, self.limits.window)
 
     @property
     def _removed_at(self) -> datetime:
@@ -294,13 +303,15 @@ class _Judging(Case):
 
     def _of_another_patient(self) -> Judgement:
         """Until it is clear that no other person number got the booking, it may be no mistake."""
-        if renumbered := self._stands_elsewhere:
-            return self._renumbered_since(renumbered)
+        if renumbered := self._renumbered_since():
+            return renumbered
         delay = self._removal_awaited_since + self.limits.window - self.now
         if delay > _NO_TIME:
             return self.wait_for_pair(self.watermarks.awaiting(Awaiting.REMOVAL), delay)
         if self._comes_late:
             return self._wait_a_little_more()
+        if self._other_numbers.created:
+            return self.silent(Reason.UNKNOWN_BOOKING)
         return replace(self.silent(Reason.REPLY_MISMATCH), is_dead=True)
 
     # --- the source has it ---

@@ -22,7 +22,7 @@ from datetime import datetime, timedelta
 from itertools import product
 
 from composer.history import near
-from shared.booking.identity import hsa_key, same_hsa_id
+from shared.booking.identity import hsa_key, is_hsa_id, same_hsa_id
 from shared.booking.inbox import Announcement
 from shared.booking.messages import BookingDetails
 
@@ -112,8 +112,9 @@ def same_kind(old: BookingDetails, new: BookingDetails) -> bool | None:
     ]
     if says:
         return all(says)
-    performers = (old.performer, new.performer), (old.performer_name, new.performer_name)
-    return _same(*performers) or None
+    names = old.performer_name, new.performer_name
+    ids = (old.performer, new.performer) if is_hsa_id(old.performer) else ("", "")
+    return _same(ids, names) or None
 
 
 def _same(*pairs: tuple[str, str]) -> bool | None:

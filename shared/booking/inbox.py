@@ -93,6 +93,8 @@ class Watermark:
     awaiting_since: datetime | None = None
     #: A removal is awaited, and what may have taken the booking's place was announced as new.
     unpaired: bool = False
+    #: When ingest took a creation of it since, about which the source has not answered.
+    created_again_at: datetime | None = None
     successor: str | None = None  # digest of the booking that took this one's place
     held: BookingDetails | None = None  # what of a booking not announced yet is compared
 

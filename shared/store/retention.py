@@ -165,7 +165,8 @@ def _notices(kept: timedelta, inbox: timedelta | None, now: datetime) -> Expired
 def _watermarks(kept: timedelta, inbox: timedelta | None, now: datetime) -> Expired:
     row = booking_watermark.c
     old = and_(row.fetched_at < now - kept, row.received_at < now - kept)
-    unused = and_(row.awaiting.is_(None), ~_messages_stay(row.booking, inbox, now))
+    is_open = row.awaiting == "removal"  # a creation that is noted and never judged goes
+    unused = and_(is_open.is_not(True), ~_messages_stay(row.booking, inbox, now))
     return Expired(booking_watermark, row.booking, and_(old, unused), kept)
 
 

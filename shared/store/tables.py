@@ -22,6 +22,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.types import TypeDecorator
 
@@ -137,7 +138,9 @@ booking_watermark = Table(
     Column("gone", Boolean, nullable=False),
     Column("awaiting", String(8)),  # shared.booking.inbox.Awaiting: a removal or a creation on hold
     Column("awaiting_since", Instant),
-    Column("unpaired", Boolean, nullable=False),  # what may have taken its place is announced
+    # What may have taken its place is announced as new:
+    Column("unpaired", Boolean, nullable=False, server_default=false()),
+    Column("created_again_at", Instant),  # while its removal is awaited
     Column("received_at", Instant, nullable=False),  # when ingest took the newest judged change
     Column("notification_id", String(40), nullable=False),  # of that request
     Column("first_seen_at", Instant),  # when ingest first took a creation of it

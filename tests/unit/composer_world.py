@@ -86,6 +86,7 @@ class MemoryBookings:
     announcements: list[Announcement]
     watermarks: list[Watermark]
     same_id_elsewhere: list[Watermark]
+    announced_elsewhere: dict[str, datetime]
     written: list[InboxMessage] = field(default_factory=list)
     carried_over: dict[str, dict[str, Any]] = field(default_factory=dict)
     changed: list[Watermark] = field(default_factory=list)
@@ -139,6 +140,10 @@ class MemoryInbox:
             and each.patient_bookings != window.patient_bookings
             and units.get(each.booking, own) == own
         ]
+        announced: dict[str, datetime] = {}
+        for message in self.messages:
+            newest = announced.get(message.booking, message.received_at)
+            announced[message.booking] = max(newest, message.received_at)
         digests = window.digests | {watermark.booking for watermark in watermarks}
         announcements: list[Announcement] = [
             message
@@ -146,7 +151,7 @@ class MemoryInbox:
             if patient_bookings_key(message.key) == window.patient_bookings
             and (message.booking in digests or message.received_at >= window.since)
         ]
-        return MemoryBookings(announcements, watermarks, elsewhere)
+        return MemoryBookings(announcements, watermarks, elsewhere, announced)
 
     def _store(self, seen: MemoryBookings) -> None:
         for watermark in seen.changed:

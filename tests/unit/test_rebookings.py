@@ -118,6 +118,18 @@ def test_another_kind_of_visit_is_another_visit(world: World) -> None:
             id="nothing is known",
         ),
         pytest.param(
+            {"care_type_name": "", "performer": "Läkare"},
+            {"care_type_name": "", "performer": "Läkare", "performer_name": "Bo"},
+            False,
+            id="a profession in place of the performer's id",
+        ),
+        pytest.param(
+            {"care_type_name": "", "performer": "SE2321000016-P1"},
+            {"care_type_name": "", "performer": "SE2321000016-P1", "performer_name": "Bo"},
+            True,
+            id="the performer's id",
+        ),
+        pytest.param(
             {"time_type_name": "Nybesök"}, {"time_type_name": "Operation"}, False, id="time type"
         ),
         pytest.param(
@@ -372,6 +384,67 @@ def test_what_was_not_guessed_is_not_guessed_later(*, note_overtaken: bool) -> N
             world.hand(world.fetch(message))
         world.pass_time()
         assert sorted(world.kinds[2:]) == ["booking_confirmation", *["cancellation"] * 2], order
+
+
+def test_the_request_that_created_something_counts_though_another_removal_was_noted_first() -> None:
+    """Nothing else says that A was removed together with B, and C created."""
+    world = announced_beforehand(A, B)
+    world.source = {C.digest: LATER_STILL}
+    first = world.take((A, True), (B, True), (C, False))
+    again = world.take((A, True))
+    for message in (again[0], *first[:3]):
+        world.hand(world.fetch(message))
+    world.source[C.digest] = LATER
+    changed = world.take((C, False))
+    for message in (*changed, *again[1:], *first[3:]):
+        world.hand(world.fetch(message))
+    world.pass_time()
+    assert sorted(world.kinds[2:]) == ["booking_confirmation", *["cancellation"] * 2]
+
+
+def test_a_source_that_does_not_answer_makes_nothing_less_ambiguous() -> None:
+    world = announced_beforehand(A, B)
+    world.source = {C.digest: LATER_STILL}
+    removals = world.take((A, True), (B, True))
+    for message in removals[:2]:
+        world.hand(world.fetch(message))
+    world.create(C, LATER_STILL)
+    world.pass_time(LIMITS.longest_wait + timedelta(minutes=1))
+    assert world.kinds[2:] == ["booking_confirmation"]
+    for message in removals[2:]:
+        world.hand(world.fetch(message))
+        world.pass_time()
+    assert world.kinds[2:] == ["booking_confirmation", "cancellation", "cancellation"]
+
+
+def test_the_removal_is_not_decided_before_a_creation_that_undoes_it(world: World) -> None:
+    """The source is slow to answer about that creation."""
+    world.remove(A)
+    world.pass_time(timedelta(seconds=5))
+    world.source[A.digest] = VISIT
+    taken, creation = world.take((A, False))
+    world.hand(taken)
+    world.pass_time(2 * WINDOW)
+    assert world.kinds[1:] == []
+    world.hand(world.fetch(creation))
+    world.pass_time()
+    assert world.kinds[1:] == []
+    assert world.believed(A) == VISIT
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_a_creation_that_undoes_nothing_delays_a_cancellation_and_no_more(
+    world: World, *, is_lost: bool
+) -> None:
+    world.remove(A)
+    world.pass_time(timedelta(seconds=5))
+    taken, creation = world.take((A, False))
+    world.hand(taken)
+    world.pass_time(2 * WINDOW)
+    if not is_lost:
+        world.hand(world.fetch(creation))
+    world.pass_time(WINDOW + LIMITS.longest_wait)
+    assert world.kinds[1:] == ["cancellation"]
 
 
 @pytest.mark.parametrize("apart", [False, True])
