@@ -169,8 +169,12 @@ class _Judging(Case):
 
     @property
     def _is_known_elsewhere(self) -> bool:
-        """Under another number, which a creation under the new number itself cannot be."""
-        return bool(self.history.same_id_elsewhere) and not self.fetched.renumbered
+        """Under another number: for a creation under the new number, one that got it since."""
+        others = self.history.same_id_elsewhere
+        if not self.fetched.renumbered:
+            return bool(others)
+        seen = (each.first_seen_at for each in others)
+        return any(at is not None and at > self.fetched.received_at for at in seen)
 
     def removed(self) -> Judgement:
         if self.standing is None:

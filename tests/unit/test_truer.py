@@ -318,6 +318,20 @@ def test_a_creation_answered_for_the_old_number_for_ever_is_an_incident(world: W
     assert not isinstance(outcome, DeadLetter)
 
 
+def test_a_new_number_that_is_taken_back_before_it_was_shown_is_no_incident(world: World) -> None:
+    world.source = {RENUMBERED_A.digest: Elsewhere(of_another_patient=True)}
+    creation = world.take((A, True), (RENUMBERED_A, False))
+    for message in creation[:-1]:
+        world.hand(world.fetch(message))
+    world.source[A.digest] = VISIT
+    world.hear(A)
+    world.hand(world.fetch(creation[-1]))
+    world.hear(RENUMBERED_A, deleted=True)
+    world.pass_time(timedelta(minutes=10))
+    assert world.believed(A) == VISIT
+    assert world.mismatches == []
+
+
 def test_an_old_creation_answered_with_the_new_number_is_no_incident(world: World) -> None:
     world.source = {A.digest: Elsewhere(of_another_patient=True), RENUMBERED_A.digest: VISIT}
     world.notify((A, True), (RENUMBERED_A, False))
