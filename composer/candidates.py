@@ -62,9 +62,9 @@ def compared(booking: BookingKey, details: BookingDetails) -> BookingDetails:
     )
 
 
-def first_seen_at(fetched: FetchedBooking, before: Watermark | None) -> datetime:
-    """When ingest first took a creation of the booking, in its present life."""
-    received_at = fetched.received_at
+def first_seen_at(received_at: datetime, before: Watermark | None) -> datetime:
+    """When ingest first took a creation of the booking, in its present life. `received_at`: when it
+    took the judged one."""
     if before is None or before.first_seen_at is None:
         return received_at
     came_back = before.gone and before.awaiting is not Awaiting.CREATION
@@ -84,7 +84,7 @@ def awaited_since(
     if before is None or before.awaiting is not awaiting or before.awaiting_since is None:
         return now
     unlooked = before.fetched_at <= before.received_at
-    is_first_look = unlooked and fetched.asked and fetched.fetched_at > before.fetched_at
+    is_first_look = unlooked and fetched.fetched_at > before.fetched_at
     return now if is_first_look else before.awaiting_since
 
 
@@ -163,7 +163,7 @@ class Candidates:
             removed_at=awaited.received_at if awaited else self.fetched.received_at,
             requests=frozenset({(awaited or self.fetched).notification_id}),
             first_seen_at=before.first_seen_at if before else None,
-            is_gone=self.fetched.details is None and not (before and before.created_again_at),
+            is_gone=self.fetched.details is None and not self.is_created_again(standing.booking),
             due=since + self.limits.window,
             unpaired=before is not None and before.unpaired,
         )
@@ -229,11 +229,20 @@ class Candidates:
         standing = self.history.standing(watermark.booking)
         if standing is None or not still_matters(standing, self.now):
             return
-        is_gone = watermark.gone and watermark.created_again_at is None
+        is_gone = watermark.gone and not self.is_created_again(watermark.booking)
         is_answered = is_gone or self._may_still_come(watermark.awaiting_since)
         since = watermark.awaiting_since or self.now
         due = since + self.limits.window
-        yield _removed(watermark, standing, due, is_choice_only=not is_answered)
+        removed = _removed(watermark, standing, due, is_choice_only=not is_answered)
+        yield replace(removed, is_gone=is_gone)
+
+    def is_created_again(self, booking: str) -> bool:
+        """Whether the index has created `booking` since its removal, and since the source was asked
+        about it. Then it may be there again."""
+        at, watermark = self.history.created_again.get(booking), self.history.watermark(booking)
+        if at is None or (watermark is not None and watermark.fetched_at >= at):
+            return False
+        return booking != self.fetched.booking.digest or self.fetched.fetched_at < at
 
     def _cancelled(self, watermark: Watermark) -> Iterator[Removed]:
         """Cancelled just now: it can be paired no more, but others may have had this choice."""
@@ -285,7 +294,9 @@ class Candidates:
             same_id=same_id_key(booking),
             unit=booking.logical_address,
             details=details,
-            first_seen_at=first_seen_at(self.fetched, self.history.watermark(booking.digest)),
+            first_seen_at=first_seen_at(
+                self.fetched.received_at, self.history.watermark(booking.digest)
+            ),
             request=self.fetched.notification_id,
         )
 
@@ -344,7 +355,7 @@ def _removed(
         removed_at=watermark.received_at,
         requests=frozenset({watermark.notification_id}),
         first_seen_at=watermark.first_seen_at,
-        is_gone=watermark.gone and watermark.created_again_at is None,
+        is_gone=watermark.gone,
         due=due,
         is_choice_only=is_choice_only,
         unpaired=watermark.unpaired,

@@ -22,13 +22,15 @@ class History:
     history window (`window_begins`); `watermarks` likewise, and those of bookings of which
     something is awaited. `same_id_elsewhere` are those of other patients' bookings that have the
     judged one's id at its source; `announced_elsewhere` says of the announced ones when ingest took
-    the newest announced change, by digest.
+    the newest announced change, by digest. `created_again` are bookings whose removal is awaited:
+    when ingest took a creation since, which is pending.
     """
 
     announcements: tuple[Announcement, ...] = ()
     watermarks: tuple[Watermark, ...] = ()
     same_id_elsewhere: tuple[Watermark, ...] = ()
     announced_elsewhere: Mapping[str, datetime] = field(default_factory=dict)
+    created_again: Mapping[str, datetime] = field(default_factory=dict)
 
     def watermark(self, booking: str) -> Watermark | None:
         return self._watermarks.get(booking)

@@ -8,7 +8,6 @@ and never on a removal alone (docs/domain.md, "Rules of removal and replacement"
 ```
 source deactivated ────────────────────────────────────────► silent
 judged before, and announced ──────────────────────────────► its order once more
-a change of which the source has not answered ─────────────► noted: others wait for it
 removed, and created under another person number ──────────► silent
 a newer state was judged, or a later removal is open ──────► silent
 gone ── created, not there yet ────────────────────────────► look again; in the end silent
@@ -64,8 +63,6 @@ def judge(
         return Judgement(
             Reason.ANNOUNCED_BEFORE, announced_before=before, look_again=case.is_doubtful
         )
-    if not fetched.asked:
-        return case.removal_taken() if fetched.deleted else case.creation_taken()
     if fetched.deleted and fetched.renumbered:
         return case.renumbered(fetched.renumbered)
     if case.is_stale:
@@ -86,34 +83,6 @@ class _Judging(Case):
         of_change = [each for each in self.history.announcements if each.change_id == change]
         since = [each for each in of_change if each.fetched_at >= self.fetched.fetched_at]
         return min(since, key=lambda each: each.fetched_at, default=None)
-
-    def removal_taken(self) -> Judgement:
-        if self.fetched.renumbered or (self._is_noted and not self.awaits_removal):
-            return Judgement(Reason.REMOVAL_TAKEN)
-        if not self.awaits_removal:
-            noted = self.watermarks.removal_taken()
-        elif self._is_noted and self.fetched.same_request:
-            noted = self.watermarks.removed_with_others()
-        else:
-            return Judgement(Reason.REMOVAL_TAKEN)
-        return Judgement(Reason.REMOVAL_TAKEN, watermarks=(noted,))
-
-    def creation_taken(self) -> Judgement:
-        """The removal of what it may replace, or of itself, is not decided before it is judged."""
-        if self._is_noted:
-            return Judgement(Reason.CREATION_TAKEN)
-        if self.awaits_removal:
-            noted = self.watermarks.created_again()
-        elif self.standing or (self.before and self.before.awaiting):
-            return Judgement(Reason.CREATION_TAKEN)
-        else:
-            noted = self.watermarks.creation_taken()
-        return Judgement(Reason.CREATION_TAKEN, watermarks=(noted,))
-
-    @property
-    def _is_noted(self) -> bool:
-        """The same change, or a later one."""
-        return self.before is not None and self.before.received_at >= self.fetched.received_at
 
     def renumbered(self, other_number: str) -> Judgement:
         """One visit under two numbers: it stands under the other one, whatever the source says."""
@@ -154,10 +123,7 @@ class _Judging(Case):
         if self.awaits_removal:
             # An old creation, sent once more: its removal is still open.
             assert self.before is not None  # noqa: S101 - so it awaits a removal
-            fetched_at = self.fetched.fetched_at
-            watermark = replace(
-                self.before, fetched_at=fetched_at, gone=True, created_again_at=None
-            )
+            watermark = replace(self.before, fetched_at=self.fetched.fetched_at, gone=True)
             if self.is_doubtful:
                 return self.look_again(watermark)
             return Judgement(Reason.GONE_AT_SOURCE, watermarks=(watermark,))
@@ -235,18 +201,14 @@ class _Judging(Case):
         if self._waited_too_long:
             return rest
         if partner is None:
-            return max(rest, soon) if self._is_created_again else rest
+            is_open = self.candidates.is_created_again(self.booking)
+            return max(rest, soon) if is_open else rest
         return partner.delay if isinstance(partner, Undecided) else soon
 
     @property
     def _waited_too_long(self) -> bool:
         last = self._removal_awaited_since + self.limits.window + self.limits.longest_wait
         return self.now >= last
-
-    @property
-    def _is_created_again(self) -> bool:
-        again = self.before.created_again_at if self.before else None
-        return again is not None and again > self.fetched.received_at
 
     @property
     def _comes_late(self) -> bool:

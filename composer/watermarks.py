@@ -25,7 +25,7 @@ class Watermarks:
         """Nothing is awaited."""
         fetched, before = self.fetched, self.before
         created = not fetched.deleted or fetched.details is not None
-        first_seen = first_seen_at(fetched, before) if created else None
+        first_seen = first_seen_at(fetched.received_at, before) if created else None
         if before is None:
             return self._first(first_seen)
         is_newest = fetched.received_at >= before.received_at
@@ -39,7 +39,6 @@ class Watermarks:
             awaiting=None,
             awaiting_since=None,
             unpaired=False,
-            created_again_at=None,
             held=None,
         )
 
@@ -61,7 +60,6 @@ class Watermarks:
             awaiting=awaiting,
             awaiting_since=awaited_since(self.fetched, before, awaiting, self.now),
             unpaired=before.unpaired,
-            created_again_at=before.created_again_at,
             received_at=before.received_at,
             notification_id=before.notification_id,
         )
@@ -70,26 +68,6 @@ class Watermarks:
         """It may have taken the place of one whose removal is not decided."""
         held = compared(self.fetched.booking, details)
         return replace(self.awaiting(Awaiting.CREATION), held=held)
-
-    def removal_taken(self) -> Watermark:
-        """The source has not answered about it yet."""
-        before = self.before or self.decided()
-        return self.since_now(replace(before, gone=False, held=None), Awaiting.REMOVAL)
-
-    def removed_with_others(self) -> Watermark:
-        """An earlier request than the noted one removed it too, and created others: only that one
-        says what may have taken its place."""
-        assert self.before is not None  # noqa: S101 - its removal is noted
-        return replace(self.before, notification_id=self.fetched.notification_id)
-
-    def created_again(self) -> Watermark:
-        """While its removal is not decided."""
-        assert self.before is not None  # noqa: S101 - its removal is noted
-        return replace(self.before, created_again_at=self.fetched.received_at)
-
-    def creation_taken(self) -> Watermark:
-        """The source has not answered about it yet."""
-        return self.since_now(self.decided(), Awaiting.CREATION)
 
     def since_now(self, watermark: Watermark, awaiting: Awaiting) -> Watermark:
         return replace(
