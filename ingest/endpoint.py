@@ -1,11 +1,9 @@
 """One SOAP request over HTTP: admitted, read, handled, answered, logged and counted."""
 
-import asyncio
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 from starlette.types import Receive, Scope, Send
@@ -25,7 +23,7 @@ from shared.riv.namespaces import CORRELATION_ID_HEADER, ORIGINAL_CONSUMER_HEADE
 
 log = structlog.get_logger()
 
-Handle = Callable[[Call], Answer | Unstored]
+Handle = Callable[[Call], Awaitable[Answer | Unstored]]
 
 _STAGE = "ingest"
 _PARTLY = "partly"  # some engagements of the request were left out
@@ -49,7 +47,7 @@ _BUG = Faulted(FaultReason.BUG, "Server", "The request could not be handled; sen
 
 
 class SoapEndpoint:
-    """Answers POSTed calls. Blocking work is done by `threads`, never on the event loop."""
+    """Answers POSTed calls. `handle` does no blocking work on the event loop."""
 
     def __init__(
         self,
@@ -58,7 +56,6 @@ class SoapEndpoint:
         wait: BrokerWait,
         intake: Intake,
         callers: CallerPolicy,
-        threads: Executor,
         max_in_flight: int,
         clock: Clock,
     ) -> None:
@@ -66,7 +63,6 @@ class SoapEndpoint:
         self._wait = wait
         self._intake = intake
         self._callers = callers
-        self._threads = threads
         self._max_in_flight = max_in_flight
         self._clock = clock
         self._in_flight = 0
@@ -116,9 +112,8 @@ class SoapEndpoint:
             return OVERLOADED
         self._in_flight += 1
         self._gauge.inc()
-        loop = asyncio.get_running_loop()
         try:
-            answer = await loop.run_in_executor(self._threads, self._handle, call)
+            answer = await self._handle(call)
             return await self._wait.store(answer) if isinstance(answer, Unstored) else answer
         except Exception:
             log.exception("handler_failed")
