@@ -1,4 +1,4 @@
-"""What a stage does not import on PostgreSQL and RabbitMQ: each of these takes some MiB a process."""
+"""What a stage does not import on PostgreSQL and RabbitMQ: each takes some MiB of a process."""
 
 import subprocess
 import sys
