@@ -7,11 +7,11 @@ import pytest
 
 #: Of the process of each stage. Alembic and libcurl are imported where they are used.
 _UNUSED = {
-    "ingest": {"alembic", "pycurl", "sqlalchemy"},
-    "filter": {"alembic", "mako", "pycurl"},
-    "fetcher": {"alembic", "mako"},
-    "composer": {"alembic", "mako", "pycurl"},
-    "notifier": {"alembic", "mako"},
+    "ingest": {"alembic", "pycurl", "sqlalchemy", "rich", "pygments"},
+    "filter": {"alembic", "mako", "rich", "pygments", "pycurl"},
+    "fetcher": {"alembic", "mako", "rich", "pygments"},
+    "composer": {"alembic", "mako", "rich", "pygments", "pycurl"},
+    "notifier": {"alembic", "mako", "rich", "pygments"},
 }
 
 
