@@ -36,6 +36,7 @@ from shared.booking.inbox import (
 )
 from shared.booking.messages import BookingDetails
 from shared.store.engine import Database
+from shared.store.statements import among
 from shared.store.tables import booking_watermark as watermarks
 from shared.store.tables import inbox_message as messages
 
@@ -66,7 +67,7 @@ _MESSAGE_COLUMNS = (
 
 _LOCK = text("SELECT pg_advisory_xact_lock(n) FROM unnest(CAST(:numbers AS bigint[])) AS n")
 _WRITE = insert(messages)
-_HELD = select(messages.c.id).where(messages.c.id.in_(bindparam("wanted", expanding=True)))
+_HELD = select(messages.c.id).where(among(messages.c.id, "wanted"))
 
 
 class Inbox:
