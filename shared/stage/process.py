@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 import structlog
 
 from shared.base.errors import CannotStart, Unavailable, WrongSettings
-from shared.base.heap import limit_heaps
 from shared.base.logging import configure_logging
 from shared.base.redaction import redact
 from shared.base.settings import blaming
@@ -48,7 +47,6 @@ def start(process: str, settings_of: type[S], run: Callable[[S], int]) -> int:
     A process that cannot start, because of a setting or of something unavailable, prints one line
     on standard error for operators. No traceback can then show a secret.
     """
-    limit_heaps()
     end_with_parent()
     try:
         settings = settings_of()
