@@ -1,0 +1,62 @@
+"""Fills a database with what a large region has after two years: messages, watermarks, contacts.
+
+Made by the database itself from numbers, and about nobody: the patients are born in the year 1700.
+Bookings are digests, as the relay's own, so that they lie as scattered in the indexes.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from sqlalchemy import text
+
+from shared.store.engine import Database
+
+#: Texts as long as those of a usual message.
+_TEXT = "repeat('Du har fått en tid. Ta med legitimation. ', 8)"
+_HTML = "repeat('<p>Du har fått en tid. Ta med legitimation.</p>', 10)"
+_CALENDAR = "repeat('DESCRIPTION:Du har fått en tid.', 12)"
+_STATE = """'{"starts": "20261203090000", "unit_name": "Vårdcentralen", "cancel_allowed": true}'"""
+
+_PATIENT = "'1700' || lpad((n % :patients)::text, 8, '0')"
+_DIGEST = "encode(sha256(n::text::bytea), 'hex')"
+#: Spread over two years.
+_AT = "now() - (n * 63072000.0 / :rows) * interval '1 second'"
+_NUMBERS = "FROM generate_series(1, :rows) AS n"
+
+_MESSAGES = f"""INSERT INTO inbox_message (id, booking, revision, patient, source_system,
+    logical_address, booking_id, kind, subject, body_text, body_html, calendar, calendar_uid,
+    starts, state, received_at, fetched_at, created_at, notification_id, change_id, read)
+    SELECT 'm' || md5(n::text), {_DIGEST}, 1, {_PATIENT}, 'SE2321000016-S' || n % 40,
+    'SE2321000016-U' || n % 40, 'filled-' || n, 'booking_confirmation', 'Bokad tid', {_TEXT},
+    {_HTML}, {_CALENDAR}, 'uid' || n, '20261203090000', {_STATE}, {_AT}, {_AT}, {_AT}, 'n' || n,
+    'n' || n || '-a', n % 3 = 0 {_NUMBERS}"""  # noqa: S608 - numbers alone are bound
+_WATERMARKS = f"""INSERT INTO booking_watermark (booking, patient_bookings, same_id, fetched_at,
+    gone, received_at, notification_id)
+    SELECT {_DIGEST}, encode(sha256((n % :patients)::text::bytea), 'hex'),
+    encode(sha256((-n)::text::bytea), 'hex'), {_AT}, n % 5 = 0, {_AT}, 'n' || n
+    {_NUMBERS}"""  # noqa: S608 - numbers alone are bound
+_CONTACTS = f"""INSERT INTO contact_preference (patient, channel, address, updated_at)
+    SELECT {_PATIENT}, 'email', 'filled' || n || '@example.invalid', now()
+    FROM generate_series(1, :patients) AS n"""  # noqa: S608 - numbers alone are bound
+
+
+def fill(database: Database, rows: int) -> None:
+    """`rows` messages and watermarks, and half as many contacts and patients; then ANALYZE."""
+    numbers = {"rows": rows, "patients": rows // 2}
+    with ThreadPoolExecutor() as threads:
+        works = [threads.submit(_execute, database, statement, numbers)
+                 for statement in (_MESSAGES, _WATERMARKS, _CONTACTS)]  # fmt: skip
+        for work in works:
+            work.result()
+    _settle(database)
+
+
+def _execute(database: Database, statement: str, numbers: dict[str, int]) -> None:
+    with database.begin() as connection:
+        connection.execute(text(statement), numbers)
+
+
+def _settle(database: Database) -> None:
+    """Statistics are new and everything is on disk, so that no later work is for the filling."""
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE"))
+        connection.execute(text("CHECKPOINT"))
