@@ -33,14 +33,14 @@ def race(
     *,
     hops: int,
     repetitions: int,
-    tell: Callable[[str], None],
+    log: Callable[[str], None],
 ) -> dict[str, Standing]:
     """Interleaved, so that a busy moment of the machine strikes everybody alike."""
     laps: dict[str, list[Lap]] = {name: [] for name in contenders}
     for repetition in range(1, repetitions + 1):
         for name in contenders:
             lap = one_lap(broker, name, max(1, round(hops * _SHARES.get(name, _OTHERS_SHARE))))
-            tell(f"{name} {repetition}/{repetitions}: {lap.per_second:,.0f} hops/s")
+            log(f"{name} {repetition}/{repetitions}: {lap.per_second:,.0f} hops/s")
             laps[name].append(lap)
     return {name: _standing(of_one) for name, of_one in laps.items()}
 

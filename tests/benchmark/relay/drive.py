@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from sqlalchemy import text
@@ -29,11 +29,11 @@ _ARRIVALS = text(
     "SELECT booking_id, extract(epoch FROM pg_xact_commit_timestamp(xmin)) FROM inbox_message"
     " WHERE patient = ANY(:patients)"
 )
-_FINISHED = text(f"SELECT count(*) FROM notice WHERE status NOT IN {_OPEN}")  # noqa: S608 - ours
+_FINISHED = text(f"SELECT count(*) FROM notice WHERE status NOT IN {_OPEN}")
 #: When each notice got its latest status.
 _NOTICES = text(
     "SELECT extract(epoch FROM pg_xact_commit_timestamp(xmin)) FROM notice"
-    f" WHERE status NOT IN {_OPEN} AND created_at >= :since"  # noqa: S608 - ours
+    f" WHERE status NOT IN {_OPEN} AND created_at >= :since"
 )
 
 

@@ -28,15 +28,15 @@ _MESSAGES = f"""INSERT INTO inbox_message (id, booking, revision, patient, sourc
     SELECT 'm' || md5(n::text), {_DIGEST}, 1, {_PATIENT}, 'SE2321000016-S' || n % 40,
     'SE2321000016-U' || n % 40, 'filled-' || n, 'booking_confirmation', 'Bokad tid', {_TEXT},
     {_HTML}, {_CALENDAR}, 'uid' || n, '20261203090000', {_STATE}, {_AT}, {_AT}, {_AT}, 'n' || n,
-    'n' || n || '-a', n % 3 = 0 {_NUMBERS}"""  # noqa: S608 - numbers alone are bound
+    'n' || n || '-a', n % 3 = 0 {_NUMBERS}"""
 _WATERMARKS = f"""INSERT INTO booking_watermark (booking, patient_bookings, same_id, fetched_at,
     gone, received_at, notification_id)
     SELECT {_DIGEST}, encode(sha256((n % :patients)::text::bytea), 'hex'),
     encode(sha256((-n)::text::bytea), 'hex'), {_AT}, n % 5 = 0, {_AT}, 'n' || n
-    {_NUMBERS}"""  # noqa: S608 - numbers alone are bound
+    {_NUMBERS}"""
 _CONTACTS = f"""INSERT INTO contact_preference (patient, channel, address, updated_at)
     SELECT {_PATIENT}, 'email', 'filled' || n || '@example.invalid', now()
-    FROM generate_series(1, :patients) AS n"""  # noqa: S608 - numbers alone are bound
+    FROM generate_series(1, :patients) AS n"""
 
 
 def fill(database: Database, rows: int) -> None:

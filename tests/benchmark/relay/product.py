@@ -35,7 +35,7 @@ OURS = Product()
 def become(tree: Path, words: list[str]) -> None:
     os.chdir(tree)
     python = str(tree / ".venv" / "bin" / "python")
-    os.execv(python, [python, "-m", *words])  # noqa: S606 - our own interpreter
+    os.execv(python, [python, "-m", *words])
 
 
 if __name__ == "__main__":
