@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.benchmark.percentiles import percentiles
-from tests.benchmark.relay.backlog import Drained, Look
+from tests.benchmark.relay.backlog import Drained, Look, since_it_began
 from tests.benchmark.relay.load import Plan
 from tests.benchmark.relay.sustained import Course, Moments, by_second, rate_within
 from tests.benchmark.sizing import Assumptions, sizes
@@ -72,6 +72,11 @@ def test_a_drained_queue_shows_its_rates_and_memory() -> None:
     assert (drained.seconds, drained.peak_mib, drained.memory_at_begin_mib) == (6, 62, 60)
     assert drained.rate_at_begin == 150  # 300 in the first two seconds
     assert drained.rate_at_end == pytest.approx(700 / 4)  # the last look above a fifth to the end
+
+
+def test_the_start_of_the_worker_is_not_counted() -> None:
+    looks = [Look(0.25, 9, 20), Look(0.5, 9, 40), Look(0.75, 4, 50), Look(1.0, 0, 50)]
+    assert [(look.at, look.left) for look in since_it_began(looks)] == [(0, 9), (0.25, 4), (0.5, 0)]
 
 
 RELAY = {

@@ -6,7 +6,7 @@ filter's own output lies in the fetcher's queue afterwards; nobody reads that he
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -31,7 +31,7 @@ _PART = 0.2
 
 @dataclass(frozen=True)
 class Look:
-    """How it stood `at` seconds after the worker was ready."""
+    """How it stood `at` seconds after the worker had begun."""
 
     at: float
     left: int
@@ -77,9 +77,16 @@ def drain(servers: Servers, count: int) -> Drained:
     """`count` notifications of one engagement each."""
     with Relay(servers, SOURCES, workers=dict.fromkeys(STAGES, 0)) as relay:
         _fill(relay.broker_url, count)
-        relay.start_stages({STAGE: 1})
+        worker = relay.launch(STAGE)
         with Depths(relay.broker_url) as depths:
-            return Drained(count, list(_watch(depths, relay.pids[STAGE][0], count)))
+            looks = list(_watch(depths, worker.process.pid, count))
+        return Drained(count, since_it_began(looks))
+
+
+def since_it_began(looks: Sequence[Look]) -> Sequence[Look]:
+    """From the last look that saw the whole queue, at 0 seconds: the worker has started by then."""
+    begin = max(number for number, look in enumerate(looks) if look.left == looks[0].left)
+    return [replace(look, at=round(look.at - looks[begin].at, 2)) for look in looks[begin:]]
 
 
 def _watch(depths: Depths, pid: int, count: int) -> Iterator[Look]:
@@ -89,7 +96,7 @@ def _watch(depths: Depths, pid: int, count: int) -> Iterator[Look]:
         at = time.perf_counter() - started
         assert at < _MOST_SECONDS, f"{left} of {count} are left after {_MOST_SECONDS} s"
         left = depths.of(STAGE)
-        yield Look(round(at, 2), left, round(resident_mib(pid), 1))
+        yield Look(at, left, round(resident_mib(pid), 1))
         time.sleep(_LOOK_EVERY_SECONDS)
 
 

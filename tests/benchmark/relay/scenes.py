@@ -30,7 +30,7 @@ _DEFAULT = Limits(calls_per_second=5, calls_in_flight=5)
 SOURCES = dict.fromkeys(HEALTHY, _PLENTY) | dict.fromkeys((_HANGING, _FLOODING), _DEFAULT)
 
 #: More notifications a second than any relay takes on a machine like this: so many are prepared.
-_MOST_PER_SECOND = 600
+_MOST_PER_SECOND = 800
 #: What happens on one relay is told apart by the numbers of the bookings.
 _WARM_UP = Plan(400, first=90_000_000)
 _ALONE, _DISTURBED, _TO_HANGING, _FLOOD = 20_000_000, 30_000_000, 40_000_000, 50_000_000

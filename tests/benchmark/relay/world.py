@@ -155,12 +155,16 @@ class Relay:
 
     def start_stages(self, workers: Mapping[str, int]) -> None:
         """Return when all of them are ready. Raises `NotReady`."""
-        started = {stage: [self._child(self._product.module(stage)) for _ in range(count)]
+        started = {stage: [self.launch(stage) for _ in range(count)]
                    for stage, count in workers.items()}  # fmt: skip
         for stage, children in started.items():
             for child in children:
                 child.ready(_READY_SECONDS)
             self.pids[stage] = [child.process.pid for child in children]
+
+    def launch(self, stage: str) -> Child:
+        """One process of `stage`, which is stopped with the relay. It is not ready yet."""
+        return self._child(self._product.module(stage))
 
     def _child(self, module: str) -> Child:
         log = Path(self._folder.name) / f"{len(self._children)}-{module.rpartition(' ')[2]}.log"
