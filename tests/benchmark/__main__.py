@@ -7,6 +7,7 @@ so does `publish`, a part that measures nothing, from the figures that are there
 
 import argparse
 import sys
+import time
 import traceback
 
 from rich.console import Console
@@ -66,14 +67,15 @@ class Run:
         return self._results
 
     def _succeeds(self, bench: Bench, part: str) -> bool:
-        began = moment()
+        measured, began = moment(), time.monotonic()
         try:
             found = getattr(bench, part)()
         except Exception as error:  # noqa: BLE001 - one part must not cost the others
             self._log(traceback.format_exc())
             self._results = with_failure(self._results, part, error)
         else:
-            self._results = with_part(self._results, part, found, began)
+            measured["seconds"] = f"{time.monotonic() - began:.0f}"
+            self._results = with_part(self._results, part, found, measured)
         save_results(self._results)
         return part not in self._results["failed"]
 

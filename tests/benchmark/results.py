@@ -26,7 +26,7 @@ def save_results(results: Results) -> None:
 
 
 def with_part(results: Results, part: str, found: Results, measured: dict[str, str]) -> Results:
-    """`measured`: when, at which commit, under which load."""
+    """`measured`: when, at which commit, under which load, and how many seconds it took."""
     kept = _without(results, part)
     return {**kept, **found, "measured": {**kept["measured"], part: measured}}
 
