@@ -215,11 +215,14 @@ def account_dead(
 
 
 def _may_seem_mixed_up(case: Case, takings: Takings) -> bool:
-    """Whether a new person number may have come too late to explain the answers."""
+    """Whether a new person number may have come too late to explain the answers, or never: the
+    index merged its creation into a removal."""
     booking = case.first_booking
     removed = takings.removed.get(entry(case.former_number, booking))
     created = takings.created.get(entry(case.patient, booking))
-    return bool(removed and created and takings.may_be_far(removed, created))
+    if removed is None or not case.former_number:
+        return False
+    return created is None or takings.may_be_far(removed, created)
 
 
 def _explained_by(letter: Envelope, unreadable: set[str], mixed_up: set[str]) -> set[str]:

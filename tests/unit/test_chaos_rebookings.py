@@ -271,6 +271,8 @@ def test_a_safety_incident_of_a_new_number_is_found_unless_it_came_too_late() ->
     assert account(Taking(1, 0, 1), Taking(2, 3, 4)) == (1, 0)
     assert account(Taking(1, 0, 1), Taking(2, 20, 21)) == (0, 0)
     assert len(account_dead([letter], cases).unexplained) == 1
+    merged_away = Takings(WINDOW, {}, {entry(old.patient, booking): Taking(1, 0, 1)})
+    assert account_dead([letter], cases, merged_away).unexplained == []
 
 
 def test_a_message_to_somebody_else_is_a_stranger() -> None:
