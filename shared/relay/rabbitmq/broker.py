@@ -19,6 +19,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import ChannelClosedByBroker
 
 from shared.relay.broker import (
+    BrokerError,
     DeadAction,
     Delivery,
     Envelope,
@@ -80,6 +81,11 @@ class RabbitMQBroker:
     def publish(self, messages: Sequence[Outgoing], *, timeout: float = 10) -> None:
         if messages:
             self._publisher().publish(messages, timeout=timeout)
+
+    def begin_publish(
+        self, messages: Sequence[Outgoing], answered: Callable[[BrokerError | None], None]
+    ) -> Callable[[], None]:
+        return self._publisher().begin(messages, answered)
 
     def consume(
         self, stage: str, deliver: Callable[[Delivery], None], *, prefetch: int
