@@ -228,6 +228,12 @@ class Consumer(Protocol):
         connection that is gone does nothing: the message comes again.
         """
 
+    def acknowledge_all(self, several: Sequence[tuple[Delivery, Sequence[Outgoing]]]) -> None:
+        """As `acknowledge`, of each with what is published in its place, in one crossing.
+
+        Each stands for itself: a publish that fails leaves only its own delivery unacknowledged.
+        """
+
     def pause(self) -> None:
         """Take no more deliveries. Those handed out can still be acknowledged."""
 

@@ -30,7 +30,6 @@ from shared.relay.dead_queue import HOLD_WITHIN, read_all, take_each
 from shared.relay.rabbitmq.consumer import RabbitMQConsumer
 from shared.relay.rabbitmq.dead_queue import RabbitMQDeadQueue
 from shared.relay.rabbitmq.link import Link
-from shared.relay.rabbitmq.management import unacknowledged
 from shared.relay.rabbitmq.nodes import Nodes
 from shared.relay.rabbitmq.operator_lock import RabbitMQOperatorLock
 from shared.relay.rabbitmq.publisher import Publisher
@@ -111,6 +110,8 @@ class RabbitMQBroker:
             states = [_state(channel, stage, in_delays) for stage in READING_STAGES]
         if not self._management_url:
             return states
+        from shared.relay.rabbitmq.management import unacknowledged  # libcurl: no stage needs it
+
         held = unacknowledged(self._management_url, self._url)
         return [
             replace(state, unacknowledged=held.get(work_queue(state.stage))) for state in states
