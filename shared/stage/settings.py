@@ -50,7 +50,13 @@ class CommonSettings(Settings):
         SecretStr(""),
         description="RabbitMQ's management API, `https://user:password@host:15671`, for what AMQP"
         " does not tell: what is unacknowledged (`budkavle queues`), and how many replicas the"
-        " queues have (`budkavle setup`). Without a user, the broker's own. Empty: not known.",
+        " queues have (`budkavle status`). Without a user, the broker's own. Empty: not known.",
+    )
+    broker_least_replicas: int = Field(
+        1,
+        ge=1,
+        description="Replicas that every queue should have: 3 on a cluster of three. `budkavle"
+        " status`, `check` and `setup` name those that have fewer.",
     )
     database_url: SecretStr = Field(
         SecretStr("sqlite:///budkavle.sqlite3"),

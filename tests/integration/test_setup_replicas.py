@@ -1,4 +1,4 @@
-"""`budkavle setup` says which queues have fewer replicas than they should."""
+"""`budkavle setup`, `status` and `check` say which queues have fewer replicas than they should."""
 
 import os
 import subprocess
@@ -21,6 +21,11 @@ def managed() -> Iterator[tuple[RabbitMQ, str]]:
 
 
 def set_up(folder: Path, broker_url: str, least: int, management_url: str) -> str:
+    """What `budkavle setup` prints."""
+    return run("setup", folder, broker_url, least, management_url)
+
+
+def run(command: str, folder: Path, broker_url: str, least: int, management_url: str) -> str:
     settings = {
         "BUDKAVLE_BROKER_URL": broker_url,
         "BUDKAVLE_DATABASE_URL": f"sqlite:///{folder / 'x.sqlite3'}",
@@ -28,11 +33,11 @@ def set_up(folder: Path, broker_url: str, least: int, management_url: str) -> st
         "BUDKAVLE_BROKER_MANAGEMENT_URL": management_url,
     }
     return subprocess.run(
-        [sys.executable, "-m", "console", "setup"],
-        env={**os.environ, **settings},
+        [sys.executable, "-m", "console", command],
+        env={**os.environ, **settings, "COLUMNS": "200"},
         stdout=subprocess.PIPE,
         text=True,
-        check=True,
+        check=command == "setup",
     ).stdout
 
 
@@ -41,6 +46,14 @@ def test_queues_made_with_one_node_are_named(managed: tuple[RabbitMQ, str], tmp_
     said = set_up(tmp_path, broker.fresh_vhost(), 3, management_url)
     assert "budkavle.filter has 1 of 3 replicas" in said
     assert "budkavle.filter.dead has 1 of 3 replicas" in said
+
+
+def test_status_and_check_name_them(managed: tuple[RabbitMQ, str], tmp_path: Path) -> None:
+    broker, management_url = managed
+    place = broker.fresh_vhost(), 3, management_url
+    set_up(tmp_path, *place)
+    assert " queues have fewer than 3 replicas: budkavle." in run("status", tmp_path, *place)
+    assert " queues have too few; budkavle." in run("check", tmp_path, *place)
 
 
 def test_one_replica_is_enough_where_nothing_else_is_asked_for(
