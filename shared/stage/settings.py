@@ -3,7 +3,6 @@
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
@@ -141,7 +140,7 @@ class CommonSettings(Settings):
         found = {}
         for name in self.stores:
             url = getattr(self, name).get_secret_value()
-            kind = urlsplit(url).scheme.partition("+")[0]
+            kind = url.partition(":")[0].partition("+")[0]
             found[name.removesuffix("_url")] = f"{_KINDS.get(kind, kind)} {place_of(url)}"
         return found
 
