@@ -78,7 +78,7 @@ class Image:
         yield from (f"holds {found}" for found in self._unwanted())
         if written := self._find("/opt /srv /etc /usr -writable ! -type l"):
             yield f"its user may write {written}"
-        if setuid := self._find("/ -perm /6000"):
+        if setuid := self._find("/ -type f -perm /6000"):
             yield f"holds what runs as another user: {setuid}"
         for command in (("--version",), ("settings",), ("run", "--help")):
             if "Traceback" in (said := self.run("budkavle", *command)):
