@@ -37,6 +37,7 @@ class Run:
     report: Report
     standstills: list[Standstill]
     broker: str
+    database: str
     judged: bool
 
     @property
@@ -55,6 +56,7 @@ class Run:
         wrongs = self.report.wrongs
         return {
             "broker": self.broker,
+            "database": self.database,
             "wrongs": wrongs,
             "standstills": rows,
             **self.report.figures,
@@ -103,9 +105,9 @@ def play_timeline(
                 settings=_settings(timeline),
             )
         )
-        broker = cluster.version
+        versions = cluster.version, database.version
     standstills = measure(conductors[0].happened, folder)
-    return Run(report, standstills, broker, judged=synchronous)
+    return Run(report, standstills, *versions, judged=synchronous)
 
 
 def _settings(timeline: Timeline) -> dict[str, str]:
