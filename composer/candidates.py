@@ -62,9 +62,9 @@ def compared(booking: BookingKey, details: BookingDetails) -> BookingDetails:
     )
 
 
-def first_seen_at(fetched: FetchedBooking, before: Watermark | None) -> datetime:
-    """When ingest first took a creation of the booking, in its present life."""
-    received_at = fetched.received_at
+def first_seen_at(received_at: datetime, before: Watermark | None) -> datetime:
+    """When ingest first took a creation of the booking, in its present life. `received_at`: when it
+    took the judged one."""
     if before is None or before.first_seen_at is None:
         return received_at
     came_back = before.gone and before.awaiting is not Awaiting.CREATION
@@ -84,7 +84,7 @@ def awaited_since(
     if before is None or before.awaiting is not awaiting or before.awaiting_since is None:
         return now
     unlooked = before.fetched_at <= before.received_at
-    is_first_look = unlooked and fetched.asked and fetched.fetched_at > before.fetched_at
+    is_first_look = unlooked and fetched.fetched_at > before.fetched_at
     return now if is_first_look else before.awaiting_since
 
 
@@ -258,7 +258,9 @@ class Candidates:
             same_id=same_id_key(booking),
             unit=booking.logical_address,
             details=details,
-            first_seen_at=first_seen_at(self.fetched, self.history.watermark(booking.digest)),
+            first_seen_at=first_seen_at(
+                self.fetched.received_at, self.history.watermark(booking.digest)
+            ),
             request=self.fetched.notification_id,
         )
 

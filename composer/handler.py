@@ -16,6 +16,7 @@ from composer.candidates import Limits
 from composer.history import History, window_begins, without_ended_waits
 from composer.judgement import judge
 from composer.message_text import Writer, compose
+from composer.pending import with_pending
 from composer.verdict import Judgement, Reason
 from shared.base.clock import Clock
 from shared.booking.identity import BookingKey
@@ -23,6 +24,7 @@ from shared.booking.inbox import (
     Announcement,
     HistoryWindow,
     InboxMessage,
+    PendingChange,
     Watermark,
     patient_bookings_key,
     same_id_key,
@@ -32,7 +34,7 @@ from shared.booking.times import instant, is_wall_time
 from shared.relay.outcomes import DeadLetter, Done, Drop, Outcome, Postpone, Publish
 
 #: Nothing is left to be done, and nothing was dropped.
-_ACHIEVED = (Reason.CARRIED_OVER, Reason.REMOVAL_TAKEN, Reason.CREATION_TAKEN)
+_ACHIEVED = (Reason.CARRIED_OVER,)
 #: Of a request's other bookings, so many go along with a notice order.
 _MOST_MEMBERS = 10
 
@@ -50,6 +52,13 @@ class PatientBookings(Protocol):
 
     @property
     def watermarks(self) -> Sequence[Watermark]: ...
+
+    @property
+    def pending(self) -> Sequence[PendingChange]: ...
+
+    @property
+    def pending_elsewhere(self) -> Sequence[PendingChange]:
+        """Of other patients' bookings that have the judged one's id at its source."""
 
     @property
     def same_id_elsewhere(self) -> Sequence[Watermark]:
@@ -154,11 +163,14 @@ class Composer:
     ) -> Outcome:
         now = self._clock()
         ended = now - 2 * self._limits.longest_wait
-        history = History(
+        stored = History(
             tuple(bookings.announcements),
             tuple(without_ended_waits(bookings.watermarks, ended)),
             tuple(bookings.same_id_elsewhere),
         )
+        history, noted = with_pending(stored, bookings.pending, bookings.pending_elsewhere, now)
+        for watermark in noted:
+            bookings.set_watermark(watermark)
         judgement = judge(fetched, history, now, self._limits, activated=activated)
         announcement = self._store_all(judgement, fetched, history, bookings)
         if judgement.reason is Reason.REPLY_MISMATCH:

@@ -8,7 +8,6 @@ and never on a removal alone (docs/domain.md, "Rules of removal and replacement"
 ```
 source deactivated ────────────────────────────────────────► silent
 judged before, and announced ──────────────────────────────► its order once more
-a change of which the source has not answered ─────────────► noted: others wait for it
 removed, and created under another person number ──────────► silent
 a newer state was judged, or a later removal is open ──────► silent
 gone ── created, not there yet ────────────────────────────► look again; in the end silent
@@ -63,8 +62,6 @@ def judge(
         return Judgement(
             Reason.ANNOUNCED_BEFORE, announced_before=before, look_again=case.is_doubtful
         )
-    if not fetched.asked:
-        return case.removal_taken() if fetched.deleted else case.creation_taken()
     if fetched.deleted and fetched.renumbered:
         return case.renumbered(fetched.renumbered)
     if case.is_stale:
@@ -85,33 +82,6 @@ class _Judging(Case):
         of_change = [each for each in self.history.announcements if each.change_id == change]
         since = [each for each in of_change if each.fetched_at >= self.fetched.fetched_at]
         return min(since, key=lambda each: each.fetched_at, default=None)
-
-    def removal_taken(self) -> Judgement:
-        is_known = self.before is not None and self.before.received_at >= self.fetched.received_at
-        if is_known or self.awaits_removal or self.fetched.renumbered:
-            return Judgement(Reason.REMOVAL_TAKEN)
-        noted = self.watermarks.removal_taken()
-        return Judgement(Reason.REMOVAL_TAKEN, watermarks=(noted,))
-
-    def creation_taken(self) -> Judgement:
-        """Noted if it may take the place of something in which a patient believes."""
-        before = self.before
-        is_known = before is not None and (
-            before.awaiting is not None or before.received_at >= self.fetched.received_at
-        )
-        if is_known or self.standing or not self._may_replace_something:
-            return Judgement(Reason.CREATION_TAKEN)
-        noted = self.watermarks.creation_taken()
-        return Judgement(Reason.CREATION_TAKEN, watermarks=(noted,))
-
-    @property
-    def _may_replace_something(self) -> bool:
-        is_believed = any(
-            still_matters(each, self.now)
-            for each in self.history.announcements
-            if self.history.standing(each.booking) is each
-        )
-        return is_believed or bool(self.history.same_id_elsewhere)
 
     def renumbered(self, other_number: str) -> Judgement:
         """One visit under two numbers: it stands under the other one, whatever the source says."""

@@ -15,8 +15,6 @@ class Reason(StrEnum):
 
     SOURCE_NOT_ACTIVATED = "source_not_activated"  # removed from the register on the way here
     ANNOUNCED_BEFORE = "announced_before"  # handed out again after the message was written
-    REMOVAL_TAKEN = "removal_taken"  # the source has not answered yet
-    CREATION_TAKEN = "creation_taken"  # likewise
     RENUMBERED = "renumbered"  # the booking stands under another person number
     STALE = "stale"  # a newer state has been judged
     UNCHANGED = "unchanged"  # nothing that the patient would notice

@@ -25,7 +25,7 @@ class Watermarks:
         """Nothing is awaited."""
         fetched, before = self.fetched, self.before
         created = not fetched.deleted or fetched.details is not None
-        first_seen = first_seen_at(fetched, before) if created else None
+        first_seen = first_seen_at(fetched.received_at, before) if created else None
         if before is None:
             return self._first(first_seen)
         is_newest = fetched.received_at >= before.received_at
@@ -66,15 +66,6 @@ class Watermarks:
         """It may have taken the place of one whose removal is not decided."""
         held = compared(self.fetched.booking, details)
         return replace(self.awaiting(Awaiting.CREATION), held=held)
-
-    def removal_taken(self) -> Watermark:
-        """The source has not answered about it yet."""
-        before = self.before or self.decided()
-        return self.since_now(replace(before, gone=False, held=None), Awaiting.REMOVAL)
-
-    def creation_taken(self) -> Watermark:
-        """The source has not answered about it yet."""
-        return self.since_now(self.decided(), Awaiting.CREATION)
 
     def since_now(self, watermark: Watermark, awaiting: Awaiting) -> Watermark:
         return replace(

@@ -25,8 +25,6 @@ SILENT = {
     "source_not_activated": "The booking system was deactivated before the change was handled.",
     "time_passed": "The visit had begun before it could be announced.",
     "announced_before": "The change was announced before; this was a repeated delivery.",
-    "removal_taken": "The removal is noted; the booking system has not answered yet.",
-    "creation_taken": "The creation is noted; the booking system has not answered yet.",
     "renumbered": "The booking stands under another person number.",
     "stale": "A newer state of the booking had been judged already.",
     "unchanged": "Nothing that the patient would notice had changed.",

@@ -2,13 +2,11 @@
 
 Rules and quirks: docs/domain.md, "The reply" and "Producers' quirks". Elements may come in any
 order, empty elements count as absent, the flags may be missing, and the reply about an unknown
-booking has no `timeslotDetail`. zeep parses the reply by the contract; what it would silently
-ignore is checked here.
+booking has no `timeslotDetail`. Tests compare what is read with what zeep reads by the contract.
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 from lxml import etree
 
@@ -25,12 +23,27 @@ _SUBJECT_OF_CARE = f"{{{SCHEDULING}}}subject_of_care"
 _BOOKING_ID = f"{{{SCHEDULING}}}bookingId"
 _FACILITY = f"{{{SCHEDULING}}}healthcare_facility"
 
+#: The elements of a timeslot in the order of the contract, with their local names.
+TIMESLOT_ELEMENTS = {
+    **{
+        f"{{{SCHEDULING}}}{name}": name
+        for name in (
+            *("startTimeInclusive", "endTimeExclusive", "healthcare_facility", "performer"),
+            *("bookingId", "subject_of_care", "purpose", "reason", "resourceName"),
+            *("healthcare_facility_name", "performerName", "resourceID", "timeTypeName"),
+            *("timeTypeID", "careTypeName", "careTypeID", "cancel_booking_allowed"),
+            *("rebooking_allowed", "message_allowed"),
+        )
+    },
+    f"{{{SCHEDULING_1_1}}}isInvitation": "isInvitation",
+}
+
 #: Texts are cut there: far above any real one, and what a queue message may hold.
 _LONGEST_PURPOSE = 1_000_000
 _LONGEST_TEXT = 10_000
 
-#: By the names of the elements.
-Texts = Mapping[str, str]
+#: The trimmed texts of a timeslot's elements, by their local names.
+_Texts = Mapping[str, str]
 
 _XML_BLANKS = " \t\r\n"
 
@@ -79,12 +92,24 @@ def _is_our_fault(fault: SoapFault) -> bool:
     return fault.code.partition(".")[0] == "Client"
 
 
-def timeslot_element(body: etree._Element) -> etree._Element | None:
+def timeslot_of(body: etree._Element) -> Timeslot | None:
     """The timeslot of the response `body`; None when the response holds no booking.
 
     Raises `CallFailed` for any other `body`: mistaken for "no such booking", it could lead to a
-    false cancellation.
+    false cancellation. And when the timeslot says something that we do not understand and cannot
+    leave out.
     """
+    element = _timeslot_element(body)
+    if element is None:
+        return None
+    says = _texts_of(element)
+    timeslot = Timeslot(_details(says), _text(says, "subject_of_care"), _text(says, "bookingId"))
+    if not (timeslot.patient or timeslot.details.unit or timeslot.booking_id):
+        raise _unreadable("the timeslot names neither patient, unit nor booking")
+    return timeslot
+
+
+def _timeslot_element(body: etree._Element) -> etree._Element | None:
     if body.tag != _RESPONSE:
         raise _unreadable("the reply is not a GetBookingDetailsResponse")
     timeslots = [child for child in body if etree.QName(child).localname == "timeslotDetail"]
@@ -107,89 +132,65 @@ def _says_something(timeslot: etree._Element) -> bool:
     return any(str(text).strip(_XML_BLANKS) for text in timeslot.itertext())
 
 
-def texts_of(timeslot: etree._Element, names: Sequence[str]) -> Texts:
-    """The trimmed texts of the elements named in `names`; of a repeated element, the first.
-
-    Raises `CallFailed` when there are none.
-    """
+def _texts_of(timeslot: etree._Element) -> _Texts:
+    """What the elements say that the contract names; of a repeated element, the first."""
     says: dict[str, str] = {}
     for child in timeslot:
-        if child.tag in names:
-            says.setdefault(child.tag, (child.text or "").strip())
+        name = TIMESLOT_ELEMENTS.get(child.tag)
+        if name is not None and name not in says:
+            says[name] = (child.text or "").strip()
     if not says:
         raise _unreadable("the timeslot holds nothing that the contract names")
     return says
 
 
-def as_the_contract_has_it(says: Texts, names: Sequence[str]) -> etree._Element:
-    """A timeslot with `says` in the order of `names`, and nothing else.
-
-    zeep takes twice the time for elements out of order, and quadratic time for unknown ones: a
-    reply of a megabyte could take minutes.
-    """
-    timeslot = etree.Element(_TIMESLOT)
-    for name in names:
-        if name in says:
-            etree.SubElement(timeslot, name).text = says[name]
-    return timeslot
-
-
-def read_timeslot(value: Any, says: Texts) -> Timeslot:
-    """The timeslot that zeep has read as `value`. The flags are read from the texts `says`, since
-    zeep reads `True` and `ja` as false.
-
-    Raises `CallFailed` when it says something that we do not understand and cannot leave out.
-    """
-    details = BookingDetails(
-        starts=_start_time(value),
-        ends=_end_time(value),
-        unit=_text(value.healthcare_facility),
-        unit_name=_text(value.healthcare_facility_name),
-        performer=_text(value.performer),
-        performer_name=_text(value.performerName),
-        resource_name=_text(value.resourceName),
-        time_type_id=_text(value.timeTypeID),
-        time_type_name=_text(value.timeTypeName),
-        care_type_id=_text(value.careTypeID),
-        care_type_name=_text(value.careTypeName),
-        purpose=_text(value.purpose, _LONGEST_PURPOSE),
-        reason=_text(value.reason),
+def _details(says: _Texts) -> BookingDetails:
+    return BookingDetails(
+        starts=_start_time(says),
+        ends=_end_time(says),
+        unit=_text(says, "healthcare_facility"),
+        unit_name=_text(says, "healthcare_facility_name"),
+        performer=_text(says, "performer"),
+        performer_name=_text(says, "performerName"),
+        resource_name=_text(says, "resourceName"),
+        time_type_id=_text(says, "timeTypeID"),
+        time_type_name=_text(says, "timeTypeName"),
+        care_type_id=_text(says, "careTypeID"),
+        care_type_name=_text(says, "careTypeName"),
+        purpose=_text(says, "purpose", _LONGEST_PURPOSE),
+        reason=_text(says, "reason"),
         cancel_allowed=_flag(says, "cancel_booking_allowed"),
         rebook_allowed=_flag(says, "rebooking_allowed"),
         message_allowed=_flag(says, "message_allowed"),
         is_call_letter=_is_call_letter(says),
     )
-    timeslot = Timeslot(details, _text(value.subject_of_care), _text(value.bookingId))
-    if not (timeslot.patient or details.unit or timeslot.booking_id):
-        raise _unreadable("the timeslot names neither patient, unit nor booking")
-    return timeslot
 
 
-def _text(value: str | None, longest: int = _LONGEST_TEXT) -> str:
-    return (value or "")[:longest]
+def _text(says: _Texts, name: str, longest: int = _LONGEST_TEXT) -> str:
+    return says.get(name, "")[:longest]
 
 
-def _start_time(value: Any) -> str:
+def _start_time(says: _Texts) -> str:
     """The start. If it cannot be read the call failed: without it a timed call would look open."""
-    starts = _text(value.startTimeInclusive)
+    starts = _text(says, "startTimeInclusive")
     if starts and not is_wall_time(starts):
         raise _unreadable("startTimeInclusive is not a time")
     return starts
 
 
-def _end_time(value: Any) -> str:
-    ends = _text(value.endTimeExclusive)
+def _end_time(says: _Texts) -> str:
+    ends = _text(says, "endTimeExclusive")
     return ends if is_wall_time(ends) else ""
 
 
-def _flag(says: Texts, name: str) -> bool | None:
+def _flag(says: _Texts, name: str) -> bool | None:
     """The flag; None when it is absent or not understood."""
-    return _FLAGS.get(says.get(f"{{{SCHEDULING}}}{name}", "").lower())
+    return _FLAGS.get(says.get(name, "").lower())
 
 
-def _is_call_letter(says: Texts) -> bool:
+def _is_call_letter(says: _Texts) -> bool:
     """Whether it is a call letter. Absent means no: producers of version 1.0 have bookings only."""
-    text = says.get(f"{{{SCHEDULING_1_1}}}isInvitation", "").lower()
+    text = says.get("isInvitation", "").lower()
     if text and text not in _FLAGS:
         raise _unreadable("isInvitation is not a boolean")
     return _FLAGS.get(text, False)

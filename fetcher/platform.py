@@ -15,7 +15,7 @@ anything else, as trouble with TLS               CallFailed(UNREACHABLE)
 import re
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
@@ -89,8 +89,11 @@ class Platform:
         self._renewal = Renewal(tls, self._take_up)
         self._pool = self._new_pool()
 
-    def post(self, body: bytes, headers: Mapping[str, str]) -> HttpReply:
-        """Send `body` and read the reply, whatever its status. Raises `CallFailed`."""
+    def post(self, body: bytes, headers: Sequence[bytes]) -> HttpReply:
+        """Send `body` and read the reply, whatever its status. Raises `CallFailed`.
+
+        `headers` are lines, as `b"Content-Type: text/xml"`.
+        """
         self._look_at_files()
         pool = self._pool
         curl = pool.take()
@@ -102,15 +105,14 @@ class Platform:
     def close(self) -> None:
         self._pool.close()
 
-    def _post(self, curl: pycurl.Curl, body: bytes, headers: Mapping[str, str]) -> HttpReply:
+    def _post(self, curl: pycurl.Curl, body: bytes, headers: Sequence[bytes]) -> HttpReply:
         content = ReplyBytes(self._max_bytes)
 
         def take(piece: bytes) -> int:
             content.take(piece)
             return _STOP if content.is_endless else len(piece)
 
-        lines = (f"{name}: {value}".encode("latin-1") for name, value in headers.items())
-        curl.setopt(pycurl.HTTPHEADER, [*UNSENT_HEADERS, *lines])
+        curl.setopt(pycurl.HTTPHEADER, [*UNSENT_HEADERS, *headers])
         curl.setopt(pycurl.POSTFIELDS, body)
         curl.setopt(pycurl.WRITEFUNCTION, take)
         try:

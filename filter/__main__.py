@@ -11,6 +11,7 @@ from shared.stage.process import run_stage, start
 from shared.stage.tracing import Tracer
 from shared.store.engine import open_database
 from shared.store.migrate import ensure_sqlite
+from shared.store.pending_changes import PendingChanges
 from shared.store.sources import CachedRegister, SourceRegister
 from shared.store.unknown_sources import UnknownSources
 
@@ -22,7 +23,8 @@ def run(settings: FilterSettings) -> int:
     register = SourceRegister(database)
     sources = CachedRegister(lambda: register.snapshot(settings.environment))
     tracer = Tracer("filter", settings)
-    handler = Filter(sources, report_dropped, report_refused, tracer.dropped)
+    pending = PendingChanges(database)
+    handler = Filter(sources, report_dropped, report_refused, pending.add, tracer.dropped)
     return run_stage(
         "filter",
         handler,

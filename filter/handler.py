@@ -18,7 +18,8 @@ from filter.rules import (
 )
 from shared.base.ids import spell
 from shared.booking.identity import SCHEDULING, hsa_key
-from shared.booking.messages import BookingChange, FetchedBooking, Notification
+from shared.booking.inbox import PendingChange, patient_bookings_key, same_id_key
+from shared.booking.messages import BookingChange, Notification
 from shared.relay.outcomes import DeadLetter, Drop, Outcome, Publish
 
 
@@ -59,6 +60,15 @@ class ReportRefused(Protocol):
     def __call__(self, odd: tuple[OddEngagement, ...], *, activated: bool, kept: bool) -> None: ...
 
 
+class StorePending(Protocol):
+    """Stores what is passed on, where the composer finds it before any source has answered.
+
+    Raises `Unavailable`; the notifications then wait.
+    """
+
+    def __call__(self, changes: Iterable[PendingChange]) -> None: ...
+
+
 class FilterDeadReason(StrEnum):
     """Why a message becomes a dead letter."""
 
@@ -77,11 +87,13 @@ class Filter:
         sources: ActivatedSources,
         report_dropped: ReportDropped,
         report_refused: ReportRefused,
+        store_pending: StorePending,
         record_dropped: RecordDropped = keep_nothing,
     ) -> None:
         self._sources = sources
         self._report_dropped = report_dropped
         self._report_refused = report_refused
+        self._store_pending = store_pending
         self._record_dropped = record_dropped
 
     def __call__(self, notification: Notification) -> Outcome:
@@ -89,14 +101,18 @@ class Filter:
         return outcome
 
     def handle_batch(self, several: Sequence[Notification]) -> list[Outcome]:
-        """The outcome of each notification. The register is read once for all of them.
+        """The outcome of each notification. The register is read once for all of them, and what
+        is passed on is stored once.
 
         Many notifications of systems that are not activated would otherwise read it each time.
         """
         opened = [_opened(notification) for notification in several]
         systems = {system for one in opened for system in one.systems()}
         activated = self._sources.find_all(systems) if systems else ()
-        return [self._handle(one, activated) for one in opened]
+        outcomes = [self._handle(one, activated) for one in opened]
+        if pending := [change for outcome in outcomes for change in _pending(outcome)]:
+            self._store_pending(pending)
+        return outcomes
 
     def _handle(self, opened: "_Opened", activated: Container[str]) -> Outcome:
         if opened.is_odd_alone:
@@ -130,8 +146,7 @@ class Filter:
             self._report(notification, dropped)
             if not events:
                 return Drop(_common_reason({reason for reason, _ in dropped}))
-        changes = [_message(notification, change) for change in changes_of(events)]
-        return Publish((*map(_taken, _new_or_gone(changes)), *changes))
+        return Publish(tuple(_message(notification, change) for change in changes_of(events)))
 
     def _report(self, notification: Notification, dropped: Sequence[Dropped]) -> None:
         self._record_dropped(notification, dropped)
@@ -207,11 +222,26 @@ def _message(notification: Notification, change: Change) -> BookingChange:
     )
 
 
-def _new_or_gone(changes: Iterable[BookingChange]) -> Iterator[BookingChange]:
-    return (change for change in changes if not change.corrected)
+def _pending(outcome: Outcome) -> Iterator[PendingChange]:
+    """The changes that count for others before their source has answered."""
+    messages = outcome.messages if isinstance(outcome, Publish) else ()
+    for change in messages:
+        if isinstance(change, BookingChange) and _counts_for_others(change):
+            yield _pending_change(change)
 
 
-def _taken(change: BookingChange) -> FetchedBooking:
-    """Reports a change to the composer before its source has answered, which may take long."""
-    said = {**change.said, "change_id": f"{change.change_id}.taken"}
-    return FetchedBooking(**said, fetched_at=change.received_at, details=None, asked=False)
+def _counts_for_others(change: BookingChange) -> bool:
+    """A corrected booking stays, and nothing replaces one that has another person number now."""
+    is_renumbered = change.deleted and change.renumbered is not None
+    return not change.corrected and not is_renumbered
+
+
+def _pending_change(change: BookingChange) -> PendingChange:
+    return PendingChange(
+        booking=change.booking.digest,
+        patient_bookings=patient_bookings_key(change.booking),
+        same_id=same_id_key(change.booking),
+        is_removal=change.deleted,
+        received_at=change.received_at,
+        notification_id=change.notification_id,
+    )

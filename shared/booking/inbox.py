@@ -95,11 +95,24 @@ class Watermark:
     held: BookingDetails | None = None  # what of a booking not announced yet is compared
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingChange:
+    """What the index has said of one booking: passed on by the filter, and not judged yet."""
+
+    booking: str  # BookingKey.digest
+    patient_bookings: str  # patient_bookings_key
+    same_id: str  # same_id_key
+    is_removal: bool
+    received_at: datetime  # when ingest took it
+    notification_id: str  # of its request
+
+
 @dataclass(frozen=True)
 class HistoryWindow:
     """What matters to the judgement of `booking`: of the same patient and source everything about
-    it and about `others`, everything that is awaited, and everything about notifications that
-    ingest took since `since`; and whatever has the same id at the source, also of other patients.
+    it and about `others`, everything that is awaited or pending, and everything about notifications
+    that ingest took since `since`; and whatever has the same id at the source, also of other
+    patients.
     """
 
     booking: BookingKey

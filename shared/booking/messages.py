@@ -222,9 +222,6 @@ class FetchedBooking(_BookingMessage):
 
     fetched_at: AwareDatetime  # when the call was sent: states are ordered by it
     details: BookingDetails | None  # None: the source has no such booking
-    #: False: the source has not answered yet. The filter says so of each removal, so that a booking
-    #: that takes its place is not announced as new meanwhile.
-    asked: bool = True
     #: Of a removed booking: the source has it under this other unit (an HSA-id).
     moved_to: str = ""
     #: Of a removed booking: the source says that it is another person's.

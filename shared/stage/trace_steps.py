@@ -29,12 +29,10 @@ class StepsOf:
         self._digests = digests
 
     def handled(self, handled: Handled) -> Iterator[TraceStep]:
-        """One step for each booking; none of a removal that its source has not answered yet."""
+        """One step for each booking."""
         match handled.message:
             case Notification() as notification:
                 yield from self._of_notification(notification, handled)
-            case FetchedBooking(asked=False):
-                return
             case (BookingChange() | FetchedBooking()) as change:
                 names = self._names(change.booking.patient, change.booking.booking_id)
                 yield self._step(

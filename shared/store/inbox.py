@@ -7,6 +7,7 @@ done by advisory locks: one statement, and no row needed. On SQLite there is one
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from functools import cache
 from typing import Any
 
@@ -16,7 +17,9 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    case,
     insert,
+    null,
     or_,
     select,
     text,
@@ -31,6 +34,7 @@ from shared.booking.inbox import (
     HistoryWindow,
     InboxMessage,
     MessageKind,
+    PendingChange,
     Watermark,
     patient_bookings_key,
 )
@@ -63,6 +67,8 @@ _MESSAGE_COLUMNS = (
     messages.c.calendar,
     messages.c.read,
 )
+
+_WATERMARK_COLUMNS = [field.name for field in fields(Watermark)]
 
 _LOCK = text("SELECT pg_advisory_xact_lock(n) FROM unnest(CAST(:numbers AS bigint[])) AS n")
 _WRITE = insert(messages)
@@ -124,6 +130,8 @@ class StoredBookings:
         self.window = window
         self.watermarks: list[Watermark] = []
         self.same_id_elsewhere: list[Watermark] = []
+        self.pending: list[PendingChange] = []
+        self.pending_elsewhere: list[PendingChange] = []
         self.announcements: list[Announcement] = []
         self.written: list[InboxMessage] = []
         self.carried_over: list[tuple[Announcement, BookingKey, BookingDetails]] = []
@@ -141,14 +149,23 @@ class StoredBookings:
     def set_watermark(self, watermark: Watermark) -> None:
         self.changed.append(watermark)
 
-    def take_watermark(self, watermark: Watermark) -> None:
-        """Add `watermark`, if it is within the window."""
+    def take(self, watermark: Watermark | None, pending: PendingChange | None) -> None:
+        """Add what is known of one booking, if it is within the window."""
+        if watermark:
+            self._take_watermark(watermark, has_pending=pending is not None)
+        if pending and pending.patient_bookings == self.window.patient_bookings:
+            self.pending.append(pending)
+        elif pending and pending.same_id == self.window.same_id:
+            self.pending_elsewhere.append(pending)
+
+    def _take_watermark(self, watermark: Watermark, *, has_pending: bool) -> None:
         same_id = watermark.same_id == self.window.same_id
         if watermark.patient_bookings != self.window.patient_bookings:
             self.same_id_elsewhere += [watermark] if same_id else []
             return
         is_late = watermark.received_at >= self.window.since
-        if is_late or same_id or watermark.awaiting or watermark.booking in self.window.digests:
+        is_open = watermark.awaiting is not None or has_pending
+        if is_late or same_id or is_open or watermark.booking in self.window.digests:
             self.watermarks.append(watermark)
 
     def keep_same_unit(self, units: Mapping[str, str]) -> None:
@@ -194,9 +211,9 @@ def _read(connection: Connection, windows: Sequence[HistoryWindow]) -> list[Stor
         "since": min(window.since for window in windows),
     }
     for row in connection.execute(_watermarks_query(), values).mappings():
-        watermark = _watermark(row)
+        watermark, pending = _watermark(row), _pending(row)
         for each in several.values():
-            each.take_watermark(watermark)
+            each.take(watermark, pending)
     if elsewhere := [mark.booking for each in several.values() for mark in each.same_id_elsewhere]:
         units = {row.booking: row.unit for row in connection.execute(_UNITS, {"of": elsewhere})}
         for each in several.values():
@@ -229,7 +246,9 @@ def _store(connection: Connection, several: Sequence[StoredBookings]) -> None:
         connection.execute(update(messages).where(messages.c.id == announcement.id).values(values))
     if written := [_message_values(message) for each in several for message in each.written]:
         connection.execute(_WRITE, written)
-    if changed := [_watermark_values(mark) for each in several for mark in each.changed]:
+    newest = {mark.booking: mark for each in several for mark in each.changed}
+    if newest:  # in the order in which the filter writes, too: no two of them deadlock
+        changed = [_watermark_values(newest[booking]) for booking in sorted(newest)]
         connection.execute(_set_watermark(connection.dialect.name), changed)
 
 
@@ -239,6 +258,7 @@ def _watermarks_query() -> Select[Any]:
     matters = or_(
         column.booking.in_(bindparam("bookings", expanding=True)),
         column.awaiting.is_not(None),
+        column.pending_at.is_not(None),
         column.received_at >= bindparam("since"),
     )
     of_patients = column.patient_bookings.in_(bindparam("patient_bookings", expanding=True))
@@ -261,15 +281,37 @@ def _announcements_query() -> Select[Any]:
 
 @cache
 def _set_watermark(dialect: str) -> Any:
-    """INSERT … ON CONFLICT DO UPDATE, which both databases have in the same form."""
+    """INSERT … ON CONFLICT DO UPDATE, which both databases have in the same form.
+
+    A pending change is so no longer, once it or a newer one is judged.
+    """
     make = postgresql.insert if dialect == "postgresql" else sqlite.insert
     statement = make(watermarks)
-    new = {column.name: statement.excluded[column.name] for column in watermarks.c}
+    new: dict[str, Any] = {name: statement.excluded[name] for name in _WATERMARK_COLUMNS}
+    is_judged = watermarks.c.pending_at <= statement.excluded.received_at
+    for name in ("pending_at", "pending_removal", "pending_notification_id"):
+        new[name] = case((is_judged, null()), else_=watermarks.c[name])
     return statement.on_conflict_do_update(index_elements=[watermarks.c.booking], set_=new)
 
 
-def _watermark(row: RowMapping) -> Watermark:
-    values: dict[str, Any] = dict(row)
+def _pending(row: RowMapping) -> PendingChange | None:
+    if row["pending_at"] is None:
+        return None
+    return PendingChange(
+        booking=row["booking"],
+        patient_bookings=row["patient_bookings"],
+        same_id=row["same_id"],
+        is_removal=row["pending_removal"],
+        received_at=row["pending_at"],
+        notification_id=row["pending_notification_id"],
+    )
+
+
+def _watermark(row: RowMapping) -> Watermark | None:
+    """None where no change of the booking was judged."""
+    if row["fetched_at"] is None:
+        return None
+    values = {name: row[name] for name in _WATERMARK_COLUMNS}
     values["awaiting"] = Awaiting(row["awaiting"]) if row["awaiting"] else None
     values["held"] = BookingDetails(**row["held"]) if row["held"] else None
     return Watermark(**values)
@@ -277,7 +319,7 @@ def _watermark(row: RowMapping) -> Watermark:
 
 def _watermark_values(watermark: Watermark) -> dict[str, Any]:
     held = watermark.held.model_dump(exclude_defaults=True) if watermark.held else None
-    values = {column.name: getattr(watermark, column.name) for column in watermarks.c}
+    values = {name: getattr(watermark, name) for name in _WATERMARK_COLUMNS}
     return {**values, "held": held}
 
 

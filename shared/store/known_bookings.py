@@ -1,4 +1,5 @@
-"""Which bookings the index has named, as far as it is remembered: by their watermarks."""
+"""Which bookings the index has named, as far as it is remembered: by their watermarks, which have
+a row as soon as the filter passes a change on."""
 
 from sqlalchemy import bindparam, select
 
@@ -16,6 +17,6 @@ class KnownBookings:
         self._database = database
 
     def has(self, booking: BookingKey) -> bool:
-        """Whether something was judged or noted of `booking`. Raises `Unavailable`."""
+        """Whether a change of `booking` was passed on. Raises `Unavailable`."""
         with self._database.single() as connection:
             return connection.execute(_HAS, {"digest": booking.digest}).first() is not None

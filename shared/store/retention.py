@@ -164,9 +164,12 @@ def _notices(kept: timedelta, inbox: timedelta | None, now: datetime) -> Expired
 
 def _watermarks(kept: timedelta, inbox: timedelta | None, now: datetime) -> Expired:
     row = booking_watermark.c
-    old = and_(row.fetched_at < now - kept, row.received_at < now - kept)
+    is_old = [
+        or_(each.is_(None), each < now - kept)
+        for each in (row.fetched_at, row.received_at, row.pending_at)
+    ]
     unused = and_(row.awaiting.is_(None), ~_messages_stay(row.booking, inbox, now))
-    return Expired(booking_watermark, row.booking, and_(old, unused), kept)
+    return Expired(booking_watermark, row.booking, and_(*is_old, unused), kept)
 
 
 def _slots(now: datetime) -> Expired:

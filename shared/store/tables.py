@@ -133,15 +133,20 @@ booking_watermark = Table(
         "patient_bookings", String(64), nullable=False, index=True
     ),  # digest of patient and source
     Column("same_id", String(64), nullable=False, index=True),  # of source and booking id
-    Column("fetched_at", Instant, nullable=False, index=True),
-    Column("gone", Boolean, nullable=False),
+    # Null until a change of the booking is judged:
+    Column("fetched_at", Instant),
+    Column("gone", Boolean),
+    Column("received_at", Instant),  # when ingest took the newest judged change
+    Column("notification_id", String(40)),  # of that request
     Column("awaiting", String(8)),  # shared.booking.inbox.Awaiting: a removal or a creation on hold
     Column("awaiting_since", Instant),
-    Column("received_at", Instant, nullable=False),  # when ingest took the newest judged change
-    Column("notification_id", String(40), nullable=False),  # of that request
     Column("first_seen_at", Instant),  # when ingest first took a creation of it
     Column("held", JSON(none_as_null=True)),  # while a creation is awaited: what is compared
     Column("successor", String(64)),  # digest of the booking that took this one's place
+    # Of the newest change that the filter passed on and that is not judged yet:
+    Column("pending_at", Instant),  # when ingest took it
+    Column("pending_removal", Boolean),
+    Column("pending_notification_id", String(40)),
 )
 
 contact_preference = Table(

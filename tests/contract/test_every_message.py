@@ -9,7 +9,7 @@ import pytest
 import requests
 from lxml import etree
 
-from fetcher.bookings_client import GetBookingDetailsMessages
+from fetcher.booking_requests import request_about
 from ingest.handler import Faulted, FaultReason, NothingTaken, RefusalReason
 from ingest.soap_replies import reply_to
 from sandbox.faults import BookingFault
@@ -146,7 +146,7 @@ def test_the_schemas_see_an_update_out_of_order() -> None:
 )
 def test_questions_about_odd_bookings_conform(odd: dict[str, str]) -> None:
     booking = BOOKING.model_copy(update=odd)
-    sent = GetBookingDetailsMessages().request(booking)
+    sent = request_about(booking)
     assert_conforms(sent)
     told = {etree.QName(one).localname: one.text for one in parse_envelope_body(sent)}
     assert told == {

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from lxml import etree
 
-from fetcher.bookings_client import GetBookingDetailsMessages
+from fetcher.booking_requests import request_about
 from shared.riv.contracts import schema_path
 from shared.riv.soap import SoapEnvelope, parse_envelope
 from tests.booking_samples import BOOKING
@@ -42,7 +42,7 @@ def test_headers_and_body_are_valid(schema: Schema, patient: str) -> None:
 
 def envelope(patient: str) -> SoapEnvelope:
     booking = BOOKING.model_copy(update={"patient": patient})
-    return parse_envelope(etree.fromstring(GetBookingDetailsMessages().request(booking)))
+    return parse_envelope(etree.fromstring(request_about(booking)))
 
 
 def detached(element: etree._Element) -> etree._Element:

@@ -8,8 +8,7 @@ of the old patterns refuse.
 import pytest
 from lxml import etree
 
-from fetcher.booking_replies import open_reply
-from fetcher.bookings_client import GetBookingDetailsMessages
+from fetcher.booking_replies import open_reply, timeslot_of
 from ingest.calls import NotificationRequest, read_call
 from shared.riv.contracts import schema_path
 from tests.booking_samples import PATIENT, TIMESLOT, reply
@@ -52,7 +51,7 @@ def test_ours_take_every_kind(number: str) -> None:
     assert isinstance(call, NotificationRequest)
     assert call.engagements().taken[0].patient == number
     said = open_reply(response(number), max_bytes=10_000, encoding=None)
-    timeslot = GetBookingDetailsMessages().timeslot(said)
+    timeslot = timeslot_of(said)
     assert timeslot is not None
     assert timeslot.patient == number
 

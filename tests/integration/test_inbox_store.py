@@ -18,6 +18,7 @@ from shared.store.engine import Database, open_database
 from shared.store.inbox import Inbox
 from shared.store.known_bookings import KnownBookings
 from shared.store.migrate import migrate
+from shared.store.pending_changes import PendingChanges
 from tests.unit.composer_world import (
     CALL,
     LATER,
@@ -51,9 +52,10 @@ def inbox(database: Database) -> Inbox:
 
 
 @pytest.fixture
-def world(inbox: Inbox) -> World:
-    """The world of the unit tests, with its composer on the real inbox."""
+def world(inbox: Inbox, database: Database) -> World:
+    """The world of the unit tests, with its filter and its composer on the real database."""
     world = World()
+    world.store_pending = PendingChanges(database).add
     world.composer = composer(inbox, world)
     return world
 
@@ -150,12 +152,12 @@ def test_hsa_ids_in_another_case_are_the_same_booking(inbox: Inbox, world: World
     assert kinds(inbox) == ["booking_confirmation", "changed_time"]
 
 
-def test_a_booking_is_known_once_something_was_judged_of_it(
+def test_a_booking_is_known_once_the_filter_passed_a_change_of_it_on(
     database: Database, world: World
 ) -> None:
     known = KnownBookings(database)
     assert not known.has(A)
-    world.create(A, VISIT)
+    world.take((A, False))
     assert known.has(A)
     assert not known.has(key("A", patient="201212121212"))
 

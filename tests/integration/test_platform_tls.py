@@ -84,7 +84,7 @@ def platform(
 
 
 def test_we_show_our_certificate(server: SourceServer, pki: Pki) -> None:
-    assert platform(server, pki.files).post(b"", {}).content == b"SE-FETCHER-1"
+    assert platform(server, pki.files).post(b"", []).content == b"SE-FETCHER-1"
 
 
 def test_a_renewed_certificate_is_taken_up_without_a_restart(
@@ -92,11 +92,11 @@ def test_a_renewed_certificate_is_taken_up_without_a_restart(
 ) -> None:
     clock = Clock()
     ours = platform(server, pki.files, clock)
-    ours.post(b"", {})
+    ours.post(b"", [])
     pki.renew("SE-FETCHER-2")
-    assert ours.post(b"", {}).content == b"SE-FETCHER-1"
+    assert ours.post(b"", []).content == b"SE-FETCHER-1"
     clock.now += 10
-    assert ours.post(b"", {}).content == b"SE-FETCHER-2"
+    assert ours.post(b"", []).content == b"SE-FETCHER-2"
     assert server.connections == 2
 
 
@@ -107,14 +107,14 @@ def test_a_platform_of_another_authority_is_not_called(
     trustme.CA().cert_pem.write_to_path(str(stranger))
     tls = PemFiles(ca=stranger, certificate=pki.files.certificate, key=pki.files.key)
     with pytest.raises(CallFailed) as caught:
-        platform(server, tls).post(b"", {})
+        platform(server, tls).post(b"", [])
     assert caught.value.reason is FetchRetryReason.UNREACHABLE
     assert server.calls == []
 
 
 def test_a_platform_by_another_name_is_not_called(server: SourceServer, pki: Pki) -> None:
     with pytest.raises(CallFailed) as caught:
-        platform(server, pki.files, host="127.0.0.1").post(b"", {})
+        platform(server, pki.files, host="127.0.0.1").post(b"", [])
     assert caught.value.reason is FetchRetryReason.UNREACHABLE
     assert server.calls == []
 
@@ -124,14 +124,14 @@ def test_without_an_authority_of_its_own_the_machines_are_trusted(
 ) -> None:
     tls = PemFiles(certificate=pki.files.certificate, key=pki.files.key)
     with pytest.raises(CallFailed):
-        platform(server, tls).post(b"", {})
+        platform(server, tls).post(b"", [])
     monkeypatch.setenv("SSL_CERT_FILE", str(pki.files.ca))
-    assert platform(server, tls).post(b"", {}).content == b"SE-FETCHER-1"
+    assert platform(server, tls).post(b"", []).content == b"SE-FETCHER-1"
 
 
 def test_without_a_certificate_the_platform_refuses_us(server: SourceServer, pki: Pki) -> None:
     with pytest.raises(CallFailed) as caught:
-        platform(server, PemFiles(ca=pki.files.ca)).post(b"", {})
+        platform(server, PemFiles(ca=pki.files.ca)).post(b"", [])
     assert caught.value.reason is FetchRetryReason.UNREACHABLE
 
 
@@ -141,18 +141,18 @@ def test_a_renewal_that_is_half_written_waits_for_its_other_half(
     assert pki.files.key is not None
     clock = Clock()
     ours = platform(server, pki.files, clock)
-    ours.post(b"", {})
+    ours.post(b"", [])
     pki.renew("SE-FETCHER-2")
     whole = pki.files.key.read_bytes()
     pki.files.key.write_bytes(b"")
     clock.now += 10
-    assert ours.post(b"", {}).content == b"SE-FETCHER-1"
+    assert ours.post(b"", []).content == b"SE-FETCHER-1"
     pki.files.key.unlink()
     clock.now += 10
-    assert ours.post(b"", {}).content == b"SE-FETCHER-1"
+    assert ours.post(b"", []).content == b"SE-FETCHER-1"
     pki.files.key.write_bytes(whole)
     clock.now += 10
-    assert ours.post(b"", {}).content == b"SE-FETCHER-2"
+    assert ours.post(b"", []).content == b"SE-FETCHER-2"
 
 
 def test_files_that_cannot_be_used_stop_the_start(server: SourceServer, pki: Pki) -> None:

@@ -13,13 +13,14 @@ from composer.handler import Composer
 from composer.history import History
 from composer.message_text import Writer
 from composer.wording import Wording
-from filter.handler import Filter
+from filter.handler import Filter, StorePending
 from shared.base.ids import spell
 from shared.booking.identity import BookingKey, hsa_key
 from shared.booking.inbox import (
     Announcement,
     HistoryWindow,
     InboxMessage,
+    PendingChange,
     Watermark,
     patient_bookings_key,
 )
@@ -48,7 +49,6 @@ WORDING = Wording()
 
 #: A booking, and whether it was removed.
 Said = tuple[BookingKey, bool]
-FromFilter = BookingChange | FetchedBooking
 
 VISIT = BookingDetails(
     starts="20261203090000",
@@ -86,6 +86,8 @@ class MemoryBookings:
     announcements: list[Announcement]
     watermarks: list[Watermark]
     same_id_elsewhere: list[Watermark]
+    pending: list[PendingChange]
+    pending_elsewhere: list[PendingChange]
     written: list[InboxMessage] = field(default_factory=list)
     carried_over: dict[str, dict[str, Any]] = field(default_factory=dict)
     changed: list[Watermark] = field(default_factory=list)
@@ -108,6 +110,16 @@ class MemoryInbox:
     def __init__(self) -> None:
         self.messages: list[InboxMessage] = []
         self.watermarks: dict[str, Watermark] = {}
+        self.pending: dict[str, PendingChange] = {}
+
+    def add_pending(self, changes: Iterable[PendingChange]) -> None:
+        """As `shared.store.pending_changes.PendingChanges`."""
+        for change in changes:
+            judged, other = self.watermarks.get(change.booking), self.pending.get(change.booking)
+            is_judged = judged is not None and judged.received_at >= change.received_at
+            is_weaker = other is not None and other.is_removal and not change.is_removal
+            if not is_judged and not is_weaker:
+                self.pending[change.booking] = change
 
     @contextmanager
     def locked(self, windows: Sequence[HistoryWindow]) -> Iterator[list[MemoryBookings]]:
@@ -127,6 +139,7 @@ class MemoryInbox:
                 each.booking in window.digests
                 or each.same_id == window.same_id
                 or each.awaiting
+                or each.booking in self.pending
                 or each.received_at >= window.since
             )
         ]
@@ -146,11 +159,24 @@ class MemoryInbox:
             if patient_bookings_key(message.key) == window.patient_bookings
             and (message.booking in digests or message.received_at >= window.since)
         ]
-        return MemoryBookings(announcements, watermarks, elsewhere)
+        pending = [
+            each
+            for each in self.pending.values()
+            if each.patient_bookings == window.patient_bookings
+        ]
+        pending_elsewhere = [
+            each
+            for each in self.pending.values()
+            if each.same_id == window.same_id and each not in pending
+        ]
+        return MemoryBookings(announcements, watermarks, elsewhere, pending, pending_elsewhere)
 
     def _store(self, seen: MemoryBookings) -> None:
         for watermark in seen.changed:
             self.watermarks[watermark.booking] = watermark
+            pending = self.pending.get(watermark.booking)
+            if pending and pending.received_at <= watermark.received_at:
+                del self.pending[watermark.booking]
         self.messages = [
             replace(message, **seen.carried_over.get(message.id, {}))
             for message in [*self.messages, *seen.written]
@@ -201,7 +227,10 @@ class World:
         self.mismatches: list[str] = []  # by source
         self.about: dict[str, str] = {}  # which booking each change was about
         self._numbers = count(1)
-        self._filter = Filter(self.register, _ignore, _ignore)
+        self.store_pending: StorePending = self.inbox.add_pending
+        self._filter = Filter(
+            self.register, _ignore, _ignore, lambda changes: self.store_pending(changes)
+        )
         self.composer = Composer(
             self.inbox,
             self.register,
@@ -259,8 +288,8 @@ class World:
 
     # --- the same, one step at a time ---
 
-    def take(self, *said: Said, received_at: datetime | None = None) -> list[FromFilter]:
-        """What the filter makes of one request."""
+    def take(self, *said: Said, received_at: datetime | None = None) -> list[BookingChange]:
+        """What the filter makes of one request; what it stores is stored."""
         self.now += MOMENT
         notification = Notification(
             notification_id=f"notification{spell(next(self._numbers))}",
@@ -269,13 +298,11 @@ class World:
         )
         outcome = self._filter(notification)
         assert isinstance(outcome, Publish)
-        return [m for m in outcome.messages if isinstance(m, BookingChange | FetchedBooking)]
+        return [message for message in outcome.messages if isinstance(message, BookingChange)]
 
-    def fetch(self, message: FromFilter) -> FetchedBooking:
-        """The source's answer; a message that asks nothing goes on as it is."""
+    def fetch(self, message: BookingChange) -> FetchedBooking:
+        """The source's answer."""
         self.about[message.change_id] = message.booking.digest
-        if isinstance(message, FetchedBooking):
-            return message
         self.now += MOMENT
         found = self.source.get(message.booking.digest)
         answer: dict[str, Any] = {"details": found}
@@ -310,7 +337,7 @@ class World:
             for message in outcome.messages:
                 self._take(message)
         reason = str(outcome.note if isinstance(outcome, Publish) else outcome.reason)
-        if fetched.asked and reason != "not_shown_yet":
+        if reason != "not_shown_yet":
             self.outcomes.append(reason)
 
     def _take(self, message: Any) -> None:

@@ -9,18 +9,16 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from fetcher.answers import CallFailed, FetchRetryReason, Timeslot
-from fetcher.booking_replies import open_reply, raise_for_fault
-from fetcher.bookings_client import GetBookingDetailsMessages
+from fetcher.booking_replies import open_reply, raise_for_fault, timeslot_of
 from shared.booking.messages import BookingDetails
 from shared.riv.soap import fault
 from tests.booking_samples import BOOKING, PATIENT, TIMESLOT, reply, response
 
-MESSAGES = GetBookingDetailsMessages()
 MINIMAL = "<c:healthcare_facility>SE1</c:healthcare_facility>"
 
 
 def read(content: bytes, encoding: str | None = None) -> Timeslot | None:
-    return MESSAGES.timeslot(open_reply(content, max_bytes=100_000, encoding=encoding))
+    return timeslot_of(open_reply(content, max_bytes=100_000, encoding=encoding))
 
 
 def read_or_refuse(content: bytes) -> None:
@@ -245,7 +243,7 @@ def test_of_several_timeslots_it_is_known_whose_they_are() -> None:
 def test_long_texts_are_read_and_cut() -> None:
     long = "&lt;para&gt;" + "Hej. " * 400_000
     text = reply(without("purpose", "reason") + f"<c:purpose>{long}</c:purpose>")
-    found = MESSAGES.timeslot(open_reply(text, max_bytes=16_777_216, encoding=None))
+    found = timeslot_of(open_reply(text, max_bytes=16_777_216, encoding=None))
     assert found is not None
     assert found.details.starts == "20261203090000"
     assert found.details.unit_name == "Vårdcentralen Åsen"

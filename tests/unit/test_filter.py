@@ -17,7 +17,8 @@ from filter.rules import EngagementDropReason
 from shared.base.errors import Unavailable
 from shared.base.ids import spell
 from shared.booking.identity import hsa_key, service_domain
-from shared.booking.messages import BookingChange, Engagement, FetchedBooking, Notification
+from shared.booking.inbox import PendingChange, patient_bookings_key, same_id_key
+from shared.booking.messages import BookingChange, Engagement, Notification
 from shared.relay.outcomes import Drop, Publish
 
 TOLVAN = "191212121212"
@@ -74,13 +75,19 @@ def no_refusals(_odd: object, *, activated: bool, kept: bool) -> None:
     """There is nothing odd."""
 
 
+def store_nothing(_changes: Iterable[PendingChange]) -> None:
+    """Where nobody looks at it."""
+
+
 class Filtered:
     """The filter with two activated systems, and all that it did with one request."""
 
     def __init__(self, *engagements: Engagement) -> None:
         self.dropped: Counter[str] = Counter()
         self.systems: Counter[str] = Counter()
-        handle = Filter(FakeRegister("SE-SOURCE", "SE-OTHER"), self._report, no_refusals)
+        self.pending: list[PendingChange] = []
+        register = FakeRegister("SE-SOURCE", "SE-OTHER")
+        handle = Filter(register, self._report, no_refusals, self.pending.extend)
         self.outcome = handle(notification(*engagements))
 
     @property
@@ -163,7 +170,7 @@ def test_a_system_that_is_not_activated_is_ignored() -> None:
 def test_a_batch_asks_the_register_once_and_answers_for_each() -> None:
     register = FakeRegister("SE-SOURCE")
     strangers = [notification(engagement(source_system=f"SE-{number}")) for number in range(19)]
-    handler = Filter(register, no_report, no_refusals)
+    handler = Filter(register, no_report, no_refusals, store_nothing)
     *dropped, published = handler.handle_batch([*strangers, notification(engagement())])
     assert dropped == [Drop(EngagementDropReason.NOT_ACTIVATED)] * 19
     assert published == handler(notification(engagement()))
@@ -177,9 +184,8 @@ def test_the_register_is_not_asked_about_other_domains() -> None:
             return super().find_all(hsa_ids)
 
     foreign = engagement(service_domain="riv:other", source_system="SE-STRANGER")
-    assert Filter(Asked(), no_report, no_refusals)(notification(foreign, engagement())) == Drop(
-        EngagementDropReason.NOTHING_OURS
-    )
+    handle = Filter(Asked(), no_report, no_refusals, store_nothing)
+    assert handle(notification(foreign, engagement())) == Drop(EngagementDropReason.NOTHING_OURS)
 
 
 def test_of_a_mixed_request_the_rest_goes_on_and_every_drop_is_counted() -> None:
@@ -206,7 +212,7 @@ def test_while_the_register_cannot_be_read_the_notification_waits() -> None:
         def find_all(self, hsa_ids: Iterable[str]) -> set[str]:
             raise Unavailable("register_unavailable")
 
-    handle = Filter(Away(), no_report, no_refusals)
+    handle = Filter(Away(), no_report, no_refusals, store_nothing)
     with pytest.raises(Unavailable):
         handle(notification(engagement()))
 
@@ -222,23 +228,51 @@ def test_a_rebooking_is_a_removal_and_a_creation_that_know_of_each_other() -> No
     assert (created.booking, members(created)) == (elsewhere.booking, [("old", True)])
 
 
-def test_the_composer_hears_of_each_change_at_once() -> None:
+def test_what_is_passed_on_is_stored_where_the_composer_finds_it() -> None:
     filtered = Filtered(engagement("new"), removal("old"))
-    assert isinstance(filtered.outcome, Publish)
-    assert len(filtered.outcome.messages) == 4
-    for taken, change, deleted in zip(
-        filtered.outcome.messages, filtered.changes, (True, False), strict=False
-    ):
-        assert isinstance(taken, FetchedBooking)
-        assert (taken.booking, taken.deleted, taken.asked) == (change.booking, deleted, False)
-        assert taken.details is None
-        assert taken.change_id == f"{change.change_id}.taken"
+    removed, created = filtered.changes
+    assert [change.is_removal for change in filtered.pending] == [True, False]
+    for pending, change in zip(filtered.pending, (removed, created), strict=True):
+        assert pending.booking == change.booking.digest
+        assert pending.patient_bookings == patient_bookings_key(change.booking)
+        assert pending.same_id == same_id_key(change.booking)
+        assert pending.received_at == change.received_at
+        assert pending.notification_id == change.notification_id
 
 
-def test_the_composer_hears_at_once_of_no_correction() -> None:
-    filtered = Filtered(engagement("same"), removal("same"))
-    assert isinstance(filtered.outcome, Publish)
-    assert [type(message) for message in filtered.outcome.messages] == [BookingChange]
+def test_a_batch_is_stored_at_once() -> None:
+    stored: list[list[PendingChange]] = []
+    register = FakeRegister("SE-SOURCE")
+    handler = Filter(register, no_report, no_refusals, lambda new: stored.append([*new]))
+    handler.handle_batch([notification(engagement("a")), notification(engagement("b"))])
+    assert [len(several) for several in stored] == [2]
+
+
+def test_nothing_is_stored_of_a_correction() -> None:
+    assert Filtered(engagement("same"), removal("same")).pending == []
+
+
+def test_nothing_is_stored_of_the_removal_of_a_booking_under_its_old_number() -> None:
+    filtered = Filtered(engagement("same", patient=ANDRA), removal("same"))
+    assert len(filtered.changes) == 2
+    assert [change.is_removal for change in filtered.pending] == [False]
+
+
+def test_what_is_dropped_stores_nothing() -> None:
+    def refuse(_changes: object) -> None:
+        raise AssertionError
+
+    handle = Filter(FakeRegister(), no_report, no_refusals, refuse)
+    assert isinstance(handle(notification(engagement())), Drop)
+
+
+def test_while_nothing_can_be_stored_the_notification_waits() -> None:
+    def away(_changes: object) -> None:
+        raise Unavailable("database_unavailable")
+
+    handle = Filter(FakeRegister("SE-SOURCE"), no_report, no_refusals, away)
+    with pytest.raises(Unavailable):
+        handle(notification(engagement()))
 
 
 NOTHING_TOGETHER = {
@@ -349,7 +383,9 @@ def test_a_booking_that_stands_twice_is_asked_for_once_with_the_latest_word() ->
 def test_ids_do_not_depend_on_what_the_register_says_of_the_others() -> None:
     request = [engagement("x", source_system="SE-STRANGER"), engagement("y")]
     before = Filtered(*request).changes
-    knows_all = Filter(FakeRegister("SE-STRANGER", "SE-SOURCE"), no_report, no_refusals)
+    knows_all = Filter(
+        FakeRegister("SE-STRANGER", "SE-SOURCE"), no_report, no_refusals, store_nothing
+    )
     after = knows_all(notification(*request))
     assert isinstance(after, Publish)
     assert before[0] in after.messages

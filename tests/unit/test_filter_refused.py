@@ -54,7 +54,7 @@ class World:
         self.dropped: list[tuple[str, int]] = []
         self.reported: list[tuple[str, str, Flaw, bool]] = []
         self._register_away = register_away
-        self.handle = Filter(self, self._drop, self._report)
+        self.handle = Filter(self, self._drop, self._report, lambda _changes: None)
 
     def find_all(self, hsa_ids: Iterable[str]) -> set[str]:
         if self._register_away:

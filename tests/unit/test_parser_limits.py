@@ -13,8 +13,7 @@ from collections.abc import Callable
 import pytest
 
 from fetcher.answers import CallFailed
-from fetcher.booking_replies import open_reply, raise_for_fault
-from fetcher.bookings_client import GetBookingDetailsMessages
+from fetcher.booking_replies import open_reply, raise_for_fault, timeslot_of
 from fetcher.settings import UNKNOWN_BOOKING_FAULT
 from ingest.calls import OtherContract, Ping, read_call
 from ingest.engagements import NoEngagements
@@ -32,7 +31,6 @@ REQUEST_BYTES = 5 * 1024 * 1024
 REPLY_BYTES = 1024 * 1024
 
 UNKNOWN = re.compile(UNKNOWN_BOOKING_FAULT)
-MESSAGES = GetBookingDetailsMessages()
 
 
 def filled(unit: Callable[[int], str], size: int) -> str:
@@ -123,7 +121,7 @@ def read_reply(document: bytes) -> None:
     try:
         body = open_reply(document, max_bytes=REPLY_BYTES, encoding=None)
         if not raise_for_fault(body, UNKNOWN):
-            MESSAGES.timeslot(body)
+            timeslot_of(body)
     except CallFailed:
         pass
 

@@ -57,8 +57,8 @@ def test_in_one_request(world: World) -> None:
 
 def test_in_one_request_with_the_creation_fetched_first(world: World) -> None:
     world.source = {B.digest: LATER}
-    taken, also_taken, removal, creation = world.take((A, True), (B, False))
-    for message in (creation, taken, also_taken, removal):
+    removal, creation = world.take((A, True), (B, False))
+    for message in (creation, removal):
         world.hand(world.fetch(message))
     assert world.kinds[1:] == []
     world.pass_time(timedelta(seconds=10))
@@ -369,8 +369,8 @@ def test_a_second_creation_that_is_not_judged_yet_is_waited_for(world: World) ->
 
 def test_one_that_is_never_judged_holds_nothing_back_for_ever(world: World) -> None:
     world.source = {B.digest: LATER}
-    *taken, removal, creation, _lost = world.take((A, True), (B, False), (C, False))
-    for message in (*taken, removal, creation):
+    removal, creation, _lost = world.take((A, True), (B, False), (C, False))
+    for message in (removal, creation):
         world.hand(world.fetch(message))
     world.pass_time(LIMITS.longest_wait + timedelta(seconds=30))
     assert announced_as_rebooked(world)
@@ -378,9 +378,8 @@ def test_one_that_is_never_judged_holds_nothing_back_for_ever(world: World) -> N
 
 def test_an_outage_of_the_source_makes_no_two_messages(world: World) -> None:
     world.source = {B.digest: LATER}
-    *taken, removal, creation = world.take((A, True), (B, False))
-    for message in (*taken, creation):
-        world.hand(world.fetch(message))
+    removal, creation = world.take((A, True), (B, False))
+    world.hand(world.fetch(creation))
     world.pass_time(timedelta(minutes=12))
     assert world.kinds[1:] == []
     world.hand(world.fetch(removal))
@@ -390,11 +389,11 @@ def test_an_outage_of_the_source_makes_no_two_messages(world: World) -> None:
 
 @pytest.mark.parametrize("sent_again", [False, True])
 def test_our_own_delays_part_no_pair(world: World, *, sent_again: bool) -> None:
-    """The source answers about the creation long after the window: the composer heard of it."""
+    """The source answers about the creation long after the window: it is known to come."""
     world.source = {B.digest: LATER}
     removal = world.take((A, True))
-    [taken, creation] = world.take((B, False))
-    for message in (*removal, taken, *(world.take((A, True)) if sent_again else [])):
+    [creation] = world.take((B, False))
+    for message in (*removal, *(world.take((A, True)) if sent_again else [])):
         world.hand(world.fetch(message))
     world.pass_time(3 * WINDOW)
     assert world.kinds[1:] == []
@@ -407,13 +406,12 @@ def test_after_an_outage_of_the_relay_what_came_meanwhile_is_waited_for(world: W
     """Everything comes at once then, in any order."""
     removal = world.remove(A)
     world.source[B.digest] = LATER
-    taken_before = world.take((B, False))
+    [taken_before] = world.take((B, False))
     world.waiting.clear()
     world.now += 2 * WINDOW
     world.hand(removal)
     world.pass_time(timedelta(seconds=1))
-    for message in taken_before:
-        world.hand(world.fetch(message))
+    world.hand(world.fetch(taken_before))
     world.pass_time()
     assert world.kinds[1:] == ["changed_time"]
 
@@ -576,8 +574,7 @@ def test_created_together_with_the_removed_one_and_judged_after_its_removal() ->
 
 def test_removed_first_and_the_source_is_slow_to_answer_about_it(world: World) -> None:
     world.source = {B.digest: LATER}
-    taken, removal = world.take((A, True))
-    world.hand(world.fetch(taken))
+    [removal] = world.take((A, True))
     world.create(B, LATER)
     assert world.kinds[1:] == []
     world.pass_time(timedelta(seconds=30))
@@ -586,12 +583,12 @@ def test_removed_first_and_the_source_is_slow_to_answer_about_it(world: World) -
     assert world.kinds[1:] == ["changed_time"]
 
 
-def test_removed_first_and_the_composer_hears_of_it_last(world: World) -> None:
+def test_removed_first_and_the_filter_takes_it_last(world: World) -> None:
     world.source = {B.digest: LATER}
-    removal = world.take((A, True))
+    taken_by_ingest = world.now
     world.create(B, LATER)
-    for message in removal:
-        world.hand(world.fetch(message))
+    [removal] = world.take((A, True), received_at=taken_by_ingest)
+    world.hand(world.fetch(removal))
     world.pass_time()
     assert world.kinds[1:] == ["booking_confirmation", "changed_time"]
     assert announced_as_rebooked(world)
@@ -599,19 +596,17 @@ def test_removed_first_and_the_composer_hears_of_it_last(world: World) -> None:
 
 def test_a_source_with_much_to_answer_before_makes_no_two_messages(world: World) -> None:
     world.source = {B.digest: LATER}
-    removal, creation = world.take((A, True)), world.take((B, False))
-    world.hand(world.fetch(removal[0]))
+    [removal], [creation] = world.take((A, True)), world.take((B, False))
     world.pass_time(timedelta(minutes=5))
-    world.hand(world.fetch(removal[1]))
+    world.hand(world.fetch(removal))
     world.pass_time(timedelta(seconds=1))
-    world.hand(world.fetch(creation[-1]))
+    world.hand(world.fetch(creation))
     world.pass_time()
     assert world.kinds[1:] == ["changed_time"]
 
 
 def test_a_removal_whose_message_was_lost_on_the_way_leaves_nothing_behind(world: World) -> None:
-    [taken, _lost] = world.take((A, True))
-    world.hand(world.fetch(taken))
+    world.take((A, True))
     world.pass_time(timedelta(days=2))
     world.remove(A)
     world.pass_time(timedelta(seconds=20))
@@ -652,7 +647,7 @@ def test_created_and_removed_with_nothing_else_new(world: World) -> None:
 
 
 def test_the_calendar_entry_of_the_old_time_goes_when_both_were_announced(world: World) -> None:
-    test_removed_first_and_the_composer_hears_of_it_last(world)
+    test_removed_first_and_the_filter_takes_it_last(world)
     uids = [message.calendar_uid for message in world.inbox.messages]
     calendar = world.newest.calendar or ""
     assert calendar.count("BEGIN:VEVENT") == 2

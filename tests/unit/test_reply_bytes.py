@@ -4,12 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fetcher.booking_replies import open_reply
-from fetcher.bookings_client import GetBookingDetailsMessages
+from fetcher.booking_replies import open_reply, timeslot_of
 from fetcher.reply_bytes import ReplyBytes
 from tests.booking_samples import reply
-
-MESSAGES = GetBookingDetailsMessages()
 
 
 def kept(content: bytes, most: int, piece: int = 1000) -> bytes:
@@ -42,7 +39,7 @@ def test_time_and_place_are_read_around_a_text_without_end(word: str, piece: int
         "<c:healthcare_facility_name>Vårdcentralen Åsen</c:healthcare_facility_name>"
     )
     content = kept(reply(timeslot), 100_000, piece)
-    found = MESSAGES.timeslot(open_reply(content, max_bytes=100_000, encoding=None))
+    found = timeslot_of(open_reply(content, max_bytes=100_000, encoding=None))
     assert found is not None
     assert found.patient == "191212121212"
     assert found.details.starts == "20261203090000"

@@ -135,11 +135,6 @@ class TestSteps:
         assert of_composer.message_id == of_notifier.message_id == "message"
         assert of_notifier.booking == DIGESTS.booking(PATIENT, "b")
 
-    def test_a_removal_that_is_not_answered_yet_is_no_step(self) -> None:
-        taken = FetchedBooking(**CHANGE.said, fetched_at=NOW, details=None, asked=False)
-        done = handled(taken, Done("removal_taken"), "composer")
-        assert not [*StepsOf("composer", DIGESTS).handled(done)]
-
     def test_what_the_filter_drops_has_the_id_it_would_have_had(self) -> None:
         engagements = tuple(
             Engagement(

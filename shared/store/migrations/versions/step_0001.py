@@ -96,22 +96,24 @@ def create_booking_watermark() -> None:
         sa.Column("booking", sa.String(64), nullable=False),
         sa.Column("patient_bookings", sa.String(64), nullable=False),
         sa.Column("same_id", sa.String(64), nullable=False),
-        sa.Column("fetched_at", INSTANT, nullable=False),
-        sa.Column("gone", sa.Boolean(), nullable=False),
+        sa.Column("fetched_at", INSTANT),
+        sa.Column("gone", sa.Boolean()),
+        sa.Column("received_at", INSTANT),
+        sa.Column("notification_id", sa.String(40)),
         sa.Column("awaiting", sa.String(8)),
         sa.Column("awaiting_since", INSTANT),
-        sa.Column("received_at", INSTANT, nullable=False),
-        sa.Column("notification_id", sa.String(40), nullable=False),
         sa.Column("first_seen_at", INSTANT),
         sa.Column("held", sa.JSON(none_as_null=True)),
         sa.Column("successor", sa.String(64)),
+        sa.Column("pending_at", INSTANT),
+        sa.Column("pending_removal", sa.Boolean()),
+        sa.Column("pending_notification_id", sa.String(40)),
         sa.PrimaryKeyConstraint("booking", name="pk_booking_watermark"),
     )
     op.create_index(
         "ix_booking_watermark_patient_bookings", "booking_watermark", ["patient_bookings"]
     )
     op.create_index("ix_booking_watermark_same_id", "booking_watermark", ["same_id"])
-    op.create_index("ix_booking_watermark_fetched_at", "booking_watermark", ["fetched_at"])
 
 
 def create_contact_preference() -> None:

@@ -1,0 +1,92 @@
+"""What follows from a change that the index has said and of which the source has not answered yet.
+
+The filter stores it before it publishes the change (`shared.store.pending_changes`). Noted in the
+watermark of its booking it counts for the judgement of others: a removal may be waited for by what
+takes its place, and a creation by the removal whose place it takes.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from composer.candidates import first_seen_at, still_matters
+from composer.history import History
+from shared.booking.inbox import Awaiting, PendingChange, Watermark
+
+#: The fetcher tries for about a day; what has not come then does not come without a replay.
+_KEPT = timedelta(days=1)
+
+
+def with_pending(
+    history: History,
+    pending: Iterable[PendingChange],
+    elsewhere: Iterable[PendingChange],
+    now: datetime,
+) -> tuple[History, tuple[Watermark, ...]]:
+    """The history in which `pending` are noted, and the watermarks that this changes.
+
+    `elsewhere`: of other patients' bookings with the judged one's id.
+    """
+    others = {each.booking: each for each in history.same_id_elsewhere}
+    others |= {each.booking: _noted(each, others.get(each.booking), now) for each in elsewhere}
+    known = replace(history, same_id_elsewhere=tuple(others.values()))
+    changed = {each.booking: each for each in _changed(known, pending, now)}
+    watermarks = {each.booking: each for each in history.watermarks} | changed
+    return replace(known, watermarks=tuple(watermarks.values())), tuple(changed.values())
+
+
+def _changed(
+    history: History, pending: Iterable[PendingChange], now: datetime
+) -> Iterator[Watermark]:
+    for change in pending:
+        if change.received_at < now - _KEPT:
+            continue
+        before = history.watermark(change.booking)
+        matters = _removal_matters if change.is_removal else _creation_matters
+        if matters(change, before, history, now):
+            yield _noted(change, before, now)
+
+
+def _removal_matters(
+    _change: PendingChange, before: Watermark | None, _history: History, _now: datetime
+) -> bool:
+    return before is None or before.awaiting is not Awaiting.REMOVAL
+
+
+def _creation_matters(
+    change: PendingChange, before: Watermark | None, history: History, now: datetime
+) -> bool:
+    """It may take the place of something in which a patient believes."""
+    if (before and before.awaiting) or history.standing(change.booking):
+        return False
+    is_believed = any(
+        still_matters(each, now)
+        for each in history.announcements
+        if history.standing(each.booking) is each
+    )
+    return is_believed or bool(history.same_id_elsewhere)
+
+
+def _noted(change: PendingChange, before: Watermark | None, now: datetime) -> Watermark:
+    """The watermark with which `change` is awaited."""
+    is_removal = change.is_removal
+    seen = before.first_seen_at if before else None
+    return Watermark(
+        booking=change.booking,
+        patient_bookings=change.patient_bookings,
+        same_id=change.same_id,
+        fetched_at=_fetched_at(change, before),
+        gone=not is_removal,
+        received_at=change.received_at,
+        notification_id=change.notification_id,
+        first_seen_at=seen if is_removal else first_seen_at(change.received_at, before),
+        awaiting=Awaiting.REMOVAL if is_removal else Awaiting.CREATION,
+        awaiting_since=now,
+        successor=before.successor if before else None,
+    )
+
+
+def _fetched_at(change: PendingChange, before: Watermark | None) -> datetime:
+    if before is None:
+        return change.received_at
+    return before.fetched_at if change.is_removal else max(before.fetched_at, change.received_at)

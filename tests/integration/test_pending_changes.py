@@ -1,0 +1,171 @@
+"""What the filter has passed on and the composer has not judged, on both databases."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from shared.booking.identity import BookingKey
+from shared.booking.inbox import (
+    HistoryWindow,
+    PendingChange,
+    Watermark,
+    patient_bookings_key,
+    same_id_key,
+)
+from shared.store.engine import Database, open_database
+from shared.store.inbox import Inbox
+from shared.store.migrate import migrate
+from shared.store.pending_changes import PendingChanges
+from tests.unit.composer_world import NOW, OTHER_UNIT, key
+
+A, B = key("A"), key("B")
+SECOND = timedelta(seconds=1)
+OTHERS = "201212121212"
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    migrate(database_url)
+    database = open_database(database_url, pool_size=8)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def pending(database: Database) -> PendingChanges:
+    return PendingChanges(database)
+
+
+def change(booking: BookingKey, *, after: int = 0, removal: bool = False) -> PendingChange:
+    return PendingChange(
+        booking=booking.digest,
+        patient_bookings=patient_bookings_key(booking),
+        same_id=same_id_key(booking),
+        is_removal=removal,
+        received_at=NOW + after * SECOND,
+        notification_id=f"request{after}",
+    )
+
+
+def judged(booking: BookingKey, *, after: int) -> Watermark:
+    return Watermark(
+        booking=booking.digest,
+        patient_bookings=patient_bookings_key(booking),
+        same_id=same_id_key(booking),
+        fetched_at=NOW + after * SECOND,
+        gone=False,
+        received_at=NOW + after * SECOND,
+        notification_id=f"request{after}",
+    )
+
+
+def seen(database: Database, booking: BookingKey) -> list[PendingChange]:
+    """Long after all of it."""
+    with Inbox(database).locked([HistoryWindow(booking, (), NOW + timedelta(days=9))]) as [
+        bookings
+    ]:
+        return sorted(bookings.pending, key=lambda each: each.booking)
+
+
+def judge(database: Database, *watermarks: Watermark) -> None:
+    with Inbox(database).locked([HistoryWindow(A, (), NOW)]) as [bookings]:
+        for watermark in watermarks:
+            bookings.set_watermark(watermark)
+
+
+def test_all_that_is_pending_of_a_patient_is_seen(
+    database: Database, pending: PendingChanges
+) -> None:
+    pending.add([])
+    pending.add([change(A), change(B, removal=True), change(key("A", patient=OTHERS))])
+    expected = sorted([change(A), change(B, removal=True)], key=lambda each: each.booking)
+    assert seen(database, B) == expected
+
+
+def test_what_is_pending_of_another_patient_with_the_same_id_is_seen_apart(
+    database: Database, pending: PendingChanges
+) -> None:
+    pending.add([change(key("A", patient=OTHERS)), change(key("B", patient=OTHERS))])
+    with Inbox(database).locked([HistoryWindow(A, (), NOW)]) as [bookings]:
+        assert bookings.pending == []
+        assert bookings.pending_elsewhere == [change(key("A", patient=OTHERS))]
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "kept"),
+    [
+        (change(A), change(A, after=1), 1),
+        (change(A, after=1), change(A), 1),
+        (change(A), change(A, after=1, removal=True), 1),
+        (change(A, removal=True), change(A, after=1, removal=True), 1),
+        (change(A, removal=True), change(A, after=1), 0),
+        (change(A, after=1, removal=True), change(A), 1),
+    ],
+)
+def test_the_newest_is_kept_but_no_creation_takes_a_removals_place(
+    database: Database,
+    pending: PendingChanges,
+    first: PendingChange,
+    then: PendingChange,
+    kept: int,
+) -> None:
+    pending.add([first])
+    pending.add([then])
+    assert [each.notification_id for each in seen(database, A)] == [f"request{kept}"]
+
+
+def test_several_of_one_booking_at_once(database: Database, pending: PendingChanges) -> None:
+    pending.add([change(A, after=2), change(A), change(A, after=1)])
+    assert seen(database, A) == [change(A, after=2)]
+
+
+def test_what_is_judged_is_pending_no_longer(database: Database, pending: PendingChanges) -> None:
+    pending.add([change(A, after=1), change(B, after=1)])
+    judge(database, judged(A, after=1))
+    assert seen(database, A) == [change(B, after=1)]
+    pending.add([change(A), change(A, after=1)])
+    assert seen(database, A) == [change(B, after=1)], "handed out again after it was judged"
+    pending.add([change(A, after=2)])
+    assert change(A, after=2) in seen(database, A)
+
+
+def test_what_came_after_the_judged_one_is_still_pending(
+    database: Database, pending: PendingChanges
+) -> None:
+    pending.add([change(A, after=2)])
+    judge(database, judged(A, after=1))
+    assert seen(database, A) == [change(A, after=2)]
+
+
+def test_a_watermark_is_as_it_was_whatever_is_pending(
+    database: Database, pending: PendingChanges
+) -> None:
+    watermark = replace(judged(A, after=1), first_seen_at=NOW)
+    judge(database, watermark)
+    pending.add([change(A, after=2, removal=True)])
+    window = HistoryWindow(B, (), NOW + timedelta(days=9))
+    with Inbox(database).locked([window]) as [bookings]:
+        assert bookings.watermarks == [watermark], "known, since something of it is pending"
+
+
+def test_the_filter_and_the_composer_never_wait_for_each_other_for_ever(
+    database: Database, pending: PendingChanges
+) -> None:
+    """Both write the same rows, many at once: in the same order."""
+    keys = [key(f"{number}", OTHER_UNIT) for number in range(40)]
+
+    def add(after: int) -> None:
+        several = keys if after % 2 else keys[::-1]
+        pending.add([change(booking, after=after) for booking in several])
+
+    def write(after: int) -> None:
+        several = keys[::-1] if after % 2 else keys
+        judge(database, *(judged(booking, after=after) for booking in several))
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(task, after) for after in range(20) for task in (add, write)]:
+            done.result()
+    assert seen(database, keys[0]) == []
