@@ -99,6 +99,7 @@ class Candidates:
 
     def replacements(self) -> Replacements:
         removed = {each.booking: each for each in (*self._removed_members(), *self._removed())}
+        removed |= {each.booking: each for each in map(self._of_own_request, removed.values())}
         new = {each.booking: each for each in (*self._new_members(), *self._new())}
         units = {each.unit for each in new.values() if each.unit}
         return Replacements(
@@ -125,6 +126,28 @@ class Candidates:
         passed = {unit for unit in units if key.replaced(logical_address=unit).digest in gone}
         return replace(removed, passed=frozenset(map(hsa_key, passed)))
 
+    def _of_own_request(self, removed: Removed) -> Removed:
+        """A booking may be removed by several requests. Which of them was noted first, or decided
+        it, depends on how fast each was handled; the judged one says what else it did."""
+        fetched = self.fetched
+        members = {each.booking.digest for each in fetched.same_request if each.deleted}
+        if fetched.deleted and fetched.same_request:
+            members.add(fetched.booking.digest)
+        if removed.booking not in members:
+            return removed
+        return replace(
+            removed,
+            requests=removed.requests | {fetched.notification_id},
+            removed_at=min(removed.removed_at, fetched.received_at),
+        )
+
+    def unpaired_by(self, booking: str) -> Iterator[Watermark]:
+        """Of open removals, once `booking`, which may be in their place, is announced as new."""
+        for rival in self.replacements().rivals(booking):
+            watermark = self.history.watermark(rival.booking)
+            if watermark and watermark.awaiting is Awaiting.REMOVAL:
+                yield replace(watermark, unpaired=True)
+
     def own_removal(self) -> Removed | None:
         """The judged booking, if it was removed and its patient believes in it."""
         standing = self.history.standing(self.fetched.booking.digest)
@@ -138,10 +161,11 @@ class Candidates:
             same_id=same_id_key(standing.key),
             announcement=standing,
             removed_at=awaited.received_at if awaited else self.fetched.received_at,
-            request=awaited.notification_id if awaited else self.fetched.notification_id,
+            requests=frozenset({(awaited or self.fetched).notification_id}),
             first_seen_at=before.first_seen_at if before else None,
-            is_gone=self.fetched.details is None,
+            is_gone=self.fetched.details is None and not self.is_created_again(standing.booking),
             due=since + self.limits.window,
+            unpaired=before is not None and before.unpaired,
         )
 
     def unasked_with_same_id(self) -> tuple[Announcement, Watermark] | None:
@@ -205,23 +229,34 @@ class Candidates:
         standing = self.history.standing(watermark.booking)
         if standing is None or not still_matters(standing, self.now):
             return
-        if watermark.gone or self._may_still_come(watermark.awaiting_since):
-            since = watermark.awaiting_since or self.now
-            yield _removed(watermark, standing, since + self.limits.window)
+        is_gone = watermark.gone and not self.is_created_again(watermark.booking)
+        is_answered = is_gone or self._may_still_come(watermark.awaiting_since)
+        since = watermark.awaiting_since or self.now
+        due = since + self.limits.window
+        removed = _removed(watermark, standing, due, is_choice_only=not is_answered)
+        yield replace(removed, is_gone=is_gone)
+
+    def is_created_again(self, booking: str) -> bool:
+        """Whether the index has created `booking` since its removal, and since the source was asked
+        about it. Then it may be there again."""
+        at, watermark = self.history.created_again.get(booking), self.history.watermark(booking)
+        if at is None or (watermark is not None and watermark.fetched_at >= at):
+            return False
+        return booking != self.fetched.booking.digest or self.fetched.fetched_at < at
 
     def _cancelled(self, watermark: Watermark) -> Iterator[Removed]:
         """Cancelled just now: it can be paired no more, but others may have had this choice."""
         latest = self.history.latest(watermark.booking)
-        if latest is None or latest.kind is not MessageKind.CANCELLATION:
-            return
-        if near(latest.received_at, watermark.received_at, self.limits.window):
-            yield _removed(watermark, latest, self.now, is_cancelled=True)
+        if latest and latest.kind is MessageKind.CANCELLATION:
+            cancelled = _removed(watermark, latest, self.now, is_choice_only=True)
+            requests = cancelled.requests | {latest.notification_id}
+            yield replace(cancelled, requests=requests, removed_at=latest.received_at)
 
     def _removed_members(self) -> Iterator[Removed]:
         """Removed in the same request, and not judged yet."""
         for member in self.fetched.same_request:
             standing = self.history.standing(member.booking.digest)
-            if not member.deleted or standing is None or not self._waits_for(member.booking):
+            if not member.deleted or standing is None or self._is_judged(member.booking):
                 continue
             if still_matters(standing, self.now):
                 before = self.history.watermark(standing.booking)
@@ -230,10 +265,11 @@ class Candidates:
                     same_id=same_id_key(standing.key),
                     announcement=standing,
                     removed_at=self.fetched.received_at,
-                    request=self.fetched.notification_id,
+                    requests=frozenset({self.fetched.notification_id}),
                     first_seen_at=before.first_seen_at if before else None,
                     is_gone=False,
                     due=self.now + self.limits.window,
+                    is_choice_only=not self._request_may_still_come,
                 )
 
     # --- new ---
@@ -283,7 +319,8 @@ class Candidates:
         """Created in the same request, and not judged yet."""
         for member in self.fetched.same_request:
             booking = member.booking
-            if not member.deleted and self._waits_for(booking):
+            is_awaited = self._request_may_still_come and not self._is_judged(booking)
+            if not member.deleted and is_awaited:
                 yield New(
                     booking=booking.digest,
                     same_id=same_id_key(booking),
@@ -295,10 +332,12 @@ class Candidates:
 
     # --- how long they matter ---
 
-    def _waits_for(self, member: BookingKey) -> bool:
+    def _is_judged(self, member: BookingKey) -> bool:
         judged = self.history.watermark(member.digest)
-        if judged and judged.received_at >= self.fetched.received_at:
-            return False
+        return judged is not None and judged.received_at >= self.fetched.received_at
+
+    @property
+    def _request_may_still_come(self) -> bool:
         own = self.history.watermark(self.fetched.booking.digest)
         return self._may_still_come(own.awaiting_since if own else None)
 
@@ -307,18 +346,19 @@ class Candidates:
 
 
 def _removed(
-    watermark: Watermark, announcement: Announcement, due: datetime, *, is_cancelled: bool = False
+    watermark: Watermark, announcement: Announcement, due: datetime, *, is_choice_only: bool
 ) -> Removed:
     return Removed(
         booking=watermark.booking,
         same_id=watermark.same_id,
         announcement=announcement,
         removed_at=watermark.received_at,
-        request=watermark.notification_id,
+        requests=frozenset({watermark.notification_id}),
         first_seen_at=watermark.first_seen_at,
         is_gone=watermark.gone,
         due=due,
-        is_cancelled=is_cancelled,
+        is_choice_only=is_choice_only,
+        unpaired=watermark.unpaired,
     )
 
 

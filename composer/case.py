@@ -1,6 +1,6 @@
 """What is judged, and the forms of a judgement, each with the watermarks that it changes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
@@ -120,6 +120,12 @@ class Case:
             look_again=self.may_be_an_earlier_state or self.newest_may_be_of_this_state,
             watermarks=self.after(announce.booking, replaced),
         )
+
+    def announce_as_new(self, details: BookingDetails) -> Judgement:
+        """Removals whose place it may have taken are decided by this, too: they are no longer."""
+        announced = self.announce(self.as_new(details))
+        rivals = self.candidates.unpaired_by(self.booking)
+        return replace(announced, watermarks=(*announced.watermarks, *rivals))
 
     def carry_over(self, carried: CarryOver, replaced: Announcement) -> Judgement:
         watermarks = self.after(carried.booking, replaced)

@@ -6,9 +6,9 @@ what was stored is found and published once more; the notifier knows a message i
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -64,6 +64,10 @@ class PatientBookings(Protocol):
     def same_id_elsewhere(self) -> Sequence[Watermark]:
         """Of other patients' bookings that have the judged one's id at its source, and are at no
         other unit as far as that is known: of those that were announced."""
+
+    @property
+    def announced_elsewhere(self) -> Mapping[str, datetime]:
+        """Of those that were announced: when ingest took the newest such change, by digest."""
 
     def write(self, message: InboxMessage) -> None: ...
 
@@ -166,7 +170,8 @@ class Composer:
         stored = History(
             tuple(bookings.announcements),
             tuple(without_ended_waits(bookings.watermarks, ended)),
-            tuple(bookings.same_id_elsewhere),
+            tuple(without_ended_waits(bookings.same_id_elsewhere, ended)),
+            bookings.announced_elsewhere,
         )
         history, noted = with_pending(stored, bookings.pending, bookings.pending_elsewhere, now)
         for watermark in noted:

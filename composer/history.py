@@ -3,8 +3,8 @@
 Everything here is about one patient's bookings at one source (`shared.booking.inbox`).
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
@@ -21,12 +21,16 @@ class History:
     `announcements` holds every message about the bookings in question and every one within the
     history window (`window_begins`); `watermarks` likewise, and those of bookings of which
     something is awaited. `same_id_elsewhere` are those of other patients' bookings that have the
-    judged one's id at its source.
+    judged one's id at its source; `announced_elsewhere` says of the announced ones when ingest took
+    the newest announced change, by digest. `created_again` are bookings whose removal is awaited:
+    when ingest took a creation since, which is pending.
     """
 
     announcements: tuple[Announcement, ...] = ()
     watermarks: tuple[Watermark, ...] = ()
     same_id_elsewhere: tuple[Watermark, ...] = ()
+    announced_elsewhere: Mapping[str, datetime] = field(default_factory=dict)
+    created_again: Mapping[str, datetime] = field(default_factory=dict)
 
     def watermark(self, booking: str) -> Watermark | None:
         return self._watermarks.get(booking)
@@ -55,6 +59,11 @@ class History:
                 return None
             seen.add(booking)
         return self.standing(booking)
+
+    def is_announced(self, other: Watermark) -> bool:
+        """Whether `other`, of `same_id_elsewhere`, was announced since it was created."""
+        at, seen = self.announced_elsewhere.get(other.booking), other.first_seen_at
+        return at is not None and seen is not None and at >= seen
 
     def announced_as_new(self) -> Iterator[Announcement]:
         """The announcements of bookings that took nothing's place and were not changed or cancelled

@@ -32,13 +32,14 @@ from datetime import datetime, timedelta
 
 from composer.candidates import Limits, awaited_since, still_matters
 from composer.case import Case
-from composer.history import History, is_ahead, near
+from composer.history import History, is_ahead
 from composer.noticeable import changed_aspects, says_less_alone
+from composer.other_numbers import OtherNumbers
 from composer.patience import contradicts_a_removal
 from composer.replacement import Found, Pair, Undecided
 from composer.verdict import Announce, CarryOver, Judgement, Question, Reason
 from shared.booking.identity import BookingKey, same_hsa_id
-from shared.booking.inbox import Announcement, Awaiting, MessageKind, Watermark
+from shared.booking.inbox import Announcement, Awaiting, MessageKind
 from shared.booking.messages import BookingDetails, FetchedBooking
 
 _NO_TIME = timedelta(0)
@@ -134,8 +135,12 @@ class _Judging(Case):
 
     @property
     def _is_known_elsewhere(self) -> bool:
-        """Under another number, which a creation under the new number itself cannot be."""
-        return bool(self.history.same_id_elsewhere) and not self.fetched.renumbered
+        """Under another number: for a creation under the new number, one that got it since."""
+        others = self.history.same_id_elsewhere
+        if not self.fetched.renumbered:
+            return bool(others)
+        seen = (each.first_seen_at for each in others)
+        return any(at is not None and at > self.fetched.received_at for at in seen)
 
     def removed(self) -> Judgement:
         if self.standing is None:
@@ -191,13 +196,19 @@ class _Judging(Case):
 
     def _until_decided(self, partner: Found) -> timedelta:
         """How long the removal is still open; a held booking that replaces it is judged first."""
-        since = self._removal_awaited_since
-        rest = since + self.limits.window - self.now
-        last = since + self.limits.window + self.limits.longest_wait
-        if partner is None or self.now >= last:
-            return rest
+        rest = self._removal_awaited_since + self.limits.window - self.now
         soon = self.limits.window / _LOOKS_PER_WINDOW
+        if self._waited_too_long:
+            return rest
+        if partner is None:
+            is_open = self.candidates.is_created_again(self.booking)
+            return max(rest, soon) if is_open else rest
         return partner.delay if isinstance(partner, Undecided) else soon
+
+    @property
+    def _waited_too_long(self) -> bool:
+        last = self._removal_awaited_since + self.limits.window + self.limits.longest_wait
+        return self.now >= last
 
     @property
     def _comes_late(self) -> bool:
@@ -213,9 +224,9 @@ class _Judging(Case):
         return self.wait_for_pair(watermark, grace)
 
     def _removed_for_good(self, standing: Announcement) -> Judgement:
-        if renumbered := self._stands_elsewhere:
-            return self._renumbered_since(renumbered)
-        if self.fetched.of_another_patient:
+        if renumbered := self._renumbered_since():
+            return renumbered
+        if self.fetched.of_another_patient and not self._other_numbers.created:
             return self._of_another_patient()
         own = self.candidates.own_removal()
         assert own is not None  # noqa: S101 - it stands, and was removed
@@ -234,24 +245,18 @@ class _Judging(Case):
         )
         return self.announce(cancelled)
 
-    def _renumbered_since(self, other: Watermark) -> Judgement:
-        """At which unit the `other` one is, nobody knows until it is announced: elsewhere, it is
-        another booking."""
-        last = self._removal_awaited_since + self.limits.window + self.limits.longest_wait
-        if other.awaiting is Awaiting.CREATION and self.now < last:
+    def _renumbered_since(self) -> Judgement | None:
+        """None if it did not get another person number about when it was removed."""
+        others = self._other_numbers
+        if others.awaited and not others.announced and not self._waited_too_long:
             soon = self.limits.window / _LOOKS_PER_WINDOW
             return self.wait_for_pair(self.watermarks.awaiting(Awaiting.REMOVAL), soon)
-        return self.silently_replaced(Reason.RENUMBERED, other.booking)
+        other = others.announced or others.unanswered
+        return self.silently_replaced(Reason.RENUMBERED, other.booking) if other else None
 
     @property
-    def _stands_elsewhere(self) -> Watermark | None:
-        """The booking under another person number that got it about when this one lost it."""
-        for each in self.history.same_id_elsewhere:
-            seen = each.first_seen_at or each.received_at
-            is_there = not each.gone or each.awaiting is Awaiting.CREATION
-            if is_there and near(seen, self._removed_at, self.limits.window):
-                return each
-        return None
+    def _other_numbers(self) -> OtherNumbers:
+        return OtherNumbers(self.history, self.before, self._removed_at, self.limits.window)
 
     @property
     def _removed_at(self) -> datetime:
@@ -264,13 +269,15 @@ class _Judging(Case):
 
     def _of_another_patient(self) -> Judgement:
         """Until it is clear that no other person number got the booking, it may be no mistake."""
-        if renumbered := self._stands_elsewhere:
-            return self._renumbered_since(renumbered)
+        if renumbered := self._renumbered_since():
+            return renumbered
         delay = self._removal_awaited_since + self.limits.window - self.now
         if delay > _NO_TIME:
             return self.wait_for_pair(self.watermarks.awaiting(Awaiting.REMOVAL), delay)
         if self._comes_late:
             return self._wait_a_little_more()
+        if self._other_numbers.created:
+            return self.silent(Reason.UNKNOWN_BOOKING)
         return replace(self.silent(Reason.REPLY_MISMATCH), is_dead=True)
 
     # --- the source has it ---
@@ -313,7 +320,7 @@ class _Judging(Case):
         if isinstance(partner, Pair):
             old = partner.removed.announcement
             return self._replaced(old, self.fetched.booking, details)
-        return self.announce(self.as_new(details))
+        return self.announce_as_new(details)
 
     def _replaced(
         self, old: Announcement, booking: BookingKey, details: BookingDetails

@@ -1,19 +1,16 @@
 """What of a booking a patient would notice. Everything else is technical and says nothing new."""
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
 
 from composer import docbook, richtext
 from composer.dates import when
-from shared.booking.identity import hsa_key
+from shared.booking.identity import hsa_key, is_hsa_id
 from shared.booking.messages import BookingDetails
 
 #: Far above any real name or reason.
 _LONGEST_LINE = 500
 _MOST_LINES = 40
-#: An HSA-id: some systems give it where a name belongs.
-_HSA_ID = re.compile(r"SE\d{10}-[0-9A-Z]{1,30}", re.IGNORECASE)
 
 
 class Aspect(StrEnum):
@@ -74,7 +71,7 @@ def noticeable(details: BookingDetails) -> Noticeable:
 def unit_of(details: BookingDetails) -> str:
     """The unit's name; "" when the source gives none, or an HSA-id for it."""
     name = _line(details.unit_name)
-    return "" if _HSA_ID.fullmatch(name) else name
+    return "" if is_hsa_id(name) else name  # some systems give it where a name belongs
 
 
 def who_of(details: BookingDetails) -> str:

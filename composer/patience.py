@@ -28,13 +28,15 @@ def may_be_an_earlier_state(
     fetched: FetchedBooking, before: Watermark | None, patience: timedelta
 ) -> bool:
     """Whether what the source shows may be of an earlier notification than this one: another came
-    shortly before it, or the source showed nothing of this one at first. Then its own change may
-    still be to come."""
+    shortly before it, or created what it shows now for the first time; or the source showed nothing
+    of this one at first. Then its own change may still be to come."""
     if before is None or fetched.deleted or not is_doubtful(fetched, before, patience):
         return False
     if fetched.looks:
         return True  # the source is behind indeed
-    return timedelta(0) < fetched.received_at - before.received_at < patience
+    apart = fetched.received_at - before.received_at
+    is_created = before.awaiting is Awaiting.CREATION
+    return timedelta(0) < apart and (is_created or apart < patience)
 
 
 def newest_may_be_of_this_state(

@@ -30,17 +30,28 @@ def with_pending(
     others = {each.booking: each for each in history.same_id_elsewhere}
     others |= {each.booking: _noted(each, others.get(each.booking), now) for each in elsewhere}
     known = replace(history, same_id_elsewhere=tuple(others.values()))
+    pending = tuple(each for each in pending if each.received_at >= now - _KEPT)
     changed = {each.booking: each for each in _changed(known, pending, now)}
     watermarks = {each.booking: each for each in history.watermarks} | changed
-    return replace(known, watermarks=tuple(watermarks.values())), tuple(changed.values())
+    noted = replace(
+        known,
+        watermarks=tuple(watermarks.values()),
+        created_again={
+            each.booking: each.received_at for each in pending if _undoes_a_removal(each, history)
+        },
+    )
+    return noted, tuple(changed.values())
+
+
+def _undoes_a_removal(change: PendingChange, history: History) -> bool:
+    before = history.watermark(change.booking)
+    return not change.is_removal and before is not None and before.awaiting is Awaiting.REMOVAL
 
 
 def _changed(
     history: History, pending: Iterable[PendingChange], now: datetime
 ) -> Iterator[Watermark]:
     for change in pending:
-        if change.received_at < now - _KEPT:
-            continue
         before = history.watermark(change.booking)
         matters = _removal_matters if change.is_removal else _creation_matters
         if matters(change, before, history, now):

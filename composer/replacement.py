@@ -22,7 +22,7 @@ from datetime import datetime, timedelta
 from itertools import product
 
 from composer.history import near
-from shared.booking.identity import hsa_key, same_hsa_id
+from shared.booking.identity import hsa_key, is_hsa_id, same_hsa_id
 from shared.booking.inbox import Announcement
 from shared.booking.messages import BookingDetails
 
@@ -40,11 +40,14 @@ class Removed:
     same_id: str
     announcement: Announcement
     removed_at: datetime
-    request: str
+    requests: frozenset[str]  # that removed it, as far as is known
     first_seen_at: datetime | None
     is_gone: bool  # the source has said so
     due: datetime  # until then a booking that takes its place may come
-    is_cancelled: bool = False  # and announced so: it can be paired no more, but is a second choice
+    #: Announced as cancelled, or the source does not answer about it: no pair, but a second choice.
+    is_choice_only: bool = False
+    #: One that may have taken its place was announced as new: only the same id is proof from then.
+    unpaired: bool = False
     passed: frozenset[str] = frozenset()  # units (`hsa_key`) where it stood since, unannounced
 
     @property
@@ -55,6 +58,9 @@ class Removed:
     @property
     def is_open_call(self) -> bool:
         return not self.announcement.starts
+
+    def may_be_paired(self, *, by_id: bool) -> bool:
+        return not self.is_choice_only and (by_id or not self.unpaired)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +112,9 @@ def same_kind(old: BookingDetails, new: BookingDetails) -> bool | None:
     ]
     if says:
         return all(says)
-    performers = (old.performer, new.performer), (old.performer_name, new.performer_name)
-    return _same(*performers) or None
+    names = old.performer_name, new.performer_name
+    ids = (old.performer, new.performer) if is_hsa_id(old.performer) else ("", "")
+    return _same(ids, names) or None
 
 
 def _same(*pairs: tuple[str, str]) -> bool | None:
@@ -148,13 +155,45 @@ class Replacements:
     window: timedelta
 
     def found_for(self, booking: str, *, removed: bool) -> Found:
-        """What is known of the partner of `booking`, which was removed or is new."""
-        few = len(self.removed) * len(self.new) <= _MOST_PAIRS
+        """What is known of the partner of `booking`, which was removed or is new.
+
+        New bookings are decided first. When one is announced as new, so are all removals decided
+        that may have been of its predecessor (`rivals`): what was not guessed then is not guessed
+        later, when fewer are left.
+        """
         found: dict[str, Pair | Undecided] = {}  # by name
-        for tier in (_BY_ID, *_BY_KIND) if few else (_BY_ID,):
+        for tier in self._tiers:
             for component in _connected(self._edges(tier, found)):
                 found.update(self._decide(tier, *component, found))
-        return found.get(f"{'removed' if removed else 'new'} {booking}")
+        partner = found.get(f"{'removed' if removed else 'new'} {booking}")
+        if partner is None and removed and self._is_choice_of_a_new_one(booking, found):
+            return Undecided(self.window / _LOOKS_PER_WINDOW)
+        return partner
+
+    def rivals(self, booking: str) -> Iterator[Removed]:
+        """Those whose place `booking`, which is new, may have taken."""
+        own = [each for each in self.new if each.booking == booking]
+        for one, new in product(self.removed, own):
+            if any(self._is_edge(tier, one, new) for tier in self._tiers):
+                yield one
+
+    def _is_choice_of_a_new_one(self, booking: str, found: Mapping[str, object]) -> bool:
+        undecided = [
+            new
+            for new in self.new
+            if new.announcement is None and not isinstance(found.get(new.name), Pair)
+        ]
+        own = [one for one in self.removed if one.booking == booking]
+        return any(
+            one.may_be_paired(by_id=tier.by_id) and self._is_edge(tier, one, new)
+            for tier in self._tiers
+            for one, new in product(own, undecided)
+        )
+
+    @property
+    def _tiers(self) -> tuple[_Tier, ...]:
+        few = len(self.removed) * len(self.new) <= _MOST_PAIRS
+        return (_BY_ID, *_BY_KIND) if few else (_BY_ID,)
 
     def booked_instead(self, removed: Removed) -> Iterator[New]:
         """Visits that the patient was just given, and that may be meant instead of this one."""
@@ -180,18 +219,19 @@ class Replacements:
             removed = [each for each in removed if each.same_id in ids]
             new = [each for each in new if each.same_id in ids]
         for one, other in product(removed, new):
-            is_itself = one.booking in (other.booking, other.stands_as)
-            if not is_itself and self._is_edge(tier, one, other):
+            if self._is_edge(tier, one, other):
                 yield one, other
 
     def _is_edge(self, tier: _Tier, removed: Removed, new: New) -> bool:
+        if removed.booking in (new.booking, new.stands_as):
+            return False  # it is that one
         is_near = near(new.first_seen_at, removed.removed_at, self.window)
         if tier.by_id:
             # Two that the patient knew side by side for a while are two, whatever their ids.
             return removed.same_id == new.same_id and (is_near or new.announcement is None)
         if removed.is_open_call is not tier.open_calls or not is_near:
             return False
-        if tier.same_request and removed.request != new.request:
+        if tier.same_request and new.request not in removed.requests:
             return False
         if tier.open_calls and not tier.same_request and not removed.is_gone:
             return False  # no booking is held back for the sake of a call
@@ -218,7 +258,7 @@ class Replacements:
             one.name: [each for each in new if self._is_edge(tier, one, each)] for one in removed
         }
         for pair in _only_matching(removed, new, choices):
-            if not pair.removed.is_cancelled:
+            if pair.removed.may_be_paired(by_id=tier.by_id):
                 yield pair.removed.name, pair
                 yield pair.new.name, pair
 
@@ -226,11 +266,14 @@ class Replacements:
         self, tier: _Tier, removed: Iterable[Removed], new: Iterable[New]
     ) -> timedelta | None:
         """How long to wait before this component is looked at again; None: it can be decided."""
-        if not all(each.is_gone for each in removed) or any(each.details is None for each in new):
+        waiting = [each for each in removed if each.may_be_paired(by_id=tier.by_id)]
+        if not waiting:
+            return None
+        if not all(each.is_gone for each in waiting) or any(each.details is None for each in new):
             return self.window / _LOOKS_PER_WINDOW
         if tier != _Tier():
             return None  # only a visit of another request has to wait for other candidates
-        rest = max(each.due for each in removed) - self.now
+        rest = max(each.due for each in waiting) - self.now
         return rest if rest > timedelta(0) else None
 
 

@@ -38,6 +38,7 @@ class Watermarks:
             first_seen_at=first_seen or before.first_seen_at,
             awaiting=None,
             awaiting_since=None,
+            unpaired=False,
             held=None,
         )
 
@@ -58,6 +59,7 @@ class Watermarks:
             self.decided(),
             awaiting=awaiting,
             awaiting_since=awaited_since(self.fetched, before, awaiting, self.now),
+            unpaired=before.unpaired,
             received_at=before.received_at,
             notification_id=before.notification_id,
         )

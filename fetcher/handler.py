@@ -10,12 +10,16 @@ from fetcher.limits import Permit, Source, SourceWaitReason, Wait
 from fetcher.verification import Mismatch, mismatch, same_person
 from shared.base.clock import Clock, is_of_the_future
 from shared.booking.identity import BookingKey, service_domain
-from shared.booking.messages import BookingChange, FetchedBooking
+from shared.booking.messages import BookingChange, FetchedBooking, MismatchWait
 from shared.relay.outcomes import DeadLetter, Drop, Outcome, Postpone, Publish, RetryLater
 
 _NO_TIME = timedelta(0)
 #: A reply that is not explained is looked at again after this part of the time for it.
 _FIRST_LOOK = 24
+#: And no later than after this part, so that an outage of the relay is noticed.
+_LONGEST_LOOK = 4
+#: However often the relay was away, it is an incident after so many times the time for it.
+_MOST_WAITS = 10
 #: Why a source may not be asked for a long time, whatever the rate.
 _NOT_ASKED = {SourceWaitReason.BREAKER_OPEN, SourceWaitReason.SOURCE_PAUSED}
 
@@ -120,6 +124,9 @@ class FetchHandler:
             return Drop(FetchDropReason.TIME_PASSED)
         now = self._clock()
         later = change.model_copy(update={"slot": wait.slot, "slot_given_at": now})
+        if later.mismatch and wait.until > later.mismatch.due:
+            due = later.mismatch.model_copy(update={"due": wait.until})
+            later = later.model_copy(update={"mismatch": due})
         return Postpone(max(wait.until - now, _NO_TIME), wait.reason, later)
 
     def _fetch(
@@ -148,20 +155,22 @@ class FetchHandler:
     def _look_again(self, change: BookingChange) -> Postpone | None:
         """Twice as late each time, and at the end; None when that is over.
 
-        Booking systems change their own store first and tell the index then. It counts from the
-        first such reply: when the relay was away, the change is old, and the explanation that was
-        taken after it is still on its way.
+        Booking systems change their own store first and tell the index then. A look that comes late
+        begins the wait anew: the relay was away, and the explanation that was taken meanwhile is
+        still on its way.
         """
-        now = self._clock()
-        since = min(change.unexplained_since or now, now)
-        age = now - since
-        rest = self._explained_within - age
+        now, within = self._clock(), self._explained_within
+        waited = change.mismatch or MismatchWait(since=now, until=now + within, due=now)
+        until = min(waited.until, now + within)
+        is_late = now - waited.due > within / _FIRST_LOOK
+        if is_late and now - waited.since < _MOST_WAITS * within:
+            until = now + within
+        rest = until - now
         if rest <= _NO_TIME:
             return None
-        delay = min(max(self._explained_within / _FIRST_LOOK, age), rest)
-        again = change.model_copy(
-            update={"slot": None, "slot_given_at": None, "unexplained_since": since}
-        )
+        delay = min(max(within / _FIRST_LOOK, within - rest), within / _LONGEST_LOOK, rest)
+        wait = MismatchWait(since=waited.since, until=until, due=now + delay)
+        again = change.model_copy(update={"slot": None, "slot_given_at": None, "mismatch": wait})
         return Postpone(delay, MismatchWaitReason.NOT_EXPLAINED_YET, again)
 
     def _is_explained(self, change: BookingChange, timeslot: Timeslot, what: Mismatch) -> bool:

@@ -6,6 +6,7 @@ numbers have one.
 """
 
 import hashlib
+import re
 from functools import cached_property
 from typing import Annotated
 
@@ -18,6 +19,7 @@ SCHEDULING = "riv:crm:scheduling"
 
 
 _SEPARATOR = "\x1f"
+_HSA_ID = re.compile(r"SE\d{10}-[0-9A-Z]{1,30}", re.IGNORECASE)
 
 
 PersonNumber = Annotated[str, Field(pattern=f"^{PERSON_NUMBER_PATTERN}$", repr=False)]
@@ -31,6 +33,12 @@ def service_domain(text: str) -> str:
 def hsa_key(hsa_id: str) -> str:
     """The form in which HSA-ids are compared and indexed: trimmed, upper case."""
     return hsa_id.strip().upper()
+
+
+def is_hsa_id(text: str) -> bool:
+    """Whether it has the form of one. Some systems give an id where a name belongs, and others a
+    profession where an id belongs."""
+    return _HSA_ID.fullmatch(text.strip()) is not None
 
 
 def same_hsa_id(one: str, other: str) -> bool:

@@ -91,6 +91,8 @@ class Watermark:
     first_seen_at: datetime | None = None  # when ingest first took a creation of it
     awaiting: Awaiting | None = None
     awaiting_since: datetime | None = None
+    #: A removal is awaited, and what may have taken the booking's place was announced as new.
+    unpaired: bool = False
     successor: str | None = None  # digest of the booking that took this one's place
     held: BookingDetails | None = None  # what of a booking not announced yet is compared
 

@@ -161,6 +161,14 @@ class _BookingMessage(_ChangeMessage):
         return {name: getattr(self, name) for name in _BookingMessage.model_fields}
 
 
+class MismatchWait(Part):
+    """How long it is waited for what explains a reply about another person number or unit."""
+
+    since: AwareDatetime  # the first such reply
+    until: AwareDatetime  # then it is an incident
+    due: AwareDatetime  # when the source was to be asked again
+
+
 class BookingChange(_BookingMessage):
     """Something happened to a booking, so its source is to be asked."""
 
@@ -170,8 +178,8 @@ class BookingChange(_BookingMessage):
     slot: AwareDatetime | None = None
     #: When it was given that slot. In the future: by a process whose clock was wrong.
     slot_given_at: AwareDatetime | None = None
-    #: When the source first answered about another person number or unit, as nothing explained yet.
-    unexplained_since: AwareDatetime | None = None
+    #: Set while its reply is about another person number or unit, as nothing explains yet.
+    mismatch: MismatchWait | None = None
 
     @property
     def whole_request(self) -> tuple["BookingChange", ...]:

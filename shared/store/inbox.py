@@ -8,6 +8,7 @@ done by advisory locks: one statement, and no row needed. On SQLite there is one
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -40,6 +41,7 @@ from shared.booking.inbox import (
 )
 from shared.booking.messages import BookingDetails
 from shared.store.engine import Database
+from shared.store.statements import among
 from shared.store.tables import booking_watermark as watermarks
 from shared.store.tables import inbox_message as messages
 
@@ -72,7 +74,7 @@ _WATERMARK_COLUMNS = [field.name for field in fields(Watermark)]
 
 _LOCK = text("SELECT pg_advisory_xact_lock(n) FROM unnest(CAST(:numbers AS bigint[])) AS n")
 _WRITE = insert(messages)
-_HELD = select(messages.c.id).where(messages.c.id.in_(bindparam("wanted", expanding=True)))
+_HELD = select(messages.c.id).where(among(messages.c.id, "wanted"))
 
 
 class Inbox:
@@ -130,6 +132,7 @@ class StoredBookings:
         self.window = window
         self.watermarks: list[Watermark] = []
         self.same_id_elsewhere: list[Watermark] = []
+        self.announced_elsewhere: dict[str, datetime] = {}
         self.pending: list[PendingChange] = []
         self.pending_elsewhere: list[PendingChange] = []
         self.announcements: list[Announcement] = []
@@ -168,15 +171,15 @@ class StoredBookings:
         if is_late or same_id or is_open or watermark.booking in self.window.digests:
             self.watermarks.append(watermark)
 
-    def keep_same_unit(self, units: Mapping[str, str]) -> None:
-        """Of what has the same id, what is known to be at another unit is another booking. `units`:
-        of announced bookings, by their digests."""
-        own = self.window.booking.logical_address
-        self.same_id_elsewhere = [
-            each
-            for each in self.same_id_elsewhere
-            if same_hsa_id(units.get(each.booking, own), own)
-        ]
+    def take_announced_elsewhere(self, booking: str, unit: str, received_at: datetime) -> None:
+        """`booking` (a digest), which may have the same id, is at `unit` and was announced for what
+        ingest took then. At another unit it is another booking."""
+        others = [each for each in self.same_id_elsewhere if each.booking == booking]
+        if others and not same_hsa_id(unit, self.window.booking.logical_address):
+            self.same_id_elsewhere.remove(others[0])
+        elif others:
+            newest = self.announced_elsewhere.get(booking, received_at)
+            self.announced_elsewhere[booking] = max(newest, received_at)
 
     def take_announcement(self, announcement: Announcement, watermarked: set[str]) -> None:
         """Add `announcement`, if it is within the window or about a booking `watermarked`."""
@@ -185,7 +188,7 @@ class StoredBookings:
             self.announcements.append(announcement)
 
 
-_UNITS = select(messages.c.booking, messages.c.logical_address.label("unit")).where(
+_ELSEWHERE = select(messages.c.booking, messages.c.logical_address, messages.c.received_at).where(
     messages.c.booking.in_(bindparam("of", expanding=True))
 )
 
@@ -215,9 +218,9 @@ def _read(connection: Connection, windows: Sequence[HistoryWindow]) -> list[Stor
         for each in several.values():
             each.take(watermark, pending)
     if elsewhere := [mark.booking for each in several.values() for mark in each.same_id_elsewhere]:
-        units = {row.booking: row.unit for row in connection.execute(_UNITS, {"of": elsewhere})}
-        for each in several.values():
-            each.keep_same_unit(units)
+        for announced in connection.execute(_ELSEWHERE, {"of": elsewhere}):
+            for each in several.values():
+                each.take_announced_elsewhere(*announced)
     # Every announced booking has a watermark, so without one there is nothing to read.
     watermarked = {mark.booking for each in several.values() for mark in each.watermarks}
     if watermarked:

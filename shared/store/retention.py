@@ -168,7 +168,8 @@ def _watermarks(kept: timedelta, inbox: timedelta | None, now: datetime) -> Expi
         or_(each.is_(None), each < now - kept)
         for each in (row.fetched_at, row.received_at, row.pending_at)
     ]
-    unused = and_(row.awaiting.is_(None), ~_messages_stay(row.booking, inbox, now))
+    is_open = row.awaiting == "removal"  # a creation that is noted and never judged goes
+    unused = and_(is_open.is_not(True), ~_messages_stay(row.booking, inbox, now))
     return Expired(booking_watermark, row.booking, and_(*is_old, unused), kept)
 
 

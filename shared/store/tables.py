@@ -22,6 +22,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.types import TypeDecorator
 
@@ -140,6 +141,8 @@ booking_watermark = Table(
     Column("notification_id", String(40)),  # of that request
     Column("awaiting", String(8)),  # shared.booking.inbox.Awaiting: a removal or a creation on hold
     Column("awaiting_since", Instant),
+    # What may have taken its place is announced as new:
+    Column("unpaired", Boolean, nullable=False, server_default=false()),
     Column("first_seen_at", Instant),  # when ingest first took a creation of it
     Column("held", JSON(none_as_null=True)),  # while a creation is awaited: what is compared
     Column("successor", String(64)),  # digest of the booking that took this one's place

@@ -27,6 +27,7 @@ from tests.unit.composer_world import (
     NOW,
     OTHER_UNIT,
     PATIENT,
+    UNIT,
     VISIT,
     WINDOW,
     WORDING,
@@ -138,6 +139,20 @@ def test_what_was_told_is_carried_over_to_a_new_id(inbox: Inbox, world: World) -
     assert message.booking_id == "B"
     world.create(B, LATER)
     assert kinds(inbox) == ["booking_confirmation", "changed_time"]
+
+
+@pytest.mark.parametrize("unit", [UNIT, OTHER_UNIT])
+def test_what_is_announced_with_this_id_under_another_number_is_known_at_its_unit(
+    inbox: Inbox, world: World, unit: str
+) -> None:
+    other = key("A", unit, "201212121212")
+    creation = world.create(other, VISIT)
+    with inbox.locked([HistoryWindow(A, (), NOW)]) as [bookings]:
+        announced = dict(bookings.announced_elsewhere)
+        watermarks = [each.booking for each in bookings.same_id_elsewhere]
+    is_same = unit == UNIT
+    assert announced == ({other.digest: creation.received_at} if is_same else {})
+    assert watermarks == ([other.digest] if is_same else [])
 
 
 def test_hsa_ids_in_another_case_are_the_same_booking(inbox: Inbox, world: World) -> None:

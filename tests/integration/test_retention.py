@@ -145,9 +145,10 @@ def test_a_mark_stays_while_something_is_awaited_or_known_of_its_booking(rows: R
     rows.mark("old", days=11)
     rows.mark("lately", days=9)
     rows.mark("awaited", days=11, awaiting="removal")
+    rows.mark("noted", days=11, awaiting="creation")
     rows.mark("told", days=99)
     rows.message("message", booking="told", days=99, starts=starts(99))
-    assert rows.purge() == {"booking_watermark": 1}
+    assert rows.purge() == {"booking_watermark": 2}
     assert rows.left(booking_watermark) == {"lately", "awaited", "told"}
 
 

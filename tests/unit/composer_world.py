@@ -86,6 +86,7 @@ class MemoryBookings:
     announcements: list[Announcement]
     watermarks: list[Watermark]
     same_id_elsewhere: list[Watermark]
+    announced_elsewhere: dict[str, datetime]
     pending: list[PendingChange]
     pending_elsewhere: list[PendingChange]
     written: list[InboxMessage] = field(default_factory=list)
@@ -152,6 +153,10 @@ class MemoryInbox:
             and each.patient_bookings != window.patient_bookings
             and units.get(each.booking, own) == own
         ]
+        announced: dict[str, datetime] = {}
+        for message in self.messages:
+            newest = announced.get(message.booking, message.received_at)
+            announced[message.booking] = max(newest, message.received_at)
         digests = window.digests | {watermark.booking for watermark in watermarks}
         announcements: list[Announcement] = [
             message
@@ -169,7 +174,9 @@ class MemoryInbox:
             for each in self.pending.values()
             if each.same_id == window.same_id and each not in pending
         ]
-        return MemoryBookings(announcements, watermarks, elsewhere, pending, pending_elsewhere)
+        return MemoryBookings(
+            announcements, watermarks, elsewhere, announced, pending, pending_elsewhere
+        )
 
     def _store(self, seen: MemoryBookings) -> None:
         for watermark in seen.changed:
@@ -224,6 +231,7 @@ class World:
         self.asked: list[BookingChange] = []
         self.waiting: list[tuple[datetime, FetchedBooking]] = []
         self.agenda: list[tuple[datetime, int, Callable[[], object]]] = []  # what else comes when
+        self.away: tuple[datetime, datetime] | None = None  # when the relay stood still
         self.mismatches: list[str] = []  # by source
         self.about: dict[str, str] = {}  # which booking each change was about
         self._numbers = count(1)
@@ -355,12 +363,18 @@ class World:
         """Let `happens` be called when the time has passed until `when`."""
         self.agenda.append((when, next(self._numbers), happens))
 
+    def in_relay_at(self, when: datetime, happens: Callable[[], object]) -> None:
+        """As `at`, of what the relay does: when it is away, it does so after that."""
+        if self.away and self.away[0] <= when < self.away[1]:
+            when = self.away[1]
+        self.at(when, happens)
+
     def pass_time(self, passed: timedelta = 4 * WINDOW) -> None:
         end = self.now + passed
         self.ask()
         while True:
             for due, fetched in self.waiting:
-                self.at(due, partial(self.hand, fetched))
+                self.in_relay_at(due, partial(self.hand, fetched))
             self.waiting.clear()
             self.agenda.sort(key=lambda entry: entry[:2], reverse=True)
             if not self.agenda or self.agenda[-1][0] > end:

@@ -76,16 +76,23 @@ class SilentWriter:
 
 
 class Play:
-    """Lets a story happen to a world."""
+    """Lets a story happen to a world.
 
-    def __init__(self, ways: Iterable[Way]) -> None:
+    `away`: seconds after its beginning until the relay stands still, and for how long. Ingest takes
+    on meanwhile what the index sends.
+    """
+
+    def __init__(self, ways: Iterable[Way], away: tuple[float, float] = (0, 0)) -> None:
         self.world = World(SilentWriter())
+        self._away = away
         self._ways = iter(ways)
         self._request: dict[BookingKey, bool] = {}
         self._shown = self.world.now
 
     def happen(self, story: Iterable[Event]) -> World:
         when = self.world.now
+        begin, seconds = map(timedelta, (0, 0), self._away)
+        self.world.away = when + begin, when + begin + seconds
         for event in story:
             if event.booking in self._request:
                 self._send(when)
@@ -113,15 +120,15 @@ class Play:
         for message in self.world.take(*said) if said else []:
             way = next(self._ways, Way(0, (0,)))
             asked = self.world.now + timedelta(seconds=way.asked_after)
-            self.world.at(asked, partial(self._ask, message, way))
+            self.world.in_relay_at(asked, partial(self._ask, message, way))
 
     def _ask(self, message: object, way: Way) -> None:
         fetched = self.world.fetch(message)  # type: ignore[arg-type]
         for seconds in way.handed_after:
             handed = self.world.now + timedelta(seconds=seconds)
-            self.world.at(handed, partial(self.world.hand, fetched))
+            self.world.in_relay_at(handed, partial(self.world.hand, fetched))
         if way.dies:
-            self.world.at(self.world.now, partial(self.world.composer, fetched))
+            self.world.in_relay_at(self.world.now, partial(self.world.composer, fetched))
 
 
 def truth(world: World, bookings: list[BookingKey]) -> dict[str, object]:
@@ -190,6 +197,82 @@ def test_each_message_is_ordered_for_the_phone_once_or_again_as_the_same(
     looks = {"change": {"looks", "asked_other"}}
     distinct = {order.model_dump_json(exclude=looks) for order in world.orders}
     assert len(distinct) == len(ordered)
+
+
+# --- who was ambiguous once is announced by itself, whatever is decided meanwhile ---
+
+
+@dataclass(frozen=True)
+class Alike:
+    """Visits of one kind and unit: so many are removed, and so many are booked."""
+
+    removed: int
+    booked: int
+
+    @property
+    def said(self) -> list[tuple[BookingKey, bool]]:
+        removals = [(key(f"old {number}"), True) for number in range(self.removed)]
+        return removals + [(key(f"new {number}"), False) for number in range(self.booked)]
+
+
+#: More than one way to pair them.
+AMBIGUOUS = st.builds(Alike, st.integers(1, 3), st.integers(1, 3)).filter(
+    lambda alike: (alike.removed, alike.booked) != (1, 1)
+)
+OUTAGES = st.just((0.0, 0.0)) | st.tuples(st.floats(0, 120), st.floats(0, 120))
+
+
+def play_alike(
+    alike: Alike,
+    requests: list[tuple[float, list[tuple[BookingKey, bool]]]],
+    ways: list[Way],
+    away: tuple[float, float],
+) -> World:
+    """The old ones were announced before. `requests`: each so many seconds after the one before."""
+    play = Play(ways, away)
+    old = [booking for booking, gone in alike.said if gone]
+    new = [booking for booking, gone in alike.said if not gone]
+    for number, booking in enumerate(old):
+        play.world.create(booking, but(VISIT, starts=f"202612{number + 10}090000", ends=""))
+    play.world.pass_time(timedelta(days=1))
+    for booking in old:
+        play.world.source.pop(booking.digest)
+    for number, booking in enumerate(new):
+        starts = f"202612{number + 20}090000"
+        play.world.source[booking.digest] = but(VISIT, starts=starts, ends="")
+    when = play.world.now
+    for seconds, request in requests:
+        when += timedelta(seconds=seconds)
+        play.world.at(when, partial(play._announce, tuple(request)))
+    return play.happen([])
+
+
+def assert_each_by_itself(alike: Alike, world: World) -> None:
+    expected = ["booking_confirmation"] * alike.booked + ["cancellation"] * alike.removed
+    assert sorted(world.kinds[alike.removed :]) == expected
+
+
+@settings(deadline=None)
+@given(AMBIGUOUS, st.data(), st.lists(ways(60), max_size=30), OUTAGES)
+def test_ambiguous_in_one_request_each_is_announced_by_itself(
+    alike: Alike, data: st.DataObject, ways: list[Way], away: tuple[float, float]
+) -> None:
+    """The index passes on each removal once more, as often as an Update is sent again."""
+    removals = st.sampled_from([each for each in alike.said if each[1]])
+    again = st.tuples(st.floats(0, 30), st.lists(removals, min_size=1, unique=True))
+    requests = [(0.0, data.draw(st.permutations(alike.said)))]
+    requests += data.draw(st.lists(again, max_size=3))
+    assert_each_by_itself(alike, play_alike(alike, requests, ways, away))
+
+
+@settings(deadline=None)
+@given(AMBIGUOUS, st.lists(st.floats(0, 4)), st.lists(ways(10), max_size=30))
+def test_ambiguous_across_requests_each_is_announced_by_itself(
+    alike: Alike, seconds: list[float], ways: list[Way]
+) -> None:
+    after = iter(seconds)
+    requests = [(next(after, 0.5), [said]) for said in alike.said]
+    assert_each_by_itself(alike, play_alike(alike, requests, ways, (0, 0)))
 
 
 # --- one rebooking is one message, and two visits are never taken for one ---

@@ -12,7 +12,7 @@ from fetcher.limits import Source, SourceLimits, SourceWaitReason
 from fetcher.verification import Mismatch
 from shared.base.breaker import BreakerPolicy
 from shared.base.errors import Unavailable
-from shared.booking.identity import BookingKey
+from shared.booking.identity import BookingKey, hsa_key
 from shared.booking.messages import BookingChange, BookingDetails, FetchedBooking, RequestMember
 from shared.relay.outcomes import DeadLetter, Drop, Outcome, Postpone, Publish, RetryLater
 from tests.booking_samples import (
@@ -473,6 +473,43 @@ def test_a_mix_up_that_was_fetched_late_is_an_incident_in_the_end() -> None:
         change = looked_at_again(world, change)
     assert isinstance(world.handle(change), DeadLetter)
     assert world.watch.mismatches == [Mismatch.PATIENT]
+
+
+def test_after_an_outage_of_the_relay_the_explanation_is_waited_for_anew() -> None:
+    """What the index said meanwhile is on its way to the composer."""
+    world = World(Timeslot(DETAILS, NEW_NUMBER, "B-1"), explained_within=MINUTE)
+    change = looked_at_again(world, looked_at_again(world, a_change()))
+    world.clock.forward(180)
+    change = looked_at_again(world, change)
+    world.known.digests = {BOOKING.replaced(patient=NEW_NUMBER).digest}
+    assert published(world.handle(change)).of_another_patient
+    assert world.watch.mismatches == []
+
+
+@pytest.mark.parametrize("late", [0, 1, 10, 100])
+def test_a_mix_up_is_an_incident_however_late_each_look_comes(late: int) -> None:
+    world = World(Timeslot(DETAILS, NEW_NUMBER, "B-1"), explained_within=MINUTE)
+    change, began = a_change(), world.clock()
+    while isinstance(outcome := world.handle(change), Postpone):
+        assert isinstance(outcome.instead, BookingChange)
+        change = outcome.instead
+        world.clock.forward(outcome.delay.total_seconds() + late)
+    assert isinstance(outcome, DeadLetter)
+    assert world.watch.mismatches == [Mismatch.PATIENT]
+    assert MINUTE <= world.clock() - began < 12 * MINUTE + timedelta(seconds=late)
+
+
+def test_waiting_for_a_slot_of_the_source_is_no_outage() -> None:
+    world = World(Timeslot(DETAILS, NEW_NUMBER, "B-1"), explained_within=MINUTE)
+    change = looked_at_again(world, a_change())
+    now = world.clock()
+    system = hsa_key(BOOKING.source_system)
+    world.line.reserve(system, now=now, not_before=now, span=5 * MINUTE)
+    waiting = world.handle(change)
+    assert isinstance(waiting, Postpone)
+    assert isinstance(waiting.instead, BookingChange)
+    world.clock.forward(waiting.delay.total_seconds())
+    assert isinstance(world.handle(waiting.instead), DeadLetter)
 
 
 def test_a_reply_about_something_else_altogether_is_an_incident_at_once() -> None:

@@ -1,10 +1,11 @@
 """Rebookings: one message that names the old and the new time, and no guess when it is unclear."""
 
 from datetime import timedelta
-from itertools import chain
+from itertools import chain, islice, permutations
 
 import pytest
 
+from shared.booking.identity import BookingKey
 from shared.booking.messages import BookingDetails
 from tests.unit.composer_world import (
     CALL,
@@ -36,6 +37,15 @@ def world() -> World:
     """The patient was told of booking A a day ago."""
     world = World()
     world.create(A, VISIT)
+    world.pass_time(timedelta(days=1))
+    return world
+
+
+def announced_beforehand(*bookings: BookingKey) -> World:
+    """The patient was told of each of `bookings`, at one time or another, a day ago."""
+    world = World()
+    for number, booking in enumerate(bookings):
+        world.create(booking, but(VISIT, starts=f"202612{number + 3:02}090000", ends=""))
     world.pass_time(timedelta(days=1))
     return world
 
@@ -106,6 +116,18 @@ def test_another_kind_of_visit_is_another_visit(world: World) -> None:
             {"care_type_name": "", "performer_name": ""},
             False,
             id="nothing is known",
+        ),
+        pytest.param(
+            {"care_type_name": "", "performer": "Läkare"},
+            {"care_type_name": "", "performer": "Läkare", "performer_name": "Bo"},
+            False,
+            id="a profession in place of the performer's id",
+        ),
+        pytest.param(
+            {"care_type_name": "", "performer": "SE2321000016-P1"},
+            {"care_type_name": "", "performer": "SE2321000016-P1", "performer_name": "Bo"},
+            True,
+            id="the performer's id",
         ),
         pytest.param(
             {"time_type_name": "Nybesök"}, {"time_type_name": "Operation"}, False, id="time type"
@@ -344,6 +366,67 @@ def test_two_removals_and_one_creation_are_not_guessed(world: World, *, apart: b
         world.notify(*request)
     world.pass_time()
     assert sorted(world.kinds[2:]) == ["booking_confirmation", "cancellation", "cancellation"]
+
+
+@pytest.mark.parametrize("overtaken", [False, True])
+def test_what_was_not_guessed_is_not_guessed_later(*, overtaken: bool) -> None:
+    """The same Update is sent again: the index passes on the removals alone. Whichever answer is
+    judged first, and whatever is decided by then, the others are announced by themselves."""
+    for order in islice(permutations(range(5)), 0, None, 7):
+        world = announced_beforehand(A, B)
+        world.source = {C.digest: LATER_STILL}
+        requests = [[(A, True), (B, True), (C, False)], [(A, True), (B, True)]]
+        times = [world.now, world.now + timedelta(seconds=1.5)]
+        world.pass_time(timedelta(seconds=2))
+        changes = [
+            world.take(*requests[n], received_at=times[n]) for n in (overtaken, not overtaken)
+        ]
+        asked = [*chain.from_iterable(changes)]
+        for number in order:
+            world.hand(world.fetch(asked[number]))
+        world.pass_time()
+        assert sorted(world.kinds[2:]) == ["booking_confirmation", *["cancellation"] * 2], order
+
+
+def test_a_source_that_does_not_answer_makes_nothing_less_ambiguous() -> None:
+    world = announced_beforehand(A, B)
+    world.source = {C.digest: LATER_STILL}
+    removals = world.take((A, True), (B, True))
+    world.create(C, LATER_STILL)
+    world.pass_time(LIMITS.longest_wait + timedelta(minutes=1))
+    assert world.kinds[2:] == ["booking_confirmation"]
+    for message in removals:
+        world.hand(world.fetch(message))
+        world.pass_time()
+    assert world.kinds[2:] == ["booking_confirmation", "cancellation", "cancellation"]
+
+
+def test_the_removal_is_not_decided_before_a_creation_that_undoes_it(world: World) -> None:
+    """The source is slow to answer about that creation."""
+    world.remove(A)
+    world.pass_time(timedelta(seconds=5))
+    world.source[A.digest] = VISIT
+    [creation] = world.take((A, False))
+    world.pass_time(2 * WINDOW)
+    assert world.kinds[1:] == []
+    world.hand(world.fetch(creation))
+    world.pass_time()
+    assert world.kinds[1:] == []
+    assert world.believed(A) == VISIT
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_a_creation_that_undoes_nothing_delays_a_cancellation_and_no_more(
+    world: World, *, is_lost: bool
+) -> None:
+    world.remove(A)
+    world.pass_time(timedelta(seconds=5))
+    [creation] = world.take((A, False))
+    world.pass_time(2 * WINDOW)
+    if not is_lost:
+        world.hand(world.fetch(creation))
+    world.pass_time(WINDOW + LIMITS.longest_wait)
+    assert world.kinds[1:] == ["cancellation"]
 
 
 @pytest.mark.parametrize("apart", [False, True])

@@ -10,6 +10,7 @@ from tests.unit.composer_world import (
     LATER,
     OPEN_CALL,
     OTHER_UNIT,
+    PASSED,
     PATIENCE,
     SOURCE,
     VISIT,
@@ -205,6 +206,84 @@ def test_another_patients_booking_with_this_id_at_another_unit_hides_no_cancella
     assert sorted(world.kinds[1:]) == CANCELLED_AND_NEW
 
 
+def test_a_passed_visit_of_another_patient_with_this_id_hides_no_cancellation(
+    world: World,
+) -> None:
+    """It is never announced, so nobody knows at which unit it is."""
+    world.create(key("A", OTHER_UNIT, NEW_NUMBER), but(PASSED, unit=OTHER_UNIT))
+    world.pass_time(timedelta(seconds=5))
+    world.remove(A)
+    world.pass_time()
+    assert world.kinds == ["booking_confirmation", "cancellation"]
+
+
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
+@pytest.mark.parametrize("seconds", [1, 30, 100])
+def test_a_visit_cancelled_soon_after_its_new_number_is_cancelled_once(
+    world: World, answer: object, seconds: int
+) -> None:
+    """Under the new number, where it was announced."""
+    world.source = {RENUMBERED_A.digest: VISIT}
+    if answer:
+        world.source[A.digest] = answer  # type: ignore[assignment]
+    world.hear(A, deleted=True)
+    world.hear(RENUMBERED_A)
+    world.pass_time(timedelta(seconds=seconds))
+    world.source.clear()
+    world.hear(RENUMBERED_A, deleted=True)
+    world.pass_time(timedelta(minutes=10))
+    assert world.kinds == ["booking_confirmation", "booking_confirmation", "cancellation"]
+    assert world.newest.patient == NEW_NUMBER
+    assert world.mismatches == []
+
+
+@pytest.mark.parametrize("answer", ["gone", "under the new number"])
+def test_a_visit_cancelled_before_it_was_announced_under_its_new_number_is_cancelled(
+    world: World, answer: str
+) -> None:
+    """Its patient was told of it under the old number only."""
+    world.source = {A.digest: ANSWERS[answer]} if ANSWERS[answer] else {}  # type: ignore[dict-item]
+    removal = world.take((A, True))
+    creation = world.take((RENUMBERED_A, False))
+    for message in removal:
+        world.hand(world.fetch(message))
+    world.source.clear()
+    for message in (*world.take((RENUMBERED_A, True)), *creation):
+        world.hand(world.fetch(message))
+    world.pass_time(timedelta(minutes=10))
+    assert world.kinds == ["booking_confirmation", "cancellation"]
+    assert world.mismatches == []
+
+
+def test_two_numbers_hide_no_cancellation_behind_each_other(world: World) -> None:
+    """Whichever is judged first: the younger one is cancelled."""
+    for later in (False, True):
+        world = World()
+        world.create(A, VISIT)
+        world.remove(A)
+        world.create(RENUMBERED_A, VISIT)
+        removal = world.remove(RENUMBERED_A)
+        if later:
+            world.pass_time(WINDOW - timedelta(seconds=1))
+            world.hand(removal)
+        world.pass_time(timedelta(minutes=10))
+        assert world.kinds == ["booking_confirmation", "booking_confirmation", "cancellation"]
+        assert world.newest.patient == NEW_NUMBER
+
+
+def test_an_old_creation_sent_again_hides_no_cancellation_under_the_new_number(
+    world: World,
+) -> None:
+    world.source = {RENUMBERED_A.digest: VISIT}
+    world.notify((A, True), (RENUMBERED_A, False))
+    world.pass_time(timedelta(days=1))
+    world.hear(A)
+    world.pass_time(timedelta(seconds=10))
+    world.remove(RENUMBERED_A)
+    world.pass_time(timedelta(minutes=20))
+    assert world.kinds == ["booking_confirmation", "booking_confirmation", "cancellation"]
+
+
 def test_a_new_number_that_the_source_shows_late(world: World) -> None:
     world.source = {RENUMBERED_A.digest: Elsewhere(of_another_patient=True)}
     world.notify((A, True), (RENUMBERED_A, False))
@@ -232,6 +311,20 @@ def test_a_creation_answered_for_the_old_number_for_ever_is_an_incident(world: W
     assert world.outcomes[-1] == "reply_mismatch"
     outcome = world.hand(world.fetch(world.take((A, True), (RENUMBERED_A, False))[-1]))
     assert not isinstance(outcome, DeadLetter)
+
+
+def test_a_new_number_that_is_taken_back_before_it_was_shown_is_no_incident(world: World) -> None:
+    world.source = {RENUMBERED_A.digest: Elsewhere(of_another_patient=True)}
+    creation = world.take((A, True), (RENUMBERED_A, False))
+    for message in creation[:-1]:
+        world.hand(world.fetch(message))
+    world.source[A.digest] = VISIT
+    world.hear(A)
+    world.hand(world.fetch(creation[-1]))
+    world.hear(RENUMBERED_A, deleted=True)
+    world.pass_time(timedelta(minutes=10))
+    assert world.believed(A) == VISIT
+    assert world.mismatches == []
 
 
 def test_an_old_creation_answered_with_the_new_number_is_no_incident(world: World) -> None:
@@ -273,6 +366,21 @@ def test_a_move_that_the_source_shows_late_is_announced(world: World, seconds: i
     world.source[A.digest] = LATER
     world.pass_time()
     assert world.kinds[1:] == ["changed_time"]
+
+
+def test_the_first_state_that_is_shown_may_be_that_of_an_earlier_notification() -> None:
+    """The creation was not shown, and the change of it is not shown yet when it is."""
+    world = World()
+    world.hear(A)
+    world.asked.clear()
+    world.waiting.clear()  # its next look comes late
+    world.pass_time(PATIENCE + timedelta(seconds=10))
+    world.source[A.digest] = VISIT
+    world.hear(A)
+    world.pass_time(timedelta(seconds=1))
+    world.source[A.digest] = LATER
+    world.pass_time()
+    assert world.kinds == ["booking_confirmation", "changed_time"]
 
 
 @pytest.mark.parametrize("seconds", [1, 6, 30, 100, 119])

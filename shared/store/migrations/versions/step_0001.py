@@ -102,6 +102,7 @@ def create_booking_watermark() -> None:
         sa.Column("notification_id", sa.String(40)),
         sa.Column("awaiting", sa.String(8)),
         sa.Column("awaiting_since", INSTANT),
+        sa.Column("unpaired", sa.Boolean(), nullable=False, server_default=sa.false()),
         sa.Column("first_seen_at", INSTANT),
         sa.Column("held", sa.JSON(none_as_null=True)),
         sa.Column("successor", sa.String(64)),

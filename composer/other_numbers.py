@@ -1,0 +1,59 @@
+"""A booking that was removed under one person number, and created under another.
+
+docs/domain.md, "A new person number".
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+
+from composer.history import History, near
+from shared.booking.inbox import Awaiting, Watermark
+
+
+@dataclass(frozen=True)
+class OtherNumbers:
+    """What the index created under other numbers, with the id of `own`, when that was `removed_at`.
+
+    At which unit another number's booking is, is known when it is announced: elsewhere, it is
+    another booking.
+    """
+
+    history: History
+    own: Watermark | None
+    removed_at: datetime
+    window: timedelta
+
+    @cached_property
+    def created(self) -> list[Watermark]:
+        return [each for each in self.history.same_id_elsewhere if self._is_near(each)]
+
+    def _is_near(self, other: Watermark) -> bool:
+        seen = other.first_seen_at
+        return seen is not None and near(seen, self.removed_at, self.window)
+
+    @property
+    def announced(self) -> Watermark | None:
+        """One whose patient was told of it, and is told when it is cancelled.
+
+        It may be gone by now, if it came after the removed one: of two that are gone, each would
+        hide the cancellation of the other.
+        """
+        own = self.own.first_seen_at if self.own else None
+        for other in filter(self.history.is_announced, self.created):
+            is_later = own is None or (other.first_seen_at or own) > own
+            if is_later or not other.gone:
+                return other
+        return None
+
+    @property
+    def awaited(self) -> list[Watermark]:
+        """Those that may still be announced."""
+        return [
+            each for each in self.created if each.awaiting and not self.history.is_announced(each)
+        ]
+
+    @property
+    def unanswered(self) -> Watermark | None:
+        """One that the index created, and about which nothing else is known."""
+        return next((each for each in self.awaited if each.awaiting is Awaiting.CREATION), None)
