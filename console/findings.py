@@ -11,6 +11,7 @@ from typing import Any
 from console.dead_groups import Group, grouped
 from console.dead_letters import describe
 from console.operators import looker
+from console.replicas import Replicas, count_replicas
 from console.state import MOST_LOOKED_AT, DeadFindings, Findings, Store
 from shared.base.addresses import place_of
 from shared.base.clock import utcnow
@@ -55,6 +56,7 @@ def find_by(settings: CommonSettings, broker: Broker, database: Database) -> Fin
         broker=broker_store,
         database=database_store,
         queues=queues,
+        replicas=count_replicas(settings) if queues else Replicas(),
         **known,
     )
 

@@ -11,12 +11,6 @@ from shared.store.retention import RetentionLimits
 class OperatorSettings(WatermarkSettings):
     """The settings of commands, beside those of the stages."""
 
-    broker_least_replicas: int = Field(
-        1,
-        ge=1,
-        description="Replicas that every queue should have: 3 on a cluster of three. `budkavle"
-        " setup` warns of those that have fewer.",
-    )
     retain_inbox_days: int = Field(
         730,
         ge=0,

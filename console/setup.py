@@ -6,9 +6,7 @@ import typer
 
 from console.opening import load_settings, opened_broker
 from console.output import say
-from console.settings import OperatorSettings
-from shared.relay.broker import BrokerError
-from shared.relay.rabbitmq.management import replicas
+from console.replicas import Replicas, count_replicas
 from shared.relay.topology import READING_STAGES, work_queue
 from shared.store.migrate import migrate
 
@@ -28,27 +26,15 @@ def setup() -> None:
     if not _is_new(missing):
         for queue in missing:
             say(f"Queues: {queue} was missing. If it was there before, what waited in it is lost.")
-    for warning in _replica_warnings(OperatorSettings()):
+    for warning in _replica_warnings(count_replicas(load_settings())):
         say(f"WARNING: {warning}")
 
 
-def _replica_warnings(settings: OperatorSettings) -> Iterator[str]:
-    """A queue declared while the cluster had one node has one replica for ever."""
-    least = settings.broker_least_replicas
-    management_url = settings.broker_management_url.get_secret_value()
-    if least == 1:
-        return
-    if not management_url:
-        yield "replicas cannot be counted without BUDKAVLE_BROKER_MANAGEMENT_URL"
-        return
-    try:
-        found = replicas(management_url, settings.broker_url.get_secret_value())
-    except BrokerError as error:
-        yield f"replicas cannot be counted: {error}"
-        return
-    for queue, number in sorted(found.items()):
-        if number < least:
-            yield f"{queue} has {number} of {least} replicas; see docs/operations.md"
+def _replica_warnings(found: Replicas) -> Iterator[str]:
+    if found.unknown:
+        yield f"replicas cannot be counted: {found.unknown}"
+    for queue, number in found.fewer.items():
+        yield f"{queue} has {number} of {found.least} replicas; see docs/operations.md"
 
 
 def _is_new(missing: list[str]) -> bool:

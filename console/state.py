@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from console.dead_groups import Group
+from console.replicas import Replicas
 from shared.booking.environment import Environment
 from shared.booking.identity import hsa_key
 from shared.booking.times import STOCKHOLM
@@ -36,6 +37,8 @@ TEXTS = {
     "stands_still": "{number} wait for the {stage}, which has handled none for a minute.",
     "dead_one": "1 dead letter of the {stage}.",
     "dead": "{number} dead letters of the {stage}.",
+    "replicas": "{number} queues have fewer than {least} replicas: {queue} has {replicas}.",
+    "replicas_unknown": "Replicas cannot be counted: {trouble}.",
     "breaker_open": "{source}: circuit breaker open since {since} ({reason}), up to {waiting} wait,"
     " next probe {probe}.",
     "paused": "{source}: paused by {by} since {since}.",
@@ -103,6 +106,7 @@ class Findings:
     broker: Store
     database: Store
     queues: Sequence[QueueState] = ()
+    replicas: Replicas = field(default_factory=Replicas)
     dead: DeadFindings = DeadFindings()
     processes: Sequence[StageProcess] = ()
     sources: Sequence[SourceSystem] = ()
@@ -163,6 +167,7 @@ def troubles_of(found: Findings) -> list[Trouble]:
         *_of_stores(found),
         *_of_processes(found),
         *_of_queues(found),
+        *_of_replicas(found.replicas),
         *_of_sources(found),
         *_of_notices(found),
     ]
@@ -217,6 +222,17 @@ def _stands_still(workers: list[StageProcess]) -> bool:
         each.report.get("seconds", 0) >= _A_MINUTE and not each.report.get("handled")
         for each in workers
     )
+
+
+def _of_replicas(found: Replicas) -> Iterator[Trouble]:
+    if found.unknown:
+        management = "BUDKAVLE_BROKER_MANAGEMENT_URL"
+        yield _trouble("replicas_unknown", management, trouble=found.unknown)
+    if found.fewer:
+        queue, replicas = min(found.fewer.items(), key=lambda each: each[1])
+        number, least = len(found.fewer), found.least
+        values = {"number": number, "least": least, "queue": queue, "replicas": replicas}
+        yield _trouble("replicas", "rabbitmq-queues grow", **values)
 
 
 def _of_sources(found: Findings) -> Iterator[Trouble]:

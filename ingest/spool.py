@@ -27,12 +27,18 @@ CREATE TABLE IF NOT EXISTS message (
     key TEXT NOT NULL,
     message_id TEXT NOT NULL,
     body BLOB NOT NULL,
-    at REAL NOT NULL
+    at REAL NOT NULL,
+    traceparent TEXT NOT NULL DEFAULT ''
 )
 """
-_INSERT = "INSERT INTO message (key, message_id, body, at) VALUES (?, ?, ?, ?)"
+_COLUMNS = "SELECT name FROM pragma_table_info('message')"
+#: For a file of a version whose spool kept none, and in which messages may wait.
+_ADD_TRACEPARENT = "ALTER TABLE message ADD COLUMN traceparent TEXT NOT NULL DEFAULT ''"
+_INSERT = "INSERT INTO message (key, message_id, body, at, traceparent) VALUES (?, ?, ?, ?, ?)"
 _ANY = "SELECT 1 FROM message LIMIT 1"
-_OLDEST = "SELECT id, key, message_id, body FROM message WHERE id > ? ORDER BY id LIMIT 1"
+_OLDEST = """
+SELECT id, key, message_id, body, traceparent FROM message WHERE id > ? ORDER BY id LIMIT 1
+"""
 #: Ids have no gaps, since messages leave oldest first.
 _STATE = """
 SELECT coalesce(max(id) - min(id) + 1, 0), (SELECT at FROM message ORDER BY id LIMIT 1) FROM message
@@ -77,7 +83,7 @@ class Spool:
         """Keep all of them or none; they are on the disk when this returns."""
         self._file.require()
         now = self._clock()
-        rows = [(one.key, one.envelope.message_id, one.envelope.body, now) for one in messages]
+        rows = [_row(one, now) for one in messages]
         with self._transaction() as connection:
             connection.executemany(_INSERT, rows)
 
@@ -95,7 +101,7 @@ class Spool:
                 if row is None or (messages and size + len(row[3]) > max_bytes):
                     break
                 last, size = row[0], size + len(row[3])
-                messages.append(Outgoing(row[1], Envelope(row[2], row[3])))
+                messages.append(Outgoing(row[1], Envelope(row[2], row[3], traceparent=row[4])))
         return Batch(last, tuple(messages)) if messages else None
 
     def remove(self, batch: Batch) -> None:
@@ -160,6 +166,11 @@ class Spool:
                 raise BrokerUnavailable(f"spool: {error}") from error
 
 
+def _row(message: Outgoing, now: float) -> tuple[str, str, bytes, float, str]:
+    envelope = message.envelope
+    return message.key, envelope.message_id, envelope.body, now, envelope.traceparent
+
+
 def _open(path: Path, max_bytes: int) -> sqlite3.Connection:
     keep_private(path)
     connection = sqlite3.connect(
@@ -168,6 +179,8 @@ def _open(path: Path, max_bytes: int) -> sqlite3.Connection:
     use_write_ahead_log(connection)
     connection.execute("PRAGMA secure_delete=ON")
     connection.execute(_SCHEMA)
+    if ("traceparent",) not in connection.execute(_COLUMNS).fetchall():
+        connection.execute(_ADD_TRACEPARENT)
     [page_size] = connection.execute("PRAGMA page_size").fetchone()
     connection.execute(f"PRAGMA max_page_count={max(1, max_bytes // page_size)}")
     return connection

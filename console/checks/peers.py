@@ -18,6 +18,7 @@ from ingest.settings import IngestSettings
 from notifier.settings import NotifierSettings
 from notifier.sms_provider import provider_class
 from notifier.smtp_connections import TROUBLE, SmtpServer
+from shared.base.addresses import split_servers
 from shared.base.certificates import PemFiles
 from shared.base.clock import utcnow
 from shared.base.deadline import Deadline
@@ -44,7 +45,7 @@ def _files_of(settings: CommonSettings) -> Iterator[Path]:
         if file := getattr(settings, name, None):
             yield file
     for url in (settings.broker_url, settings.database_url):
-        for option, value in parse_qsl(urlsplit(url.get_secret_value()).query):
+        for option, value in parse_qsl(split_servers(url.get_secret_value())[0].query):
             if option in _FILES_IN_URLS:
                 yield Path(value)
 

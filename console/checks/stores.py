@@ -5,6 +5,7 @@ from contextlib import closing
 from datetime import timedelta
 
 from console.checks import Check, ok, warning, wrong
+from console.replicas import Replicas, count_replicas
 from shared.base.clock import utcnow
 from shared.relay import MISSING, broker_faults, plugins_missing
 from shared.relay.broker import BrokerError
@@ -33,6 +34,7 @@ def check_broker(settings: CommonSettings) -> Iterator[Check]:
     if not faults:
         yield ok(what, "queues and rights as this version wants them")
     yield from _plugins(settings)
+    yield from _replicas(count_replicas(settings))
 
 
 def _plugins(settings: CommonSettings) -> Iterator[Check]:
@@ -43,6 +45,17 @@ def _plugins(settings: CommonSettings) -> Iterator[Check]:
         missing = [str(error)]
     for fault in missing:
         yield warning("broker's plugins", fault)
+
+
+def _replicas(found: Replicas) -> Iterator[Check]:
+    what = "replicas of the queues"
+    if found.unknown:
+        yield warning(what, found.unknown)
+    elif found.fewer:
+        queue, number = next(iter(found.fewer.items()))
+        yield warning(what, f"{len(found.fewer)} queues have too few; {queue} {number}")
+    elif found.least > 1:
+        yield ok(what, f"at least {found.least}")
 
 
 def check_database(settings: CommonSettings) -> Iterator[Check]:

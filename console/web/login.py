@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-import httpx
 import structlog
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.starlette_client import OAuth
@@ -21,6 +20,11 @@ from console.web.settings import PagesSettings
 from console.web.site import Site
 from console.web.visits import Denied
 from shared.web.forms import is_own_form
+
+try:  # Authlib speaks HTTP by httpx2 wherever it is installed
+    from httpx2 import HTTPError
+except ImportError:
+    from httpx import HTTPError
 
 log = structlog.get_logger()
 
@@ -49,7 +53,7 @@ class Login:
         back = f"{self._settings.console_url.rstrip('/')}/login/back"
         try:
             answer: Response = await self._provider.authorize_redirect(request, back)
-        except (httpx.HTTPError, OAuthError, ValueError) as error:
+        except (HTTPError, OAuthError, ValueError) as error:
             return self._refuse(request, "denied.provider", error)
         request.session[_NEXT] = own_path(request.query_params.get(_NEXT, ""))
         return answer
@@ -57,7 +61,7 @@ class Login:
     async def _end(self, request: Request) -> Response:
         try:
             claims = await self._claims(request)
-        except (httpx.HTTPError, OAuthError, JoseError, ValueError) as error:
+        except (HTTPError, OAuthError, JoseError, ValueError) as error:
             return self._refuse(request, "denied.login", error)
         roles = roles_of(_words_at(claims, self._settings.console_oidc_roles_claim), self._settings)
         name = str(claims.get(self._settings.console_oidc_name_claim) or claims["sub"])

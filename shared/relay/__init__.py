@@ -1,7 +1,5 @@
 """Durable queues behind one Protocol; `open_broker` picks the one the URL names."""
 
-from urllib.parse import urlsplit
-
 from shared.relay.broker import Broker, UnknownBroker
 from shared.relay.topology import Topology
 
@@ -9,7 +7,7 @@ from shared.relay.topology import Topology
 def kind_of(url: str) -> str:
     """`embedded` or `rabbitmq`; "" for a URL that names no broker we have."""
     return {"sqlite": "embedded", "amqp": "rabbitmq", "amqps": "rabbitmq"}.get(
-        urlsplit(url).scheme, ""
+        url.partition(":")[0], ""
     )
 
 

@@ -3,6 +3,7 @@
 The runner (`shared.relay.worker`) carries it out; nothing else publishes a retry or a dead letter.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -16,6 +17,8 @@ from shared.relay.replay_reports import report_of
 from shared.relay.topology import Topology, dead_key
 
 _ERROR_TEXT_LENGTH = 300
+#: Bytes of an id on the wire (AMQP 0-9-1, "short strings"). Ours are ASCII.
+_LONGEST_ID = 255
 
 
 class RunnerReason(StrEnum):
@@ -52,7 +55,7 @@ class StageDelivery(NamedTuple):
     def _disposed(self, outcome: Outcome) -> Disposition:
         match outcome:
             case Publish(messages, note):
-                return Disposition(tuple(map(_first_attempt, messages)), "publish", str(note or ""))
+                return self._publish(messages, str(note or ""))
             case Done(reason):
                 return Disposition((), "done", str(reason))
             case Drop(reason):
@@ -63,6 +66,13 @@ class StageDelivery(NamedTuple):
                 return self._retry(str(reason), error)
             case DeadLetter(reason, error):
                 return self._dead_letter(str(reason), error)
+
+    def _publish(self, messages: Sequence[Message], note: str) -> Disposition:
+        """A message that no broker could be handed would come back with its delivery for ever."""
+        longest = max((len(message.identity) for message in messages), default=0)
+        if longest > _LONGEST_ID:
+            return self._dead_letter(RunnerReason.BUG, ValueError(f"an id of {longest} characters"))
+        return Disposition(tuple(map(_first_attempt, messages)), "publish", note)
 
     @property
     def is_waiting(self) -> bool:

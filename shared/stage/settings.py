@@ -3,7 +3,6 @@
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
@@ -50,7 +49,13 @@ class CommonSettings(Settings):
         SecretStr(""),
         description="RabbitMQ's management API, `https://user:password@host:15671`, for what AMQP"
         " does not tell: what is unacknowledged (`budkavle queues`), and how many replicas the"
-        " queues have (`budkavle setup`). Without a user, the broker's own. Empty: not known.",
+        " queues have (`budkavle status`). Without a user, the broker's own. Empty: not known.",
+    )
+    broker_least_replicas: int = Field(
+        1,
+        ge=1,
+        description="Replicas that every queue should have: 3 on a cluster of three. `budkavle"
+        " status`, `check` and `setup` name those that have fewer.",
     )
     database_url: SecretStr = Field(
         SecretStr("sqlite:///budkavle.sqlite3"),
@@ -135,7 +140,7 @@ class CommonSettings(Settings):
         found = {}
         for name in self.stores:
             url = getattr(self, name).get_secret_value()
-            kind = urlsplit(url).scheme.partition("+")[0]
+            kind = url.partition(":")[0].partition("+")[0]
             found[name.removesuffix("_url")] = f"{_KINDS.get(kind, kind)} {place_of(url)}"
         return found
 

@@ -59,15 +59,17 @@ async def play(
     ingest_bind: str = "",
     trouble: Callable[[Stage, Sequence[str]], Trouble] | None = None,
     settings: Mapping[str, str] | None = None,
+    narrow: Callable[[Plan], Plan] = lambda plan: plan,
 ) -> Report:
     """Plan, stage, havoc, drain, accounts. Logs go to `folder`.
 
     `index`: one that runs already and notifies `ingest_bind`; None: the sandbox's. `trouble`: what
     makes the trouble on a stage and in booking systems (of these units), where it is not `Havoc`;
-    nothing stands between the fleet and its servers then. `settings`: of the fleet.
+    nothing stands between the fleet and its servers then. `settings`: of the fleet. `narrow`:
+    leaves of the plan what is to be played.
     """
     started = time.monotonic()
-    plan = make_plan(options)
+    plan = narrow(make_plan(options))
     say(f"seed {options.seed}: {options.count} notifications, {options.sources} booking systems")
     bind = ingest_bind or f"127.0.0.1:{free_port()}"
     direct = trouble is not None

@@ -5,6 +5,7 @@ network     a machine for each node, as far as the network goes: namespaces, and
 nodes       the RabbitMQ cluster
 database    a PostgreSQL primary and its standby
 timeline    what fails when, as data
+plain       the load of the short form
 conductor   makes it fail, while the load of tests.chaos goes on
 standstill  how long nothing went on, from the logs
 ```

@@ -6,6 +6,8 @@ import secrets
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -20,18 +22,13 @@ def main() -> int:
     enter_alone()
     console = Console(highlight=False, soft_wrap=True)
     folder = said.logs or Path(tempfile.mkdtemp(prefix="budkavle-cluster-"))
-    folder.mkdir(exist_ok=True)
-    timeline = SHORT if said.short else LONG
-    run = play_timeline(timeline, said.seed, folder, console.print)
-    run.show(console)
-    runs = [run]
-    if not said.short:
-        lag = play_timeline(ASYNCHRONOUS, said.seed, folder, console.print, synchronous=False)
-        lag.show(console)
-        runs.append(lag)
+    runs = []
+    for run in _runs(said, folder, console):
+        run.show(console)
+        runs.append(run)
     Run.write(runs, said.figures)
-    if run.wrongs:
-        console.print(f"[red bold]{'; '.join(run.wrongs)}[/red bold]\nLogs: {folder}")
+    if wrongs := [wrong for run in runs for wrong in run.wrongs]:
+        console.print(f"[red bold]{'; '.join(wrongs)}[/red bold]\nLogs: {folder}")
         return 1
     if not said.logs:
         shutil.rmtree(folder)
@@ -39,10 +36,20 @@ def main() -> int:
     return 0
 
 
+def _runs(said: argparse.Namespace, folder: Path, console: Console) -> Iterator[Run]:
+    play = partial(play_timeline, seed=said.seed, say=console.print, khepri=said.khepri)
+    if said.short:
+        yield play(SHORT, folder=folder)
+    else:
+        yield play(LONG, folder=folder)
+        yield play(ASYNCHRONOUS, folder=folder / "asynchronous", synchronous=False)
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
     parser.add_argument("--short", action="store_true", help="the form that CI runs")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000))
+    parser.add_argument("--khepri", action="store_true", help="of RabbitMQ 4, not Mnesia")
     parser.add_argument("--logs", type=Path, help="keep the logs of all processes in this folder")
     parser.add_argument(
         "--figures", type=Path, default=Path("build/chaos-cluster.json"), help="where to write them"

@@ -38,6 +38,12 @@ class Pair:
         )
         return f"postgresql+psycopg://budkavle@/{name}?{hosts}&target_session_attrs=read-write"
 
+    @property
+    def version(self) -> str:
+        """Of both, and whether a commit waits for the standby."""
+        kind = "synchronous" if self._synchronous else "asynchronous"
+        return f"PostgreSQL {self._standby.version}, standby {kind}"
+
     def fail_over(self, *, behind: float, after: float) -> None:
         """Kill the primary; promote the standby `after` so many seconds.
 

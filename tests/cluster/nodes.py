@@ -28,8 +28,9 @@ _JOIN_SECONDS = 120
 class Cluster:
     """Nodes 1, 2 and 3. `fresh_vhost`, `ctl` and `start` are as those of one server."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, khepri: bool = False) -> None:
         self.machines = Machines(len(NODES))
+        self._khepri = khepri
         self._cookie = secrets.token_hex(16)
         self._epmd_port = free_port()
         self._nodes: dict[int, RabbitMQ] = {}
@@ -42,6 +43,8 @@ class Cluster:
             self._nodes[number] = self._node(number, joins=self._nodes[1].name)
         with ThreadPoolExecutor() as starting:
             list(starting.map(RabbitMQ.start, self._nodes.values()))
+        if self._khepri:
+            self.ctl("enable_feature_flag", "khepri_db")
         return self
 
     def found(self) -> None:
@@ -146,7 +149,8 @@ class Cluster:
 
     @property
     def version(self) -> str:
-        return "RabbitMQ " + self.up.ctl("eval", "rabbit_misc:version().").strip().strip('"')
+        version = ".".join(map(str, self.up.version))
+        return f"RabbitMQ {version}{', Khepri' if self._khepri else ''}"
 
     def _node(self, number: int, joins: str = "") -> RabbitMQ:
         peers = f"{{cluster_nodes, {{['{joins}'], disc}}}}," if joins else ""

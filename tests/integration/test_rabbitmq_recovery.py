@@ -97,6 +97,21 @@ def test_everything_resumes_when_the_broker_returns(rabbitmq: RabbitMQ, broker: 
     assert ready_count(broker, "fetcher") == 0
 
 
+def test_a_message_that_cannot_be_encoded_costs_no_connection(broker: Broker) -> None:
+    """The delivery in whose place it was published is handed out again, and no other is."""
+    reader = Reader(broker)
+    broker.publish([message("second")])
+    eventually(lambda: reader.names == ["first", "second"])
+    with pytest.raises(PublishRefused):
+        broker.publish([message("n" * 256)])
+    first, second = reader.deliveries
+    reader.consumer.acknowledge(first, [message("n" * 256, "fetcher")])
+    eventually(lambda: len(reader.names) == 3, timeout=LONG)
+    assert reader.names == ["first", "second", "first"]
+    reader.consumer.acknowledge(second, [message("fine", "fetcher")])
+    eventually(lambda: ready_count(broker, "fetcher") == 1)
+
+
 def test_a_publisher_made_while_the_broker_is_away_works_later(
     rabbitmq: RabbitMQ, rabbitmq_url: str
 ) -> None:

@@ -1,13 +1,17 @@
-"""`budkavle setup` says which queues have fewer replicas than they should."""
+"""`budkavle setup`, `status` and `check` say which queues have fewer replicas than they should."""
 
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from shared.relay.rabbitmq.management import replicas
+from tests.polling import eventually
 from tests.services import Place, RabbitMQ
 from tests.services.ports import free_port
 
@@ -21,6 +25,11 @@ def managed() -> Iterator[tuple[RabbitMQ, str]]:
 
 
 def set_up(folder: Path, broker_url: str, least: int, management_url: str) -> str:
+    """What `budkavle setup` prints."""
+    return run("setup", folder, broker_url, least, management_url)
+
+
+def run(command: str, folder: Path, broker_url: str, least: int, management_url: str) -> str:
     settings = {
         "BUDKAVLE_BROKER_URL": broker_url,
         "BUDKAVLE_DATABASE_URL": f"sqlite:///{folder / 'x.sqlite3'}",
@@ -28,11 +37,11 @@ def set_up(folder: Path, broker_url: str, least: int, management_url: str) -> st
         "BUDKAVLE_BROKER_MANAGEMENT_URL": management_url,
     }
     return subprocess.run(
-        [sys.executable, "-m", "console", "setup"],
-        env={**os.environ, **settings},
+        [sys.executable, "-m", "console", command],
+        env={**os.environ, **settings, "COLUMNS": "200"},
         stdout=subprocess.PIPE,
         text=True,
-        check=True,
+        check=command == "setup",
     ).stdout
 
 
@@ -41,6 +50,14 @@ def test_queues_made_with_one_node_are_named(managed: tuple[RabbitMQ, str], tmp_
     said = set_up(tmp_path, broker.fresh_vhost(), 3, management_url)
     assert "budkavle.filter has 1 of 3 replicas" in said
     assert "budkavle.filter.dead has 1 of 3 replicas" in said
+
+
+def test_status_and_check_name_them(managed: tuple[RabbitMQ, str], tmp_path: Path) -> None:
+    broker, management_url = managed
+    place = broker.fresh_vhost(), 3, management_url
+    set_up(tmp_path, *place)
+    assert " queues have fewer than 3 replicas: budkavle." in run("status", tmp_path, *place)
+    assert " queues have too few; budkavle." in run("check", tmp_path, *place)
 
 
 def test_one_replica_is_enough_where_nothing_else_is_asked_for(
@@ -60,7 +77,23 @@ def test_a_url_that_is_none_is_no_reason_to_stop(rabbitmq_url: str, tmp_path: Pa
     assert "neither http:// nor https://" in set_up(tmp_path, rabbitmq_url, 3, "rabbit:15672")
 
 
-@pytest.fixture(scope="module")
+@contextmanager
+def trio(config: str = "") -> Iterator[tuple[RabbitMQ, RabbitMQ, RabbitMQ, str]]:
+    """A broker of one node, two others that may join it, and its management API.
+
+    `config`: of all three, as `Place` has it.
+    """
+    first = Place(management_port=free_port(), config=config)
+    another = partial(Place, cookie=first.cookie, epmd_port=first.epmd_port, config=config)
+    with (
+        RabbitMQ(place=first) as one,
+        RabbitMQ(place=another()) as two,
+        RabbitMQ(place=another()) as three,
+    ):
+        yield one, two, three, f"http://guest:guest@127.0.0.1:{first.management_port}"
+
+
+@pytest.fixture
 def grown() -> Iterator[tuple[RabbitMQ, RabbitMQ, str]]:
     """A broker of one node, another one that may join it, and its management API."""
     first = Place(management_port=free_port())
@@ -71,6 +104,12 @@ def grown() -> Iterator[tuple[RabbitMQ, RabbitMQ, str]]:
         yield one, other, f"http://guest:guest@127.0.0.1:{first.management_port}"
 
 
+def join(other: RabbitMQ, one: RabbitMQ) -> None:
+    other.ctl("stop_app")
+    other.ctl("join_cluster", one.name)
+    other.ctl("start_app")
+
+
 @pytest.mark.timeout(300)
 def test_queues_made_with_one_node_grow_when_another_has_joined(
     grown: tuple[RabbitMQ, RabbitMQ, str], tmp_path: Path
@@ -79,12 +118,32 @@ def test_queues_made_with_one_node_grow_when_another_has_joined(
     one, other, management_url = grown
     broker_url = one.fresh_vhost()
     set_up(tmp_path, broker_url, 2, management_url)
-    other.ctl("stop_app")
-    other.ctl("join_cluster", one.name)
-    other.ctl("start_app")
+    join(other, one)
     assert "budkavle.filter has 1 of 2 replicas" in set_up(tmp_path, broker_url, 2, management_url)
     vhost = broker_url.rpartition("/")[2]
     one.queues_tool(
         "grow", other.name, "all", "--vhost-pattern", vhost, "--queue-pattern", "budkavle.*"
     )
     assert "WARNING" not in set_up(tmp_path, broker_url, 2, management_url)
+
+
+#: As docs/operations.md recommends for RabbitMQ 4.x.
+RECONCILED = """\
+{quorum_membership_reconciliation_enabled, true},
+{quorum_membership_reconciliation_target_group_size, 3},"""
+
+
+@pytest.mark.timeout(400)
+def test_told_to_reconcile_queues_grow_by_themselves_when_two_more_have_joined(
+    tmp_path: Path,
+) -> None:
+    """One more does not do: RabbitMQ then keeps the odd number of replicas there is."""
+    with trio(RECONCILED) as (one, two, three, management_url):
+        if one.version < (3, 13):
+            pytest.skip("membership reconciliation came with RabbitMQ 3.13")
+        broker_url = one.fresh_vhost()
+        set_up(tmp_path, broker_url, 3, management_url)
+        join(two, one)
+        join(three, one)
+        count = partial(replicas, management_url, broker_url)
+        eventually(lambda: set(count().values()) == {3}, timeout=60, every=1)

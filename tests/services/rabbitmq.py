@@ -131,6 +131,12 @@ class RabbitMQ:
         return self._host.run("rabbitmq-queues", "--quiet", *arguments)
 
     @property
+    def version(self) -> tuple[int, ...]:
+        """Such as (4, 0, 5)."""
+        text = self.ctl("eval", "rabbit_misc:version().").strip().strip('"')
+        return tuple(map(int, text.split(".")))
+
+    @property
     def _local(self) -> "_LocalRabbitMQ":
         assert isinstance(self._host, _LocalRabbitMQ)
         return self._host

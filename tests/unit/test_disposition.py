@@ -47,6 +47,16 @@ def test_publish_sends_each_message_to_the_queue_of_its_type() -> None:
     assert disposition.outcome == "publish"
 
 
+def test_a_message_whose_id_no_broker_takes_makes_a_dead_letter_of_its_delivery() -> None:
+    """Published, it would come back with its delivery for ever, and stop all others."""
+    assert delivered().disposition(Publish((change(change_id="n" * 255),))).outcome == "publish"
+    disposition = delivered().disposition(Publish((change(), change(change_id="n" * 256))))
+    assert (disposition.outcome, disposition.reason) == ("dead", "bug")
+    (letter,) = disposition.publish
+    assert (letter.key, letter.envelope.message_id) == ("fetcher.dead", "m")
+    assert letter.envelope.history[-1].text == "an id of 256 characters"
+
+
 def test_drop_publishes_nothing_and_says_why() -> None:
     disposition = delivered().disposition(Drop(Why.NOT_OURS))
     assert disposition.publish == ()

@@ -150,10 +150,12 @@ class TestProduction:
     ("url", "place"),
     [
         (f"amqp://me:{SECRET}@mq.example.org:5672/%2F", "rabbitmq mq.example.org:5672"),
+        (f"amqp://me:{SECRET}@n1:5671,n2,[::1]:5673/x", "rabbitmq n1:5671,n2,[::1]:5673"),
         (f"amqps://me:{SECRET}@mq.example.org/x?cafile=/{SECRET}", "rabbitmq mq.example.org"),
         ("sqlite:///queues.sqlite3", "sqlite queues.sqlite3"),
         ("sqlite:////var/lib/queues.sqlite3", "sqlite /var/lib/queues.sqlite3"),
         (f"amqp://me:{SECRET}@host:port/", "rabbitmq ?"),
+        (f"amqp://me:1,{SECRET}:x/x@host/", "rabbitmq ?"),
     ],
 )
 def test_the_ready_line_says_where_the_broker_is_and_nothing_secret(url: str, place: str) -> None:

@@ -33,6 +33,7 @@ class FakeChannel:
     ) -> None:
         assert mandatory
         assert properties.delivery_mode == 2
+        properties.encode()  # as pika does before it sends anything
         self.sent.append((exchange, key))
 
     def ack(self, tag: int, *, multiple: bool = False) -> None:
@@ -118,6 +119,20 @@ def test_a_confirm_out_of_order_hides_no_earlier_message(
     channel.ack(4)
     channel.ack(5, multiple=True)
     assert sorted(ends.names) == list("abcde")
+
+
+def test_what_cannot_be_encoded_fails_its_own_batch_and_no_other(
+    session: Session, channel: FakeChannel, ends: Ends
+) -> None:
+    session.publish([message("n" * 256)], ends.of("alone"))
+    assert session.unconfirmed_seconds == 0  # nothing was sent that could be confirmed
+    session.publish([message("a"), message("n" * 256)], ends.of("failed"))
+    session.publish([message("c")], ends.of("fine"))
+    channel.ack(2, multiple=True)  # the broker counts what it was sent
+    for name in ("alone", "failed"):
+        assert isinstance(ends.error(name), PublishRefused)
+    assert ends.error("fine") is None
+    assert session.unanswered == 0
 
 
 def test_one_nack_fails_its_whole_batch_and_no_other(

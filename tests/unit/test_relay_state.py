@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from console.replicas import Replicas
 from console.state import Findings, Store, breakers_of, stages_of, troubles_of
 from shared.relay.broker import QueueState
 from shared.relay.topology import READING_STAGES, STAGES
@@ -90,6 +91,10 @@ def test_a_stage_is_the_sum_of_its_processes() -> None:
         ({"queues": [queue("composer", ready=4)],
           "processes": with_processes(process("composer", handled=0), without="composer")},
          "4 wait for the composer, which has handled none for a minute. see its log"),
+        ({"replicas": Replicas(3, {"budkavle.filter": 2, "budkavle.fetcher": 1})},
+         "2 queues have fewer than 3 replicas: budkavle.fetcher has 1. rabbitmq-queues grow"),
+        ({"replicas": Replicas(3, unknown="HTTP 401")},
+         "Replicas cannot be counted: HTTP 401. BUDKAVLE_BROKER_MANAGEMENT_URL"),
         ({"uncertain": 2},
          "2 notices became uncertain in the last day. budkavle notices --status uncertain"),
         ({"unknown": [UnknownSource("SE-NEW", "qa", 5, NOON, NOON)]},

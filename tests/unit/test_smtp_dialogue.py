@@ -194,4 +194,4 @@ def test_a_server_that_can_is_given_our_id_for_its_reports(
 ) -> None:
     result, heard = talk(monkeypatch, [AS_ASKED[0], hello, *AS_ASKED[2:]])
     assert result == Accepted()
-    assert mail in heard
+    assert mail.lower() in heard.lower()  # Python 3.13 writes its verbs in lower case

@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -129,6 +129,26 @@ def test_it_is_drained_in_its_order_over_many_batches(broker: Broker, spool: Spo
     eventually(lambda: spool.empty)
     storage.stop()
     assert broker.names == names
+
+
+def test_what_is_spooled_stays_in_its_trace(spool: Spool) -> None:
+    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    one = message("a")
+    spool.append([one._replace(envelope=one.envelope._replace(traceparent=parent)), message("b")])
+    batch = spool.oldest(most=2, max_bytes=MIB)
+    assert batch is not None
+    assert [one.envelope.traceparent for one in batch.messages] == [parent, ""]
+
+
+def test_a_file_of_a_version_without_traces_is_drained_and_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "spool.db"
+    with closing(Spool(path, max_bytes=MIB)) as former:
+        former.append([message("old")])
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("ALTER TABLE message DROP COLUMN traceparent")
+    with closing(Spool(path, max_bytes=MIB)) as spool:
+        spool.append([message("new")])
+        assert names_in(spool) == ["old", "new"]
 
 
 def test_messages_in_the_spool_outlive_the_process(tmp_path: Path, broker: Broker) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import pycurl
 
+from shared.base.addresses import split_servers
 from shared.base.curl import error_name, trust_options
 from shared.relay.broker import BrokerUnavailable, UnknownBroker
 
@@ -52,12 +53,12 @@ def nodes_without(plugin: str, management_url: str, broker_url: str) -> list[str
 
 def _queues(management_url: str, broker_url: str, query: str) -> list[dict[str, Any]]:
     """Those in the virtual host of `broker_url`."""
-    vhost = quote(unquote(urlsplit(broker_url).path.removeprefix("/")) or "/", safe="")
+    vhost = quote(unquote(split_servers(broker_url)[0].path.removeprefix("/")) or "/", safe="")
     return _asked(management_url, broker_url, f"queues/{vhost}?{query}")
 
 
 def _asked(management_url: str, broker_url: str, path: str) -> list[dict[str, Any]]:
-    place, broker = urlsplit(management_url), urlsplit(broker_url)
+    place, broker = urlsplit(management_url), split_servers(broker_url)[0]
     if place.scheme not in ("http", "https") or not place.hostname:
         raise UnknownBroker("BUDKAVLE_BROKER_MANAGEMENT_URL: is neither http:// nor https://")
     login = place if place.username else broker

@@ -9,10 +9,11 @@ import socket
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult
 
 from pika.connection import Parameters
 
+from shared.base.addresses import split_servers
 from shared.relay.broker import UnknownBroker
 from shared.relay.rabbitmq.wire import parameters_of
 
@@ -72,10 +73,10 @@ class Nodes:
 
 
 def _one_url_a_host(url: str) -> list[str]:
-    parts = urlsplit(url)
-    login, at, hosts = parts.netloc.rpartition("@")
-    singles = [_with_host(parts, f"{login}{at}{host}") for host in hosts.split(",")]
-    if len(singles) > 1 and not all(hosts.split(",")):
+    parts, hosts = split_servers(url)
+    login, at, _ = parts.netloc.rpartition("@")
+    singles = [_with_host(parts, f"{login}{at}{host}") for host in hosts]
+    if len(singles) > 1 and not all(hosts):
         raise UnknownBroker("BUDKAVLE_BROKER_URL: one of its hosts is empty")
     return singles
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from pika.channel import Channel
+from pika.exceptions import ShortStringTooLong, UnsupportedAMQPFieldException
 from pika.frame import Method
 from pika.spec import Basic, BasicProperties
 
@@ -76,16 +77,24 @@ class Session:
     def publish(self, messages: Sequence[Outgoing], done: Done) -> None:
         """Send all of `messages` (at least one); `done` hears of it later."""
         batch = _Batch(len(messages), done)
-        if self._unconfirmed_since is None:
-            self._unconfirmed_since = self._monotonic()
         for message in messages:
+            try:
+                self._send(message)
+            except (ShortStringTooLong, UnsupportedAMQPFieldException) as error:
+                batch.error = PublishRefused(f"cannot be encoded: {type(error).__name__}")
+                batch.one_answered()
+                continue
             self._last_tag += 1
             self._unanswered[self._last_tag] = batch, message
-            exchange, key = route_of(message)
-            envelope = message.envelope
-            self.channel.basic_publish(
-                exchange, key, envelope.body, properties_of(envelope), mandatory=True
-            )
+            if self._unconfirmed_since is None:
+                self._unconfirmed_since = self._monotonic()
+
+    def _send(self, message: Outgoing) -> None:
+        """All of it or nothing: what cannot be encoded must not cost others their connection."""
+        exchange, key = route_of(message)
+        envelope = message.envelope
+        properties = properties_of(envelope)
+        self.channel.basic_publish(exchange, key, envelope.body, properties, mandatory=True)
 
     def requeue(self, tag: int) -> None:
         """Singly, never `multiple`: another message before it may still be in work."""
