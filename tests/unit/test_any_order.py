@@ -54,7 +54,7 @@ class Way:
     dies: bool = False
 
 
-SECONDS = st.floats(0, 60) | st.just(0.0)
+SECONDS = st.floats(0, 60) | st.just(0.0) | st.floats(60, 150)
 
 
 def ways(longest: float) -> st.SearchStrategy[Way]:
@@ -197,6 +197,24 @@ def test_each_message_is_ordered_for_the_phone_once_or_again_as_the_same(
     looks = {"change": {"looks", "asked_other"}}
     distinct = {order.model_dump_json(exclude=looks) for order in world.orders}
     assert len(distinct) == len(ordered)
+
+
+@settings(deadline=None)
+@given(st.floats(0, 60), st.floats(0, 60), st.lists(st.floats(0, 60), max_size=3), ways(60))
+def test_a_removal_that_is_undone_is_silent(
+    seconds: float, asked_after: float, handed_after: list[float], way: Way
+) -> None:
+    """However late the source answers about the creation that undoes it."""
+    removal = Way(min(asked_after, seconds), (0.0, *handed_after))
+    play = Play([removal, way])
+    play.world.source[ONE[0].digest] = VISIT
+    play.world.hear(ONE[0])
+    play.world.pass_time(timedelta(days=1))
+    play._shown = play.world.now
+    story = [Event(ONE[0], None, 0, 0, False), Event(ONE[0], VISIT, seconds, 0, False)]
+    world = play.happen(story)
+    assert world.kinds == ["booking_confirmation"]
+    assert belief(world, ONE) == truth(world, ONE)
 
 
 # --- who was ambiguous once is announced by itself, whatever is decided meanwhile ---
