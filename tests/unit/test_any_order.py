@@ -54,7 +54,7 @@ class Way:
     dies: bool = False
 
 
-SECONDS = st.floats(0, 60) | st.just(0.0) | st.floats(60, 150)
+SECONDS = st.floats(0, 60) | st.just(0.0)
 
 
 def ways(longest: float) -> st.SearchStrategy[Way]:
