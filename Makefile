@@ -52,7 +52,7 @@ manifests: venv ## Writes deploy/kubernetes/budkavle.yaml, what the chart gives 
 chaos: venv ## Nothing lost, twice or false, whatever dies (20 min). Shorter: T="--count 500"; to docs: T=--publish
 	$(BIN)/python -m tests.chaos $(T)
 
-bench: ## Measures the relay, in twenty minutes. Some: B="hop relay". Beside another commit: COMPARE=abc1234
+bench: ## Measures the relay, in twenty minutes. Some: B="hop relay". Pages from it: B=publish. Beside a commit: COMPARE=abc1234
 	@.ci/venv requirements-bench.lock
 	$(BIN)/python -m tests.benchmark$(if $(COMPARE),.compare $(COMPARE)) $(B)
 

@@ -11,3 +11,5 @@ would notice; `verdict.py` holds what a judgement may come to. `message_text.py`
 together, `wording.py` with `templates/` finds the words, `dates.py`, `docbook.py`, `richtext.py`
 and `calendar_file.py` write their parts of it. `handler.py` stores, writes and publishes.
 """
+
+from shared.base import absent as absent

@@ -12,9 +12,10 @@ as `View.shown`, that were announced before. The sentences of `_sentences.txt` a
 plain text: take them through the filter `lines`, so that HTML escapes what they quote.
 """
 
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from jinja2 import (
     Environment,
@@ -54,11 +55,35 @@ class View:
     purpose_html: Markup
 
 
+class _Environment(Environment):
+    """Of templates that never change: what Jinja looks up at each rendering is looked up once."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._known: dict[str, Template] = {}
+
+    def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
+        """A dict: of Jinja's chain of two, each piece of each message copies all names singly."""
+        return {**self.globals, **(d or {})}
+
+    def get_template(
+        self,
+        name: str | Template,
+        parent: str | None = None,
+        globals: MutableMapping[str, Any] | None = None,  # noqa: A002 - Jinja's name
+    ) -> Template:
+        if isinstance(name, Template) or globals:
+            return super().get_template(name, parent, globals)
+        if name not in self._known:
+            self._known[name] = super().get_template(name, parent)
+        return self._known[name]
+
+
 class Wording:
     """The templates in force. Raises `BrokenTemplate` at once when one of them is at fault."""
 
     def __init__(self, region: Path | None = None) -> None:
-        self._environment = Environment(
+        self._environment = _Environment(
             loader=FunctionLoader(_texts(region).read),
             autoescape=select_autoescape(["html"], default=False),
             undefined=StrictUndefined,

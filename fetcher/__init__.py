@@ -7,3 +7,8 @@ Drops changes of systems that are no longer activated, and changes whose visit b
 source could not be asked. Dead-letters replies about another patient, unit or booking than asked
 for (`reply_mismatch`), and service domains that no contract of ours serves.
 """
+
+from shared.base.absent import absent
+
+with absent("httpx"):
+    import zeep as zeep

@@ -7,3 +7,5 @@ domains, booking systems that are not activated in this environment, and what an
 of the same request makes needless. Engagements that ingest could not take become dead letters when
 their booking system is, or may be, activated here.
 """
+
+from shared.base import absent as absent

@@ -15,6 +15,9 @@ from shared.store.pending_changes import PendingChanges
 from shared.store.sources import CachedRegister, SourceRegister
 from shared.store.unknown_sources import UnknownSources
 
+#: How long after the former batch the next one begins, while notifications keep coming.
+_LINGER_SECONDS = 0.01
+
 
 def run(settings: FilterSettings) -> int:
     url = settings.database_url.get_secret_value()
@@ -32,6 +35,7 @@ def run(settings: FilterSettings) -> int:
         concurrency=settings.filter_concurrency,
         prefetch=settings.filter_prefetch,
         handle_batch=handler.handle_batch,
+        linger=_LINGER_SECONDS,
         tracer=tracer,
         checks={"register": sources.ready},
         report=UnknownReport(UnknownSources(database), settings.environment, utcnow),

@@ -6,3 +6,5 @@ Drops: nothing of ours. Each engagement is judged by itself. The filter judges t
 taken, and the answer names the element at fault. A request that could not be stored is answered
 with a Fault, so that the index sends it again.
 """
+
+from shared.base import absent as absent

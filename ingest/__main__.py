@@ -17,8 +17,9 @@ from ingest.broker_wait import BrokerWait
 from ingest.callers import CallerPolicy
 from ingest.endpoint import SoapEndpoint
 from ingest.handler import NotificationHandler
+from ingest.handling import CallHandling
 from ingest.intake import Intake
-from ingest.publisher import QueuePublisher, Storage
+from ingest.publisher import PromptPublisher, QueuePublisher, Storage
 from ingest.server import address_of, build_server, listen
 from ingest.settings import IngestSettings
 from ingest.spool import Spool
@@ -28,7 +29,7 @@ from shared.base.clock import SteadyClock, utcnow
 from shared.base.ids import new_id
 from shared.base.settings import blaming
 from shared.relay import open_broker
-from shared.relay.broker import Broker
+from shared.relay.broker import BeginsPublishing, Broker
 from shared.relay.spans import Spans, TracedPublishing
 from shared.stage.health import Checks, HealthServer
 from shared.stage.heartbeat import Heartbeat
@@ -65,7 +66,7 @@ def build_endpoint(
         name=new_id,
     )
     endpoint = SoapEndpoint(
-        handler,
+        CallHandling(handler, threads, _prompt(settings, storage, publish, threads, spans)),
         wait=wait,
         intake=Intake(
             max_body_bytes=settings.ingest_max_body_bytes,
@@ -77,11 +78,29 @@ def build_endpoint(
             proxies=settings.ingest_proxies,
             header=settings.ingest_caller_header,
         ),
-        threads=threads,
         max_in_flight=settings.ingest_max_in_flight,
         clock=utcnow,
     )
     return endpoint, wait
+
+
+def _prompt(
+    settings: IngestSettings,
+    storage: Storage,
+    publish: QueuePublisher,
+    threads: ThreadPoolExecutor,
+    spans: Spans | None,
+) -> PromptPublisher | None:
+    """None with a spool, with traces or with the embedded broker: a thread publishes then."""
+    if spans or not isinstance(storage, BeginsPublishing):
+        return None
+    return PromptPublisher(
+        storage,
+        publish,
+        threads,
+        timeout=settings.ingest_publish_seconds,
+        max_message_bytes=settings.ingest_max_message_bytes,
+    )
 
 
 @contextmanager

@@ -11,23 +11,38 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ingest.contract import wsdl, xsd
 from ingest.endpoint import SoapEndpoint
 from shared.stage.health import Checks, readiness
 
 CONTRACTS = ("ProcessNotification", "PingForConfiguration")
+_CALLS = frozenset(f"/{name}" for name in CONTRACTS)
 
 
-def build_app(endpoint: SoapEndpoint, checks: Checks) -> Starlette:
+class Gateway:
+    """The application: calls go to `endpoint` at once, all other requests to `pages`."""
+
+    def __init__(self, endpoint: SoapEndpoint, pages: ASGIApp) -> None:
+        self._endpoint = endpoint
+        self._pages = pages
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] in _CALLS:
+            await self._endpoint.post(scope, receive, send)
+        else:
+            await self._pages(scope, receive, send)
+
+
+def build_app(endpoint: SoapEndpoint, checks: Checks) -> ASGIApp:
     async def readyz(_request: Request) -> Response:
         ready, answers = await asyncio.to_thread(readiness, checks)
         return JSONResponse(answers, 200 if ready else 503)
 
-    posts = [Route(f"/{name}", endpoint.post, methods=["POST"]) for name in CONTRACTS]
     contracts = [Route(f"/{name}", _contract, methods=["GET"]) for name in CONTRACTS]
     health = [Route("/healthz", _healthz), Route("/readyz", readyz)]
-    return Starlette(routes=[*posts, *contracts, *health])
+    return Gateway(endpoint, Starlette(routes=[*contracts, *health]))
 
 
 async def _contract(request: Request) -> Response:

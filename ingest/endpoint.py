@@ -1,35 +1,34 @@
 """One SOAP request over HTTP: admitted, read, handled, answered, logged and counted."""
 
-import asyncio
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
-from starlette.requests import Request
-from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
+from ingest.asgi import HttpRequest, respond
 from ingest.broker_wait import BrokerWait
-from ingest.callers import CallerPolicy, Peer
+from ingest.callers import CallerPolicy
 from ingest.calls import Call
 from ingest.engagements import Refusal
 from ingest.handler import Answer, Faulted, FaultReason, NothingTaken, Pong, Taken, Unstored
 from ingest.intake import OVERLOADED, Intake, TurnedAway
 from ingest.metrics import ENGAGEMENTS, IGNORED, REFUSED
-from ingest.soap_replies import SoapReply, reply_to
+from ingest.soap_replies import reply_to
 from shared.base.clock import Clock
 from shared.base.metrics import HANDLER_SECONDS, IN_FLIGHT, outcome_counter
 from shared.riv.namespaces import CORRELATION_ID_HEADER, ORIGINAL_CONSUMER_HEADER
 
 log = structlog.get_logger()
 
-Handle = Callable[[Call], Answer | Unstored]
+Handle = Callable[[Call], Awaitable[Answer | Unstored]]
 
 _STAGE = "ingest"
 _PARTLY = "partly"  # some engagements of the request were left out
-_MEDIA_TYPE = "text/xml; charset=utf-8"
+_CONSUMER = ORIGINAL_CONSUMER_HEADER.encode()
+_CORRELATION_ID = CORRELATION_ID_HEADER.encode()
 _CHARSET = re.compile(r'charset\s*=\s*"?([^\s;"]+)', re.IGNORECASE)
 _LONGEST_HEADER = 128
 #: How many kinds of refused engagements one request may be logged with.
@@ -48,7 +47,7 @@ _BUG = Faulted(FaultReason.BUG, "Server", "The request could not be handled; sen
 
 
 class SoapEndpoint:
-    """Answers POSTed calls. Blocking work is done by `threads`, never on the event loop."""
+    """Answers POSTed calls. `handle` does no blocking work on the event loop."""
 
     def __init__(
         self,
@@ -57,7 +56,6 @@ class SoapEndpoint:
         wait: BrokerWait,
         intake: Intake,
         callers: CallerPolicy,
-        threads: Executor,
         max_in_flight: int,
         clock: Clock,
     ) -> None:
@@ -65,33 +63,33 @@ class SoapEndpoint:
         self._wait = wait
         self._intake = intake
         self._callers = callers
-        self._threads = threads
         self._max_in_flight = max_in_flight
         self._clock = clock
         self._in_flight = 0
         self._gauge = IN_FLIGHT.labels(_STAGE)
         self._seconds = HANDLER_SECONDS.labels(_STAGE)
 
-    async def post(self, request: Request) -> Response:
+    async def post(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = HttpRequest(scope, receive)
         started = time.perf_counter()
         context = {
-            "caller": self._callers.caller_of(_peer(request), request.headers),
-            "consumer": _header(request, ORIGINAL_CONSUMER_HEADER),
-            "correlation_id": _header(request, CORRELATION_ID_HEADER),
+            "caller": self._callers.caller_of(request.peer, request.values),
+            "consumer": _id_in(request.header(_CONSUMER)),
+            "correlation_id": _id_in(request.header(_CORRELATION_ID)),
         }
         answer = await self._answer(request, **context)
         taken = time.perf_counter() - started
         self._seconds.observe(taken)
         _report(answer, seconds=round(taken, 4), **context)
-        return _response(reply_to(answer, self._clock))
+        await respond(send, reply_to(answer, self._clock))
 
     async def _answer(
-        self, request: Request, *, caller: str, consumer: str, correlation_id: str
+        self, request: HttpRequest, *, caller: str, consumer: str, correlation_id: str
     ) -> Answer:
         if not self._callers.admits(caller):
             return _NOT_ALLOWED
-        content_type = request.headers.get("content-type", "").lower()
-        if objection := _objection(content_type, request.headers.get("content-encoding", "")):
+        content_type = request.header(b"content-type").lower()
+        if objection := _objection(content_type, request.header(b"content-encoding")):
             return objection
         charset = _CHARSET.search(content_type)
         try:
@@ -114,9 +112,8 @@ class SoapEndpoint:
             return OVERLOADED
         self._in_flight += 1
         self._gauge.inc()
-        loop = asyncio.get_running_loop()
         try:
-            answer = await loop.run_in_executor(self._threads, self._handle, call)
+            answer = await self._handle(call)
             return await self._wait.store(answer) if isinstance(answer, Unstored) else answer
         except Exception:
             log.exception("handler_failed")
@@ -126,18 +123,10 @@ class SoapEndpoint:
             self._gauge.dec()
 
 
-def _peer(request: Request) -> Peer:
-    """The peer, as `ingest.server` recorded it when the connection was made."""
-    peer: Peer = getattr(request.state, "peer", Peer())
-    return peer
-
-
-def _header(request: Request, name: str) -> str:
+def _id_in(value: str) -> str:
     """An id that the platform sent; "" if it is not printable ASCII of reasonable length."""
-    value = request.headers.get(name, "")
-    return (
-        value if value.isascii() and value.isprintable() and len(value) <= _LONGEST_HEADER else ""
-    )
+    is_sound = value.isascii() and value.isprintable() and len(value) <= _LONGEST_HEADER
+    return value if is_sound else ""
 
 
 def _objection(content_type: str, content_encoding: str) -> Faulted | None:
@@ -147,10 +136,6 @@ def _objection(content_type: str, content_encoding: str) -> Faulted | None:
     if content_type.startswith("multipart/") or content_encoding.lower() not in ("", "identity"):
         return _ENCODED
     return None
-
-
-def _response(reply: SoapReply) -> Response:
-    return Response(reply.body, reply.status, reply.headers, media_type=_MEDIA_TYPE)
 
 
 def _report(answer: Answer, **context: object) -> None:

@@ -120,7 +120,7 @@ NOT_STORED = Faulted(
 
 @dataclass(frozen=True, slots=True)
 class Unstored:
-    """The broker is unavailable: what is to be stored, and the answer once it is."""
+    """What is to be stored, and the answer once it is."""
 
     notification: Notification
     answer: Taken | NothingTaken
@@ -152,22 +152,32 @@ class NotificationHandler:
         self._reading = Semaphore(_READ_AT_ONCE)
 
     def __call__(self, call: Call) -> Answer | Unstored:
+        """The answer; `Unstored` when the broker is unavailable."""
+        with self._reading:
+            answer = self.read(call)
+        if not isinstance(answer, Unstored):
+            return answer
         try:
-            with self._reading:
-                request = read_call(
-                    call.body, encoding=call.encoding, max_bytes=self._max_body_bytes
-                )
-                match request:
-                    case Ping():
-                        return Pong()
-                    case NotificationRequest() if self._is_for_another(request):
-                        return _wrong_address()
-                judged = request.engagements()
+            self._publish(answer.notification)
+        except Unavailable:
+            return answer
+        return answer.answer
+
+    def read(self, call: Call) -> Answer | Unstored:
+        """What is to be stored, or the answer when nothing is. It only computes."""
+        try:
+            request = read_call(call.body, encoding=call.encoding, max_bytes=self._max_body_bytes)
+            match request:
+                case Ping():
+                    return Pong()
+                case NotificationRequest() if self._is_for_another(request):
+                    return _wrong_address()
+            judged = request.engagements()
         except NoEngagements as error:
             return NothingTaken(RefusalReason.INVALID, str(error))
         except (MalformedXml, NotSoap, NotUnderstood, OtherContract) as error:
             return _not_a_call(error)
-        return self._store(call, judged, addressed=bool(request.logical_address))
+        return self._to_store(call, judged, addressed=bool(request.logical_address))
 
     def _is_for_another(self, request: NotificationRequest) -> bool:
         address = request.logical_address
@@ -175,7 +185,7 @@ class NotificationHandler:
             self._logical_address and address and not same_hsa_id(address, self._logical_address)
         )
 
-    def _store(self, call: Call, judged: Judged, *, addressed: bool) -> Answer | Unstored:
+    def _to_store(self, call: Call, judged: Judged, *, addressed: bool) -> Answer | Unstored:
         if not judged.taken and not judged.refused:
             return Taken("", 0, addressed, ignored=judged.ignored)
         notification = Notification(
@@ -187,11 +197,7 @@ class NotificationHandler:
             refused=tuple(refusal.kept for refusal in judged.refused),
         )
         answer = _answer(notification.notification_id, judged, addressed=addressed)
-        try:
-            self._publish(notification)
-        except Unavailable:
-            return Unstored(notification, answer)
-        return answer
+        return Unstored(notification, answer)
 
 
 def _answer(notification_id: str, judged: Judged, *, addressed: bool) -> Taken | NothingTaken:

@@ -2,8 +2,7 @@
 
 import asyncio
 
-from starlette.requests import ClientDisconnect, Request
-
+from ingest.asgi import HttpRequest, SenderGone
 from ingest.handler import Faulted, FaultReason
 
 
@@ -31,9 +30,9 @@ class Intake:
         self._read_seconds = read_seconds
         self._held_bytes = 0
 
-    async def body_of(self, request: Request) -> bytes:
+    async def body_of(self, request: HttpRequest) -> bytes:
         """The whole body; its bytes count as held until `let_go`. Raises `TurnedAway`."""
-        self._demand_fits(int(request.headers.get("content-length", "0")))
+        self._demand_fits(int(request.header(b"content-length") or 0))
         chunks: list[bytes] = []
         try:
             await self._read(request, chunks)
@@ -46,17 +45,18 @@ class Intake:
         """The request is answered: its bytes no longer count as held."""
         self._held_bytes -= len(body)
 
-    async def _read(self, request: Request, chunks: list[bytes]) -> None:
-        size = 0
+    async def _read(self, request: HttpRequest, chunks: list[bytes]) -> None:
+        size, more = 0, True
         try:
             async with asyncio.timeout(self._read_seconds):
-                async for chunk in request.stream():
+                while more:
+                    chunk, more = await request.chunk()
                     size += len(chunk)
                     self._demand_fits(size)
                     self._hold(chunk, chunks)
         except TimeoutError:
             raise TurnedAway(_TOO_SLOW) from None
-        except ClientDisconnect:
+        except SenderGone:
             raise TurnedAway(_GONE) from None
 
     def _demand_fits(self, size: int) -> None:

@@ -1,12 +1,23 @@
 """Publishes notifications, in parts where they are larger than a queue message may be."""
 
+import asyncio
 from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import suppress
+from functools import partial
 from typing import Protocol
 
 from shared.base.errors import Unavailable
 from shared.base.ids import spell
 from shared.booking.messages import Notification
-from shared.relay.broker import BrokerError, Envelope, Outgoing, Publishing
+from shared.relay.broker import (
+    BeginsPublishing,
+    BrokerError,
+    BrokerUnavailable,
+    Envelope,
+    Outgoing,
+    Publishing,
+)
 
 #: Bytes by which the id of a part may be longer than the id of the whole.
 _LONGER_ID = 16
@@ -36,6 +47,63 @@ class QueuePublisher:
             self._storage.publish(messages, timeout=self._timeout)
         except BrokerError as error:
             raise Unavailable("queue_unavailable", type(error).__name__) from error
+
+
+class PromptPublisher:
+    """As `QueuePublisher`, from the event loop, which the confirm wakes.
+
+    Where there is no connection yet, a thread waits for it (`in_thread`).
+    """
+
+    def __init__(
+        self,
+        broker: BeginsPublishing,
+        in_thread: QueuePublisher,
+        threads: Executor,
+        *,
+        timeout: float,
+        max_message_bytes: int,
+    ) -> None:
+        self._broker = broker
+        self._in_thread = in_thread
+        self._threads = threads
+        self._timeout = timeout  # seconds
+        self._max_message_bytes = max_message_bytes
+
+    async def __call__(self, notification: Notification) -> None:
+        """Raises `Unavailable`."""
+        loop = asyncio.get_running_loop()
+        confirmed: asyncio.Future[None] = loop.create_future()
+        messages = list(messages_of(notification, self._max_message_bytes))
+        try:
+            abandon = self._broker.begin_publish(messages, partial(_wake, loop, confirmed))
+        except BrokerUnavailable:
+            return await loop.run_in_executor(self._threads, self._in_thread, notification)
+        late = loop.call_later(self._timeout, _end, confirmed, BrokerUnavailable("no confirm"))
+        try:
+            await confirmed
+        except BrokerError as error:
+            raise Unavailable("queue_unavailable", type(error).__name__) from error
+        finally:
+            late.cancel()
+            abandon()
+
+
+def _wake(
+    loop: asyncio.AbstractEventLoop, confirmed: "asyncio.Future[None]", error: BrokerError | None
+) -> None:
+    """Called on the broker's thread. A loop that is closed has nobody left to be answered."""
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(_end, confirmed, error)
+
+
+def _end(confirmed: "asyncio.Future[None]", error: BrokerError | None) -> None:
+    if confirmed.done():
+        return
+    if error is None:
+        confirmed.set_result(None)
+    else:
+        confirmed.set_exception(error)
 
 
 def messages_of(notification: Notification, max_bytes: int) -> Iterator[Outgoing]:

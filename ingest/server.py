@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from ingest.callers import Peer
 from ingest.settings import IngestSettings
@@ -78,7 +78,7 @@ class EdgeConfig(uvicorn.Config):
     uvicorn leaves it asyncio's minute, and counts a connection only when it is over.
     """
 
-    def __init__(self, app: Starlette, *, read_seconds: float, **named: Any) -> None:
+    def __init__(self, app: ASGIApp, *, read_seconds: float, **named: Any) -> None:
         super().__init__(app, **named)
         self._read_seconds = read_seconds
 
@@ -96,7 +96,7 @@ class EdgeConfig(uvicorn.Config):
 
 
 def build_server(
-    app: Starlette,
+    app: ASGIApp,
     settings: IngestSettings,
     context: ssl.SSLContext | None,
     on_drain: Callable[[], None],

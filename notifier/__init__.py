@@ -6,3 +6,5 @@ one patient and channel go out as one. An order for several channels becomes one
 on its own queue.
 Drops orders that nobody wants, that came too late, and those whose notice is already out.
 """
+
+from shared.base import absent as absent

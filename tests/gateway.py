@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from ingest.server import address_of, build_server, listen
 from ingest.settings import IngestSettings
 from ingest.tls import LiveTls
 from shared.booking.messages import Notification
-from shared.relay.broker import BrokerError, Outgoing
+from shared.relay.broker import BrokerError, Outgoing, PublishRefused
 from tests.notifications import HEADERS
 
 
@@ -46,6 +46,28 @@ class ToldBroker:
         return [Notification.decode(one.envelope.body) for one in self.published]
 
 
+class PromptBroker(ToldBroker):
+    """Answers from a thread of its own, as RabbitMQ does."""
+
+    def begin_publish(
+        self, messages: Sequence[Outgoing], answered: Callable[[BrokerError | None], None]
+    ) -> Callable[[], None]:
+        if self.trouble is not None and not isinstance(self.trouble, PublishRefused):
+            raise self.trouble
+        threading.Thread(target=self._confirm, args=(messages, answered), daemon=True).start()
+        return lambda: None
+
+    def _confirm(
+        self, messages: Sequence[Outgoing], answered: Callable[[BrokerError | None], None]
+    ) -> None:
+        try:
+            self.publish(messages)
+        except BrokerError as error:
+            answered(error)
+        else:
+            answered(None)
+
+
 @dataclass
 class Gateway:
     url: str
@@ -61,10 +83,12 @@ class Gateway:
 
 
 @contextmanager
-def running_gateway(**settings: object) -> Iterator[Gateway]:
+def running_gateway(
+    *, made: type[ToldBroker] = ToldBroker, **settings: object
+) -> Iterator[Gateway]:
     """As `python -m ingest` builds it, with `settings` of `IngestSettings`."""
     told = IngestSettings(**{"ingest_bind": "127.0.0.1:0", **settings})
-    broker = ToldBroker()
+    broker = made()
     tls = LiveTls(told.tls) if told.tls else None
     listener = listen(told.ingest_bind)
     with ThreadPoolExecutor(told.ingest_threads) as threads:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
@@ -228,6 +228,12 @@ class Consumer(Protocol):
         connection that is gone does nothing: the message comes again.
         """
 
+    def acknowledge_all(self, several: Sequence[tuple[Delivery, Sequence[Outgoing]]]) -> None:
+        """As `acknowledge`, of each with what is published in its place, in one crossing.
+
+        Each stands for itself: a publish that fails leaves only its own delivery unacknowledged.
+        """
+
     def pause(self) -> None:
         """Take no more deliveries. Those handed out can still be acknowledged."""
 
@@ -247,6 +253,21 @@ class Publishing(Protocol):
 
     def publish(self, messages: Sequence[Outgoing], *, timeout: float = 10) -> None:
         """As `Broker.publish`."""
+
+
+@runtime_checkable
+class BeginsPublishing(Protocol):
+    """A broker for which no thread needs to wait. The embedded one is none: it writes a file."""
+
+    def begin_publish(
+        self, messages: Sequence[Outgoing], answered: Callable[[BrokerError | None], None]
+    ) -> Callable[[], None]:
+        """Publish, and return at once; `answered` is called once, when all are confirmed or not.
+
+        It is called on a thread of the broker's, must return at once and must not fail. What is
+        returned abandons the publish: it is not called any more. Raises `BrokerUnavailable` when
+        there is no connection now.
+        """
 
 
 class Broker(Protocol):

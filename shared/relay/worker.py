@@ -5,11 +5,10 @@ and confirmed, so every handler's effect is idempotent.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from queue import Empty, SimpleQueue
-from threading import Event, Lock, Thread
+from threading import Event, Thread
 from typing import Any, NamedTuple
 
 import structlog
@@ -30,6 +29,7 @@ from shared.relay.message import Message
 from shared.relay.outcomes import DeadLetter, Outcome, Postpone, RetryLater
 from shared.relay.spans import Span, Spans, traced
 from shared.relay.topology import Topology, seconds
+from shared.relay.waiting import Waiting
 
 log = structlog.get_logger()
 
@@ -88,8 +88,8 @@ class Worker:
 
     `decode` reads the body of a message. `handle_batch`, where given, handles the messages that
     wait when a thread is free, if there are several. If it raises, each of them is handled by
-    itself, so that no message fails because of another. `linger`: for how many seconds a batch
-    waits for further messages. `record` is given what became of each message that could be read.
+    itself, so that no message fails because of another. `linger`: as `Waiting` has it. `record` is
+    given what became of each message that could be read.
     `spans`, where given, follow each delivery.
     """
 
@@ -114,8 +114,6 @@ class Worker:
         self._handle = handle
         self._decode = decode
         self._handle_batch = handle_batch
-        self._linger = linger
-        self._gathering = Lock()
         self._broker = broker
         self._topology = topology
         self._prefetch = prefetch
@@ -123,7 +121,7 @@ class Worker:
         self._record = record
         self._spans = spans
         self._clock = clock
-        self._waiting: SimpleQueue[Delivery | None] = SimpleQueue()
+        self._waiting = Waiting(_AT_ONCE if handle_batch else 1, linger)
         self._stopping = Event()
         self._consumer: Consumer | None = None
         self._meters = _Meters(stage)
@@ -160,7 +158,7 @@ class Worker:
         self._consumer.pause()
         self._stopping.set()
         for _ in self._threads:
-            self._waiting.put(None)
+            self._waiting.end()
         for thread in self._threads:
             thread.join(max(0, deadline - time.monotonic()))
         done = not any(thread.is_alive() for thread in self._threads)
@@ -169,49 +167,28 @@ class Worker:
         return done
 
     def _work(self) -> None:
-        while deliveries := self._take():
+        while deliveries := self._waiting.take():
             if self._stopping.is_set():
                 return
             self._meters.in_flight.inc(len(deliveries))
             self._pass_on_all(deliveries)
             self._meters.in_flight.dec(len(deliveries))
 
-    def _take(self) -> list[Delivery]:
-        """What waits, at most a batch; nothing at the end.
-
-        One thread gathers at a time: several would share what comes, one message each.
-        """
-        if self._handle_batch is None:
-            return [first] if (first := self._waiting.get()) else []
-        with self._gathering:
-            first = self._waiting.get()
-            return [first, *self._more_at_hand()] if first else []
-
-    def _more_at_hand(self) -> Iterator[Delivery]:
-        deadline = time.monotonic() + self._linger
-        for _ in range(_AT_ONCE - 1):
-            left = deadline - time.monotonic() if self._linger else 0
-            try:
-                delivery = self._waiting.get(left > 0, max(0, left))
-            except Empty:
-                return
-            if delivery is None:  # the end, which another thread may have to see
-                self._waiting.put(None)
-                return
-            yield delivery
-
     def _pass_on_all(self, deliveries: Sequence[Delivery]) -> None:
         works = [work for work in map(self._work_of, deliveries) if work]
-        outcomes = self._judge_batch(works) if len(works) > 1 else None
-        for number, work in enumerate(works):
+        if len(works) > 1 and (outcomes := self._judge_batch(works)):
+            self._finish([*zip(works, outcomes, strict=True)])
+            return
+        for work in works:
             with bound_to_lines(self._log_context(work.message)):
-                self._finish(work, outcomes[number] if outcomes else self._judge(work.message))
+                outcome = self._judge(work.message)
+            self._finish([(work, outcome)])
 
     def _work_of(self, delivery: Delivery) -> "_Work | None":
         """The job; None when its wait is not over, or the body cannot be decoded."""
         delivered = StageDelivery(self._stage, delivery.envelope, self._clock(), self._topology)
         if delivered.is_waiting:
-            self._acknowledge(delivery, delivered.next_delay())
+            self._acknowledge([(delivery, delivered.next_delay())])
             return None
         span = self._spans.begin(delivery.envelope) if self._spans else None
         try:
@@ -220,7 +197,7 @@ class Worker:
             disposition = delivered.disposition(DeadLetter(RunnerReason.UNDECODABLE, error))
             if span:
                 disposition = _ended(span, disposition, {})
-            self._acknowledge(delivery, disposition)
+            self._acknowledge([(delivery, disposition)])
             self._report(disposition, delivery, seconds_taken=0)
             return None
         return _Work(delivery, delivered, message, time.perf_counter(), span)
@@ -232,17 +209,17 @@ class Worker:
             return self._handle_batch([work.message for work in works])
         return None
 
-    def _finish(self, work: "_Work", outcome: Outcome) -> None:
-        disposition = work.delivered.disposition(outcome)
-        if work.span:
-            disposition = _ended(work.span, disposition, work.message.log_context)
-        taken, now = time.perf_counter() - work.started, self._clock()
-        self._acknowledge(work.delivery, disposition)
-        self._report(disposition, work.delivery, seconds_taken=taken)
-        self._meters.handled(taken, age=now - work.message.received_at)
-        if self._record:
-            attempt = work.delivery.envelope.attempt
-            self._record(Handled(work.message, outcome, disposition, attempt, now))
+    def _finish(self, judged: Sequence[tuple["_Work", Outcome]]) -> None:
+        ended = [(work, outcome, _disposition(work, outcome)) for work, outcome in judged]
+        taken, now = time.perf_counter() - judged[0][0].started, self._clock()
+        self._acknowledge([(work.delivery, disposition) for work, _, disposition in ended])
+        for work, outcome, disposition in ended:
+            with bound_to_lines(self._log_context(work.message)):
+                self._report(disposition, work.delivery, seconds_taken=taken)
+            self._meters.handled(taken, age=now - work.message.received_at)
+            if self._record:
+                attempt = work.delivery.envelope.attempt
+                self._record(Handled(work.message, outcome, disposition, attempt, now))
 
     def _judge(self, message: Message) -> Outcome:
         try:
@@ -255,10 +232,13 @@ class Worker:
             log.exception("handler_failed")
             return RetryLater(RunnerReason.BUG, error)
 
-    def _acknowledge(self, delivery: Delivery, disposition: Disposition) -> None:
+    def _acknowledge(self, several: Sequence[tuple[Delivery, Disposition]]) -> None:
         assert self._consumer is not None  # noqa: S101 - deliveries come from it
-        self._consumer.acknowledge(delivery, disposition.publish)
-        self._meters.count(disposition)
+        self._consumer.acknowledge_all(
+            [(delivery, disposition.publish) for delivery, disposition in several]
+        )
+        for _, disposition in several:
+            self._meters.count(disposition)
 
     def _report(
         self, disposition: Disposition, delivery: Delivery, *, seconds_taken: float
@@ -283,6 +263,11 @@ class _Work(NamedTuple):
     message: Message
     started: float
     span: Span | None
+
+
+def _disposition(work: _Work, outcome: Outcome) -> Disposition:
+    disposition = work.delivered.disposition(outcome)
+    return _ended(work.span, disposition, work.message.log_context) if work.span else disposition
 
 
 def _ended(span: Span, disposition: Disposition, names: Mapping[str, str]) -> Disposition:

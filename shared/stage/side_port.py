@@ -135,6 +135,7 @@ def _config(application: Any, max_connections: int, read_seconds: float = 10) ->
     return uvicorn.Config(
         application,
         http=protocol,  # type: ignore[arg-type]
+        loop="asyncio",  # uvloop takes 2.4 MiB and spares nothing here
         ws="none",
         lifespan="off",
         log_config=None,

@@ -2,13 +2,13 @@
 
 from collections.abc import Collection
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, select, update
+from sqlalchemy import ColumnElement, and_, delete, select, update
 
 from shared.base.clock import Clock, utcnow
 from shared.booking.contact_points import normalize
 from shared.booking.notices import Channel, Choice
 from shared.store.engine import Database
-from shared.store.statements import insert_if_absent
+from shared.store.statements import among, insert_if_absent
 from shared.store.tables import contact_preference
 
 _table = contact_preference.c
@@ -23,7 +23,7 @@ _OF_PATIENTS = (
         _table.last_bounce,
         _table.suppressed_at,
     )
-    .where(_table.patient.in_(bindparam("patients", expanding=True)))
+    .where(among(_table.patient, "patients"))
     .order_by(_table.channel)
 )
 

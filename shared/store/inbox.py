@@ -41,6 +41,7 @@ from shared.booking.inbox import (
 )
 from shared.booking.messages import BookingDetails
 from shared.store.engine import Database
+from shared.store.statements import among
 from shared.store.tables import booking_watermark as watermarks
 from shared.store.tables import inbox_message as messages
 
@@ -73,7 +74,7 @@ _WATERMARK_COLUMNS = [field.name for field in fields(Watermark)]
 
 _LOCK = text("SELECT pg_advisory_xact_lock(n) FROM unnest(CAST(:numbers AS bigint[])) AS n")
 _WRITE = insert(messages)
-_HELD = select(messages.c.id).where(messages.c.id.in_(bindparam("wanted", expanding=True)))
+_HELD = select(messages.c.id).where(among(messages.c.id, "wanted"))
 
 
 class Inbox:

@@ -1,18 +1,20 @@
-"""Migrates a database to the schema of this version, with Alembic, on SQLite and PostgreSQL."""
+"""Migrates a database to the schema of this version, with Alembic, on SQLite and PostgreSQL.
+
+Alembic is imported where it is used: a stage on PostgreSQL does without its 4 MiB.
+"""
 
 from contextlib import closing
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy import Connection, text
 
 from shared.base.errors import CannotStart
 from shared.store.engine import Database, open_database, parse_url
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -67,7 +69,9 @@ def _is_sqlite(url: str) -> bool:
     return parse_url(url).get_backend_name() == "sqlite"
 
 
-def _config() -> Config:
+def _config() -> "Config":
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     return config
@@ -75,10 +79,14 @@ def _config() -> Config:
 
 @cache
 def _newest() -> str | None:
+    from alembic.script import ScriptDirectory
+
     return ScriptDirectory.from_config(_config()).get_current_head()
 
 
 def _revision(connection: Connection) -> str | None:
+    from alembic.migration import MigrationContext
+
     return MigrationContext.configure(connection).get_current_revision()
 
 
@@ -90,6 +98,9 @@ def _wait_for_turn(connection: Connection) -> None:
 
 
 def _upgrade(connection: Connection) -> None:
+    from alembic import command
+    from alembic.util import CommandError
+
     config = _config()
     config.attributes["connection"] = connection
     try:

@@ -30,7 +30,7 @@ from shared.base.ids import new_id
 from shared.booking.notices import Channel, Claim, Ending, Notice, NoticeStatus, Wanted
 from shared.store.engine import Database, DatabaseUnavailable
 from shared.store.notice_statements import claim_all, end_all, register_all
-from shared.store.statements import insert_if_absent, rows_json
+from shared.store.statements import among, insert_if_absent, rows_json
 from shared.store.tables import notice
 
 _table = notice.c
@@ -54,7 +54,7 @@ _THIS_CLAIM = _table.claim_id == bindparam("this_claim")
 _IS_SENDING = _table.status == NoticeStatus.SENDING
 _GIVE_BACK = update(notice).where(_THIS_CLAIM, _IS_SENDING)
 _own = notice.alias()
-_STANDING = select(notice).where(_table.message_id.in_(bindparam("of_messages", expanding=True)))
+_STANDING = select(notice).where(among(_table.message_id, "of_messages"))
 
 
 class NoticeStore:

@@ -8,8 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Boolean, ColumnElement, Connection, Dialect, String, Table, bindparam
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 
 def insert_if_absent(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
@@ -42,3 +45,45 @@ def rows_of(dialect: str, columns: Sequence[str], parameter: str = "rows") -> st
 def rows_json(rows: Iterable[Mapping[str, str | None]]) -> str:
     """The parameter of `rows_of`."""
     return json.dumps([dict(row) for row in rows])
+
+
+def among(column: ColumnElement[Any], parameter: str) -> ColumnElement[bool]:
+    """Whether `column` is one of the texts in `parameter`, a list.
+
+    However many there are, the statement is the same, which `IN` with a parameter for each is not:
+    SQLAlchemy writes that anew for each execution, and PostgreSQL plans it anew.
+    """
+    return _Among(column, bindparam(parameter, type_=_Texts()))
+
+
+class _Among(FunctionElement[bool]):
+    type = Boolean()
+    inherit_cache = True
+
+
+class _Texts(TypeDecorator[Sequence[str]]):
+    """A list of texts: an array on PostgreSQL, JSON on SQLite."""
+
+    impl = String
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(postgresql.ARRAY(String()))
+        return dialect.type_descriptor(String())
+
+    def process_bind_param(self, value: Sequence[str] | None, dialect: Dialect) -> Any:
+        texts = list(value or ())
+        return texts if dialect.name == "postgresql" else json.dumps(texts)
+
+
+@compiles(_Among)
+def _in_json(element: _Among, compiler: Any, **options: Any) -> str:
+    column, texts = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({texts}))"  # noqa: S608 - our own words
+
+
+@compiles(_Among, "postgresql")
+def _in_array(element: _Among, compiler: Any, **options: Any) -> str:
+    column, texts = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"{column} = ANY ({texts})"

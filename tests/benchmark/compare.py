@@ -1,8 +1,9 @@
 """`python -m tests.benchmark.compare COMMIT`: another commit beside this tree, on one machine.
 
-Both trees run the benchmark of the whole relay in turn, each with its own code, environment and
-servers. A figure of one machine says little; the ratio of two laps that follow each other does.
-Prints each ratio with its spread, and writes `build/compare.json`.
+The product of both trees is loaded in turn by this tree's benchmark: its generator, its sandbox,
+its servers, its definition of the rate (`relay.sustained`). Each product has its own environment
+and its own tables. A figure of one machine says little; the ratio of two laps that follow each
+other does. Prints each ratio with its spread, and writes `build/compare.json`.
 """
 
 import argparse
@@ -18,9 +19,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from tests.benchmark.bench import relay_figures
+from tests.benchmark.goals import CPU_FIGURE, RATE_FIGURE
+from tests.benchmark.machine import moment
+from tests.benchmark.relay.product import OURS, Product
+from tests.benchmark.relay.scenes import throughput
+from tests.benchmark.relay.world import Servers
+from tests.benchmark.results import COMPARISON
+
 _HERE = Path(__file__).parents[2]
-_RESULTS = Path("build/compare.json")
-_LOCK = "requirements-bench.lock"
+_LOCK = "requirements.lock"
 
 Lap = Mapping[str, float]
 
@@ -57,13 +65,14 @@ def _ratio(figure: str, pairs: Sequence[tuple[float, float]]) -> Ratio:
 
 
 def figures_of(relay: Mapping[str, object]) -> dict[str, float]:
-    """Of the part `relay` in `build/bench.json`: rate, our CPU and that of each stage."""
-    cpu = relay["cpu_ms"]
+    """Of the part `relay` in `build/bench.json`: rate, our CPU, and that of each process."""
+    cpu, around = relay["cpu_ms"], relay.get("cpu_ms_around", {})
     assert isinstance(cpu, Mapping)
+    assert isinstance(around, Mapping)
     return {
-        "notifications/s": float(str(relay["per_second"])),
-        "our CPU, ms per notification": float(str(relay["our_cpu_ms"])),
-        **{f"{stage}, ms": float(ms) for stage, ms in cpu.items()},
+        RATE_FIGURE: float(str(relay["per_second"])),
+        CPU_FIGURE: float(str(relay["our_cpu_ms"])),
+        **{f"{stage}, ms": float(ms) for stage, ms in {**cpu, **around}.items()},
     }
 
 
@@ -80,11 +89,9 @@ def tree_of(commit: str) -> Iterator[Path]:
             _git("worktree", "remove", "--force", str(tree))
 
 
-def lap(tree: Path, count: int) -> dict[str, float]:
-    """`count` notifications through the relay of `tree`."""
-    _run(tree, [".venv/bin/python", "-m", "tests.benchmark", "relay", "--count", str(count)])
-    results = json.loads((tree / "build" / "bench.json").read_text())
-    return figures_of(results["relay"])
+def lap(servers: Servers, product: Product, seconds: float) -> dict[str, float]:
+    """As much as the relay of `product` takes for `seconds`."""
+    return figures_of(relay_figures(throughput(servers, seconds, product=product)))
 
 
 def table(commit: str, ratios: Sequence[Ratio]) -> Table:
@@ -100,23 +107,28 @@ def table(commit: str, ratios: Sequence[Ratio]) -> Table:
 def main() -> None:
     options = _options()
     console = Console()
-    pairs = []
-    with tree_of(options.commit) as other:
+    about = {"commit": options.commit, "seconds": options.seconds, "this": moment()}
+    pairs: list[tuple[Lap, Lap]] = []
+    with tree_of(options.commit) as tree, Servers() as servers:
         for number in range(options.laps):
-            pairs.append((lap(other, options.count), lap(_HERE, options.count)))
+            other = lap(servers, Product(tree), options.seconds)
+            pairs.append((other, lap(servers, OURS, options.seconds)))
+            _save(about, pairs)
             console.print(f"lap {number + 1} of {options.laps}")
-    ratios = compare(pairs)
-    console.print(table(options.commit, ratios))
-    _RESULTS.parent.mkdir(exist_ok=True)
-    found = {"commit": options.commit, "count": options.count, "laps": options.laps}
-    _RESULTS.write_text(json.dumps({**found, "ratios": [asdict(one) for one in ratios]}, indent=2))
+    console.print(table(options.commit, compare(pairs)))
+
+
+def _save(about: Mapping[str, object], pairs: Sequence[tuple[Lap, Lap]]) -> None:
+    ratios = [asdict(one) for one in compare(pairs)]
+    COMPARISON.parent.mkdir(exist_ok=True)
+    COMPARISON.write_text(json.dumps({**about, "laps": len(pairs), "ratios": ratios}, indent=2))
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmark.compare", description=__doc__)
     parser.add_argument("commit", help="what this tree is compared with")
     parser.add_argument("--laps", type=int, default=3, help="of each tree, in turn")
-    parser.add_argument("--count", type=int, default=3000, help="notifications in a lap")
+    parser.add_argument("--seconds", type=float, default=25, help="length of the load of a lap")
     return parser.parse_args()
 
 

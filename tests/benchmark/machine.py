@@ -20,7 +20,7 @@ _LIBRARIES = (
 def describe(servers: Servers) -> dict[str, str]:
     """Machine, versions and date, as they go into the results."""
     return {
-        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "date": _date(),
         "commit": commit(),
         "processor": f"{_processor()}, {os.cpu_count()} cores",
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB",
@@ -30,6 +30,15 @@ def describe(servers: Servers) -> dict[str, str]:
         "postgresql": _postgresql_version(servers),
         "libraries": ", ".join(f"{name} {version(name)}" for name in _LIBRARIES),
     }
+
+
+def moment() -> dict[str, str]:
+    """Of one part of a run: when it began, at which commit, under which load."""
+    return {"date": _date(), "commit": commit(), "load": f"{os.getloadavg()[0]:.1f}"}
+
+
+def _date() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _processor() -> str:

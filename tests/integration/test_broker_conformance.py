@@ -155,6 +155,25 @@ def test_a_acknowledgement_that_is_refused_acknowledges_nothing(broker: Broker) 
     assert Reader(broker, "fetcher").next_one().envelope.message_id == "b"
 
 
+def test_a_batch_is_acknowledged_at_once_and_a_refused_publish_holds_back_only_its_own(
+    broker: Broker,
+) -> None:
+    broker.publish([message(name) for name in "abc"])
+    reader = Reader(broker)
+    first, refused, last = reader.wait_for(3)
+    nowhere = [message("x", "no such key")]
+    following = [(first, [message("next", "fetcher")]), (refused, nowhere), (last, [])]
+    reader.consumer.acknowledge_all(following)
+    again = reader.wait_for(4)[3]
+    assert (again.envelope, again.redelivered) == (refused.envelope, True)
+    reader.consumer.acknowledge(again)
+    assert reader.consumer.drained(10)
+    assert Reader(broker, "fetcher").next_one().envelope.message_id == "next"
+    reader.consumer.close()
+    broker.publish([message("end")])
+    assert Reader(broker).next_one().envelope.message_id == "end"
+
+
 # Redelivery
 
 

@@ -11,7 +11,14 @@ from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from shared.relay.broker import BrokerUnavailable, PublishRefused
-from tests.gateway import Gateway, closed, connect, running_gateway
+from tests.gateway import (
+    Gateway,
+    PromptBroker,
+    ToldBroker,
+    closed,
+    connect,
+    running_gateway,
+)
 from tests.idle_connections import idle_connections
 from tests.notifications import (
     HAND_WRITTEN,
@@ -30,9 +37,11 @@ INFO = b"<ei:ResultCode>INFO</ei:ResultCode>"
 ERROR = b"<ei:ResultCode>ERROR</ei:ResultCode>"
 
 
-@pytest.fixture
-def gateway() -> Iterator[Gateway]:
-    with running_gateway(logical_address=SUBSCRIBER, ingest_broker_wait_seconds=0.2) as running:
+@pytest.fixture(params=[ToldBroker, PromptBroker], ids=["threads wait", "nobody waits"])
+def gateway(request: pytest.FixtureRequest) -> Iterator[Gateway]:
+    with running_gateway(
+        made=request.param, logical_address=SUBSCRIBER, ingest_broker_wait_seconds=0.2
+    ) as running:
         yield running
 
 
@@ -367,3 +376,25 @@ def timed(gateway: Gateway, body: bytes) -> float:
     started = time.perf_counter()
     assert OK in gateway.post(body).content
     return time.perf_counter() - started
+
+
+def test_a_confirm_that_does_not_come_is_a_fault_in_time() -> None:
+    with running_gateway(
+        made=PromptBroker, ingest_publish_seconds=0.2, ingest_broker_wait_seconds=0
+    ) as gateway:
+        gateway.broker.open.clear()
+        assert b"soap:Server" in gateway.post(request()).content
+        gateway.broker.open.set()
+        assert OK in gateway.post(request()).content
+
+
+def test_small_requests_wait_in_no_thread_for_their_confirms() -> None:
+    with (
+        running_gateway(made=PromptBroker, ingest_threads=1) as gateway,
+        ThreadPoolExecutor(8) as senders,
+    ):
+        gateway.broker.open.clear()
+        waiting = [senders.submit(gateway.post, request()) for _ in range(8)]
+        eventually(lambda: gateway.broker.waiting == 8)
+        gateway.broker.open.set()
+        assert all(OK in one.result().content for one in waiting)

@@ -1,7 +1,8 @@
 """Who counts as the caller, and who may call."""
 
+from collections.abc import Callable
+
 import pytest
-from starlette.datastructures import Headers
 
 from ingest.callers import CallerPolicy, Peer
 from ingest.tls import subject_serial_number
@@ -11,8 +12,8 @@ PROXY = Peer("10.0.0.9", "SE-PROXY")
 BEHIND_PROXY = CallerPolicy(allowed=["SE-EI"], proxies=["10.0.0.9"], header=HEADER)
 
 
-def headers(*values: str) -> Headers:
-    return Headers(raw=[(HEADER.encode(), value.encode()) for value in values])
+def headers(*values: str) -> Callable[[bytes], list[str]]:
+    return {HEADER.encode(): [*values]}.__getitem__
 
 
 def test_the_certificate_names_the_caller() -> None:

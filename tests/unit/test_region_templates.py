@@ -77,3 +77,8 @@ def test_preview_of_broken_templates_says_why(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["preview", "changed", "--templates", str(tmp_path)])
     assert result.exit_code == 2
     assert "changed.txt, line 1" in result.output
+
+
+def test_a_region_may_use_what_jinja_has_in_every_piece(tmp_path: Path) -> None:
+    (tmp_path / "_rest.txt").write_text("{% for n in range(3) %}{{ n }}{% endfor %}")
+    assert "012" in Wording(tmp_path).render(SAMPLE.kind, SAMPLE.details).text

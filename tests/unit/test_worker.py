@@ -32,9 +32,9 @@ class FakeBroker:
         self.deliver = deliver
         return self
 
-    def acknowledge(self, delivery: Delivery, publish: Sequence[Outgoing] = ()) -> None:
+    def acknowledge_all(self, several: Sequence[tuple[Delivery, Sequence[Outgoing]]]) -> None:
         self.calls.append("acknowledge")
-        self.acknowledged.append((delivery, publish))
+        self.acknowledged += several
 
     def pause(self) -> None:
         self.calls.append("pause")

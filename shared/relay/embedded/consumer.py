@@ -80,11 +80,15 @@ class EmbeddedConsumer:
         return self._connected and self._thread.is_alive()
 
     def acknowledge(self, delivery: Delivery, publish: Sequence[Outgoing] = ()) -> None:
-        assert isinstance(delivery.token, Lease)  # noqa: S101 - deliveries come from here
+        self.acknowledge_all([(delivery, publish)])
+
+    def acknowledge_all(self, several: Sequence[tuple[Delivery, Sequence[Outgoing]]]) -> None:
         with self._woken:
             if self._over:
-                return  # its lease is given back: the message comes again
-            self._acknowledgements.append(_Acknowledgement(delivery.token, tuple(publish)))
+                return  # the leases are given back: the messages come again
+            for delivery, publish in several:
+                assert isinstance(delivery.token, Lease)  # noqa: S101 - deliveries come from here
+                self._acknowledgements.append(_Acknowledgement(delivery.token, tuple(publish)))
             self._woken.notify_all()
 
     def pause(self) -> None:

@@ -19,6 +19,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import ChannelClosedByBroker
 
 from shared.relay.broker import (
+    BrokerError,
     DeadAction,
     Delivery,
     Envelope,
@@ -29,7 +30,6 @@ from shared.relay.dead_queue import HOLD_WITHIN, read_all, take_each
 from shared.relay.rabbitmq.consumer import RabbitMQConsumer
 from shared.relay.rabbitmq.dead_queue import RabbitMQDeadQueue
 from shared.relay.rabbitmq.link import Link
-from shared.relay.rabbitmq.management import unacknowledged
 from shared.relay.rabbitmq.nodes import Nodes
 from shared.relay.rabbitmq.operator_lock import RabbitMQOperatorLock
 from shared.relay.rabbitmq.publisher import Publisher
@@ -82,6 +82,11 @@ class RabbitMQBroker:
         if messages:
             self._publisher().publish(messages, timeout=timeout)
 
+    def begin_publish(
+        self, messages: Sequence[Outgoing], answered: Callable[[BrokerError | None], None]
+    ) -> Callable[[], None]:
+        return self._publisher().begin(messages, answered)
+
     def consume(
         self, stage: str, deliver: Callable[[Delivery], None], *, prefetch: int
     ) -> RabbitMQConsumer:
@@ -105,6 +110,8 @@ class RabbitMQBroker:
             states = [_state(channel, stage, in_delays) for stage in READING_STAGES]
         if not self._management_url:
             return states
+        from shared.relay.rabbitmq.management import unacknowledged  # libcurl: no stage needs it
+
         held = unacknowledged(self._management_url, self._url)
         return [
             replace(state, unacknowledged=held.get(work_queue(state.stage))) for state in states

@@ -68,11 +68,13 @@ class RabbitMQConsumer:
         return session is not None and session is self._consuming and not session.blocked
 
     def acknowledge(self, delivery: Delivery, publish: Sequence[Outgoing] = ()) -> None:
-        assert isinstance(delivery.token, Handed)  # noqa: S101 - deliveries come from here
+        self.acknowledge_all([(delivery, publish)])
+
+    def acknowledge_all(self, several: Sequence[tuple[Delivery, Sequence[Outgoing]]]) -> None:
         with self._guard:
-            self._acknowledging += 1
-        if not self._link.call(partial(self._acknowledge, delivery.token, publish)):
-            self._one_acknowledged()
+            self._acknowledging += len(several)
+        if not self._link.call(partial(self._acknowledge_all, several)):
+            self._acknowledged_some(len(several))
 
     def pause(self) -> None:
         self._paused = True
@@ -127,16 +129,23 @@ class RabbitMQConsumer:
         if session is not None and not self._paused:
             self._deliver(delivery)
 
+    def _acknowledge_all(
+        self, several: Sequence[tuple[Delivery, Sequence[Outgoing]]], session: Session | None
+    ) -> None:
+        for delivery, publish in several:
+            assert isinstance(delivery.token, Handed)  # noqa: S101 - deliveries come from here
+            self._acknowledge(delivery.token, publish, session)
+
     def _acknowledge(
         self, handed: Handed, publish: Sequence[Outgoing], session: Session | None
     ) -> None:
         if session is not handed.session or not session.channel.is_open:
-            self._one_acknowledged()  # a dead connection's: the broker hands the message out again
+            self._acknowledged_some()  # a dead connection's: the broker hands the message out again
         elif publish:
             session.publish(publish, partial(self._published, handed))
         else:
             session.acks.add(handed.tag)
-            self._one_acknowledged()
+            self._acknowledged_some()
 
     def _published(self, handed: Handed, error: BrokerError | None) -> None:
         if error is None:
@@ -144,10 +153,10 @@ class RabbitMQConsumer:
         elif isinstance(error, PublishRefused):
             log.error("publish_refused", stage=self._stage, reason=str(error))
             self._link.call_later(_REFUSED_REST, partial(handed.session.requeue, handed.tag))
-        self._one_acknowledged()
+        self._acknowledged_some()
 
-    def _one_acknowledged(self) -> None:
+    def _acknowledged_some(self, count: int = 1) -> None:
         with self._guard:
-            self._acknowledging -= 1
+            self._acknowledging -= count
             if not self._acknowledging:
                 self._acknowledged.notify_all()

@@ -1,8 +1,8 @@
-"""Publishes from many threads over one connection; each thread waits for its own confirms."""
+"""Publishes over one connection; many threads wait for their confirms, or are called with them."""
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from shared.relay.broker import BrokerError, BrokerUnavailable, Outgoing
@@ -16,17 +16,32 @@ _READY_UNCONFIRMED = 4.0
 
 
 class _Ticket:
-    """One caller that waits."""
+    """One caller, who hears once what came of `messages`, unless it was abandoned before."""
 
-    def __init__(self, messages: Sequence[Outgoing]) -> None:
+    def __init__(
+        self, messages: Sequence[Outgoing], answered: Callable[[BrokerError | None], None]
+    ) -> None:
         self.messages = messages
         self.abandoned = False
+        self._answered = answered
+
+    def answer(self, error: BrokerError | None) -> None:
+        if not self.abandoned:
+            self._answered(error)
+
+    def abandon(self) -> None:
+        self.abandoned = True
+
+
+class _Waiting:
+    """Where one thread waits for its answer."""
+
+    def __init__(self) -> None:
         self.error: BrokerError | None = None
         self._unanswered = threading.Lock()  # does what an event does here, at a third of the cost
         self._unanswered.acquire()
 
     def answer(self, error: BrokerError | None) -> None:
-        """Once."""
         self.error = error
         self._unanswered.release()
 
@@ -42,16 +57,29 @@ class Publisher:
 
     def publish(self, messages: Sequence[Outgoing], *, timeout: float) -> None:
         deadline = time.monotonic() + timeout
-        ticket = _Ticket(messages)
-        if not self._link.wait_first_try(timeout) or self._full:
+        self._link.wait_first_try(timeout)
+        waiting = _Waiting()
+        abandon = self.begin(messages, waiting.answer)
+        if not waiting.wait(max(0, deadline - time.monotonic())):
+            abandon()
+            raise BrokerUnavailable(f"no confirm within {timeout:g} s")
+        if waiting.error is not None:
+            raise waiting.error
+
+    def begin(
+        self, messages: Sequence[Outgoing], answered: Callable[[BrokerError | None], None]
+    ) -> Callable[[], None]:
+        """Publish without waiting; `answered` is called once, on the I/O thread, and must not fail.
+
+        What is returned abandons the publish. Raises `BrokerUnavailable` when there is no
+        connection now.
+        """
+        if self._link.session is None or self._full:
             raise BrokerUnavailable("not connected, or not storing")
+        ticket = _Ticket(messages, answered)
         if not self._link.call(partial(self._cross, ticket)):
             raise BrokerUnavailable("not connected")
-        if not ticket.wait(max(0, deadline - time.monotonic())):
-            ticket.abandoned = True
-            raise BrokerUnavailable(f"no confirm within {timeout:g} s")
-        if ticket.error is not None:
-            raise ticket.error
+        return ticket.abandon
 
     def ready(self, timeout: float) -> bool:
         up = self._link.wait_first_try(timeout)

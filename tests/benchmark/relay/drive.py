@@ -1,13 +1,14 @@
-"""Loads a relay with notifications and tells what came of them, when, and at what cost."""
+"""Loads a relay with notifications, and measures what came of them, when, and at what cost."""
 
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
+from datetime import UTC, datetime
 
 from sqlalchemy import text
 
@@ -15,47 +16,34 @@ from shared.relay.topology import STAGES
 from tests.benchmark.processes import cpu_seconds, descendants, resident_mib
 from tests.benchmark.relay.generator import Sent
 from tests.benchmark.relay.load import Plan
+from tests.benchmark.relay.sustained import Course, Moments
 from tests.benchmark.relay.world import Relay
 from tests.polling import eventually
 
 _DONE_SECONDS = 300
 _SERVERS = {"broker": "beam.smp", "database": "postgres"}
+_OPEN = "('sending', 'pending')"
 
-#: When each message was committed to the inbox, and when the last notice got its latest status.
+#: When each message was committed to the inbox. By patient, of which there is an index.
 _ARRIVALS = text(
     "SELECT booking_id, extract(epoch FROM pg_xact_commit_timestamp(xmin)) FROM inbox_message"
-    " WHERE booking_id = ANY(:bookings)"
+    " WHERE patient = ANY(:patients)"
 )
-_SETTLED = text(
-    "SELECT count(*), extract(epoch FROM max(pg_xact_commit_timestamp(xmin))) FROM notice"
-    " WHERE status NOT IN ('sending', 'pending')"
+_FINISHED = text(f"SELECT count(*) FROM notice WHERE status NOT IN {_OPEN}")
+#: When each notice got its latest status.
+_NOTICES = text(
+    "SELECT extract(epoch FROM pg_xact_commit_timestamp(xmin)) FROM notice"
+    f" WHERE status NOT IN {_OPEN} AND created_at >= :since"
 )
-
-
-@dataclass(frozen=True)
-class Course:
-    """One load from its first request to its last notice."""
-
-    count: int
-    seconds: float
-    cpu_ms: Mapping[str, float]  # per notification: each stage, sandbox, broker, database
-    memory_mib: Mapping[str, float]  # one process of each stage, afterwards
-
-    @property
-    def per_second(self) -> float:
-        return self.count / self.seconds
-
-    @property
-    def our_cpu_ms(self) -> float:
-        return sum(self.cpu_ms[stage] for stage in STAGES)
 
 
 class Sending:
-    """A generator at work, in a process of its own."""
+    """A generator at work, in a process of its own. `gated`: it waits for full queues."""
 
-    def __init__(self, relay: Relay, plan: Plan) -> None:
+    def __init__(self, relay: Relay, plan: Plan, *, gated: bool = False) -> None:
+        words = [relay.url, plan.to_json(), *([relay.broker_url] if gated else [])]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.benchmark.relay.generator", relay.url, plan.to_json()],
+            [sys.executable, "-m", "tests.benchmark.relay.generator", *words],
             stdout=subprocess.PIPE,
         )
 
@@ -83,59 +71,91 @@ def sending(relay: Relay, plan: Plan, *, ahead: float = 0) -> Iterator[None]:
 
 
 def run(relay: Relay, plan: Plan) -> Course:
-    """As fast as it goes, until every message and every notice is there."""
+    """As fast as the relay takes them, until every message and every notice is there."""
     relay.prepare(plan)
-    (done_before, _), cpu_before = acknowledged(relay), _cpu(relay)
-    sent = Sending(relay, plan).finish()
-    wait_for_notices(relay, done_before + plan.count)
-    spent = {name: total - cpu_before[name] for name, total in _cpu(relay).items()}
+    cost, done_before = Cost(relay), finished_notices(relay)
+    sent = Sending(relay, plan, gated=True).finish()
+    wait_for_notices(relay, done_before + sent.count)
     return Course(
-        plan.count,
-        acknowledged(relay)[1] - sent.started,
-        {name: seconds / plan.count * 1000 for name, seconds in spent.items()},
+        sent.count,
+        moments(relay, plan, sent),
+        cost.per(sent.count),
         {stage: resident_mib(relay.pids[stage][0]) for stage in STAGES},
     )
 
 
 def wait_for_notices(relay: Relay, count: int) -> None:
-    """Until `count` notices are acknowledged, and nothing is left in the queues."""
-    eventually(lambda: acknowledged(relay)[0] >= count, timeout=_DONE_SECONDS, every=0.25)
+    """Until `count` notices have their end, and nothing is left in the queues."""
+    eventually(lambda: finished_notices(relay) >= count, timeout=_DONE_SECONDS, every=0.5)
     eventually(relay.idle, timeout=_DONE_SECONDS, every=0.25)
 
 
 def wait_for_messages(relay: Relay, plan: Plan) -> None:
     """Until each booking of `plan` has its message in the inbox."""
-    eventually(lambda: len(_arrivals(relay, plan)) == plan.count, timeout=_DONE_SECONDS, every=1)
+    eventually(lambda: len(arrivals(relay, plan)) == plan.count, timeout=_DONE_SECONDS, every=1)
 
 
 def latencies(relay: Relay, plan: Plan, sent: Sent) -> list[float]:
     """Seconds from when each notification was due to when its message was in the inbox."""
-    arrivals = _arrivals(relay, plan)
+    arrived = arrivals(relay, plan)
     return [
-        arrivals[booking.booking_id] - sent.started - position / plan.rate
+        arrived[booking.booking_id] - sent.started - position / plan.rate
         for position, booking in enumerate(plan.bookings())
     ]
 
 
-def acknowledged(relay: Relay) -> tuple[int, float]:
-    """How many notices are acknowledged, and when the last of them was."""
+def moments(relay: Relay, plan: Plan, sent: Sent) -> Moments:
+    """Of what was sent, in seconds from the first request."""
+    arrived = arrivals(relay, replace(plan, count=sent.count)).values()
+    since = datetime.fromtimestamp(sent.started, UTC)
     with relay.database.begin() as connection:
-        count, last = connection.execute(_SETTLED).one()
-    return count, float(last or 0)
+        noticed = [float(at) for (at,) in connection.execute(_NOTICES, {"since": since})]
+    return Moments(
+        sorted(sent.answered_at), _offsets(arrived, sent.started), _offsets(noticed, sent.started)
+    )
 
 
-def _arrivals(relay: Relay, plan: Plan) -> dict[str, float]:
+def finished_notices(relay: Relay) -> int:
+    with relay.database.begin() as connection:
+        return int(connection.execute(_FINISHED).scalar_one())
+
+
+def arrivals(relay: Relay, plan: Plan) -> dict[str, float]:
     """When each message came, by the wall clock; what has not come yet is left out."""
-    wanted = [booking.booking_id for booking in plan.bookings()]
+    patients = [booking.patient for booking in plan.bookings()]
     with relay.database.begin() as connection:
-        rows = connection.execute(_ARRIVALS, {"bookings": wanted}).all()
+        rows = connection.execute(_ARRIVALS, {"patients": patients}).all()
     return {booking: float(arrived) for booking, arrived in rows}
 
 
-def _cpu(relay: Relay) -> dict[str, float]:
-    """Processor seconds so far. Servers in containers are not seen."""
-    ours = {name: cpu_seconds(pids) for name, pids in relay.pids.items()}
-    servers = {
-        name: cpu_seconds(descendants(os.getpid(), program)) for name, program in _SERVERS.items()
-    }
-    return {**ours, **servers}
+class Cost:
+    """The processor time that a relay and its servers take from now on.
+
+    Servers in containers are not seen.
+    """
+
+    def __init__(self, relay: Relay) -> None:
+        self._relay = relay
+        self._before = self._total()
+
+    def per(self, count: int) -> Mapping[str, float]:
+        """Milliseconds for each of `count` notifications: each stage, sandbox and server."""
+        spent = {name: now - self._before[name] for name, now in self._total().items()}
+        return {name: seconds / count * 1000 for name, seconds in spent.items()}
+
+    def ours_per(self, count: int) -> float:
+        """Milliseconds of all our stages together."""
+        each = self.per(count)
+        return sum(each[stage] for stage in STAGES)
+
+    def _total(self) -> dict[str, float]:
+        ours = {name: cpu_seconds(pids) for name, pids in self._relay.pids.items()}
+        servers = {
+            name: cpu_seconds(descendants(os.getpid(), program))
+            for name, program in _SERVERS.items()
+        }
+        return {**ours, **servers}
+
+
+def _offsets(moments: Iterable[float], started: float) -> list[float]:
+    return sorted(moment - started for moment in moments)

@@ -91,7 +91,7 @@ class Plan:
     """Which bookings are notified, and how.
 
     `rate`: requests a second, evenly, whether or not earlier ones were answered; 0 is as fast as
-    `connections` get their answers.
+    `connections` get their answers. `seconds`: when sending stops, whatever is left; 0 is never.
     """
 
     count: int
@@ -100,6 +100,7 @@ class Plan:
     per_request: int = 1
     rate: float = 0
     connections: int = 16
+    seconds: float = 0
 
     def bookings(self) -> Iterator[Booking]:
         for number in range(self.first, self.first + self.count):

@@ -1,13 +1,24 @@
 """What is measured of the whole relay; each scene on a relay of its own, warmed up first."""
 
-import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from shared.relay.topology import READING_STAGES
-from tests.benchmark.relay.drive import Course, Sending, latencies, run, sending, wait_for_messages
+from tests.benchmark.percentiles import Percentiles, percentiles
+from tests.benchmark.relay.drive import (
+    Cost,
+    Sending,
+    finished_notices,
+    latencies,
+    run,
+    sending,
+    wait_for_messages,
+    wait_for_notices,
+)
 from tests.benchmark.relay.load import Booking, Plan
+from tests.benchmark.relay.product import OURS, Product
+from tests.benchmark.relay.sustained import Course
 from tests.benchmark.relay.world import Limits, Relay, Servers
 
 HEALTHY = tuple(range(40))
@@ -16,7 +27,10 @@ _PLENTY = Limits(calls_per_second=100, calls_in_flight=100)
 _HANGING, _FLOODING = 100, 101
 #: As the register has it for a source of which nobody said anything else.
 _DEFAULT = Limits(calls_per_second=5, calls_in_flight=5)
+SOURCES = dict.fromkeys(HEALTHY, _PLENTY) | dict.fromkeys((_HANGING, _FLOODING), _DEFAULT)
 
+#: More notifications a second than any relay takes on a machine like this: so many are prepared.
+_MOST_PER_SECOND = 800
 #: What happens on one relay is told apart by the numbers of the bookings.
 _WARM_UP = Plan(400, first=90_000_000)
 _ALONE, _DISTURBED, _TO_HANGING, _FLOOD = 20_000_000, 30_000_000, 40_000_000, 50_000_000
@@ -29,12 +43,11 @@ _ROUNDS = 3
 
 
 @dataclass(frozen=True)
-class Percentiles:
-    """In milliseconds."""
+class Paced:
+    """At an even rate: times from the request to the inbox, and our CPU per notification in ms."""
 
-    p50: float
-    p95: float
-    p99: float
+    times: Percentiles
+    our_cpu_ms: float
 
 
 @dataclass(frozen=True)
@@ -47,24 +60,28 @@ class Neighbours:
 
 def throughput(
     servers: Servers,
-    count: int,
+    seconds: float,
     *,
     workers: Mapping[str, int] | None = None,
     source_seconds: float = 0,
+    product: Product = OURS,
 ) -> Course:
-    """`count` notifications as fast as they go; the sources answer after `source_seconds`."""
-    with _warm_relay(servers, workers) as relay:
+    """As much as it takes for `seconds`; the sources answer after `source_seconds`."""
+    with warm_relay(servers, workers=workers, product=product) as relay:
         if source_seconds:
             slow = {"kind": "latency", "latency_seconds": source_seconds}
             for source in HEALTHY:
                 relay.control("POST", f"/faults/{Booking(0, source).unit}", slow)
-        return run(relay, Plan(count, sources=HEALTHY))
+        count = round(_MOST_PER_SECOND * seconds)
+        return run(relay, Plan(count, sources=HEALTHY, seconds=seconds))
 
 
-def latency(servers: Servers, *, rate: float, seconds: float) -> Percentiles:
+def latency(servers: Servers, *, rate: float, seconds: float) -> Paced:
     """From the request to the inbox, at an even `rate` a second, whatever the answers."""
-    with _warm_relay(servers) as relay:
-        return percentiles(_paced(relay, Plan(round(rate * seconds), sources=HEALTHY, rate=rate)))
+    with warm_relay(servers) as relay:
+        plan = Plan(round(rate * seconds), sources=HEALTHY, rate=rate)
+        times, our_cpu_ms = paced_with_cost(relay, plan)
+        return Paced(percentiles(times), our_cpu_ms)
 
 
 def neighbours(servers: Servers, *, rate: float, seconds: float) -> Neighbours:
@@ -74,10 +91,10 @@ def neighbours(servers: Servers, *, rate: float, seconds: float) -> Neighbours:
     alone: list[float] = []
     disturbed: list[float] = []
     for _ in range(_ROUNDS):
-        with _warm_relay(servers) as relay:
-            alone += _paced(relay, Plan(count, _ALONE, HEALTHY, rate=rate))
+        with warm_relay(servers) as relay:
+            alone += paced(relay, Plan(count, _ALONE, HEALTHY, rate=rate))
             with _trouble(relay, rate=rate, seconds=seconds):
-                disturbed += _paced(relay, Plan(count, _DISTURBED, HEALTHY, rate=rate))
+                disturbed += paced(relay, Plan(count, _DISTURBED, HEALTHY, rate=rate))
     return Neighbours(percentiles(alone), percentiles(disturbed))
 
 
@@ -90,23 +107,38 @@ def answer_times(servers: Servers, *, engagements: int, requests: int) -> Percen
         return percentiles(Sending(relay, plan).finish().answers)
 
 
-def percentiles(seconds: Sequence[float]) -> Percentiles:
-    cuts = statistics.quantiles(seconds, n=100, method="inclusive")
-    return Percentiles(*(cuts[percent - 1] * 1000 for percent in (50, 95, 99)))
-
-
 @contextmanager
-def _warm_relay(servers: Servers, workers: Mapping[str, int] | None = None) -> Iterator[Relay]:
+def warm_relay(
+    servers: Servers,
+    *,
+    workers: Mapping[str, int] | None = None,
+    product: Product = OURS,
+    database_url: str = "",
+) -> Iterator[Relay]:
     """Connections are open, templates compiled, pools filled."""
-    sources = dict.fromkeys(HEALTHY, _PLENTY) | dict.fromkeys((_HANGING, _FLOODING), _DEFAULT)
-    with Relay(servers, sources, workers=workers) as relay:
+    with Relay(
+        servers, SOURCES, workers=workers, product=product, database_url=database_url
+    ) as relay:
         run(relay, _WARM_UP)
         yield relay
 
 
-def _paced(relay: Relay, plan: Plan) -> list[float]:
+def paced(relay: Relay, plan: Plan) -> list[float]:
     """Seconds from each request to its message in the inbox."""
     relay.prepare(plan)
+    return _send_evenly(relay, plan)
+
+
+def paced_with_cost(relay: Relay, plan: Plan) -> tuple[list[float], float]:
+    """The same, and our CPU per notification in milliseconds, all notices included."""
+    relay.prepare(plan)
+    cost, done_before = Cost(relay), finished_notices(relay)
+    times = _send_evenly(relay, plan)
+    wait_for_notices(relay, done_before + plan.count)
+    return times, cost.ours_per(plan.count)
+
+
+def _send_evenly(relay: Relay, plan: Plan) -> list[float]:
     sent = Sending(relay, plan).finish()
     wait_for_messages(relay, plan)
     return latencies(relay, plan, sent)

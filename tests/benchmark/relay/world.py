@@ -14,13 +14,14 @@ from sqlalchemy import insert
 
 from console.processes import Child, stop_all
 from console.stack import free_port
-from shared.relay import open_broker
+from shared.booking.identity import hsa_key
 from shared.relay.topology import STAGES
 from shared.store.engine import open_database
-from shared.store.migrate import migrate
-from shared.store.sources import SourceRegister, SourceSystem
-from shared.store.tables import contact_preference
-from tests.benchmark.relay.load import Booking, Plan, source_system
+from shared.store.tables import contact_preference, source_system
+from tests.benchmark.relay import load
+from tests.benchmark.relay.depths import Depths
+from tests.benchmark.relay.load import Booking, Plan
+from tests.benchmark.relay.product import OURS, Product
 from tests.notifications import SUBSCRIBER
 from tests.services import PostgreSQL, RabbitMQ
 from tests.services.postgresql import DURABLE
@@ -71,7 +72,8 @@ class Relay:
     """The five stages with `workers` processes each (one, where it does not say), and the sandbox.
 
     `sources`: by number, those that are activated. Settings are the defaults but for the SMS
-    provider's rate limit, which would be all that is measured.
+    provider's rate limit, which would be all that is measured. `product`: whose stages.
+    `database_url`: one that was filled before; an empty one of its own by default.
     """
 
     def __init__(
@@ -80,9 +82,13 @@ class Relay:
         sources: Mapping[int, Limits],
         *,
         workers: Mapping[str, int] | None = None,
+        product: Product = OURS,
+        database_url: str = "",
     ) -> None:
-        self._broker_url = servers.rabbitmq.fresh_vhost()
-        database_url = servers.postgresql.fresh_database()
+        self._servers = servers
+        self._product = product
+        self.broker_url = servers.rabbitmq.fresh_vhost()
+        database_url = database_url or servers.postgresql.fresh_database()
         self._sources = sources
         self._workers = {**dict.fromkeys(STAGES, 1), **(workers or {})}
         self._folder = tempfile.TemporaryDirectory(prefix="budkavle-bench-")
@@ -92,7 +98,7 @@ class Relay:
         self.ingest = f"127.0.0.1:{free_port()}"
         self.environment = {
             **_SETTINGS,
-            "BUDKAVLE_BROKER_URL": self._broker_url,
+            "BUDKAVLE_BROKER_URL": self.broker_url,
             "BUDKAVLE_DATABASE_URL": database_url,
             "BUDKAVLE_INGEST_BIND": self.ingest,
         }
@@ -114,6 +120,8 @@ class Relay:
         self.database.close()
         stop_all(self._children[1:], timeout=30)
         stop_all(self._children[:1])
+        self._servers.rabbitmq.give_back(self.broker_url)
+        self._servers.postgresql.drop_database(self._database_url)
         self._folder.cleanup()
 
     def prepare(self, plan: Plan) -> None:
@@ -130,49 +138,60 @@ class Relay:
         return answer.json()
 
     def idle(self) -> bool:
-        """Whether no queue holds anything that is ready."""
-        broker = open_broker(self._broker_url)
-        try:
-            return not any(state.ready for state in broker.states())
-        finally:
-            broker.close()
+        """Whether no work queue holds anything that is ready."""
+        with Depths(self.broker_url) as depths:
+            return not depths.all()
 
     def _start(self) -> None:
-        migrate(self._database_url)
+        self._product.set_up(self.environment)
         self._activate_sources()
         sandbox = self._child("sandbox")
         addresses = sandbox.ready(_READY_SECONDS)
         self._control = addresses["control"]
         for name in ("platform", "smtp", "sms"):
             self.environment[f"BUDKAVLE_{name.upper()}_URL"] = addresses[name]
-        stages = {stage: [self._child(stage) for _ in range(count)]
-                  for stage, count in self._workers.items()}  # fmt: skip
-        for child in self._children[1:]:
-            child.ready(_READY_SECONDS)
         self.pids = {"sandbox": [sandbox.process.pid]}
-        for stage, children in stages.items():
+        self.start_stages(self._workers)
+
+    def start_stages(self, workers: Mapping[str, int]) -> None:
+        """Return when all of them are ready. Raises `NotReady`."""
+        started = {stage: [self.launch(stage) for _ in range(count)]
+                   for stage, count in workers.items()}  # fmt: skip
+        for stage, children in started.items():
+            for child in children:
+                child.ready(_READY_SECONDS)
             self.pids[stage] = [child.process.pid for child in children]
 
+    def launch(self, stage: str) -> Child:
+        """One process of `stage`, which is stopped with the relay. It is not ready yet."""
+        return self._child(self._product.module(stage))
+
     def _child(self, module: str) -> Child:
-        log = Path(self._folder.name) / f"{module}-{len(self._children)}.log"
+        log = Path(self._folder.name) / f"{len(self._children)}-{module.rpartition(' ')[2]}.log"
         child = Child(module, self.environment, log)
         self._children.append(child)
         return child
 
     def _activate_sources(self) -> None:
-        register = SourceRegister(self.database)
-        for number, limits in self._sources.items():
-            register.add(
-                SourceSystem(
-                    hsa_id=source_system(number),
-                    name=f"Booking system {number}",
-                    environment="qa",
-                    calls_per_second=limits.calls_per_second,
-                    calls_in_flight=limits.calls_in_flight,
-                    activated_by="benchmark",
-                    activated_at=datetime.now(UTC),
-                )
-            )
+        """By one statement that the tables of all commits take."""
+        rows = [_activated(number, limits) for number, limits in self._sources.items()]
+        if rows:
+            with self.database.begin() as connection:
+                connection.execute(insert(source_system), rows)
+
+
+def _activated(number: int, limits: Limits) -> dict[str, Any]:
+    hsa_id = load.source_system(number)
+    return {
+        "hsa_key": hsa_key(hsa_id),
+        "environment": "qa",
+        "hsa_id": hsa_id,
+        "name": f"Booking system {number}",
+        "calls_per_second": limits.calls_per_second,
+        "calls_in_flight": limits.calls_in_flight,
+        "activated_by": "benchmark",
+        "activated_at": datetime.now(UTC),
+    }
 
 
 def _choice(booking: Booking) -> dict[str, Any]:
