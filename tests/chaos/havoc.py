@@ -84,6 +84,7 @@ class Havoc:
         self._seed = seed
         self._calm_from = time.monotonic() + _HASTY_SECONDS
         self._ingest_rests_until = 0.0
+        self._is_broker_away = False
         self._falls_in_calm = 0
         self._enough = asyncio.Event()
         self._diary = stage.folder / "havoc.log"
@@ -134,7 +135,8 @@ class Havoc:
         """The next stage; ingest never while a notification waits for another attempt.
 
         The index gives a notification up after three attempts. One may be lost with this process,
-        and one with both; then one of them has to be up.
+        and one with both; then one of them has to be up. Nor while the broker is away, whose return
+        takes long on a busy machine: each attempt is held for a while then, and fails.
         """
         for stage in stages:
             if stage != "ingest":
@@ -145,7 +147,7 @@ class Havoc:
 
     async def _ingest_has_rested(self) -> bool:
         """Whether the index can spare an attempt; then one is about to be taken."""
-        if time.monotonic() < self._ingest_rests_until:
+        if self._is_broker_away or time.monotonic() < self._ingest_rests_until:
             return False
         if await asyncio.to_thread(self._stage.index.failed_attempts):
             return False
@@ -187,11 +189,18 @@ class Havoc:
         return _OUTAGE_SECONDS
 
     async def _restart_broker(self, down_seconds: float) -> None:
-        await self._fell("broker_restarts", self._stage.broker, "stop", down_seconds)
+        await self._fell_broker("stop", down_seconds)
 
     async def _kill_broker(self, down_seconds: float) -> None:
         self.counts["broker_kills"] += 1
-        await self._fell("broker_restarts", self._stage.broker, "kill", down_seconds)
+        await self._fell_broker("kill", down_seconds)
+
+    async def _fell_broker(self, how: str, down_seconds: float) -> None:
+        self._is_broker_away = True
+        try:
+            await self._fell("broker_restarts", self._stage.broker, how, down_seconds)
+        finally:
+            self._is_broker_away = False
 
     async def _restart_database(self, down_seconds: float) -> None:
         await self._fell("database_restarts", self._stage.database, "stop", down_seconds)
