@@ -19,8 +19,44 @@ from shared.stage.side_port import BoundedProtocol
 
 #: Request line and headers; those of the platform are much shorter.
 _MAX_HEAD_BYTES = 64 * 1024
+#: How a response begins, unless it is an interim one (`100 Continue`).
+_FINAL_RESPONSE = tuple(b"HTTP/1.1 %d" % status for status in (2, 3, 4, 5))
 #: Longer than the platform keeps an idle connection, so that we never close it during a call.
 _KEEP_ALIVE_SECONDS = 75
+
+
+class OneWrite:
+    """A transport that writes the head of a response together with its body.
+
+    uvicorn writes them one by one, and uvloop makes each a system call and a packet. A head is held
+    no longer than the event loop's present iteration.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._head = b""
+
+    def write(self, data: bytes) -> None:
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.writelines((head, data))
+        elif data.startswith(_FINAL_RESPONSE):
+            self._head = data
+            self._loop.call_soon(self._flush)
+        else:
+            self._transport.write(data)
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def _flush(self) -> None:
+        if self._head:
+            self.write(b"")
 
 
 class EdgeProtocol(BoundedProtocol):
@@ -34,6 +70,7 @@ class EdgeProtocol(BoundedProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.transport = OneWrite(transport, self.loop)  # type: ignore[assignment]
         hsa_id = subject_serial_number(transport.get_extra_info("peercert"))
         self.app_state = {
             **self.app_state,

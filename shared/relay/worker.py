@@ -180,7 +180,7 @@ class Worker:
             self._finish([*zip(works, outcomes, strict=True)])
             return
         for work in works:
-            with bound_to_lines(self._log_context(work.message)):
+            with bound_to_lines(work.names):
                 outcome = self._judge(work.message)
             self._finish([(work, outcome)])
 
@@ -200,7 +200,8 @@ class Worker:
             self._acknowledge([(delivery, disposition)])
             self._report(disposition, delivery, seconds_taken=0)
             return None
-        return _Work(delivery, delivered, message, time.perf_counter(), span)
+        names = self._log_context(message)
+        return _Work(delivery, delivered, message, names, time.perf_counter(), span)
 
     def _judge_batch(self, works: Sequence["_Work"]) -> Sequence[Outcome] | None:
         """The outcomes of a batch; None when it failed: each message by itself shows why."""
@@ -214,7 +215,7 @@ class Worker:
         taken, now = time.perf_counter() - judged[0][0].started, self._clock()
         self._acknowledge([(work.delivery, disposition) for work, _, disposition in ended])
         for work, outcome, disposition in ended:
-            with bound_to_lines(self._log_context(work.message)):
+            with bound_to_lines(work.names):
                 self._report(disposition, work.delivery, seconds_taken=taken)
             self._meters.handled(taken, age=now - work.message.received_at)
             if self._record:
@@ -256,11 +257,12 @@ class Worker:
 
 
 class _Work(NamedTuple):
-    """A message to be handled, and since when."""
+    """A message to be handled, and since when (`time.perf_counter`)."""
 
     delivery: Delivery
     delivered: StageDelivery
     message: Message
+    names: Mapping[str, str]  # for log lines
     started: float
     span: Span | None
 

@@ -37,7 +37,7 @@ NATIONAL_PEAK = 70.0
 #: The stage that costs most, and the one that waits for others: of it there are several.
 SCALED_STAGE = "fetcher"
 SLOW_SOURCE_SECONDS = 0.5
-_SEVERAL, _WORKERS_OF_SLOW = (4,), (1, 2, 4)
+_SEVERAL, _WORKERS_OF_SLOW = (4,), (1, 4)
 #: Of the load of the whole relay: scaling is measured for less long.
 _SCALING_SHARE = 2 / 3
 _ENGAGEMENTS = {1: 200, 50: 50, 1000: 10}

@@ -128,7 +128,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmark.compare", description=__doc__)
     parser.add_argument("commit", help="what this tree is compared with")
     parser.add_argument("--laps", type=int, default=3, help="of each tree, in turn")
-    parser.add_argument("--seconds", type=float, default=25, help="length of the load of a lap")
+    parser.add_argument("--seconds", type=float, default=20, help="length of the load of a lap")
     return parser.parse_args()
 
 

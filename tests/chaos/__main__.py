@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import logging
 import secrets
 import shutil
 import sys
@@ -11,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import structlog
 from rich.console import Console
 
 from tests.benchmark.machine import commit
@@ -27,6 +29,7 @@ _INTERRUPTED = 130
 
 def main() -> int:
     said = _arguments()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     keep, publish = said.pop("logs"), said.pop("publish")
     options = Options(**said)
     console = Console(highlight=False, soft_wrap=True)

@@ -5,20 +5,23 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from functools import partial
 
 from shared.booking.notices import Channel, NoticeStatus
 from shared.relay.broker import Envelope
-from tests.chaos.clinic import Case, is_of
+from tests.chaos.cases import Case, is_of
 from tests.chaos.ledger import Message, NoticeRow, PatientBookings
 from tests.chaos.rebooking import Takings, entry
-from tests.chaos.telling import Line, Telling
+from tests.chaos.telling import Line, Telling, Way, Ways
 
 #: The stages that may find an engagement unreadable.
 _JUDGES_OF_ENGAGEMENTS = ("ingest", "filter")
 _BOOKING_ID = re.compile(rb"\bB\d+-\d+\b")
 #: Where no index keeps a journal.
 NOT_TAKEN = Takings(0)
+#: After a deactivation a stage may use what it knew of the register, and begin to write, this long.
+_DEACTIVATION_TAKES = timedelta(seconds=6)
 _SENT = frozenset({NoticeStatus.ACCEPTED, NoticeStatus.DELIVERED})
 
 
@@ -53,7 +56,7 @@ def judge(
     """`steps` of the case came to pass; `messages` lie in its patient's inbox, in their order."""
     messages = [message for message in messages if message.line.booking_id in case.bookings]
     told = tuple(message.line for message in messages)
-    acceptable = case.tellings(steps, partial(takings.ways, case.patient))
+    acceptable = case.tellings(steps, _ways(case, takings))
     if case.lags and takings.only_removed(case.patient, case.first_booking):
         acceptable |= {()}
     verdicts = (
@@ -64,6 +67,22 @@ def judge(
     return replace(best, is_begun=steps > 0)
 
 
+def _ways(case: Case, takings: Takings) -> Ways:
+    """Two visits of a kind that are both announced and then both removed leave it open in whose
+    place a third one is: then each is announced by itself."""
+    ways = partial(takings.ways, case.patient)
+    if not case.is_in_haste:
+        return ways
+    first, second, *_ = (moment for moment in case.moments[-1] if moment.state)
+    is_open_call = not (first.state and first.state.starts)
+    between = ways(first.booking, second.booking, is_open_call=is_open_call)
+    if Way.NEW_THEN_CANCELLED not in between:
+        return ways
+    return lambda old, new, *, is_open_call: (
+        ways(old, new, is_open_call=is_open_call) | {Way.CANCELLED_THEN_NEW, Way.NEW_THEN_CANCELLED}
+    )
+
+
 def _compare(
     case: Case, told: Telling, expected: Telling, messages: Sequence[Message], *, only: bool
 ) -> Judged:
@@ -71,7 +90,8 @@ def _compare(
     surplus = Counter(told) - Counter(expected)
     repeated = min(_repetitions(messages), surplus.total())
     too_many = max(0, len(told) - len(expected) - repeated) if case.is_rebooked else 0
-    out_of_order = not missing and not surplus and told != expected
+    in_order = _by_booking if case.is_in_haste else tuple[Line, ...]
+    out_of_order = not missing and not surplus and in_order(told) != in_order(expected)
     return Judged(
         case,
         told,
@@ -83,6 +103,11 @@ def _compare(
         false=surplus.total() - repeated - too_many + out_of_order,
         only=only,
     )
+
+
+def _by_booking(told: Telling) -> Telling:
+    """In order for each booking."""
+    return tuple(sorted(told, key=lambda line: line.booking_id))
 
 
 def _repetitions(messages: Sequence[Message]) -> int:
@@ -171,27 +196,33 @@ def account_dead(
     account = DeadAccount()
     unreadable = {case.first_booking.booking_id for case in cases if case.unreadable}
     mixed_up = {case.first_booking.booking_id for case in cases if case.mixed_up}
-    renumbered = {
-        case.first_booking.booking_id for case in cases if _may_seem_mixed_up(case, takings)
+    may_die = {
+        case.first_booking.booking_id
+        for case in cases
+        if case.mended or _may_seem_mixed_up(case, takings)
     }
+    ending = {case.first_booking.booking_id for case in cases if case.source.deactivates_at}
     found: set[str] = set()
     for letter in letters:
         bookings = _bookings_of(letter)
         found |= bookings
-        if bookings and bookings <= _explained_by(letter, unreadable, mixed_up | renumbered):
+        if bookings and bookings <= _explained_by(letter, unreadable, mixed_up | may_die):
             account.explained[letter.dead_reason] += 1
         else:
             account.unexplained.append(_described(letter, bookings))
-    account.missing = sorted((unreadable | mixed_up) - found)
+    account.missing = sorted((unreadable | mixed_up) - found - ending)
     return account
 
 
 def _may_seem_mixed_up(case: Case, takings: Takings) -> bool:
-    """Whether a new person number may have come too late to explain the answers."""
+    """Whether a new person number may have come too late to explain the answers, or never: the
+    index merged its creation into a removal."""
     booking = case.first_booking
     removed = takings.removed.get(entry(case.former_number, booking))
     created = takings.created.get(entry(case.patient, booking))
-    return bool(removed and created and takings.may_be_far(removed, created))
+    if removed is None or not case.former_number:
+        return False
+    return created is None or takings.may_be_far(removed, created)
 
 
 def _explained_by(letter: Envelope, unreadable: set[str], mixed_up: set[str]) -> set[str]:
@@ -226,3 +257,12 @@ def strangers(
             for message in messages
             if (*message.patient_bookings, message.line.booking_id) not in known
         )
+
+
+def after_deactivation(
+    told: Mapping[PatientBookings, Sequence[Message]], deactivated: Mapping[str, datetime]
+) -> Iterator[Message]:
+    """Messages of a booking system that was `deactivated` by then; of which and when."""
+    for (_, source), messages in told.items():
+        if since := deactivated.get(source):
+            yield from (one for one in messages if one.created_at > since + _DEACTIVATION_TAKES)

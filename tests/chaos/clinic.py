@@ -2,104 +2,21 @@
 
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
 from typing import Any
 
 from sandbox.engagements import Transaction
 from shared.booking.identity import hsa_key
-from tests.chaos.telling import Booking, Moment, State, Telling, Ways, always_one_change, tellings
+from tests.chaos.cases import MENDED, SILENT, Awaited, Case, History, Source, Step
+from tests.chaos.dates import passed_times, times_ahead
+from tests.chaos.telling import Booking, Moment, State, tellings
 
 _PERFORMERS = ("Alva Testlund", "Björn Prov", "Cecilia Exempel", "David Påhitt")
 #: Kinds of visit. Some systems say none; then the performer is the evidence.
 _CARES = ("Läkarbesök", "Sjukgymnastik", "Ögonundersökning", "")
 
-#: Of these nothing may ever be announced.
-SILENT = frozenset({"passed", "mixed_up", "not_activated", "odd_person", "old_entry"})
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A booking system and the units that use it. All are HSA-ids.
-
-    `activates_at`: seconds from the start until it is activated; 0: it is from the start.
-    """
-
-    hsa_id: str
-    units: tuple[str, ...]
-    activated: bool = True
-    activates_at: float = 0
-
-
-#: Whose messages are awaited, and how many.
-Awaited = tuple[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """First the booking system changes, then it tells the index, in one request.
-
-    `pause` seconds lie before it. `awaits`: how many messages must have been written before it
-    begins. `at_once`: it belongs to the step before it, whatever happens. `lag`: so many seconds
-    later the booking system shows the change.
-    """
-
-    transactions: tuple[Transaction, ...]
-    puts: tuple[tuple[Booking, State], ...] = ()
-    removes: tuple[Booking, ...] = ()
-    pause: float = 0
-    awaits: tuple[Awaited, ...] = ()
-    at_once: bool = False
-    lag: float = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One patient's visit and what may be announced of it."""
-
-    story: str
-    patient: str
-    source: Source
-    moments: tuple[tuple[Moment, ...], ...]  # what is known to be true after 1, 2, … steps
-    silent: bool = False  # whatever happens, nothing is to be announced
-    mixed_up: bool = False  # the booking system answers about another patient
-    unreadable: bool = False  # nobody can say whom its engagement is about
-    early: bool = False  # created before its booking system was activated: it may be ignored
-    lags: bool = False  # its booking system tells the index before it shows a change
-    former_number: str = ""  # of the patient, who had this visit under that number
-
-    @property
-    def bookings(self) -> frozenset[str]:
-        """The ids of all bookings that this visit ever has."""
-        return frozenset(moment.booking.booking_id for moment in self.moments[-1])
-
-    @property
-    def first_booking(self) -> Booking:
-        return self.moments[-1][0].booking
-
-    @property
-    def is_rebooked(self) -> bool:
-        """Whether it is ever another booking than before."""
-        return len({moment.booking for moment in self.moments[-1]}) > 1
-
-    def tellings(self, steps: int, ways: Ways = always_one_change) -> frozenset[Telling]:
-        """What may be announced when only the first `steps` came to pass."""
-        silent = self.silent or steps == 0
-        told = tellings(() if silent else self.moments[steps - 1], ways)
-        return told | {()} if self.early else told
-
-    @property
-    def dies(self) -> bool:
-        """Whether it must end as a dead letter."""
-        return self.mixed_up or self.unreadable
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """Steps that follow each other, and the cases they belong to."""
-
-    steps: tuple[Step, ...]
-    cases: tuple[Case, ...]
+#: The letters that a person number may have in lower case (docs/domain.md, "Person numbers").
+_LOWER_CASE = str.maketrans("PTF", "ptf")
 
 
 class Clinic:
@@ -124,11 +41,12 @@ class Clinic:
         self.source = source
         self._name = name
         self._bookings = 0
-        self._times = iter(_times(rng))
+        self._times = iter(times_ahead(rng))
         self.steps: list[Step] = []
         self.moments: list[tuple[Moment, ...]] = []
         self.waits = rng.random() < 0.5 if waits is None else waits
         self.lag = 0.0
+        self.careless = False  # about upper and lower case
         self.booking: Booking = self._another_booking(like.booking.unit if like else "")
         self.state: State = self._some_state()
         if like:
@@ -149,7 +67,7 @@ class Clinic:
         self._books_as(registeredResidentIdentification=self.patient[2:])
 
     def books_in_the_past(self) -> None:
-        self.state = replace(self.state, starts="20200203100000")
+        self.state = replace(self.state, starts=self.rng.choice(passed_times()))
         self.books()
 
     def calls(self) -> None:
@@ -279,12 +197,13 @@ class Clinic:
             mixed_up=story == "mixed_up",
             unreadable=story == "odd_person",
             early=story == "too_early",
+            mended=story in MENDED,
             lags=self.lag > 0,
         )
 
     def idles(self) -> None:
         """A step in which nothing happens here, but in other visits of the same history."""
-        self.steps.append(Step((), awaits=self._awaited()))
+        self.steps.append(Step((), awaits=self.awaited()))
         self.moments.append(self.moments[-1] if self.moments else ())
 
     def step(
@@ -296,7 +215,7 @@ class Clinic:
         at_once: bool = False,
         pause: float = 0,
     ) -> None:
-        awaits = () if at_once else self._awaited()
+        awaits = () if at_once else self.awaited()
         pause = pause or self._pause(at_once=at_once)
         changes = tuple(puts), tuple(removes)
         self.steps.append(Step(tuple(transactions), *changes, pause, awaits, at_once, self.lag))
@@ -304,14 +223,22 @@ class Clinic:
     def engagement(self, booking: Booking, *, removed: bool = False, **other: str) -> Transaction:
         said = {
             "deleteFlag": removed,
-            "registeredResidentIdentification": self.patient,
-            "logicalAddress": booking.unit,
+            "registeredResidentIdentification": self.spells(self.patient),
+            "logicalAddress": self.spells(booking.unit),
             "businessObjectInstanceIdentifier": booking.booking_id,
-            "sourceSystem": self.source.hsa_id,
+            "sourceSystem": self.spells(self.source.hsa_id),
             "mostRecentContent": None if removed else self.state.starts or None,
             **other,
         }
         return Transaction.model_validate(said)
+
+    def spells(self, identity: str) -> str:
+        """An HSA-id, or a person number: careless systems write the same one in several ways."""
+        if not self.careless:
+            return identity
+        if identity == self.patient:
+            return self.rng.choice((identity, identity.translate(_LOWER_CASE)))
+        return self.rng.choice((identity, identity.lower(), identity.swapcase()))
 
     def is_gone(self, *, silently: bool = False) -> None:
         self._then(Moment(self.booking, None, silently=silently))
@@ -322,9 +249,10 @@ class Clinic:
         )
         self._is_so()
 
-    def _awaited(self) -> tuple[Awaited, ...]:
+    def awaited(self) -> tuple[Awaited, ...]:
         number = self._lines_so_far() if self.waits else 0
-        return ((self.patient, number),) if number else ()
+        bookings = self.patient, hsa_key(self.source.hsa_id)
+        return ((bookings, number),) if number else ()
 
     def _lines_so_far(self) -> int:
         return len(next(iter(tellings(self.moments[-1])))) if self.moments else 0
@@ -370,18 +298,3 @@ class Clinic:
     def _some_state(self) -> State:
         performer, care = self.rng.choice(_PERFORMERS), self.rng.choice(_CARES)
         return State(next(self._times), performer, patient=self.patient, care=care)
-
-
-def is_of(case: Case) -> tuple[str, str]:
-    """Patient and booking system: where the case's messages lie."""
-    return case.patient, hsa_key(case.source.hsa_id)
-
-
-def _times(rng: random.Random) -> list[str]:
-    """Different times of visits, all of them well ahead."""
-    today = datetime.now().replace(minute=0, second=0, microsecond=0)  # noqa: DTZ005 - days ahead
-    days = rng.sample(range(10, 300), 8)
-    return [
-        f"{today + timedelta(days=day):%Y%m%d}{rng.randint(8, 16):02}{rng.choice((0, 15, 30)):02}00"
-        for day in days
-    ]

@@ -3,39 +3,51 @@
 import signal
 import time
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from subprocess import TimeoutExpired
 
-from console.processes import Child, stop_all
+from console.processes import Child
 from shared.relay.topology import STAGES
 
 _READY_SECONDS = 90
 _STOP_SECONDS = 40
 _KILLED_SECONDS = 10
-#: How many processes of a stage there are. Ingest has one address, at which the index calls.
-PER_STAGE = {stage: 1 if stage == "ingest" else 2 for stage in STAGES}
+_STACKS_ON_ABORT = {"PYTHONFAULTHANDLER": "1"}
+_PER_STAGE = 2
 
 
 @dataclass
 class Member:
-    """One place of the fleet: `filter-1`, whichever process fills it now. None: killed."""
+    """One place of the fleet: `filter-1`, whichever process fills it now. None: killed.
+
+    `environment`: on top of the fleet's.
+    """
 
     stage: str
     name: str
+    environment: Mapping[str, str] = field(default_factory=dict)
     child: Child | None = None
 
 
 class Fleet:
-    """The stages, wired by `environment`; their logs stand in `folder`."""
+    """The stages, wired by `environment`; their logs stand in `folder`.
 
-    def __init__(self, environment: Mapping[str, str], folder: Path) -> None:
+    One ingest listens at each of `ingest_binds`.
+    """
+
+    def __init__(
+        self, environment: Mapping[str, str], folder: Path, ingest_binds: Sequence[str]
+    ) -> None:
         self._environment = environment
         self._folder = folder
+        wired = {stage: [{}] * _PER_STAGE for stage in STAGES}
+        wired["ingest"] = [{"BUDKAVLE_INGEST_BIND": bind} for bind in ingest_binds]
         self._members = [
-            Member(stage, f"{stage}-{number}")
+            Member(stage, f"{stage}-{number}", own)
             for stage in STAGES
-            for number in range(1, PER_STAGE[stage] + 1)
+            for number, own in enumerate(wired[stage], start=1)
         ]
         self.kills: Counter[str] = Counter()
         self.crashed: list[str] = []  # those that ended although nobody killed them
@@ -66,8 +78,8 @@ class Fleet:
         child = self._let_go(member)
         if child is None:
             return
-        if child.stop(_STOP_SECONDS) == -signal.SIGKILL:
-            self.crashed.append(f"{member.name} did not end on SIGTERM")
+        child.terminate()
+        self._await_end(member.name, child)
 
     def restart(self, member: Member) -> None:
         """Start it, unless it runs."""
@@ -76,11 +88,25 @@ class Fleet:
         if member.child is not None:
             self._has_crashed(member, member.child)
         log_file = self._folder / f"{member.name}.log"
-        member.child = Child(member.stage, self._environment, log_file)
+        environment = {**self._environment, **_STACKS_ON_ABORT, **member.environment}
+        member.child = Child(member.stage, environment, log_file)
 
     def stop(self) -> None:
-        children = [member.child for member in self._members if member.child is not None]
-        stop_all(children, _STOP_SECONDS)
+        for member in self._members:
+            if member.child is not None:
+                member.child.terminate()
+        for member in self._members:
+            if member.child is not None:
+                self._await_end(member.name, member.child)
+
+    def _await_end(self, name: str, child: Child) -> None:
+        """After SIGTERM. What does not end writes the stacks of its threads into its log."""
+        try:
+            child.process.wait(_STOP_SECONDS)
+        except TimeoutExpired:
+            self.crashed.append(f"{name} did not end on SIGTERM; its stacks are in its log")
+            child.process.send_signal(signal.SIGABRT)
+        child.wait(_KILLED_SECONDS)
 
     def _let_go(self, member: Member) -> Child | None:
         """Its process, which leaves its place; one that has ended by itself has crashed."""

@@ -1,4 +1,4 @@
-"""What goes wrong, all at once and from a seed: five troublemakers, each with its own rhythm.
+"""What goes wrong, all at once and from a seed: six troublemakers, each with its own rhythm.
 
 Each begins in haste, so that short runs see all of it too, and then leaves the relay time to work
 between its troubles: a relay that is never up for long proves nothing.
@@ -20,6 +20,7 @@ from shared.base.clock import utcnow
 from shared.relay.topology import STAGES
 from tests.chaos.fleet import Member
 from tests.chaos.network import Network
+from tests.chaos.operators import replay_all
 from tests.chaos.stage import Stage
 from tests.services import PostgreSQL, RabbitMQ
 
@@ -39,6 +40,8 @@ _SOURCE_FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "garbage", "status": 503},
     {"kind": "latency", "latency_seconds": 1.5},
     {"kind": "slow-drip", "drip_seconds": 3},
+    {"kind": "hsa-case"},
+    {"kind": "empty-elements"},
 )
 #: How long the index goes on sending a notification that gets no answer, and a little more.
 _INDEX_ATTEMPTS_SECONDS = 15.0
@@ -94,6 +97,7 @@ class Havoc:
             self._cut_connections,
             self._sicken_sources,
             self._sicken_providers,
+            self._replay_dead_letters,
         )
         async with asyncio.TaskGroup() as raging:
             for number, trouble in enumerate(troubles):
@@ -109,6 +113,7 @@ class Havoc:
         for target in ("sms", "smtp", "index"):
             await self._heal(target)
         await asyncio.to_thread(self._stage.fleet.start)
+        await self._replay()
 
     # --- workers ---
 
@@ -128,9 +133,8 @@ class Havoc:
     async def _may_end(self, stages: Iterator[str]) -> str:
         """The next stage; ingest never while a notification waits for another attempt.
 
-        There is one ingest here. Of the two that there should be, one is always up. The index gives
-        a notification up after three attempts: one lost with this process, one while the next
-        starts, and then it has to be up.
+        The index gives a notification up after three attempts. One may be lost with this process,
+        and one with both; then one of them has to be up.
         """
         for stage in stages:
             if stage != "ingest":
@@ -244,6 +248,16 @@ class Havoc:
 
     def _faults(self, target: str) -> str:
         return f"{self._stage.sandbox['control']}/faults/{quote(target)}"
+
+    # --- operators ---
+
+    async def _replay_dead_letters(self, rng: random.Random) -> None:
+        async for _ in self._troubles(rng, 10, 40):
+            await self._replay()
+
+    async def _replay(self) -> None:
+        number = await asyncio.to_thread(replay_all, self._stage.broker_url)
+        self._note("replayed", f"{number} dead letters replayed", number)
 
     def _note(self, counted: str, what: str, number: int = 1) -> None:
         """Count it, and write down when it was, for whoever reads the logs beside it."""

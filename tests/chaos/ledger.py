@@ -97,7 +97,7 @@ class Ledger:
 
 def _message(row: Any) -> Message:
     line = Line(row["kind"], row["booking_id"], row["starts"], row["state"]["performer_name"])
-    patient_bookings = row["patient"], hsa_key(row["source_system"])
+    patient_bookings = row["patient"].upper(), hsa_key(row["source_system"])
     return Message(row["id"], patient_bookings, line, row["change_id"], row["created_at"])
 
 

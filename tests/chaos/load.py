@@ -10,8 +10,7 @@ from urllib.parse import quote
 
 from sandbox.http_client import NoAnswer, call, post
 from sandbox.updates import build_update, update_headers
-from shared.booking.identity import hsa_key
-from tests.chaos.clinic import History, Source, Step
+from tests.chaos.cases import History, Source, Step
 from tests.chaos.ledger import PatientBookings
 from tests.chaos.plan import Beginning, Plan, Repetition
 from tests.chaos.telling import Booking, State
@@ -124,7 +123,8 @@ def _path(booking: Booking) -> str:
 class Load:
     """Acts out a plan. `told` says how many messages a patient has from a booking system.
 
-    `activate` orders the activation of a booking system and returns when it has taken effect.
+    `activate` orders the activation of a booking system and returns when it has taken effect;
+    `deactivate` likewise.
     `steps_done` holds how far each history came; `stuck` the histories that waited in vain.
     """
 
@@ -136,6 +136,7 @@ class Load:
         *,
         told: Callable[[PatientBookings], int],
         activate: Callable[[Source], Awaitable[None]],
+        deactivate: Callable[[Source], Awaitable[None]],
         seconds: float,
     ) -> None:
         self._plan = plan
@@ -143,6 +144,8 @@ class Load:
         self._systems = systems
         self._told = told
         self._activate = activate
+        self._deactivate = deactivate
+        self._ended: set[str] = set()  # HSA-ids of those that were deactivated
         self._bound = seconds
         self._started = 0.0
         self._active = {source: asyncio.Event() for source in plan.late_sources}
@@ -168,16 +171,24 @@ class Load:
         async with asyncio.TaskGroup() as acting:
             for source in self._active:
                 acting.create_task(self._activate_late(source))
+            ends = [acting.create_task(self._end(one)) for one in self._plan.ending_sources]
             for beginning in self._plan.beginnings:
                 await self._until(beginning.at)
                 if self._is_over:
                     break
                 acting.create_task(self._act(beginning))
+            for end in ends if self._is_over else ():
+                end.cancel()
 
     async def _activate_late(self, source: Source) -> None:
         await self._until(source.activates_at)
         await self._activate(source)
         self._active[source].set()
+
+    async def _end(self, source: Source) -> None:
+        await self._until(source.deactivates_at)
+        await self._deactivate(source)
+        self._ended.add(source.hsa_id)
 
     async def _until(self, moment: float) -> None:
         await asyncio.sleep(max(0.0, moment - self._elapsed))
@@ -203,15 +214,17 @@ class Load:
                 if number or step.lag:
                     await self._systems.change(step)
                 self.steps_done[id(history)] += 1
-                await self._index.update(step, case.source)
+                if step.transactions:
+                    await self._index.update(step, case.source)
                 repeating.create_task(self._tell_again(history, number))
 
     async def _may_begin(self, step: Step, history: History) -> bool:
         give_up = time.monotonic() + _STUCK_SECONDS
-        source = hsa_key(history.cases[0].source.hsa_id)
         while not self._is_over:
-            if all(self._told((patient, source)) >= number for patient, number in step.awaits):
+            if all(self._told(bookings) >= number for bookings, number in step.awaits):
                 return True
+            if history.cases[0].source.hsa_id in self._ended:
+                return True  # nothing is announced any more
             if time.monotonic() > give_up:
                 self.stuck.append(history)
                 return False

@@ -10,11 +10,14 @@ _END_SECONDS = 10
 
 
 class Network:
-    """Leads from `port` to a server. Each method returns when it is done."""
+    """Leads from `port` to a server, or to whichever of several takes the connection.
 
-    def __init__(self, target_port: int) -> None:
+    Each method returns when it is done. `port`: 0: any free one.
+    """
+
+    def __init__(self, *target_ports: int, port: int = 0) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.chaos.proxy", str(target_port)],
+            [sys.executable, "-m", "tests.chaos.proxy", *map(str, (port, *target_ports))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

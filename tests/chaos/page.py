@@ -31,11 +31,13 @@ _ROWS = {
     "dead_explained": "dead letters that had to be",
     "dead_unexplained": "dead letters of other reasons",
     "index_dead": "notifications that the index gave up",
+    "after_deactivation": "messages of a booking system that was deactivated",
     "kills": "stages killed",
     "broker_restarts": "RabbitMQ stopped or killed",
     "database_restarts": "PostgreSQL stopped or killed",
     "cut_connections": "connections cut",
     "source_faults": "faults of booking systems",
+    "replayed": "dead letters replayed",
 }
 #: The stories that are named, and what they are.
 _STORIES = {
@@ -52,6 +54,15 @@ _STORIES = {
     "moved_quietly": "moved, and only removed from the index",
     "renumbered": "of patients who got another person number",
     "call_expired": "open calls that are gone",
+    "chain_in_haste": "rebooked twice within a second",
+    "chain_cancelled": "rebooked, and cancelled at once",
+    "crossing": "of two visits of a patient that are rebooked at the same time",
+    "undone": "cancelled by mistake, and put back",
+    "call_booked_and_moved": "call letters that became a booking, which moved",
+    "shared_id": "with an id that another patient's has at another unit",
+    "two_systems": "with an id that the patient has in another booking system, too",
+    "mixed_up_and_moved": "answered with another patient's number, until they moved",
+    "mixed_up_and_mended": "the same, until an operator replayed the dead letter",
 }
 
 

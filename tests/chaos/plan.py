@@ -3,18 +3,22 @@
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import count, product
 from string import ascii_uppercase
 
 from shared.booking.notices import Channel
-from tests.chaos.clinic import Case, Clinic, History, Source
-from tests.chaos.stories import STORIES
-from tests.chaos.visits import OF_SEVERAL_UNITS, VISITS, Scene
+from tests.chaos import hostile, stories, visits
+from tests.chaos.cases import Case, History, Source
+from tests.chaos.clinic import Clinic
+from tests.chaos.visits import Scene
 
 #: How many histories of a hundred are of a booking system that tells the index before it shows a
 #: change itself, and how much before, in seconds: less than the relay's patience.
 _LAGGING_PER_HUNDRED = 15
 _LAGS = (0.2, 1.8)
+#: How many histories of a hundred are of one that is careless about upper and lower case.
+_CARELESS_PER_HUNDRED = 10
 #: How many patients of a hundred have been at another booking system before.
 _KNOWN_PER_HUNDRED = 15
 #: What a patient may have chosen, with its weight.
@@ -27,11 +31,18 @@ _CHOICES: dict[tuple[Channel, ...], int] = {
 #: Of so many booking systems one is activated late: after this share of the load's time.
 _LATE_ONE_OF = 4
 _LATE_SHARES = (0.15, 0.5)
+#: Of so many one is deactivated late.
+_DEACTIVATED_ONE_OF = 10
+_DEACTIVATION_SHARES = (0.5, 0.8)
 #: How many patients come to it too early, and how many of a hundred just when it is activated.
 _TOO_EARLY = 2
 _AT_ACTIVATION_PER_HUNDRED = 40
 #: A bookings' system takes a second or more to be asked again after long histories.
 _HEAD_START = 0.6
+
+STORIES = {**stories.STORIES, **hostile.STORIES}
+VISITS = {**visits.VISITS, **hostile.VISITS}
+_OF_SEVERAL_UNITS = visits.OF_SEVERAL_UNITS | hostile.OF_SEVERAL_UNITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +96,11 @@ class Plan:
         return tuple(source for source in self.sources if source.activates_at)
 
     @property
+    def ending_sources(self) -> tuple[Source, ...]:
+        """Those that are deactivated while the load runs."""
+        return tuple(source for source in self.sources if source.deactivates_at)
+
+    @property
     def cases(self) -> Iterator[Case]:
         return (case for beginning in self.beginnings for case in beginning.history.cases)
 
@@ -111,6 +127,7 @@ def _sources(rng: random.Random, number: int, seconds: float) -> tuple[Source, .
             tuple(f"SE2321000016-{name}U{unit}" for unit in range(_units(rng, name))),
             activated=name < number,
             activates_at=_activates_at(rng, name, seconds) if name < number else 0,
+            deactivates_at=_deactivates_at(rng, name, seconds) if name < number else 0,
         )
         for name in range(number + 1)
     )
@@ -126,6 +143,11 @@ def _activates_at(rng: random.Random, name: int, seconds: float) -> float:
     return share * seconds if name % _LATE_ONE_OF == 1 else 0
 
 
+def _deactivates_at(rng: random.Random, name: int, seconds: float) -> float:
+    share = rng.uniform(*_DEACTIVATION_SHARES)
+    return share * seconds if name % _DEACTIVATED_ONE_OF == 2 else 0
+
+
 def _histories(rng: random.Random, sources: tuple[Source, ...], steps: int) -> Iterator[History]:
     """Histories of `steps` steps together."""
     names = (f"B{number}" for number in count(1))
@@ -136,8 +158,8 @@ def _histories(rng: random.Random, sources: tuple[Source, ...], steps: int) -> I
     kinds = _kinds(rng)
     while left > 0:
         made = _history(next(kinds), rng, sources, waiting_room, names)
-        if len(made.steps) <= left:
-            left -= len(made.steps)
+        if len(made.updates) <= left:
+            left -= len(made.updates)
             yield made
 
 
@@ -150,18 +172,20 @@ class _WaitingRoom:
         self._known: list[str] = []
         self._seen: set[tuple[str, str]] = set()  # patients, and where they were
 
-    def next(self, source: Source) -> str:
-        """Who has not been at `source` before: what is told there is told of one visit."""
-        patient = self._known_elsewhere(source) or next(self._new)
+    def next(self, *sources: Source) -> str:
+        """Who has not been at `sources` before: what is told there is told of one visit."""
+        systems = {source.hsa_id for source in sources}
+        patient = self._known_elsewhere(systems) or next(self._new)
         self._known.append(patient)
-        self._seen.add((patient, source.hsa_id))
+        self._seen |= {(patient, system) for system in systems}
         return patient
 
-    def _known_elsewhere(self, source: Source) -> str | None:
+    def _known_elsewhere(self, systems: set[str]) -> str | None:
         if not self._known or self._rng.uniform(0, 100) > _KNOWN_PER_HUNDRED:
             return None
         patient = self._rng.choice(self._known)
-        return None if (patient, source.hsa_id) in self._seen else patient
+        is_known = any((patient, system) in self._seen for system in systems)
+        return None if is_known else patient
 
 
 def _kinds(rng: random.Random) -> Iterator[str]:
@@ -183,21 +207,32 @@ def _history(
     names: Iterator[str],
 ) -> History:
     lag = rng.uniform(*_LAGS) if rng.uniform(0, 100) < _LAGGING_PER_HUNDRED else 0
-    source = _source_of(story, rng, sources)
+    careless = rng.uniform(0, 100) < _CARELESS_PER_HUNDRED
+    source, *others = _sources_of(story, rng, sources)
     if story in VISITS:
-        scene = Scene(rng, source, lambda: waiting_room.next(source), names, lag)
+        next_patient = partial(waiting_room.next, source, *others)
+        scene = Scene(rng, source, next_patient, names, lag, careless, *others)
         return VISITS[story][1](scene)
     clinic = Clinic(rng, source, waiting_room.next(source), next(names))
-    clinic.lag = lag
+    clinic.lag, clinic.careless = lag, careless
     STORIES[story][1](clinic)
     return clinic.history(story)
 
 
-def _source_of(story: str, rng: random.Random, sources: tuple[Source, ...]) -> Source:
+def _sources_of(story: str, rng: random.Random, sources: tuple[Source, ...]) -> list[Source]:
+    """The booking systems of a story: one, and another where it is of two."""
     if story == "not_activated":
-        return sources[-1]
-    able = [one for one in sources[:-1] if len(one.units) > 1 or story not in OF_SEVERAL_UNITS]
-    return rng.choice(able)
+        return [sources[-1]]
+    if story in hostile.OF_TWO_SYSTEMS:
+        return rng.sample([one for one in sources[:-1] if _runs_throughout(one)], 2)
+    if story in hostile.OF_SYSTEMS_THAT_STAY:
+        return [rng.choice([one for one in sources[:-1] if not one.deactivates_at])]
+    able = [one for one in sources[:-1] if len(one.units) > 1 or story not in _OF_SEVERAL_UNITS]
+    return [rng.choice(able)]
+
+
+def _runs_throughout(source: Source) -> bool:
+    return not source.activates_at and not source.deactivates_at
 
 
 def _too_early(
@@ -234,7 +269,7 @@ def _beginning(rng: random.Random, history: History, seconds: float) -> Beginnin
 
 def _repetitions(rng: random.Random, histories: list[History], number: int) -> Iterator[Repetition]:
     for history in rng.choices(histories, k=number):
-        step = rng.randrange(len(history.steps))
+        step = rng.choice(history.updates)
         yield Repetition(history, step, rng.choice((0, rng.uniform(0, 2), rng.uniform(0, 20))))
 
 

@@ -7,22 +7,28 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 from console.stack import free_port
+from shared.base.clock import utcnow
 from shared.base.errors import Unavailable
+from shared.booking.identity import hsa_key
+from shared.booking.times import STOCKHOLM
 from tests.chaos.accounts import (
     account_dead,
     account_notices,
+    after_deactivation,
     judge,
     strangers,
 )
-from tests.chaos.clinic import Source, is_of
+from tests.chaos.cases import Source, is_of
 from tests.chaos.havoc import Havoc, Trouble
 from tests.chaos.indexes import RunningIndex
 from tests.chaos.ledger import Ledger, Message, caught, dead_letters
 from tests.chaos.load import BookingSystems, Index, Load
+from tests.chaos.operators import deactivate
 from tests.chaos.plan import Options, Plan, make_plan
 from tests.chaos.rebooking import takings
 from tests.chaos.report import Report
@@ -35,6 +41,8 @@ _DRAIN_SECONDS = 400
 #: RabbitMQ counts anew every 5 s what is handed out and not acknowledged.
 _COUNT_SECONDS = 5.5
 
+#: Quiet hours last so long into the load, in seconds and as a share of it.
+_LONGEST_NIGHT, _NIGHT_SHARE = 50.0, 0.7
 _WINDOW = "BUDKAVLE_COMPOSER_PAIRING_SECONDS"
 
 Say = Callable[[str], None]
@@ -67,15 +75,27 @@ async def play(
     direct = trouble is not None
     begin = trouble or partial(Havoc, seed=options.seed)
     stage_of = partial(set_up, broker, database, plan, folder, index, bind)
+    settings = _night(options) | dict(settings or {})
     async with stage_of(direct=direct, settings=settings) as stage:
         ledger = Ledger(stage.database_url)
         try:
-            window = float({**IMPATIENT, **(settings or {})}[_WINDOW])
+            window = float({**IMPATIENT, **settings}[_WINDOW])
             performance = _Performance(options, plan, stage, ledger, begin, say, window)
             await performance.perform()
             return await performance.report(time.monotonic() - started)
         finally:
             ledger.close()
+
+
+def _night(options: Options) -> dict[str, str]:
+    """Quiet hours that end while the load runs: what has waited goes out at once. None in a run
+    that is cut short."""
+    if options.seconds is not None:
+        return {}
+    now = datetime.now(STOCKHOLM)
+    end = now + timedelta(seconds=min(_LONGEST_NIGHT, options.load_seconds * _NIGHT_SHARE))
+    hours = f"{now - timedelta(hours=1):%H:%M:%S}-{end:%H:%M:%S}"
+    return {"BUDKAVLE_NOTIFIER_QUIET_HOURS": hours}
 
 
 class _Performance:
@@ -106,11 +126,13 @@ class _Performance:
             self._systems,
             told=self._told,
             activate=self._activate,
+            deactivate=self._deactivate,
             seconds=bound,
         )
         units = [unit for source in plan.sources if source.activated for unit in source.units]
         self._havoc = trouble(stage, units)
         self._undrained: dict[str, int] = {}
+        self._deactivated: dict[str, datetime] = {}  # when, by `hsa_key`
 
     async def perform(self) -> None:
         await self._systems.open(self._plan)
@@ -144,6 +166,14 @@ class _Performance:
         while True:
             with suppress(Unavailable):
                 await asyncio.to_thread(activate, self._stage.database_url, source)
+                return
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _deactivate(self, source: Source) -> None:
+        while True:
+            with suppress(Unavailable):
+                await asyncio.to_thread(deactivate, self._stage.database_url, source)
+                self._deactivated[hsa_key(source.hsa_id)] = utcnow()
                 return
             await asyncio.sleep(_LOOK_SECONDS)
 
@@ -206,6 +236,7 @@ class _Performance:
             seconds=seconds,
             judged=[judge(case, steps, told.get(is_of(case), ()), taken) for case, steps in begun],
             strangers=list(strangers(told, cases)),
+            after_deactivation=list(after_deactivation(told, self._deactivated)),
             notices=notices,
             dead=account_dead(letters, cases, taken),
             load=await self._load_figures(),

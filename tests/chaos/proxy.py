@@ -1,5 +1,7 @@
 """A TCP proxy on loopback for many busy connections, that cuts and silences them, in a process of
-its own: `python -m tests.chaos.proxy TARGET_PORT` does as it is told on its standard input.
+its own: `python -m tests.chaos.proxy PORT TARGET_PORT...` does as it is told on its standard input.
+
+Of several targets it takes one after the other, and the next one where the connection is refused.
 
 `tests.proxy` is the simpler one, with two threads a connection, for tests with few of them.
 """
@@ -7,7 +9,9 @@ its own: `python -m tests.chaos.proxy TARGET_PORT` does as it is told on its sta
 import asyncio
 import json
 import sys
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from enum import Enum, auto
 from typing import cast
 
@@ -17,18 +21,18 @@ import uvloop
 class Proxy:
     """Passes on what comes to `port`. To be used within one loop."""
 
-    def __init__(self, target_port: int) -> None:
-        self._target_port = target_port
+    def __init__(self, *target_ports: int, port: int = 0) -> None:
+        self._target_ports = deque(target_ports)
         self._server: asyncio.Server | None = None
         self._ends: set[_End] = set()
         self._connecting: set[asyncio.Task[None]] = set()
         self._silent = False
-        self.port = 0
+        self.port = port  # 0: any free one
 
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: _End(self._on_client, self._ends.discard), "127.0.0.1", 0
+            lambda: _End(self._on_client, self._ends.discard), "127.0.0.1", self.port
         )
         self.port = self._server.sockets[0].getsockname()[1]
 
@@ -63,11 +67,7 @@ class Proxy:
 
     async def _connect(self, client: "_End") -> None:
         server = _End(lambda _end: None, self._ends.discard)
-        try:
-            await asyncio.get_running_loop().create_connection(
-                lambda: server, "127.0.0.1", self._target_port
-            )
-        except OSError:
+        if not await self._reach(server):
             client.break_off()
             return
         if not (client.is_open and server.is_open):  # one of them has gone meanwhile
@@ -80,6 +80,16 @@ class Proxy:
         if self._silent:
             client.hold(_Hold.SILENCE)
             server.hold(_Hold.SILENCE)
+
+    async def _reach(self, server: "_End") -> bool:
+        """Connect `server` to the first target that takes it."""
+        loop = asyncio.get_running_loop()
+        self._target_ports.rotate()
+        for port in tuple(self._target_ports):
+            with suppress(OSError):
+                await loop.create_connection(lambda: server, "127.0.0.1", port)
+                return True
+        return False
 
 
 class _Hold(Enum):
@@ -159,9 +169,9 @@ class _End(asyncio.Protocol):
             self._transport.abort()
 
 
-async def serve(target_port: int) -> None:
+async def serve(port: int, *target_ports: int) -> None:
     """Say where we are, and obey one word a line, each answered by a line, until there are none."""
-    proxy = Proxy(target_port)
+    proxy = Proxy(*target_ports, port=port)
     await proxy.start()
     orders = {"cut": proxy.cut, "silence": proxy.silence, "resume": proxy.resume}
     _say(proxy.port)
@@ -176,4 +186,4 @@ def _say(what: object) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(serve(int(sys.argv[1])))
+    uvloop.run(serve(*map(int, sys.argv[1:])))

@@ -54,7 +54,8 @@ class Taking:
 
 @dataclass(frozen=True)
 class Takings:
-    """What ingest took first of each booking: its creation and its removal, by the index's journal.
+    """What ingest took first of each booking: its creation and its removal, by the index's journal;
+    and its last creation.
 
     Empty where the index keeps none: all ways are accepted then. `window` is the relay's, in
     seconds.
@@ -63,13 +64,15 @@ class Takings:
     window: float
     created: Mapping[Entry, Taking] = field(default_factory=dict)
     removed: Mapping[Entry, Taking] = field(default_factory=dict)
+    created_last: Mapping[Entry, Taking] = field(default_factory=dict)
 
     def ways(
         self, patient: str, old: Booking, new: Booking, *, is_open_call: bool
     ) -> frozenset[Way]:
         """`is_open_call`: `old` is one."""
         removed = self.removed.get(entry(patient, old))
-        created = self.created.get(entry(patient, new))
+        creations = self.created_last if old == new else self.created
+        created = creations.get(entry(patient, new))
         if removed is None or (created is None and not self.created):
             return frozenset(Way)
         if created is None:
@@ -119,14 +122,17 @@ def takings(journal: Iterable[Mapping[str, Any]], window: float) -> Takings:
     """Of what the sandbox's index lists under `/index/journal`."""
     created: dict[Entry, Taking] = {}
     removed: dict[Entry, Taking] = {}
+    created_last: dict[Entry, Taking] = {}
     for number, request in enumerate(sorted(journal, key=lambda one: one["sentAt"])):
         taking = Taking(number, request["sentAt"], request["answeredAt"])
         for engagement in request["engagements"]:
             booking = Booking(engagement["logicalAddress"], engagement["bookingId"])
             known = removed if engagement["deleted"] else created
             known.setdefault(entry(engagement["patient"], booking), taking)
-    return Takings(window, created, removed)
+            if not engagement["deleted"]:
+                created_last[entry(engagement["patient"], booking)] = taking
+    return Takings(window, created, removed, created_last)
 
 
 def entry(patient: str, booking: Booking) -> Entry:
-    return patient, hsa_key(booking.unit), booking.booking_id
+    return patient.upper(), hsa_key(booking.unit), booking.booking_id

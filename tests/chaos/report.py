@@ -12,7 +12,7 @@ from rich.table import Table
 
 from shared import __version__
 from tests.chaos.accounts import DeadAccount, Judged, NoticeAccount
-from tests.chaos.clinic import Case
+from tests.chaos.cases import Case
 from tests.chaos.ledger import Message
 from tests.chaos.plan import Options
 
@@ -22,7 +22,7 @@ _SHOWN = 10
 _ZERO = (
     "lost", "duplicated", "second_messages", "false_kinds", "notices_twice", "notices_missing",
     "dead_unexplained", "dead_missing", "refused", "index_dead", "stuck", "undrained",
-    "crashed", "bugs", "leaks",
+    "crashed", "bugs", "leaks", "after_deactivation",
 )  # fmt: skip
 
 
@@ -32,6 +32,7 @@ class Report:
     seconds: float
     judged: list[Judged]
     strangers: list[Message]
+    after_deactivation: list[Message]
     notices: NoticeAccount
     dead: DeadAccount
     load: Counter[str]
@@ -102,6 +103,8 @@ class Report:
             "crashed": len(self.crashed),
             "bugs": len(self.bugs),
             "leaks": len(self.leaks),
+            "after_deactivation": len(self.after_deactivation),
+            "replayed": self.havoc["replayed"],
             "lagging": sum(one.case.lags for one in begun),
             "stories": dict(sorted(Counter(one.case.story for one in begun).items())),
         }
@@ -141,6 +144,7 @@ class Report:
             )
         others: dict[str, Sequence[object]] = {
             "stranger": self.strangers,
+            "after the deactivation": self.after_deactivation,
             "stuck": self.stuck,
             "notice missing": self.notices.missing,
             "dead, unexplained": self.dead.unexplained,

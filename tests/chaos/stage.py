@@ -2,8 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import insert
 
 from console.processes import Child
+from console.stack import free_port
 from shared.base.clock import utcnow
 from shared.booking.contact_points import normalize
 from shared.booking.notices import Channel
@@ -20,7 +21,7 @@ from shared.store.engine import open_database
 from shared.store.migrate import migrate
 from shared.store.sources import SourceRegister, SourceSystem
 from shared.store.tables import contact_preference
-from tests.chaos.clinic import Source
+from tests.chaos.cases import Source
 from tests.chaos.fleet import Fleet
 from tests.chaos.indexes import OWNER, RunningIndex, SandboxIndex
 from tests.chaos.network import Network
@@ -29,6 +30,10 @@ from tests.services import PostgreSQL, RabbitMQ
 
 ADDRESS = "SE165565594230-1000"
 _SANDBOX_SECONDS = 60
+#: Dead letters, what became of those that were replayed, and what operators note to each other.
+_NOT_UNDER_WAY = (".dead", ".replayed", ".operator-note")
+#: Behind one address, as two of a real installation.
+_INGESTS = 2
 _PATIENT = re.compile(r"121212[A-Z]{4}")
 #: Post- och telestyrelsen keeps these for fiction: 070-174 06 05 to 99.
 _FICTIONAL_NUMBERS = [f"07017406{last:02}" for last in range(5, 100)]
@@ -87,7 +92,7 @@ class Stage:
         return {
             queue: int(number)
             for queue, number in counts
-            if int(number) and not queue.endswith(".dead")
+            if int(number) and not queue.endswith(_NOT_UNDER_WAY)
         }
 
     def bugs(self) -> list[str]:
@@ -119,48 +124,61 @@ async def set_up(
     """Everything runs and is ready; all of it is stopped in the end, whatever happened.
 
     `index`: one that runs already and notifies `ingest_bind`; None: the sandbox's. `direct`: the
-    fleet reaches its servers without a proxy between. `settings`: on top of `IMPATIENT`.
+    fleet reaches its servers without a proxy between, and the index one ingest. `settings`: on top
+    of `IMPATIENT`.
     """
     broker_url, database_url = broker.fresh_vhost(), database.fresh_database()
-    networks = () if direct else (Network(broker.port), Network(database.port))
-    urls = broker_url, database_url
-    reached = urls if direct else tuple(map(_through, urls, networks))
-    environment = {
+    with ExitStack() as cabling:
+        networks = () if direct else _cables(cabling, broker.port, database.port)
+        urls = _through((broker_url, database_url), networks)
+        environment = _environment(*urls, ingest_bind) | dict(settings or {})
+        await asyncio.to_thread(_prepare, broker_url, database_url, plan)
+        sandbox = Child("sandbox", environment, folder / "sandbox.log")
+        binds = (ingest_bind,) if direct else _behind(cabling, ingest_bind)
+        fleet = Fleet(environment, folder, binds)
+        try:
+            addresses = await asyncio.to_thread(sandbox.ready, _SANDBOX_SECONDS)
+            for setting in ("platform", "smtp", "sms"):
+                environment[f"BUDKAVLE_{setting.upper()}_URL"] = addresses[setting]
+            await asyncio.to_thread(fleet.start)
+            own = index or SandboxIndex(addresses)
+            yield Stage(
+                *(broker, database, broker_url, database_url),
+                *(networks, addresses, own, fleet, folder),
+            )
+        finally:
+            await asyncio.to_thread(fleet.stop)
+            await asyncio.to_thread(sandbox.stop)
+
+
+def _environment(broker_url: str, database_url: str, ingest_bind: str) -> dict[str, str]:
+    return {
         **IMPATIENT,
-        **(settings or {}),
-        "BUDKAVLE_BROKER_URL": reached[0],
-        "BUDKAVLE_DATABASE_URL": reached[1],
+        "BUDKAVLE_BROKER_URL": broker_url,
+        "BUDKAVLE_DATABASE_URL": database_url,
         "BUDKAVLE_INGEST_BIND": ingest_bind,
         "BUDKAVLE_ENVIRONMENT": "qa",
         "BUDKAVLE_LOGICAL_ADDRESS": ADDRESS,
     }
-    await asyncio.to_thread(_prepare, broker_url, database_url, plan)
-    sandbox = Child("sandbox", environment, folder / "sandbox.log")
-    fleet = Fleet(environment, folder)
-    try:
-        addresses = await asyncio.to_thread(sandbox.ready, _SANDBOX_SECONDS)
-        for setting in ("platform", "smtp", "sms"):
-            environment[f"BUDKAVLE_{setting.upper()}_URL"] = addresses[setting]
-        await asyncio.to_thread(fleet.start)
-        yield Stage(
-            broker,
-            database,
-            broker_url,
-            database_url,
-            networks,
-            addresses,
-            index or SandboxIndex(addresses),
-            fleet,
-            folder,
-        )
-    finally:
-        await asyncio.to_thread(fleet.stop)
-        await asyncio.to_thread(sandbox.stop)
-        for network in networks:
-            network.close()
 
 
-def _through(url: str, network: Network) -> str:
+def _cables(cabling: ExitStack, *ports: int) -> tuple[Network, ...]:
+    return tuple(cabling.enter_context(closing(Network(port))) for port in ports)
+
+
+def _behind(cabling: ExitStack, bind: str) -> tuple[str, ...]:
+    """Where the ingests listen that are reached at `bind`."""
+    ports = [free_port() for _ in range(_INGESTS)]
+    cabling.enter_context(closing(Network(*ports, port=int(bind.rpartition(":")[2]))))
+    return tuple(f"127.0.0.1:{port}" for port in ports)
+
+
+def _through(urls: tuple[str, ...], networks: Sequence[Network]) -> tuple[str, ...]:
+    """`urls` by way of `networks`, if there are any."""
+    return tuple(map(_by_way_of, urls, networks)) if networks else urls
+
+
+def _by_way_of(url: str, network: Network) -> str:
     parts = urlsplit(url)
     login = parts.netloc.rpartition("@")[0]
     return parts._replace(netloc=f"{login}@127.0.0.1:{network.port}").geturl()

@@ -55,12 +55,14 @@ class Moment:
     """What is true of a visit from one step to the next; `state` None: there is no such booking.
 
     `silently`: that it is gone says nothing to this patient: it stands under another number.
+    `undone`: it is back within the window, so that it was gone is not to be announced.
     """
 
     booking: Booking
     state: State | None
     seen_for_sure: bool = False
     silently: bool = False
+    undone: bool = False
 
 
 class Way(StrEnum):
@@ -104,6 +106,8 @@ def _readings(moments: Sequence[Moment], ways: Ways) -> set[tuple[Telling, Belie
     """What may have been told after `moments`, each with what the patient then believes."""
     readings: set[tuple[Telling, Belief]] = {((), None)}
     for moment in moments:
+        if moment.undone and not _may_be_seen_as_gone(moment.booking, ways):
+            continue
         seen = {
             ((*told, *lines), after)
             for told, before in readings
@@ -111,6 +115,10 @@ def _readings(moments: Sequence[Moment], ways: Ways) -> set[tuple[Telling, Belie
         }
         readings = seen if moment.seen_for_sure else readings | seen
     return readings
+
+
+def _may_be_seen_as_gone(booking: Booking, ways: Ways) -> bool:
+    return Way.CANCELLED_THEN_NEW in ways(booking, booking, is_open_call=False)
 
 
 def _told(belief: Belief, moment: Moment, ways: Ways) -> Iterator[tuple[Telling, Belief]]:

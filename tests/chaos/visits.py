@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from tests.chaos.clinic import Clinic, History, Source, Step
+from tests.chaos.cases import History, Source, Step
+from tests.chaos.clinic import Clinic
 
 _BATCH = 10
 _FAMILY = 3
@@ -21,12 +22,22 @@ class Scene:
     next_patient: Callable[[], str]
     names: Iterator[str]
     lag: float = 0  # seconds after which the booking system shows what the index was told of
+    careless: bool = False  # about upper and lower case
+    elsewhere: Source | None = None  # another booking system, where the next patient is new, too
 
     def clinic(
-        self, patient: str, *, waits: bool | None = None, like: Clinic | None = None
+        self,
+        patient: str,
+        *,
+        waits: bool | None = None,
+        like: Clinic | None = None,
+        source: Source | None = None,
     ) -> Clinic:
-        clinic = Clinic(self.rng, self.source, patient, next(self.names), waits=waits, like=like)
+        """`source`: where it is not the one of the scene."""
+        at = source or self.source
+        clinic = Clinic(self.rng, at, patient, next(self.names), waits=waits, like=like)
         clinic.lag = self.lag
+        clinic.careless = self.careless
         return clinic
 
     def is_so(self) -> bool:
@@ -58,7 +69,7 @@ def unrelated(scene: Scene) -> History:
     _make_unlike(scene, old, new)
     old.books()
     new.idles()
-    _cancel_one_and_book_other(scene, old, new)
+    cancel_one_and_book_other(scene, old, new)
     return together(scene.rng, "unrelated", [old, new])
 
 
@@ -75,19 +86,21 @@ def _make_unlike(scene: Scene, old: Clinic, new: Clinic) -> None:
             new.booking = replace(new.booking, unit=scene.rng.choice(elsewhere))
 
 
-def _cancel_one_and_book_other(scene: Scene, old: Clinic, new: Clinic) -> None:
+def cancel_one_and_book_other(
+    scene: Scene, old: Clinic, new: Clinic, books: Callable[[Clinic], None] = Clinic.books
+) -> None:
     """In one request, or in two of which either is first."""
     if scene.is_so():
         old.cancels()
-        new.books()
+        books(new)
     elif scene.is_so():
         old.cancels()
         new.idles()
         old.idles()
-        _at_once(new, new.books)
+        _at_once(new, lambda: books(new))
     else:
         old.idles()
-        new.books()
+        books(new)
         _at_once(old, old.cancels)
         new.idles()
 
@@ -234,7 +247,7 @@ def together(rng: random.Random, story: str, clinics: Sequence[Clinic]) -> Histo
 def _in_one(rng: random.Random, steps: Sequence[Step]) -> Step:
     transactions = [one for step in steps for one in step.transactions]
     rng.shuffle(transactions)
-    awaits: Counter[str] = Counter()
+    awaits: Counter[tuple[str, str]] = Counter()
     for step in steps:
         awaits.update(dict(step.awaits))
     return Step(
@@ -248,7 +261,7 @@ def _in_one(rng: random.Random, steps: Sequence[Step]) -> Step:
     )
 
 
-#: Each story of several visits, and how many of a hundred histories it is.
+#: Each usual story of several visits, and how many of a hundred histories it is.
 VISITS: dict[str, tuple[float, Callable[[Scene], History]]] = {
     "batch": (1.5, batch),
     "several": (2, several),

@@ -9,14 +9,16 @@ from tests.chaos.accounts import (
     Judged,
     judge,
 )
-from tests.chaos.clinic import Case, Clinic, History, Source
+from tests.chaos.cases import Case, History, Source
+from tests.chaos.clinic import Clinic
 from tests.chaos.ledger import Message
+from tests.chaos.plan import STORIES, VISITS
 from tests.chaos.rebooking import Takings
-from tests.chaos.stories import STORIES
 from tests.chaos.telling import Line
-from tests.chaos.visits import VISITS, Scene
+from tests.chaos.visits import Scene
 
 SOURCE = Source("SE2321000016-SYS1", ("SE2321000016-U1", "SE2321000016-U2"))
+ELSEWHERE = Source("SE2321000016-SYS2", ("SE2321000016-U3",))
 PATIENT = "20121212AAAA"
 NOW = datetime(2026, 11, 2, 8, tzinfo=UTC)
 WINDOW = 12.0
@@ -37,7 +39,7 @@ def visits_of(story: str, seed: int = 7) -> tuple[Case, ...]:
     """The cases of a history of several visits."""
     patients = (f"20121212AAA{letter}" for letter in "ABCDEFGHIJKLMNOP")
     names = (f"B{number}" for number in count(1))
-    scene = Scene(random.Random(seed), SOURCE, lambda: next(patients), names)
+    scene = Scene(random.Random(seed), SOURCE, lambda: next(patients), names, elsewhere=ELSEWHERE)
     return VISITS[story][1](scene).cases
 
 

@@ -16,11 +16,9 @@ from tests.chaos.accounts import (
 from tests.chaos.clinic import Clinic
 from tests.chaos.ledger import NoticeRow
 from tests.chaos.load import is_odd
-from tests.chaos.plan import Options, make_plan
+from tests.chaos.plan import STORIES, VISITS, Options, make_plan
 from tests.chaos.rebooking import Taking, Takings, entry
-from tests.chaos.stories import STORIES
 from tests.chaos.telling import Line
-from tests.chaos.visits import VISITS
 from tests.unit.chaos_cases import (
     PATIENT,
     SEEDS,
@@ -214,7 +212,7 @@ def test_only_a_mixed_up_reply_explains_a_dead_letter() -> None:
 def test_a_plan_has_as_many_notifications_as_wanted_and_is_the_same_again() -> None:
     options = Options(count=1000, sources=5, duplicates=0.1, seed=3)
     plan = make_plan(options)
-    steps = sum(len(beginning.history.steps) for beginning in plan.beginnings)
+    steps = sum(len(beginning.history.updates) for beginning in plan.beginnings)
     assert (steps, len(plan.repetitions)) == (900, 100)
     assert make_plan(options) == plan
     assert make_plan(Options(count=1000, sources=5, duplicates=0.1, seed=4)) != plan

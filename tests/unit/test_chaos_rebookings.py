@@ -12,7 +12,7 @@ from tests.chaos.accounts import (
     judge,
     strangers,
 )
-from tests.chaos.clinic import Case, is_of
+from tests.chaos.cases import Case, is_of
 from tests.chaos.rebooking import Taking, Takings, entry, takings
 from tests.chaos.telling import Booking, Line, Way
 from tests.unit.chaos_cases import (
@@ -271,6 +271,8 @@ def test_a_safety_incident_of_a_new_number_is_found_unless_it_came_too_late() ->
     assert account(Taking(1, 0, 1), Taking(2, 3, 4)) == (1, 0)
     assert account(Taking(1, 0, 1), Taking(2, 20, 21)) == (0, 0)
     assert len(account_dead([letter], cases).unexplained) == 1
+    merged_away = Takings(WINDOW, {}, {entry(old.patient, booking): Taking(1, 0, 1)})
+    assert account_dead([letter], cases, merged_away).unexplained == []
 
 
 def test_a_message_to_somebody_else_is_a_stranger() -> None:

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from tests.chaos.accounts import DeadAccount, Judged, NoticeAccount, judge
-from tests.chaos.clinic import Clinic, Source
+from tests.chaos.cases import Source
+from tests.chaos.clinic import Clinic
 from tests.chaos.page import section, section_of, with_section
-from tests.chaos.plan import Options
+from tests.chaos.plan import STORIES, Options
 from tests.chaos.report import Report
-from tests.chaos.stories import STORIES
 
 SOURCE = Source("SE2321000016-SYS1", ("SE2321000016-U1",))
 REPORT = Report(
@@ -20,6 +20,7 @@ REPORT = Report(
     seconds=90.0,
     judged=[],
     strangers=[],
+    after_deactivation=[],
     notices=NoticeAccount(),
     dead=DeadAccount(),
     load=Counter(accepted=12),

@@ -20,7 +20,7 @@ from tests.benchmark.relay.sustained import Course, Moments
 from tests.benchmark.relay.world import Relay
 from tests.polling import eventually
 
-_DONE_SECONDS = 300
+_DONE_SECONDS = 120
 _SERVERS = {"broker": "beam.smp", "database": "postgres"}
 _OPEN = "('sending', 'pending')"
 
