@@ -13,7 +13,7 @@ from shared.relay.broker import Envelope
 from tests.chaos.cases import Case, is_of
 from tests.chaos.ledger import Message, NoticeRow, PatientBookings
 from tests.chaos.rebooking import Takings, entry
-from tests.chaos.telling import Line, Telling, Way, Ways
+from tests.chaos.telling import Booking, Line, Moment, Telling, Way, Ways, third_for_first
 
 #: The stages that may find an engagement unreadable.
 _JUDGES_OF_ENGAGEMENTS = ("ingest", "filter")
@@ -22,6 +22,8 @@ _BOOKING_ID = re.compile(rb"\bB\d+-\d+\b")
 NOT_TAKEN = Takings(0)
 #: After a deactivation a stage may use what it knew of the register, and begin to write, this long.
 _DEACTIVATION_TAKES = timedelta(seconds=6)
+#: Bookings of the longest chain in haste.
+_OF_A_CHAIN = 3
 _SENT = frozenset({NoticeStatus.ACCEPTED, NoticeStatus.DELIVERED})
 
 
@@ -56,7 +58,7 @@ def judge(
     """`steps` of the case came to pass; `messages` lie in its patient's inbox, in their order."""
     messages = [message for message in messages if message.line.booking_id in case.bookings]
     told = tuple(message.line for message in messages)
-    acceptable = case.tellings(steps, _ways(case, takings))
+    acceptable = _acceptable(case, steps, takings)
     if case.lags and takings.only_removed(case.patient, case.first_booking):
         acceptable |= {()}
     verdicts = (
@@ -67,20 +69,36 @@ def judge(
     return replace(best, is_begun=steps > 0)
 
 
-def _ways(case: Case, takings: Takings) -> Ways:
+def _acceptable(case: Case, steps: int, takings: Takings) -> frozenset[Telling]:
     """Two visits of a kind that are both announced and then both removed leave it open in whose
-    place a third one is: then each is announced by itself."""
+    place a third one is: then each is announced by itself, unless the halves of one came in one
+    request."""
     ways = partial(takings.ways, case.patient)
-    if not case.is_in_haste:
-        return ways
-    first, second, *_ = (moment for moment in case.moments[-1] if moment.state)
+    if not case.is_in_haste or not _stood_side_by_side(case, ways):
+        return case.tellings(steps, ways)
+    tellings = case.tellings(steps, partial(_or_each_by_itself, ways))
+    moments = case.moments[steps - 1] if steps else ()
+    is_of_three = len({one.booking for one in moments}) == _OF_A_CHAIN
+    return tellings | {third_for_first(_distinct(moments))} if is_of_three else tellings
+
+
+def _stood_side_by_side(case: Case, ways: Ways) -> bool:
+    first, second, *_ = _distinct(case.moments[-1])
     is_open_call = not (first.state and first.state.starts)
     between = ways(first.booking, second.booking, is_open_call=is_open_call)
-    if Way.NEW_THEN_CANCELLED not in between:
-        return ways
-    return lambda old, new, *, is_open_call: (
-        ways(old, new, is_open_call=is_open_call) | {Way.CANCELLED_THEN_NEW, Way.NEW_THEN_CANCELLED}
-    )
+    return Way.NEW_THEN_CANCELLED in between
+
+
+def _distinct(moments: Sequence[Moment]) -> list[Moment]:
+    """One of each booking, in the order of their coming."""
+    return list({one.booking: one for one in moments if one.state}.values())
+
+
+def _or_each_by_itself(
+    ways: Ways, old: Booking, new: Booking, *, is_open_call: bool
+) -> frozenset[Way]:
+    by_itself = {Way.CANCELLED_THEN_NEW, Way.NEW_THEN_CANCELLED}
+    return ways(old, new, is_open_call=is_open_call) | by_itself
 
 
 def _compare(

@@ -102,6 +102,13 @@ def tellings(moments: Sequence[Moment], ways: Ways = always_one_change) -> froze
     )
 
 
+def third_for_first(moments: Sequence[Moment]) -> Telling:
+    """Of three bookings the first two were announced side by side. The third took the place of the
+    first, as where those two halves came in one request, and the second is cancelled."""
+    first, second, third = [(one.booking, one.state) for one in moments if one.state]
+    return (_new(first), _new(second), _changed(first, third), _line("cancellation", second))
+
+
 def _readings(moments: Sequence[Moment], ways: Ways) -> set[tuple[Telling, Belief]]:
     """What may have been told after `moments`, each with what the patient then believes."""
     readings: set[tuple[Telling, Belief]] = {((), None)}

@@ -80,6 +80,10 @@ def test_where_two_stood_side_by_side_a_third_may_be_in_the_place_of_either() ->
     after = Takings(WINDOW, {second: Taking(4, 102, 103), third: request}, removed)
     assert judge(case, len(case.moments), told, before).wrongs == 0
     assert judge(case, len(case.moments), told, after).wrongs > 0
+    third_for_first = messages_of((*lines[:2], replace(lines[2], kind=CHANGED), gone[1]))
+    assert judge(case, len(case.moments), third_for_first, before).wrongs == 0
+    assert judge(case, len(case.moments), third_for_first, after).wrongs > 0
+    assert judge(case, len(case.moments), third_for_first[:3], before).lost_cancellations == 1
 
 
 def _new(moment: Moment) -> Line:
