@@ -248,6 +248,7 @@ def _asked(judgement: Judgement, fetched: FetchedBooking) -> Iterator[BookingCha
             deleted=question.deleted,
             service_domain=fetched.service_domain,
             corrected=not question.deleted,  # if it is not there at once, the index will say more
+            asked_other=True,  # the answer to a question leads to no other about the same two
         )
     asked_other = fetched.asked_other or judgement.question is not None
     again = {"looks": fetched.looks + 1, "asked_other": asked_other}

@@ -63,8 +63,8 @@ def judge(
         return Judgement(
             Reason.ANNOUNCED_BEFORE, announced_before=before, look_again=case.is_doubtful
         )
-    if fetched.deleted and fetched.renumbered:
-        return case.renumbered(fetched.renumbered)
+    if fetched.deleted and fetched.renumbered and (renumbered := case.renumbered()):
+        return renumbered
     if case.is_stale:
         return case.stale()
     if fetched.details is None:
@@ -83,11 +83,6 @@ class _Judging(Case):
         of_change = [each for each in self.history.announcements if each.change_id == change]
         since = [each for each in of_change if each.fetched_at >= self.fetched.fetched_at]
         return min(since, key=lambda each: each.fetched_at, default=None)
-
-    def renumbered(self, other_number: str) -> Judgement:
-        """One visit under two numbers: it stands under the other one, whatever the source says."""
-        successor = self.fetched.booking.replaced(patient=other_number)
-        return self.silently_replaced(Reason.RENUMBERED, successor.digest)
 
     @property
     def is_stale(self) -> bool:
@@ -226,7 +221,7 @@ class _Judging(Case):
     def _removed_for_good(self, standing: Announcement) -> Judgement:
         if renumbered := self._renumbered_since():
             return renumbered
-        if self.fetched.of_another_patient and not self._other_numbers.created:
+        if self.fetched.of_another_patient and not self._other_numbers.named:
             return self._of_another_patient()
         own = self.candidates.own_removal()
         assert own is not None  # noqa: S101 - it stands, and was removed
@@ -245,14 +240,32 @@ class _Judging(Case):
         )
         return self.announce(cancelled)
 
+    def renumbered(self) -> Judgement | None:
+        """One visit under two numbers: it stands under the other one, whatever the source says.
+
+        None if it was removed there, too, before it was announced.
+        """
+        if judgement := self._renumbered_since():
+            return judgement
+        assert self.fetched.renumbered is not None  # noqa: S101 - so it is renumbered
+        successor = self.fetched.booking.replaced(patient=self.fetched.renumbered).digest
+        removed = self._other_numbers.removed_since(successor)
+        if removed is None:
+            return self.silently_replaced(Reason.RENUMBERED, successor)
+        is_open = removed.awaiting is not None and not self._waited_too_long
+        return self._wait_for_another() if is_open else None
+
     def _renumbered_since(self) -> Judgement | None:
         """None if it did not get another person number about when it was removed."""
         others = self._other_numbers
         if others.awaited and not others.announced and not self._waited_too_long:
-            soon = self.limits.window / _LOOKS_PER_WINDOW
-            return self.wait_for_pair(self.watermarks.awaiting(Awaiting.REMOVAL), soon)
+            return self._wait_for_another()
         other = others.announced or others.unanswered
         return self.silently_replaced(Reason.RENUMBERED, other.booking) if other else None
+
+    def _wait_for_another(self) -> Judgement:
+        soon = self.limits.window / _LOOKS_PER_WINDOW
+        return self.wait_for_pair(self.watermarks.awaiting(Awaiting.REMOVAL), soon)
 
     @property
     def _other_numbers(self) -> OtherNumbers:
@@ -276,8 +289,10 @@ class _Judging(Case):
             return self.wait_for_pair(self.watermarks.awaiting(Awaiting.REMOVAL), delay)
         if self._comes_late:
             return self._wait_a_little_more()
-        if self._other_numbers.created:
+        if self._other_numbers.named:
             return self.silent(Reason.UNKNOWN_BOOKING)
+        if self.is_doubtful:
+            return self.look_again(self.watermarks.awaiting(Awaiting.REMOVAL))
         return replace(self.silent(Reason.REPLY_MISMATCH), is_dead=True)
 
     # --- the source has it ---

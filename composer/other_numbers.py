@@ -24,6 +24,12 @@ class OtherNumbers:
     removed_at: datetime
     window: timedelta
 
+    @property
+    def named(self) -> bool:
+        """Whether the index has named any, created or removed."""
+        seen = (each.first_seen_at or each.received_at for each in self.history.same_id_elsewhere)
+        return any(near(at, self.removed_at, self.window) for at in seen)
+
     @cached_property
     def created(self) -> list[Watermark]:
         return [each for each in self.history.same_id_elsewhere if self._is_near(each)]
@@ -52,6 +58,14 @@ class OtherNumbers:
         return [
             each for each in self.created if each.awaiting and not self.history.is_announced(each)
         ]
+
+    def removed_since(self, booking: str) -> Watermark | None:
+        """`booking`, if the index has removed it and the source does not say that it is there."""
+        for other in self.history.same_id_elsewhere:
+            is_removed = other.gone or other.awaiting is Awaiting.REMOVAL
+            if other.booking == booking and is_removed and other.received_at > self.removed_at:
+                return other
+        return None
 
     @property
     def unanswered(self) -> Watermark | None:

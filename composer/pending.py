@@ -5,7 +5,7 @@ watermark of its booking it counts for the judgement of others: a removal may be
 takes its place, and a creation by the removal whose place it takes.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -28,34 +28,26 @@ def with_pending(
     `elsewhere`: of other patients' bookings with the judged one's id.
     """
     others = {each.booking: each for each in history.same_id_elsewhere}
-    others |= {each.booking: _noted(each, others.get(each.booking), now) for each in elsewhere}
+    for change in _in_order(elsewhere, now):
+        others[change.booking] = _noted(change, others.get(change.booking), now)
     known = replace(history, same_id_elsewhere=tuple(others.values()))
-    pending = tuple(each for each in pending if each.received_at >= now - _KEPT)
-    changed = {each.booking: each for each in _changed(known, pending, now)}
+    changed: dict[str, Watermark] = {}
+    created_again: dict[str, datetime] = {}
+    for change in _in_order(pending, now):
+        before = changed.get(change.booking) or history.watermark(change.booking)
+        matters = _removal_matters if change.is_removal else _creation_matters
+        if matters(change, before, known, now):
+            changed[change.booking] = _noted(change, before, now)
+        elif not change.is_removal and before and before.awaiting is Awaiting.REMOVAL:
+            created_again[change.booking] = change.received_at
     watermarks = {each.booking: each for each in history.watermarks} | changed
-    noted = replace(
-        known,
-        watermarks=tuple(watermarks.values()),
-        created_again={
-            each.booking: each.received_at for each in pending if _undoes_a_removal(each, history)
-        },
-    )
+    noted = replace(known, watermarks=tuple(watermarks.values()), created_again=created_again)
     return noted, tuple(changed.values())
 
 
-def _undoes_a_removal(change: PendingChange, history: History) -> bool:
-    before = history.watermark(change.booking)
-    return not change.is_removal and before is not None and before.awaiting is Awaiting.REMOVAL
-
-
-def _changed(
-    history: History, pending: Iterable[PendingChange], now: datetime
-) -> Iterator[Watermark]:
-    for change in pending:
-        before = history.watermark(change.booking)
-        matters = _removal_matters if change.is_removal else _creation_matters
-        if matters(change, before, history, now):
-            yield _noted(change, before, now)
+def _in_order(changes: Iterable[PendingChange], now: datetime) -> list[PendingChange]:
+    recent = (each for each in changes if each.received_at >= now - _KEPT)
+    return sorted(recent, key=lambda each: each.received_at)
 
 
 def _removal_matters(

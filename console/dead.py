@@ -1,6 +1,7 @@
 """`budkavle dead`: what the relay could not do, to be looked at; `dead_acts` mends it."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -59,11 +60,12 @@ def list_letters(
     """The dead letters, oldest first in each stage."""
     with opened_broker() as broker:
         everything = None if as_json or not selection.takes_all else count(broker, selection, place)
-        letters = (letter for letter, _ in selection.find(broker, place, by=looker()))
-        if as_json:
-            _print_json_list(islice(letters, limit))
-        else:
-            _print_table(letters, limit or _SHOWN, everything)
+        with closing(selection.find(broker, place, by=looker())) as found:
+            letters = (letter for letter, _ in found)
+            if as_json:
+                _print_json_list(islice(letters, limit))
+            else:
+                _print_table(letters, limit or _SHOWN, everything)
 
 
 @commands.command()

@@ -7,7 +7,8 @@ would stand in its body is not known.
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -95,16 +96,17 @@ class Selection:
 
     def find(
         self, broker: Broker, place: Place = Place.DEAD, *, by: str = ""
-    ) -> Iterator[tuple[Letter, Envelope]]:
-        """The letters meant, oldest first in each stage.
+    ) -> Generator[tuple[Letter, Envelope], None, None]:
+        """The letters meant, oldest first in each stage; to be closed where not all are taken.
 
         Raises `BrokerUnavailable`; `DeadQueueBusy` when another operator holds them.
         """
         for stage in self.stages:
-            for envelope in filter(self._may_take, broker.dead_letters(stage, place, by=by)):
-                letter = describe(stage, envelope)
-                if self.takes(letter):
-                    yield letter, envelope
+            with closing(broker.dead_letters(stage, place, by=by)) as envelopes:
+                for envelope in filter(self._may_take, envelopes):
+                    letter = describe(stage, envelope)
+                    if self.takes(letter):
+                        yield letter, envelope
 
     def __str__(self) -> str:
         """In words, for the log of actions."""

@@ -96,9 +96,9 @@ def dead_by_group(
 
 
 def _groups_of(broker: Broker, stage: str) -> list[Group]:
-    letters = broker.dead_letters(stage, by=looker(), within=_HOLD_WITHIN)
-    looked_at = islice(letters, MOST_LOOKED_AT)
-    return grouped((describe(stage, envelope), envelope) for envelope in looked_at)
+    with closing(broker.dead_letters(stage, by=looker(), within=_HOLD_WITHIN)) as letters:
+        looked_at = islice(letters, MOST_LOOKED_AT)
+        return grouped((describe(stage, envelope), envelope) for envelope in looked_at)
 
 
 def _ask_database(

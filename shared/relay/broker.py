@@ -14,7 +14,7 @@ BrokerError
 What is made for each message is a named tuple: a frozen dataclass takes four times as long.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -314,11 +314,12 @@ class Broker(Protocol):
 
     def dead_letters(
         self, stage: str, place: Place = Place.DEAD, *, by: str = "", within: float | None = None
-    ) -> Iterator[Envelope]:
+    ) -> Generator[Envelope, None, None]:
         """Look through the stage's letters in `place`, oldest first, and leave them as they are.
 
         Takes nothing from a replay that runs: it is waited for `within` seconds (None: ten), and
         then `DeadQueueBusy` is raised, unless this broker can look without holding (embedded).
+        Who does not look at all of them closes it, so that others may look and replay.
         """
 
     def hold_dead(

@@ -18,9 +18,7 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
-    case,
     insert,
-    null,
     or_,
     select,
     text,
@@ -41,6 +39,7 @@ from shared.booking.inbox import (
 )
 from shared.booking.messages import BookingDetails
 from shared.store.engine import Database
+from shared.store.pending_changes import pending_changes, without_judged
 from shared.store.statements import among
 from shared.store.tables import booking_watermark as watermarks
 from shared.store.tables import inbox_message as messages
@@ -152,14 +151,15 @@ class StoredBookings:
     def set_watermark(self, watermark: Watermark) -> None:
         self.changed.append(watermark)
 
-    def take(self, watermark: Watermark | None, pending: PendingChange | None) -> None:
+    def take(self, watermark: Watermark | None, pending: Sequence[PendingChange]) -> None:
         """Add what is known of one booking, if it is within the window."""
         if watermark:
-            self._take_watermark(watermark, has_pending=pending is not None)
-        if pending and pending.patient_bookings == self.window.patient_bookings:
-            self.pending.append(pending)
-        elif pending and pending.same_id == self.window.same_id:
-            self.pending_elsewhere.append(pending)
+            self._take_watermark(watermark, has_pending=bool(pending))
+        for change in pending:
+            if change.patient_bookings == self.window.patient_bookings:
+                self.pending.append(change)
+            elif change.same_id == self.window.same_id:
+                self.pending_elsewhere.append(change)
 
     def _take_watermark(self, watermark: Watermark, *, has_pending: bool) -> None:
         same_id = watermark.same_id == self.window.same_id
@@ -214,7 +214,7 @@ def _read(connection: Connection, windows: Sequence[HistoryWindow]) -> list[Stor
         "since": min(window.since for window in windows),
     }
     for row in connection.execute(_watermarks_query(), values).mappings():
-        watermark, pending = _watermark(row), _pending(row)
+        watermark, pending = _watermark(row), [*pending_changes(row)]
         for each in several.values():
             each.take(watermark, pending)
     if elsewhere := [mark.booking for each in several.values() for mark in each.same_id_elsewhere]:
@@ -261,7 +261,8 @@ def _watermarks_query() -> Select[Any]:
     matters = or_(
         column.booking.in_(bindparam("bookings", expanding=True)),
         column.awaiting.is_not(None),
-        column.pending_at.is_not(None),
+        column.removal_pending_at.is_not(None),
+        column.creation_pending_at.is_not(None),
         column.received_at >= bindparam("since"),
     )
     of_patients = column.patient_bookings.in_(bindparam("patient_bookings", expanding=True))
@@ -291,23 +292,8 @@ def _set_watermark(dialect: str) -> Any:
     make = postgresql.insert if dialect == "postgresql" else sqlite.insert
     statement = make(watermarks)
     new: dict[str, Any] = {name: statement.excluded[name] for name in _WATERMARK_COLUMNS}
-    is_judged = watermarks.c.pending_at <= statement.excluded.received_at
-    for name in ("pending_at", "pending_removal", "pending_notification_id"):
-        new[name] = case((is_judged, null()), else_=watermarks.c[name])
+    new |= without_judged(watermarks.c, statement.excluded.received_at)
     return statement.on_conflict_do_update(index_elements=[watermarks.c.booking], set_=new)
-
-
-def _pending(row: RowMapping) -> PendingChange | None:
-    if row["pending_at"] is None:
-        return None
-    return PendingChange(
-        booking=row["booking"],
-        patient_bookings=row["patient_bookings"],
-        same_id=row["same_id"],
-        is_removal=row["pending_removal"],
-        received_at=row["pending_at"],
-        notification_id=row["pending_notification_id"],
-    )
 
 
 def _watermark(row: RowMapping) -> Watermark | None:

@@ -4,11 +4,11 @@ They are stored before they are published, so that a change is known when any ot
 patient is judged, however long its own booking system takes to answer.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import and_, or_
+from sqlalchemy import RowMapping, and_, case, func, null, or_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from shared.booking.inbox import PendingChange
@@ -16,8 +16,19 @@ from shared.store.engine import Database
 from shared.store.tables import booking_watermark
 
 
+class Kind(NamedTuple):
+    """The columns of a pending change."""
+
+    at: str  # when ingest took it
+    request: str  # its notification's id
+
+
+REMOVAL = Kind("removal_pending_at", "removal_pending_request")
+CREATION = Kind("creation_pending_at", "creation_pending_request")
+
+
 class PendingChanges:
-    """Of each booking the newest one; but a creation takes no pending removal's place."""
+    """Of each booking the newest removal and the newest creation."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -40,23 +51,52 @@ def _add(dialect: str) -> Any:
     make = postgresql.insert if dialect == "postgresql" else sqlite.insert
     statement = make(booking_watermark)
     row, new = booking_watermark.c, statement.excluded
-    is_newer = or_(row.pending_at.is_(None), row.pending_at < new.pending_at)
-    is_stronger = or_(row.pending_removal.is_not(True), new.pending_removal)
-    is_not_judged = or_(row.received_at.is_(None), row.received_at < new.pending_at)
-    pending = ("pending_at", "pending_removal", "pending_notification_id")
     return statement.on_conflict_do_update(
         index_elements=[row.booking],
-        set_={name: new[name] for name in pending},
-        where=and_(is_newer, is_stronger, is_not_judged),
+        set_=dict(_newest(row, new, REMOVAL)) | dict(_newest(row, new, CREATION)),
+        where=or_(
+            row.received_at.is_(None),
+            row.received_at < func.coalesce(new[REMOVAL.at], new[CREATION.at]),
+        ),
     )
 
 
+def _newest(row: Any, new: Any, kind: Kind) -> Iterator[tuple[str, Any]]:
+    is_newer = or_(row[kind.at].is_(None), row[kind.at] < new[kind.at])
+    for name in kind:
+        yield name, case((and_(new[kind.at].is_not(None), is_newer), new[name]), else_=row[name])
+
+
 def _values(change: PendingChange) -> dict[str, Any]:
+    kind = REMOVAL if change.is_removal else CREATION
     return {
         "booking": change.booking,
         "patient_bookings": change.patient_bookings,
         "same_id": change.same_id,
-        "pending_at": change.received_at,
-        "pending_removal": change.is_removal,
-        "pending_notification_id": change.notification_id,
+        **dict.fromkeys((*REMOVAL, *CREATION)),
+        kind.at: change.received_at,
+        kind.request: change.notification_id,
+    }
+
+
+def pending_changes(row: RowMapping) -> Iterator[PendingChange]:
+    """What is pending in a row of `booking_watermark`."""
+    for kind in (REMOVAL, CREATION):
+        if row[kind.at] is not None:
+            yield PendingChange(
+                booking=row["booking"],
+                patient_bookings=row["patient_bookings"],
+                same_id=row["same_id"],
+                is_removal=kind is REMOVAL,
+                received_at=row[kind.at],
+                notification_id=row[kind.request],
+            )
+
+
+def without_judged(row: Any, received_at: Any) -> dict[str, Any]:
+    """What is still pending once a change that ingest took at `received_at` is judged."""
+    return {
+        name: case((row[kind.at] <= received_at, null()), else_=row[name])
+        for kind in (REMOVAL, CREATION)
+        for name in kind
     }

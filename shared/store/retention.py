@@ -166,7 +166,12 @@ def _watermarks(kept: timedelta, inbox: timedelta | None, now: datetime) -> Expi
     row = booking_watermark.c
     is_old = [
         or_(each.is_(None), each < now - kept)
-        for each in (row.fetched_at, row.received_at, row.pending_at)
+        for each in (
+            row.fetched_at,
+            row.received_at,
+            row.removal_pending_at,
+            row.creation_pending_at,
+        )
     ]
     is_open = row.awaiting == "removal"  # a creation that is noted and never judged goes
     unused = and_(is_open.is_not(True), ~_messages_stay(row.booking, inbox, now))

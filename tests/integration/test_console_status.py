@@ -254,7 +254,7 @@ def test_dead_letters_are_looked_at_again_only_when_their_number_changed() -> No
 
         def dead_letters(self, *_: object, **__: object) -> Iterator[Envelope]:
             self.looks += 1
-            return iter([letter("f", change())])
+            yield letter("f", change())
 
     broker = Broker()
     assert dead_by_group(broker, [state], None).groups  # type: ignore[arg-type]

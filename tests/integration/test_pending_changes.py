@@ -97,24 +97,25 @@ def test_what_is_pending_of_another_patient_with_the_same_id_is_seen_apart(
 @pytest.mark.parametrize(
     ("first", "then", "kept"),
     [
-        (change(A), change(A, after=1), 1),
-        (change(A, after=1), change(A), 1),
-        (change(A), change(A, after=1, removal=True), 1),
-        (change(A, removal=True), change(A, after=1, removal=True), 1),
-        (change(A, removal=True), change(A, after=1), 0),
-        (change(A, after=1, removal=True), change(A), 1),
+        (change(A), change(A, after=1), [1]),
+        (change(A, after=1), change(A), [1]),
+        (change(A, removal=True), change(A, after=1, removal=True), [1]),
+        (change(A, after=1, removal=True), change(A, removal=True), [1]),
+        (change(A), change(A, after=1, removal=True), [0, 1]),
+        (change(A, removal=True), change(A, after=1), [0, 1]),
     ],
 )
-def test_the_newest_is_kept_but_no_creation_takes_a_removals_place(
+def test_the_newest_removal_and_the_newest_creation_are_kept(
     database: Database,
     pending: PendingChanges,
     first: PendingChange,
     then: PendingChange,
-    kept: int,
+    kept: list[int],
 ) -> None:
     pending.add([first])
     pending.add([then])
-    assert [each.notification_id for each in seen(database, A)] == [f"request{kept}"]
+    found = sorted(each.notification_id for each in seen(database, A))
+    assert found == [f"request{number}" for number in kept]
 
 
 def test_several_of_one_booking_at_once(database: Database, pending: PendingChanges) -> None:
@@ -130,6 +131,14 @@ def test_what_is_judged_is_pending_no_longer(database: Database, pending: Pendin
     assert seen(database, A) == [change(B, after=1)], "handed out again after it was judged"
     pending.add([change(A, after=2)])
     assert change(A, after=2) in seen(database, A)
+
+
+def test_a_creation_is_pending_after_the_removal_before_it_was_judged(
+    database: Database, pending: PendingChanges
+) -> None:
+    pending.add([change(A, after=1, removal=True), change(A, after=2)])
+    judge(database, judged(A, after=1))
+    assert seen(database, A) == [change(A, after=2)]
 
 
 def test_what_came_after_the_judged_one_is_still_pending(

@@ -111,16 +111,17 @@ class MemoryInbox:
     def __init__(self) -> None:
         self.messages: list[InboxMessage] = []
         self.watermarks: dict[str, Watermark] = {}
-        self.pending: dict[str, PendingChange] = {}
+        self.pending: dict[tuple[str, bool], PendingChange] = {}
 
     def add_pending(self, changes: Iterable[PendingChange]) -> None:
         """As `shared.store.pending_changes.PendingChanges`."""
         for change in changes:
-            judged, other = self.watermarks.get(change.booking), self.pending.get(change.booking)
+            judged = self.watermarks.get(change.booking)
+            other = self.pending.get((change.booking, change.is_removal))
             is_judged = judged is not None and judged.received_at >= change.received_at
-            is_weaker = other is not None and other.is_removal and not change.is_removal
-            if not is_judged and not is_weaker:
-                self.pending[change.booking] = change
+            is_older = other is not None and other.received_at >= change.received_at
+            if not is_judged and not is_older:
+                self.pending[change.booking, change.is_removal] = change
 
     @contextmanager
     def locked(self, windows: Sequence[HistoryWindow]) -> Iterator[list[MemoryBookings]]:
@@ -140,7 +141,7 @@ class MemoryInbox:
                 each.booking in window.digests
                 or each.same_id == window.same_id
                 or each.awaiting
-                or each.booking in self.pending
+                or {(each.booking, True), (each.booking, False)} & self.pending.keys()
                 or each.received_at >= window.since
             )
         ]
@@ -181,9 +182,10 @@ class MemoryInbox:
     def _store(self, seen: MemoryBookings) -> None:
         for watermark in seen.changed:
             self.watermarks[watermark.booking] = watermark
-            pending = self.pending.get(watermark.booking)
-            if pending and pending.received_at <= watermark.received_at:
-                del self.pending[watermark.booking]
+            for kind in (True, False):
+                pending = self.pending.get((watermark.booking, kind))
+                if pending and pending.received_at <= watermark.received_at:
+                    del self.pending[watermark.booking, kind]
         self.messages = [
             replace(message, **seen.carried_over.get(message.id, {}))
             for message in [*self.messages, *seen.written]

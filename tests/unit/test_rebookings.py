@@ -688,6 +688,19 @@ def test_a_source_with_much_to_answer_before_makes_no_two_messages(world: World)
     assert world.kinds[1:] == ["changed_time"]
 
 
+def test_removed_and_created_again_before_anybody_looked(world: World) -> None:
+    """Both are taken before the first is judged, and the source answers about the second late."""
+    world.source.pop(A.digest)
+    gone = world.ask_about(A, deleted=True)
+    [creation] = world.take((A, False))
+    world.source[A.digest] = VISIT
+    world.hand(gone)
+    world.pass_time(2 * WINDOW)
+    world.hand(world.fetch(creation))
+    world.pass_time()
+    assert world.kinds[1:] == []
+
+
 def test_a_removal_whose_message_was_lost_on_the_way_leaves_nothing_behind(world: World) -> None:
     world.take((A, True))
     world.pass_time(timedelta(days=2))

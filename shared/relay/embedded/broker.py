@@ -7,7 +7,7 @@ process dies the lease runs out and the message is handed out again.
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -120,7 +120,7 @@ class EmbeddedBroker:
         *,
         by: str = "",  # noqa: ARG002 - nothing is held
         within: float | None = None,  # noqa: ARG002
-    ) -> Iterator[Envelope]:
+    ) -> Generator[Envelope, None, None]:
         key, after = place_key(stage, place), 0
         with closing(self._open()) as store:
             upto = store.newest_row()

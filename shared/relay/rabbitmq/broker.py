@@ -9,7 +9,7 @@ RabbitMQBroker ── publish ──► Publisher ─┐
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -123,7 +123,7 @@ class RabbitMQBroker:
 
     def dead_letters(
         self, stage: str, place: Place = Place.DEAD, *, by: str = "", within: float | None = None
-    ) -> Iterator[Envelope]:
+    ) -> Generator[Envelope, None, None]:
         """What is looked at is held unacknowledged, under the stage's lock, and goes back."""
         with self.hold_dead(stage, place, by=by, doing="looking", within=within) as queue:
             for letter in read_all(queue):

@@ -106,9 +106,10 @@ def create_booking_watermark() -> None:
         sa.Column("first_seen_at", INSTANT),
         sa.Column("held", sa.JSON(none_as_null=True)),
         sa.Column("successor", sa.String(64)),
-        sa.Column("pending_at", INSTANT),
-        sa.Column("pending_removal", sa.Boolean()),
-        sa.Column("pending_notification_id", sa.String(40)),
+        sa.Column("removal_pending_at", INSTANT),
+        sa.Column("removal_pending_request", sa.String(40)),
+        sa.Column("creation_pending_at", INSTANT),
+        sa.Column("creation_pending_request", sa.String(40)),
         sa.PrimaryKeyConstraint("booking", name="pk_booking_watermark"),
     )
     op.create_index(
