@@ -20,6 +20,8 @@ _FIRST_LOOK = 24
 _LONGEST_LOOK = 4
 #: However often the relay was away, it is an incident after so many times the time for it.
 _MOST_WAITS = 10
+#: Later than this a look is late: delays and a busy relay alone make it less.
+_IN_TIME = timedelta(seconds=5)
 #: Why a source may not be asked for a long time, whatever the rate.
 _NOT_ASKED = {SourceWaitReason.BREAKER_OPEN, SourceWaitReason.SOURCE_PAUSED}
 
@@ -162,7 +164,7 @@ class FetchHandler:
         now, within = self._clock(), self._explained_within
         waited = change.mismatch or MismatchWait(since=now, until=now + within, due=now)
         until = min(waited.until, now + within)
-        is_late = now - waited.due > within / _FIRST_LOOK
+        is_late = now - waited.due > max(within / _FIRST_LOOK, _IN_TIME)
         if is_late and now - waited.since < _MOST_WAITS * within:
             until = now + within
         rest = until - now

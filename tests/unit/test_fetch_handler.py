@@ -486,6 +486,19 @@ def test_after_an_outage_of_the_relay_the_explanation_is_waited_for_anew() -> No
     assert world.watch.mismatches == []
 
 
+def test_looks_a_little_late_do_not_prolong_a_short_wait() -> None:
+    """Delays come in steps, and the relay is busy at times: that is no outage."""
+    within, late = timedelta(seconds=4), 2
+    world = World(Timeslot(DETAILS, NEW_NUMBER, "B-1"), explained_within=within)
+    change, began = a_change(), world.clock()
+    while isinstance(outcome := world.handle(change), Postpone):
+        assert isinstance(outcome.instead, BookingChange)
+        change = outcome.instead
+        world.clock.forward(outcome.delay.total_seconds() + late)
+    assert isinstance(outcome, DeadLetter)
+    assert world.clock() - began < 2 * within
+
+
 @pytest.mark.parametrize("late", [0, 1, 10, 100])
 def test_a_mix_up_is_an_incident_however_late_each_look_comes(late: int) -> None:
     world = World(Timeslot(DETAILS, NEW_NUMBER, "B-1"), explained_within=MINUTE)
