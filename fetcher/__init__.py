@@ -8,7 +8,4 @@ source could not be asked. Dead-letters replies about another patient, unit or b
 for (`reply_mismatch`), and service domains that no contract of ours serves.
 """
 
-from shared.base.absent import absent
-
-with absent("httpx"):
-    import zeep as zeep
+from shared.base import absent as absent

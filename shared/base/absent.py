@@ -1,7 +1,7 @@
 """Libraries that others import only because they are installed, and that cost a process MiB.
 
-structlog imports rich, with Pygments, to draw tracebacks in colours; zeep imports httpx, with rich,
-for programs on asyncio. Each stage's package imports this module before all else.
+structlog imports rich, with Pygments, to draw tracebacks in colours. Each stage's package imports
+this module before all else.
 """
 
 import sys

@@ -9,7 +9,7 @@ import pytest
 _UNUSED = {
     "ingest": {"alembic", "pycurl", "sqlalchemy", "rich", "pygments"},
     "filter": {"alembic", "mako", "rich", "pygments", "pycurl"},
-    "fetcher": {"alembic", "mako", "rich", "pygments"},
+    "fetcher": {"alembic", "mako", "rich", "pygments", "zeep", "requests", "httpx"},
     "composer": {"alembic", "mako", "rich", "pygments", "pycurl"},
     "notifier": {"alembic", "mako", "rich", "pygments"},
 }
