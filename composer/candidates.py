@@ -117,7 +117,7 @@ class Candidates:
             for each in self.history.watermarks
             if each.same_id == removed.same_id
             and (each.gone or each.awaiting is Awaiting.REMOVAL)
-            and near(each.received_at, removed.removed_at, self.limits.window)
+            and near(each.received_at, removed.removed_at, 2 * self.limits.window)
             and self.history.latest(each.booking) is None
         }
         if not gone:

@@ -196,9 +196,19 @@ class _Judging(Case):
         if self._waited_too_long:
             return rest
         if partner is None:
-            is_open = self.candidates.is_created_again(self.booking)
+            is_open = self.candidates.is_created_again(self.booking) or self._is_question_open
             return max(rest, soon) if is_open else rest
         return partner.delay if isinstance(partner, Undecided) else soon
+
+    @property
+    def _is_question_open(self) -> bool:
+        """The source was asked about the unit to which it says that the booking moved, and what it
+        answered is not judged yet."""
+        if not self.fetched.moved_to or not self.fetched.asked_other:
+            return False
+        moved = self.fetched.booking.replaced(logical_address=self.fetched.moved_to)
+        answer = self.history.watermark(moved.digest)
+        return answer is None or answer.received_at < self.fetched.received_at
 
     @property
     def _waited_too_long(self) -> bool:

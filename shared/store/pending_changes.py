@@ -28,7 +28,11 @@ CREATION = Kind("creation_pending_at", "creation_pending_request")
 
 
 class PendingChanges:
-    """Of each booking the newest removal and the newest creation."""
+    """Of each booking the newest removal, and the creation that began its present life.
+
+    An Update that the index sends again says of a creation nothing new, and must not hide when the
+    booking came.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -53,7 +57,10 @@ def _add(dialect: str) -> Any:
     row, new = booking_watermark.c, statement.excluded
     return statement.on_conflict_do_update(
         index_elements=[row.booking],
-        set_=dict(_newest(row, new, REMOVAL)) | dict(_newest(row, new, CREATION)),
+        set_={
+            **_taken(row, new, REMOVAL, row[REMOVAL.at] < new[REMOVAL.at]),
+            **_taken(row, new, CREATION, _begins_anew(row, new)),
+        },
         where=or_(
             row.received_at.is_(None),
             row.received_at < func.coalesce(new[REMOVAL.at], new[CREATION.at]),
@@ -61,10 +68,21 @@ def _add(dialect: str) -> Any:
     )
 
 
-def _newest(row: Any, new: Any, kind: Kind) -> Iterator[tuple[str, Any]]:
-    is_newer = or_(row[kind.at].is_(None), row[kind.at] < new[kind.at])
-    for name in kind:
-        yield name, case((and_(new[kind.at].is_not(None), is_newer), new[name]), else_=row[name])
+def _taken(row: Any, new: Any, kind: Kind, is_better: Any) -> dict[str, Any]:
+    """The columns of `kind`: of `new`, where it has any that are better than those of `row`."""
+    is_taken = and_(new[kind.at].is_not(None), or_(row[kind.at].is_(None), is_better))
+    return {name: case((is_taken, new[name]), else_=row[name]) for name in kind}
+
+
+def _begins_anew(row: Any, new: Any) -> Any:
+    """Removed after `row` created it, and created by `new` after that; or created by `new` before
+    `row`, and not removed in between."""
+    removed, created = row[REMOVAL.at], row[CREATION.at]
+    is_of_next_life = and_(created < removed, removed < new[CREATION.at])
+    is_earlier = and_(
+        new[CREATION.at] < created, or_(removed.is_(None), removed < new[CREATION.at])
+    )
+    return or_(is_of_next_life, is_earlier)
 
 
 def _values(change: PendingChange) -> dict[str, Any]:

@@ -97,15 +97,15 @@ def test_what_is_pending_of_another_patient_with_the_same_id_is_seen_apart(
 @pytest.mark.parametrize(
     ("first", "then", "kept"),
     [
-        (change(A), change(A, after=1), [1]),
-        (change(A, after=1), change(A), [1]),
+        (change(A), change(A, after=1), [0]),
+        (change(A, after=1), change(A), [0]),
         (change(A, removal=True), change(A, after=1, removal=True), [1]),
         (change(A, after=1, removal=True), change(A, removal=True), [1]),
         (change(A), change(A, after=1, removal=True), [0, 1]),
         (change(A, removal=True), change(A, after=1), [0, 1]),
     ],
 )
-def test_the_newest_removal_and_the_newest_creation_are_kept(
+def test_the_newest_removal_and_the_first_creation_are_kept(
     database: Database,
     pending: PendingChanges,
     first: PendingChange,
@@ -120,7 +120,18 @@ def test_the_newest_removal_and_the_newest_creation_are_kept(
 
 def test_several_of_one_booking_at_once(database: Database, pending: PendingChanges) -> None:
     pending.add([change(A, after=2), change(A), change(A, after=1)])
-    assert seen(database, A) == [change(A, after=2)]
+    assert seen(database, A) == [change(A)]
+
+
+def test_a_creation_after_the_removal_begins_anew(
+    database: Database, pending: PendingChanges
+) -> None:
+    first, removed, again, sent_again = (
+        change(A), change(A, after=1, removal=True), change(A, after=2), change(A, after=3),
+    )  # fmt: skip
+    pending.add([first, removed, again])
+    pending.add([sent_again])
+    assert sorted(seen(database, A), key=lambda each: each.received_at) == [removed, again]
 
 
 def test_what_is_judged_is_pending_no_longer(database: Database, pending: PendingChanges) -> None:

@@ -119,9 +119,18 @@ class MemoryInbox:
             judged = self.watermarks.get(change.booking)
             other = self.pending.get((change.booking, change.is_removal))
             is_judged = judged is not None and judged.received_at >= change.received_at
-            is_older = other is not None and other.received_at >= change.received_at
-            if not is_judged and not is_older:
+            is_better = other is None or self._is_better(change, other)
+            if not is_judged and is_better:
                 self.pending[change.booking, change.is_removal] = change
+
+    def _is_better(self, change: PendingChange, other: PendingChange) -> bool:
+        if change.is_removal:
+            return change.received_at > other.received_at
+        removal = self.pending.get((change.booking, True))
+        removed_at = removal.received_at if removal else None
+        if change.received_at < other.received_at:
+            return removed_at is None or removed_at < change.received_at
+        return removed_at is not None and other.received_at < removed_at < change.received_at
 
     @contextmanager
     def locked(self, windows: Sequence[HistoryWindow]) -> Iterator[list[MemoryBookings]]:

@@ -166,6 +166,20 @@ def test_a_question_leads_to_no_endless_questions(
         assert world.believed(MOVED_A) == THERE
 
 
+def test_a_removal_waits_for_what_the_source_says_of_where_it_moved(world: World) -> None:
+    world.source = {A.digest: Elsewhere(moved_to=OTHER_UNIT), MOVED_A.digest: THERE}
+    [removal] = world.take((A, True))
+    world.hand(world.fetch(removal))
+    about_other, again = world.asked
+    world.asked.clear()
+    world.hand(world.fetch(again))
+    world.pass_time(WINDOW + timedelta(seconds=10))
+    assert world.kinds[1:] == []
+    world.hand(world.fetch(about_other))
+    world.pass_time()
+    assert world.kinds[1:] == ["changed"]
+
+
 def test_moved_to_where_it_is_not_is_gone(world: World) -> None:
     world.source = {A.digest: Elsewhere(moved_to=OTHER_UNIT)}
     world.hear(A, deleted=True)
