@@ -53,6 +53,11 @@ class Case:
         return self.history.standing(self.booking)
 
     @property
+    def is_overtaken(self) -> bool:
+        """A later notification of the booking was judged, or is awaited."""
+        return self.before is not None and self.before.received_at > self.fetched.received_at
+
+    @property
     def watermarks(self) -> Watermarks:
         return Watermarks(self.fetched, self.before, self.now)
 

@@ -90,8 +90,7 @@ class _Judging(Case):
         before = self.before
         if before is None:
             return False
-        is_overtaken = before.received_at > self.fetched.received_at
-        if is_overtaken and self.awaits_removal:
+        if self.is_overtaken and self.awaits_removal:
             return True  # what became of it, the later removal will show
         if self.fetched.fetched_at >= before.fetched_at:
             return False
@@ -105,8 +104,7 @@ class _Judging(Case):
         is_same = before.received_at == self.fetched.received_at
         deleted = self.fetched.deleted
         is_open = self.awaits_removal if deleted else self.is_doubtful
-        may_repeat = is_same and (deleted or self.fetched.details is not None)
-        if (is_newest and (is_open or deleted)) or (may_repeat and is_open):
+        if (is_newest and (is_open or deleted)) or (is_same and is_open):
             return Judgement(Reason.NOT_SHOWN_YET, look_again=True)
         if self.newest_may_be_of_this_state:
             return self.look_again()
@@ -124,7 +122,8 @@ class _Judging(Case):
             return Judgement(Reason.GONE_AT_SOURCE, watermarks=(watermark,))
         if self.is_doubtful:
             return self.look_again(self.watermarks.awaiting(Awaiting.CREATION))
-        if self.fetched.of_another_patient and not self._is_known_elsewhere:
+        is_explained = self.is_overtaken or self._is_known_elsewhere
+        if self.fetched.of_another_patient and not is_explained:
             return replace(self.silent(Reason.REPLY_MISMATCH), is_dead=True)
         return self.silent(Reason.GONE_AT_SOURCE)
 

@@ -28,10 +28,10 @@ CREATION = Kind("creation_pending_at", "creation_pending_request")
 
 
 class PendingChanges:
-    """Of each booking the newest removal, and the creation that began its present life.
+    """Of each booking the removal and the creation that began its present state.
 
-    An Update that the index sends again says of a creation nothing new, and must not hide when the
-    booking came.
+    An Update that the index sends again says nothing new, and must not hide when the booking came
+    or went, nor with which request.
     """
 
     def __init__(self, database: Database) -> None:
@@ -58,8 +58,8 @@ def _add(dialect: str) -> Any:
     return statement.on_conflict_do_update(
         index_elements=[row.booking],
         set_={
-            **_taken(row, new, REMOVAL, row[REMOVAL.at] < new[REMOVAL.at]),
-            **_taken(row, new, CREATION, _begins_anew(row, new)),
+            **_taken(row, new, REMOVAL, CREATION),
+            **_taken(row, new, CREATION, REMOVAL),
         },
         where=or_(
             row.received_at.is_(None),
@@ -68,21 +68,16 @@ def _add(dialect: str) -> Any:
     )
 
 
-def _taken(row: Any, new: Any, kind: Kind, is_better: Any) -> dict[str, Any]:
-    """The columns of `kind`: of `new`, where it has any that are better than those of `row`."""
-    is_taken = and_(new[kind.at].is_not(None), or_(row[kind.at].is_(None), is_better))
-    return {name: case((is_taken, new[name]), else_=row[name]) for name in kind}
-
-
-def _begins_anew(row: Any, new: Any) -> Any:
-    """Removed after `row` created it, and created by `new` after that; or created by `new` before
-    `row`, and not removed in between."""
-    removed, created = row[REMOVAL.at], row[CREATION.at]
-    is_of_next_life = and_(created < removed, removed < new[CREATION.at])
-    is_earlier = and_(
-        new[CREATION.at] < created, or_(removed.is_(None), removed < new[CREATION.at])
-    )
-    return or_(is_of_next_life, is_earlier)
+def _taken(row: Any, new: Any, kind: Kind, opposite: Kind) -> dict[str, Any]:
+    """The columns of `kind`: of `new`, where it has any, and they come first since the opposite."""
+    ours, theirs, between = row[kind.at], new[kind.at], row[opposite.at]
+    is_of_next_state = and_(ours < between, between < theirs)
+    is_earlier = and_(theirs < ours, or_(between.is_(None), between < theirs))
+    is_first = or_(ours.is_(None), is_of_next_state, is_earlier)
+    return {
+        name: case((and_(theirs.is_not(None), is_first), new[name]), else_=row[name])
+        for name in kind
+    }
 
 
 def _values(change: PendingChange) -> dict[str, Any]:

@@ -146,7 +146,7 @@ booking_watermark = Table(
     Column("first_seen_at", Instant),  # when ingest first took a creation of it
     Column("held", JSON(none_as_null=True)),  # while a creation is awaited: what is compared
     Column("successor", String(64)),  # digest of the booking that took this one's place
-    # The newest removal and the first creation since that were passed on and are not judged yet:
+    # The first removal and the first creation that were passed on and are not judged yet:
     Column("removal_pending_at", Instant),  # when ingest took it
     Column("removal_pending_request", String(40)),  # its notification's id
     Column("creation_pending_at", Instant),

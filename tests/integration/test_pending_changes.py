@@ -99,13 +99,13 @@ def test_what_is_pending_of_another_patient_with_the_same_id_is_seen_apart(
     [
         (change(A), change(A, after=1), [0]),
         (change(A, after=1), change(A), [0]),
-        (change(A, removal=True), change(A, after=1, removal=True), [1]),
-        (change(A, after=1, removal=True), change(A, removal=True), [1]),
+        (change(A, removal=True), change(A, after=1, removal=True), [0]),
+        (change(A, after=1, removal=True), change(A, removal=True), [0]),
         (change(A), change(A, after=1, removal=True), [0, 1]),
         (change(A, removal=True), change(A, after=1), [0, 1]),
     ],
 )
-def test_the_newest_removal_and_the_first_creation_are_kept(
+def test_the_first_removal_and_the_first_creation_are_kept(
     database: Database,
     pending: PendingChanges,
     first: PendingChange,

@@ -124,13 +124,11 @@ class MemoryInbox:
                 self.pending[change.booking, change.is_removal] = change
 
     def _is_better(self, change: PendingChange, other: PendingChange) -> bool:
-        if change.is_removal:
-            return change.received_at > other.received_at
-        removal = self.pending.get((change.booking, True))
-        removed_at = removal.received_at if removal else None
+        opposite = self.pending.get((change.booking, not change.is_removal))
+        between = opposite.received_at if opposite else None
         if change.received_at < other.received_at:
-            return removed_at is None or removed_at < change.received_at
-        return removed_at is not None and other.received_at < removed_at < change.received_at
+            return between is None or between < change.received_at
+        return between is not None and other.received_at < between < change.received_at
 
     @contextmanager
     def locked(self, windows: Sequence[HistoryWindow]) -> Iterator[list[MemoryBookings]]:

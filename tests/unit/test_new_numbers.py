@@ -92,7 +92,8 @@ class _Named:
 
     def has(self, booking: BookingKey) -> bool:
         inbox = self.relay.inbox
-        return booking.digest in {*inbox.watermarks, *inbox.pending}
+        pending = {digest for digest, _ in inbox.pending}
+        return booking.digest in {*inbox.watermarks, *pending}
 
 
 @dataclass
