@@ -1,7 +1,7 @@
 """What is acted out: booking systems, the steps of a history, and the cases it is judged by."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sandbox.engagements import Transaction
 from shared.booking.identity import hsa_key
@@ -67,6 +67,8 @@ class Case:
     early: bool = False  # created before its booking system was activated: it may be ignored
     lags: bool = False  # its booking system tells the index before it shows a change
     former_number: str = ""  # of the patient, who had this visit under that number
+    #: Under the new number it is cancelled: where it was not announced there, it is so here.
+    cancelled_later: bool = False
     mended: bool = False  # the booking system answered about another patient at first
 
     @property
@@ -93,6 +95,8 @@ class Case:
             return frozenset(self._begun_tellings(steps, ways))
         silent = self.silent or steps == 0
         told = tellings(() if silent else self.moments[steps - 1], ways)
+        if self.cancelled_later:
+            told |= {(*lines, replace(lines[-1], kind="cancellation")) for lines in told if lines}
         return told | {()} if self.early else told
 
     def _begun_tellings(self, steps: int, ways: Ways) -> Iterator[Telling]:

@@ -212,7 +212,10 @@ def renumbered(scene: Scene) -> History:
         old.idles()
         doing(new)
     history = together(scene.rng, "renumbered", [old, new])
-    cases = history.cases[0], replace(history.cases[1], former_number=old.patient)
+    cases = (
+        replace(history.cases[0], cancelled_later=doing is Clinic.cancels),
+        replace(history.cases[1], former_number=old.patient),
+    )
     return replace(history, cases=cases)
 
 

@@ -188,4 +188,5 @@ def test_the_filter_and_the_composer_never_wait_for_each_other_for_ever(
     with ThreadPoolExecutor(4) as pool:
         for done in [pool.submit(task, after) for after in range(20) for task in (add, write)]:
             done.result()
-    assert seen(database, keys[0]) == []
+    judge(database, judged(keys[0], after=20))
+    assert change(keys[0], after=19) not in seen(database, keys[0])
