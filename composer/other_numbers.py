@@ -10,6 +10,9 @@ from functools import cached_property
 from composer.history import History, near
 from shared.booking.inbox import Awaiting, Watermark
 
+#: In windows: as long as a removal waits at most for a source that does not answer.
+_LONG = 10
+
 
 @dataclass(frozen=True)
 class OtherNumbers:
@@ -32,7 +35,17 @@ class OtherNumbers:
 
     @cached_property
     def created(self) -> list[Watermark]:
-        return [each for each in self.history.same_id_elsewhere if self._is_near(each)]
+        others = self.history.same_id_elsewhere
+        return [each for each in others if self._is_near(each) or self._stands_beside(each)]
+
+    def _stands_beside(self, other: Watermark) -> bool:
+        """The index could not reach us in between, or was slow. No longer than that: some systems
+        give an id again."""
+        own = self.own.first_seen_at if self.own else None
+        if own is None or other.first_seen_at is None or other.gone:
+            return False
+        seen = other.first_seen_at
+        return own < seen <= self.removed_at and near(seen, self.removed_at, _LONG * self.window)
 
     def _is_near(self, other: Watermark) -> bool:
         seen = other.first_seen_at

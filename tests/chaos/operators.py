@@ -5,6 +5,7 @@ from contextlib import suppress
 from console.dead_letters import Selection
 from console.replay import Plan, replay
 from shared.base.clock import utcnow
+from shared.base.ids import new_id
 from shared.relay import open_broker
 from shared.relay.broker import BrokerError
 from shared.relay.topology import READING_STAGES
@@ -18,7 +19,7 @@ _WHO = "chaos"
 def replay_all(broker_url: str) -> int:
     """As `budkavle dead replay`: how many letters. None while the broker is away."""
     plan = Plan(
-        selection=Selection(tuple(READING_STAGES)), by=_WHO, run="chaos", most_back=1, follow=0
+        selection=Selection(tuple(READING_STAGES)), by=_WHO, run=new_id(), most_back=1, follow=0
     )
     with suppress(BrokerError):
         broker = open_broker(broker_url)

@@ -221,6 +221,22 @@ def test_a_new_person_number_cancels_nothing(
     assert world.mismatches == []
 
 
+@pytest.mark.parametrize("stands", [True, False])
+def test_created_under_the_new_number_long_before_it_was_removed_under_the_old_one(
+    world: World, *, stands: bool
+) -> None:
+    """The index could not reach us for a while in between."""
+    world.source = {RENUMBERED_A.digest: VISIT}
+    world.hear(RENUMBERED_A)
+    world.pass_time(timedelta(minutes=10))
+    if not stands:
+        world.remove(RENUMBERED_A)
+        world.pass_time(timedelta(minutes=10))
+    world.hear(A, deleted=True)
+    world.pass_time(timedelta(hours=1))
+    assert world.kinds[2:] == ([] if stands else ["cancellation", "cancellation"])
+
+
 @pytest.mark.parametrize("source_is_behind", [False, True])
 def test_another_patients_booking_with_this_id_at_another_unit_hides_no_cancellation(
     world: World, *, source_is_behind: bool
