@@ -6,8 +6,8 @@ it is doubted, and what may be said of a booking that is gone: never "cancelled"
 and never on a removal alone (docs/domain.md, "Rules of removal and replacement").
 
 ```
-source deactivated ────────────────────────────────────────► silent
 judged before, and announced ──────────────────────────────► its order once more
+source deactivated ────────────────────────────────────────► silent
 removed, and created under another person number ──────────► silent
 a newer state was judged, or a later removal is open ──────► silent
 gone ── created, not there yet ────────────────────────────► look again; in the end silent
@@ -55,14 +55,14 @@ def judge(
     Times of `fetched.details` are wall times or ""; ValueError otherwise. `activated`: whether the
     source still is.
     """
-    if not activated:
-        return Judgement(Reason.SOURCE_NOT_ACTIVATED)
     case = _Judging(fetched, history, now, limits)
     if before := case.announced_before:
         # The look that was to follow may have been lost with what was not published.
         return Judgement(
             Reason.ANNOUNCED_BEFORE, announced_before=before, look_again=case.is_doubtful
         )
+    if not activated:
+        return Judgement(Reason.SOURCE_NOT_ACTIVATED)
     if fetched.deleted and fetched.renumbered and (renumbered := case.renumbered()):
         return renumbered
     if case.is_stale:

@@ -565,6 +565,17 @@ def test_after_a_deactivation_nothing_is_announced(world: World) -> None:
     assert world.outcomes[-2:] == ["source_not_activated", "source_not_activated"]
 
 
+def test_what_was_announced_before_the_deactivation_is_ordered_after_it(world: World) -> None:
+    """The composer died between what it stored and what it published."""
+    world.source[B.digest] = but(VISIT, care_type_name="Kirurgi")
+    creation = world.ask_about(B)
+    world.composer(creation)  # stored, and what it publishes is lost
+    world.register.removed.add(SOURCE)
+    world.hand(creation)
+    assert world.orders[-1].message_id == world.newest.id
+    assert world.newest.booking_id == "B"
+
+
 def test_what_was_held_back_meanwhile_is_not_announced_either(world: World) -> None:
     world.remove(A)
     world.create(B, LATER)
