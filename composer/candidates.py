@@ -21,7 +21,7 @@ from shared.booking.inbox import (
 from shared.booking.messages import BookingDetails, FetchedBooking
 
 #: Longer than a source is usually down, so that an outage makes no two messages of a rebooking.
-_WINDOWS_OF_WAITING = 10
+WINDOWS_OF_WAITING = 10
 _GRACES_PER_WINDOW = 5
 #: What of a booking's details is compared.
 _COMPARED = {
@@ -47,7 +47,7 @@ class Limits:
     @property
     def longest_wait(self) -> timedelta:
         """How long a booking is held back by one about which the source does not answer."""
-        return _WINDOWS_OF_WAITING * self.window + self.patience
+        return WINDOWS_OF_WAITING * self.window + self.patience
 
 
 def still_matters(announcement: Announcement, now: datetime) -> bool:
@@ -99,7 +99,7 @@ class Candidates:
 
     def replacements(self) -> Replacements:
         removed = {each.booking: each for each in (*self._removed_members(), *self._removed())}
-        removed |= {each.booking: each for each in map(self._of_own_request, removed.values())}
+        removed = {booking: self._of_own_request(each) for booking, each in removed.items()}
         new = {each.booking: each for each in (*self._new_members(), *self._new())}
         units = {each.unit for each in new.values() if each.unit}
         return Replacements(

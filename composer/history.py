@@ -11,6 +11,9 @@ from functools import cached_property
 from shared.booking.inbox import Announcement, MessageKind, Watermark
 from shared.booking.times import instant
 
+#: What is not decided yet is looked at so many times in a window. A removal lets a held booking
+#: that takes its place be judged first meanwhile.
+_LOOKS_PER_WINDOW = 20
 _NEW = (MessageKind.BOOKING_CONFIRMATION, MessageKind.TIMED_CALL, MessageKind.OPEN_CALL)
 
 
@@ -105,6 +108,11 @@ def is_ahead(starts: str, now: datetime) -> bool:
 
 def near(one: datetime, other: datetime, window: timedelta) -> bool:
     return abs(one - other) <= window
+
+
+def soon(window: timedelta) -> timedelta:
+    """How long what waits for the judgement of another booking waits before it is judged again."""
+    return window / _LOOKS_PER_WINDOW
 
 
 def window_begins(received_at: datetime, window: timedelta) -> datetime:

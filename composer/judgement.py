@@ -29,10 +29,11 @@ there ── no time to announce, or passed ────────────
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from composer.candidates import Limits, awaited_since, still_matters
 from composer.case import Case
-from composer.history import History, is_ahead
+from composer.history import History, is_ahead, soon
 from composer.noticeable import changed_aspects, says_less_alone
 from composer.other_numbers import OtherNumbers
 from composer.patience import contradicts_a_removal
@@ -43,8 +44,6 @@ from shared.booking.inbox import Announcement, Awaiting, MessageKind
 from shared.booking.messages import BookingDetails, FetchedBooking
 
 _NO_TIME = timedelta(0)
-#: A removal lets a held booking that takes its place be judged first: it looks so often meanwhile.
-_LOOKS_PER_WINDOW = 20
 
 
 def judge(
@@ -191,13 +190,13 @@ class _Judging(Case):
     def _until_decided(self, partner: Found) -> timedelta:
         """How long the removal is still open; a held booking that replaces it is judged first."""
         rest = self._removal_awaited_since + self.limits.window - self.now
-        soon = self.limits.window / _LOOKS_PER_WINDOW
         if self._waited_too_long:
             return rest
+        again = soon(self.limits.window)
         if partner is None:
             is_open = self.candidates.is_created_again(self.booking) or self._is_question_open
-            return max(rest, soon) if is_open else rest
-        return partner.delay if isinstance(partner, Undecided) else soon
+            return max(rest, again) if is_open else rest
+        return partner.delay if isinstance(partner, Undecided) else again
 
     @property
     def _is_question_open(self) -> bool:
@@ -273,10 +272,10 @@ class _Judging(Case):
         return self.silently_replaced(Reason.RENUMBERED, other.booking) if other else None
 
     def _wait_for_another(self) -> Judgement:
-        soon = self.limits.window / _LOOKS_PER_WINDOW
-        return self.wait_for_pair(self.watermarks.awaiting(Awaiting.REMOVAL), soon)
+        awaiting = self.watermarks.awaiting(Awaiting.REMOVAL)
+        return self.wait_for_pair(awaiting, soon(self.limits.window))
 
-    @property
+    @cached_property
     def _other_numbers(self) -> OtherNumbers:
         return OtherNumbers(self.history, self.before, self._removed_at, self.limits.window)
 

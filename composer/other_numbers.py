@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
+from composer.candidates import WINDOWS_OF_WAITING
 from composer.history import History, near
 from shared.booking.inbox import Awaiting, Watermark
-
-#: In windows: as long as a removal waits at most for a source that does not answer.
-_LONG = 10
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,9 @@ class OtherNumbers:
         if own is None or other.first_seen_at is None or other.gone:
             return False
         seen = other.first_seen_at
-        return own < seen <= self.removed_at and near(seen, self.removed_at, _LONG * self.window)
+        return own < seen <= self.removed_at and near(
+            seen, self.removed_at, WINDOWS_OF_WAITING * self.window
+        )
 
     def _is_near(self, other: Watermark) -> bool:
         seen = other.first_seen_at

@@ -35,8 +35,7 @@ def with_pending(
     created_again: dict[str, datetime] = {}
     for change in _in_order(pending, now):
         before = changed.get(change.booking) or history.watermark(change.booking)
-        matters = _removal_matters if change.is_removal else _creation_matters
-        if matters(change, before, known, now):
+        if _matters(change, before, known, now):
             changed[change.booking] = _noted(change, before, now)
         elif not change.is_removal and before and before.awaiting is Awaiting.REMOVAL:
             created_again[change.booking] = change.received_at
@@ -50,16 +49,13 @@ def _in_order(changes: Iterable[PendingChange], now: datetime) -> list[PendingCh
     return sorted(recent, key=lambda each: each.received_at)
 
 
-def _removal_matters(
-    _change: PendingChange, before: Watermark | None, _history: History, _now: datetime
-) -> bool:
-    return before is None or before.awaiting is not Awaiting.REMOVAL
-
-
-def _creation_matters(
+def _matters(
     change: PendingChange, before: Watermark | None, history: History, now: datetime
 ) -> bool:
-    """It may take the place of something in which a patient believes."""
+    """A removal that is not awaited yet; a creation that may take the place of something in which a
+    patient believes."""
+    if change.is_removal:
+        return before is None or before.awaiting is not Awaiting.REMOVAL
     if (before and before.awaiting) or history.standing(change.booking):
         return False
     is_believed = any(

@@ -21,15 +21,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import product
 
-from composer.history import near
+from composer.history import near, soon
 from shared.booking.identity import hsa_key, is_hsa_id, same_hsa_id
 from shared.booking.inbox import Announcement
 from shared.booking.messages import BookingDetails
 
 #: With more pairs than this to compare, only ids count: nobody rebooks fifty visits at once.
 _MOST_PAIRS = 2_500
-#: What is not decided yet is looked at so many times in a window.
-_LOOKS_PER_WINDOW = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +165,7 @@ class Replacements:
                 found.update(self._decide(tier, *component, found))
         partner = found.get(f"{'removed' if removed else 'new'} {booking}")
         if partner is None and removed and self._is_choice_of_a_new_one(booking, found):
-            return Undecided(self.window / _LOOKS_PER_WINDOW)
+            return Undecided(soon(self.window))
         return partner
 
     def rivals(self, booking: str) -> Iterator[Removed]:
@@ -270,7 +268,7 @@ class Replacements:
         if not waiting:
             return None
         if not all(each.is_gone for each in waiting) or any(each.details is None for each in new):
-            return self.window / _LOOKS_PER_WINDOW
+            return soon(self.window)
         if tier != _Tier():
             return None  # only a visit of another request has to wait for other candidates
         rest = max(each.due for each in waiting) - self.now

@@ -24,7 +24,6 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from shared.booking.identity import BookingKey, hsa_key, same_hsa_id
 from shared.booking.inbox import (
@@ -40,7 +39,7 @@ from shared.booking.inbox import (
 from shared.booking.messages import BookingDetails
 from shared.store.engine import Database
 from shared.store.pending_changes import pending_changes, without_judged
-from shared.store.statements import among
+from shared.store.statements import among, insert_or
 from shared.store.tables import booking_watermark as watermarks
 from shared.store.tables import inbox_message as messages
 
@@ -285,12 +284,8 @@ def _announcements_query() -> Select[Any]:
 
 @cache
 def _set_watermark(dialect: str) -> Any:
-    """INSERT … ON CONFLICT DO UPDATE, which both databases have in the same form.
-
-    A pending change is so no longer, once it or a newer one is judged.
-    """
-    make = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    statement = make(watermarks)
+    """A pending change is so no longer, once it or a newer one is judged."""
+    statement = insert_or(watermarks, dialect)
     new: dict[str, Any] = {name: statement.excluded[name] for name in _WATERMARK_COLUMNS}
     new |= without_judged(watermarks.c, statement.excluded.received_at)
     return statement.on_conflict_do_update(index_elements=[watermarks.c.booking], set_=new)

@@ -9,10 +9,10 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import RowMapping, and_, case, func, null, or_
-from sqlalchemy.dialects import postgresql, sqlite
 
 from shared.booking.inbox import PendingChange
 from shared.store.engine import Database
+from shared.store.statements import insert_or
 from shared.store.tables import booking_watermark
 
 
@@ -52,8 +52,7 @@ class PendingChanges:
 
 @cache
 def _add(dialect: str) -> Any:
-    make = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    statement = make(booking_watermark)
+    statement = insert_or(booking_watermark, dialect)
     row, new = booking_watermark.c, statement.excluded
     return statement.on_conflict_do_update(
         index_elements=[row.booking],

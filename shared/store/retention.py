@@ -5,7 +5,7 @@ table                  a row is expired when, counted from its own moment
 =====================  ======================================================================
 `inbox_message`        no message about its booking was written, or announces a time, lately
 `notice`               it is not being sent, and no order for it could be obeyed any more
-`booking_watermark`    nothing is awaited, and no message about its booking is left
+`booking_watermark`    no removal is awaited, and no message about its booking is left
 `source_system_log`    it is old
 `operator_action`      it is old
 `trace_step`           it is old
@@ -40,6 +40,7 @@ from sqlalchemy import (
     true,
 )
 
+from shared.booking.inbox import Awaiting
 from shared.booking.notices import NoticeStatus
 from shared.booking.times import wall_text
 from shared.store.engine import Database
@@ -173,7 +174,7 @@ def _watermarks(kept: timedelta, inbox: timedelta | None, now: datetime) -> Expi
             row.creation_pending_at,
         )
     ]
-    is_open = row.awaiting == "removal"  # a creation that is noted and never judged goes
+    is_open = row.awaiting == Awaiting.REMOVAL  # a creation that is noted and never judged goes
     unused = and_(is_open.is_not(True), ~_messages_stay(row.booking, inbox, now))
     return Expired(booking_watermark, row.booking, and_(*is_old, unused), kept)
 

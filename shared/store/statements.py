@@ -24,10 +24,14 @@ def insert_if_absent(connection: Connection, table: Table, row: Mapping[str, Any
     return connection.execute(statement, row).first() is not None
 
 
+def insert_or(table: Table, dialect: str) -> Any:
+    """An INSERT to which `on_conflict_do_nothing` or `on_conflict_do_update` can be added."""
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+
+
 @cache
 def _insert_if_absent(table: Table, dialect: str) -> Any:
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    return insert(table).on_conflict_do_nothing().returning(*table.primary_key)
+    return insert_or(table, dialect).on_conflict_do_nothing().returning(*table.primary_key)
 
 
 def rows_of(dialect: str, columns: Sequence[str], parameter: str = "rows") -> str:

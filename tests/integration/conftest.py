@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from shared.relay.broker import Broker
+from shared.store.engine import Database, open_database
+from shared.store.migrate import migrate
 from tests.brokers import opened
 
 
@@ -14,3 +16,12 @@ def broker(broker_url: str) -> Iterator[Broker]:
     with opened(broker_url) as broker:
         broker.declare()
         yield broker
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A migrated database with room for eight threads; once of each kind."""
+    migrate(database_url)
+    opened = open_database(database_url, pool_size=8)
+    yield opened
+    opened.close()

@@ -1,6 +1,5 @@
 """The composer on real databases: what is stored, who waits for whom, and what a crash leaves."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier, Event
@@ -37,14 +36,6 @@ from tests.unit.composer_world import (
 )
 
 A, B, C = (key(name) for name in "ABC")
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    migrate(database_url)
-    database = open_database(database_url, pool_size=8)
-    yield database
-    database.close()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Notices on both databases: races, outages, and what is kept of values from outside."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -10,8 +9,7 @@ import pytest
 from sqlalchemy import bindparam, select, text
 
 from shared.booking.notices import Channel, Claim, Ending, Notice, NoticeStatus, Wanted
-from shared.store.engine import Database, DatabaseUnavailable, open_database
-from shared.store.migrate import migrate
+from shared.store.engine import Database, DatabaseUnavailable
 from shared.store.notice_statements import claim_all
 from shared.store.notices import NoticeStore
 from shared.store.statements import rows_json
@@ -31,14 +29,6 @@ def standing(notices: NoticeStore) -> Notice:
     found = notices.claim("m", Channel.SMS, TOLVAN)
     assert isinstance(found, Notice)
     return found
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    migrate(database_url)
-    opened = open_database(database_url, pool_size=8)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """What the filter has passed on and the composer has not judged, on both databases."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -15,23 +14,14 @@ from shared.booking.inbox import (
     patient_bookings_key,
     same_id_key,
 )
-from shared.store.engine import Database, open_database
+from shared.store.engine import Database
 from shared.store.inbox import Inbox
-from shared.store.migrate import migrate
 from shared.store.pending_changes import PendingChanges
 from tests.unit.composer_world import NOW, OTHER_UNIT, key
 
 A, B = key("A"), key("B")
 SECOND = timedelta(seconds=1)
 OTHERS = "201212121212"
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    migrate(database_url)
-    database = open_database(database_url, pool_size=8)
-    yield database
-    database.close()
 
 
 @pytest.fixture
