@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from threading import Event
 from typing import Any
 
 import pytest
@@ -16,7 +17,14 @@ from lxml import etree
 from sandbox.engagements import Transaction, UpdateRefused, read_json
 from sandbox.index_entries import IndexEntries
 from sandbox.merging import supersedes
-from tests.fake_subscriber import FakeSubscriber, Received, fake_subscriber, result, soap_fault
+from tests.fake_subscriber import (
+    FakeSubscriber,
+    Received,
+    Response,
+    fake_subscriber,
+    result,
+    soap_fault,
+)
 from tests.polling import eventually
 from tests.sandbox_world import SOAP, RunningWorld, running_world
 
@@ -349,9 +357,18 @@ def test_the_journal_says_between_when_a_request_was_taken(
 def test_the_attempts_that_failed_of_what_is_pending_are_shown(
     world: RunningWorld, subscriber: FakeSubscriber
 ) -> None:
-    subscriber.respond = lambda _: soap_fault()
+    seen = Event()
+
+    def fail(_: Received) -> Response:
+        """At once, and then not before the first failure was seen."""
+        if len(subscriber.received) > 1:
+            seen.wait(5)
+        return soap_fault()
+
+    subscriber.respond = fail
     update(world, entry())
     eventually(lambda: world.control("GET", "/index")["failedAttempts"] == 1, timeout=5)
+    seen.set()
     assert idle(world)["failedAttempts"] == 0
 
 
