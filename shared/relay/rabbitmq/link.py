@@ -23,7 +23,7 @@ from pika.exceptions import ChannelClosedByClient, ConnectionWrongStateError
 from shared.relay.rabbitmq.nodes import Nodes
 from shared.relay.rabbitmq.session import Session
 from shared.relay.rabbitmq.topology import declare_on, look_for
-from shared.relay.rabbitmq.watchdog import Watchdog
+from shared.relay.rabbitmq.watchdog import REFUSED, Refusals, Watchdog
 from shared.relay.rabbitmq.wire import reason_of
 from shared.relay.topology import READING_STAGES, Topology, work_queue
 
@@ -75,6 +75,7 @@ class Link:
             on_stalled=self._on_stalled,
             consuming=consuming,
         )
+        self._refusals = Refusals()
         self._longest_wait = longest_wait
         self._guard = threading.RLock()  # a condition is slower, and each crossing takes it
         self._changed = threading.Condition(self._guard)
@@ -258,7 +259,7 @@ class Link:
         soon = partial(self.call_later, 0)
         session = Session(channel, on_unroutable=self._on_unroutable, soon=soon)
         self._on_open(session)
-        self._watchdog(session)
+        self._watchdog(session, refused_within=self._refusals.within)
         with self._changed:
             self._session = session
             self._tried = True
@@ -280,6 +281,8 @@ class Link:
     def _on_stalled(self, why: str) -> None:
         """Leave the node. Its part of a farewell would not come, so none is begun."""
         self._log.warning("node_stalled", why=why)
+        if why == REFUSED:
+            self._refusals.node_left()
         self._suspect_until = math.inf
         self._failures = 0
         if self._loop is not None:
