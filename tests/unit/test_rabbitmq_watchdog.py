@@ -91,10 +91,10 @@ def test_a_node_that_confirms_nothing_is_left(world: World) -> None:
 
 
 def test_a_node_that_refuses_is_left_when_an_election_would_be_over(world: World) -> None:
-    world.refused_seconds = 1
+    world.refused_seconds = 0.8
     world.pass_seconds(1)
     assert not world.stalled
-    world.refused_seconds = 2
+    world.refused_seconds = 1
     world.pass_seconds(1)
     assert world.stalled == ["refused"]
 
@@ -108,10 +108,10 @@ def test_whoever_is_refused_everywhere_changes_nodes_less_and_less() -> None:
         waits.append(refusals.within)
         now += refusals.within
         refusals.node_left()
-    assert waits == [1, 1, 2, 4, 8, 16, 30, 30]
-    now += 60
+    assert waits == pytest.approx([0.8, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30])
+    now += 61
     refusals.node_left()
-    assert refusals.within == 1
+    assert refusals.within == 0.8
 
 
 def test_a_blocked_broker_is_waited_for(world: World) -> None:

@@ -32,8 +32,8 @@ log = structlog.get_logger()
 #: Called on the I/O thread, with the session or, when there is none any more, with None.
 Work = Callable[[Session | None], None]
 
-#: After a stalled node, how long the next one is not called ready, in seconds: one on the wrong
-#: side of a partition opens connections, too, and confirms nothing.
+#: After a node that fell silent, how long the next one is not called ready, in seconds: one on the
+#: wrong side of a partition opens connections, too, and confirms nothing.
 _SUSPECT_SECONDS = 3.0
 _FIRST_WAIT = 0.2
 _LONGEST_WAIT = 5.0
@@ -84,7 +84,7 @@ class Link:
         self._loop: IOLoop | None = None
         self._connection: SelectConnection | None = None
         self._session: Session | None = None
-        self._tried = False
+        self._tried = self._node_left = False
         self._failures = 0
         self._suspect_until = 0.0
         self._declared_at = 0.0
@@ -168,6 +168,7 @@ class Link:
         """One connection, from the attempt to its end."""
         loop = IOLoop()
         node = self._nodes.next()
+        self._node_left = False
         self._log = self._log.bind(node=f"{node.host}:{node.port}")
         try:
             connection = SelectConnection(
@@ -190,7 +191,7 @@ class Link:
                 self._loop = self._connection = None
                 self._crossing = False
             loop.close()
-            if self.stalled:
+            if self._node_left:
                 gc.collect()  # pika drops a socket without a farewell only when nobody refers to it
 
     def _lose(self) -> None:
@@ -281,9 +282,11 @@ class Link:
     def _on_stalled(self, why: str) -> None:
         """Leave the node. Its part of a farewell would not come, so none is begun."""
         self._log.warning("node_stalled", why=why)
+        self._node_left = True
         if why == REFUSED:
             self._refusals.node_left()
-        self._suspect_until = math.inf
+        else:
+            self._suspect_until = math.inf
         self._failures = 0
         if self._loop is not None:
             self._loop.stop()

@@ -34,7 +34,7 @@ CONFIRM_WITHIN = 14.0
 #: A node that refuses is left after the first of these, in seconds: an election takes less than
 #: half a second (measured on RabbitMQ 3.10, the leader killed). Each wait in a row is twice as long
 #: as the one before, up to the last, since a queue that is full refuses at every node.
-_REFUSED_WITHIN, _LONGEST_REFUSED = 1.0, 30.0
+_REFUSED_WITHIN, _LONGEST_REFUSED = 0.8, 30.0
 REFUSED = "refused"
 #: Refusals so far apart are not in a row, in seconds.
 _NOT_IN_A_ROW = 60.0
