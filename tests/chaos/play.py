@@ -37,7 +37,8 @@ from tests.services import PostgreSQL, RabbitMQ
 
 #: How often the inboxes are looked at, as the waiting histories do.
 _LOOK_SECONDS = 0.3
-_DRAIN_SECONDS = 400
+#: At least, and in pairing windows: a removal waits that long for a booking that nobody knows.
+_DRAIN_SECONDS, _DRAIN_WINDOWS = 400, 13
 #: RabbitMQ counts anew every 5 s what is handed out and not acknowledged.
 _COUNT_SECONDS = 5.5
 
@@ -199,7 +200,8 @@ class _Performance:
 
     async def _drain(self) -> dict[str, int]:
         """Wait until two looks in a row find nothing under way; what was left at the end of it."""
-        deadline = time.monotonic() + _DRAIN_SECONDS
+        longest = max(_DRAIN_SECONDS, _DRAIN_WINDOWS * self._window)
+        deadline = time.monotonic() + longest
         quiet = 0
         while True:
             await asyncio.sleep(_COUNT_SECONDS)
