@@ -217,6 +217,8 @@ class _Performance:
 
     async def report(self, seconds: float) -> Report:
         told = await asyncio.to_thread(self._ledger.all_told)
+        journal = await asyncio.to_thread(self._stage.index.journal)
+        self._keep_evidence(journal, [one for messages in told.values() for one in messages])
         begun = [
             (case, self._load.steps_done[id(beginning.history)])
             for beginning in self._plan.beginnings
@@ -230,9 +232,7 @@ class _Performance:
             await asyncio.to_thread(caught, self._stage.sandbox["control"]),
         )
         letters = await asyncio.to_thread(lambda: list(dead_letters(self._stage.broker_url)))
-        journal = await asyncio.to_thread(self._stage.index.journal)
         taken = takings(journal, self._window)
-        self._keep_evidence(journal, [one for messages in told.values() for one in messages])
         return Report(
             options=self._options,
             seconds=seconds,
