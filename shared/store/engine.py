@@ -175,6 +175,7 @@ def open_database(
     pool_size: int = 5,
     lock_wait: timedelta = timedelta(seconds=20),
     durable: bool = True,
+    by_index: bool = False,
 ) -> Database:
     """The database at `url`; it connects on first use. Raises `UnknownDatabase`.
 
@@ -183,7 +184,8 @@ def open_database(
 
     `lock_wait`: a longer wait for a lock (PostgreSQL) counts as database unavailable. Not
     `durable`: a commit does not wait for the disk, so a crash of PostgreSQL may lose the last
-    second.
+    second. `by_index`: for a stage, which finds every row by an index. PostgreSQL, which knows
+    nothing of a fresh table, would plan to read all of it, and keep to that until it is analyzed.
     """
     parsed = parse_url(url)
     if parsed.get_backend_name() == "sqlite":
@@ -194,6 +196,7 @@ def open_database(
         "lock_timeout": lock_wait // timedelta(milliseconds=1),
         "idle_in_transaction_session_timeout": f"'{_IDLE_SECONDS}s'",
         **({} if durable else {"synchronous_commit": "off"}),
+        **({"enable_seqscan": "off"} if by_index else {}),
     }
     single = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
     return Database(
