@@ -55,9 +55,7 @@ def insert_rows(table: Table, columns: Sequence[str], dialect: str, parameter: s
     return insert.from_select(columns, chosen, include_defaults=False)
 
 
-def execute_rows(
-    connection: Connection, statement: Any, rows: Sequence[Mapping[str, Any]]
-) -> None:
+def execute_rows(connection: Connection, statement: Any, rows: Sequence[Mapping[str, Any]]) -> None:
     """Run a statement of `insert_rows`. Each of `rows` has all its columns; instants are aware."""
     if connection.dialect.name == "postgresql":
         connection.execute(statement, {"rows": to_json(rows).decode()})
