@@ -210,9 +210,11 @@ def _read(connection: Connection, windows: Sequence[HistoryWindow]) -> list[Stor
         "bookings": [booking for window in windows for booking in window.digests],
         "since": min(window.since for window in windows),
     }
+    of_id = {window.same_id: several[window.patient_bookings] for window in windows}
     for row in connection.execute(_watermarks_query(), values).mappings():
         watermark, pending = _watermark(row), [*pending_changes(row)]
-        for each in several.values():
+        concerned = several.get(row["patient_bookings"]), of_id.get(row["same_id"])
+        for each in {bookings for bookings in concerned if bookings}:
             each.take(watermark, pending)
     if elsewhere := [mark.booking for each in several.values() for mark in each.same_id_elsewhere]:
         for announced in connection.execute(_ELSEWHERE, {"of": elsewhere}):
@@ -244,13 +246,18 @@ def _store(connection: Connection, several: Sequence[StoredBookings]) -> None:
     for announcement, booking, details in (one for each in several for one in each.carried_over):
         values = {**_key_values(booking), "state": details.model_dump(exclude_defaults=True)}
         connection.execute(update(messages).where(messages.c.id == announcement.id).values(values))
-    dialect = connection.dialect.name
-    if written := [_message_values(message) for each in several for message in each.written]:
-        execute_rows(connection, _write(dialect), written)
+    written = [_message_values(message) for each in several for message in each.written]
     newest = {mark.booking: mark for each in several for mark in each.changed}
-    if newest:  # in the order in which the filter writes, too: no two of them deadlock
-        changed = [_watermark_values(newest[booking]) for booking in sorted(newest)]
-        execute_rows(connection, _set_watermark(dialect), changed)
+    # In the order in which the filter writes, too: no two of them deadlock.
+    changed = [_watermark_values(newest[booking]) for booking in sorted(newest)]
+    dialect = connection.dialect.name
+    if dialect == "postgresql" and written and changed:
+        execute_rows(connection, _write_all(), messages=written, watermarks=changed)
+        return
+    if written:
+        execute_rows(connection, _write(dialect), messages=written)
+    if changed:
+        execute_rows(connection, _set_watermark(dialect), watermarks=changed)
 
 
 @cache
@@ -283,13 +290,19 @@ def _announcements_query() -> Select[Any]:
 
 @cache
 def _write(dialect: str) -> Any:
-    return insert_rows(messages, messages.columns.keys(), dialect)
+    return insert_rows(messages, messages.columns.keys(), dialect, "messages")
+
+
+@cache
+def _write_all() -> Any:
+    """Both in one round trip."""
+    return _set_watermark("postgresql").add_cte(_write("postgresql").cte("written"))
 
 
 @cache
 def _set_watermark(dialect: str) -> Any:
     """A pending change is so no longer, once it or a newer one is judged."""
-    statement = insert_rows(watermarks, _WATERMARK_COLUMNS, dialect)
+    statement = insert_rows(watermarks, _WATERMARK_COLUMNS, dialect, "watermarks")
     new: dict[str, Any] = {name: statement.excluded[name] for name in _WATERMARK_COLUMNS}
     new |= without_judged(watermarks.c, statement.excluded.received_at)
     return statement.on_conflict_do_update(index_elements=[watermarks.c.booking], set_=new)

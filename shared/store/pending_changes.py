@@ -49,7 +49,7 @@ class PendingChanges:
         several = _once_each(ordered)
         with self._database.single() if len(several) < 2 else self._database.begin() as connection:
             for rows in several:
-                execute_rows(connection, _add(connection.dialect.name), rows)
+                execute_rows(connection, _add(connection.dialect.name), changes=rows)
 
 
 def _once_each(ordered: Iterable[PendingChange]) -> list[list[dict[str, Any]]]:
@@ -66,7 +66,7 @@ def _once_each(ordered: Iterable[PendingChange]) -> list[list[dict[str, Any]]]:
 
 @cache
 def _add(dialect: str) -> Any:
-    statement = insert_rows(booking_watermark, _COLUMNS, dialect)
+    statement = insert_rows(booking_watermark, _COLUMNS, dialect, "changes")
     row, new = booking_watermark.c, statement.excluded
     return statement.on_conflict_do_update(
         index_elements=[row.booking],

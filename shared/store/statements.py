@@ -41,7 +41,7 @@ def insert_or(table: Table, dialect: str) -> Any:
     return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
 
 
-def insert_rows(table: Table, columns: Sequence[str], dialect: str, parameter: str = "rows") -> Any:
+def insert_rows(table: Table, columns: Sequence[str], dialect: str, parameter: str) -> Any:
     """An INSERT of many rows, for `execute_rows`; conflict clauses can be added.
 
     PostgreSQL takes all rows as JSON in one parameter, in their order: a parameter for each column
@@ -55,12 +55,19 @@ def insert_rows(table: Table, columns: Sequence[str], dialect: str, parameter: s
     return insert.from_select(columns, chosen, include_defaults=False)
 
 
-def execute_rows(connection: Connection, statement: Any, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Run a statement of `insert_rows`. Each of `rows` has all its columns; instants are aware."""
+def execute_rows(
+    connection: Connection, statement: Any, **rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Run a statement of `insert_rows`, with the rows of each of its parameters.
+
+    Each row has all columns; instants are aware. On SQLite there is one parameter.
+    """
     if connection.dialect.name == "postgresql":
-        connection.execute(statement, {"rows": to_json(rows).decode()})
+        values = {name: to_json(several).decode() for name, several in rows.items()}
+        connection.execute(statement, values)
     else:
-        connection.execute(statement, rows)
+        [several] = rows.values()
+        connection.execute(statement, several)
 
 
 @cache
