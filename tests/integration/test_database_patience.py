@@ -123,3 +123,19 @@ def test_who_need_not_be_sure_does_not_wait_for_the_disk(
         with opened() as connection:
             assert connection.scalar(text("SHOW synchronous_commit")) == waits
     database.close()
+
+
+def test_a_plan_made_for_an_empty_table_uses_an_index_when_it_has_grown(postgres_url: str) -> None:
+    database = open_database(postgres_url, by_index=True)
+    find = "booking_watermark WHERE patient_bookings = ANY($1) OR same_id = ANY($1)"
+    with database.single() as connection:
+        run = connection.exec_driver_sql
+        run("TRUNCATE booking_watermark")
+        run("SET plan_cache_mode = force_generic_plan")
+        run(f"PREPARE find(varchar[]) AS SELECT * FROM {find}")
+        run("EXECUTE find('{a}')")
+        plan = run("EXPLAIN EXECUTE find('{a}')").scalars().all()
+        run("DEALLOCATE find")
+        assert connection.scalar(text("SHOW jit")) == "off"
+    database.close()
+    assert any("Bitmap Index Scan" in line for line in plan), plan
