@@ -21,6 +21,7 @@ from composer.verdict import Judgement, Reason
 from shared.base.clock import Clock
 from shared.booking.identity import BookingKey
 from shared.booking.inbox import (
+    AnnouncedElsewhere,
     Announcement,
     HistoryWindow,
     InboxMessage,
@@ -62,12 +63,11 @@ class PatientBookings(Protocol):
 
     @property
     def same_id_elsewhere(self) -> Sequence[Watermark]:
-        """Of other patients' bookings that have the judged one's id at its source, and are at no
-        other unit as far as that is known: of those that were announced."""
+        """Of other patients' bookings that have the judged one's id at its source."""
 
     @property
-    def announced_elsewhere(self) -> Mapping[str, datetime]:
-        """Of those that were announced: when ingest took the newest such change, by digest."""
+    def announced_elsewhere(self) -> Mapping[str, AnnouncedElsewhere]:
+        """Those of them that were announced, by digest."""
 
     def write(self, message: InboxMessage) -> None: ...
 

@@ -62,10 +62,10 @@ def judge(
         )
     if not activated:
         return Judgement(Reason.SOURCE_NOT_ACTIVATED)
-    if fetched.deleted and fetched.renumbered and (renumbered := case.renumbered()):
-        return renumbered
     if case.is_stale:
         return case.stale()
+    if fetched.details is None and fetched.deleted and (renumbered := case.renumbered()):
+        return renumbered
     if fetched.details is None:
         return case.removed() if fetched.deleted else case.created_but_not_there()
     return case.there(fetched.details)
@@ -129,11 +129,9 @@ class _Judging(Case):
     @property
     def _is_known_elsewhere(self) -> bool:
         """Under another number: for a creation under the new number, one that got it since."""
-        others = self.history.same_id_elsewhere
-        if not self.fetched.renumbered:
-            return bool(others)
-        seen = (each.first_seen_at for each in others)
-        return any(at is not None and at > self.fetched.received_at for at in seen)
+        others = self._other_numbers
+        since = self.fetched.received_at
+        return others.has_since(since) if self.fetched.renumbered else bool(others.here)
 
     def removed(self) -> Judgement:
         if self.standing is None:
@@ -253,9 +251,10 @@ class _Judging(Case):
 
         None if it was removed there, too, before it was announced.
         """
+        if self.fetched.renumbered is None:
+            return None
         if judgement := self._renumbered_since():
             return judgement
-        assert self.fetched.renumbered is not None  # noqa: S101 - so it is renumbered
         successor = self.fetched.booking.replaced(patient=self.fetched.renumbered).digest
         removed = self._other_numbers.removed_since(successor)
         if removed is None:
@@ -277,7 +276,16 @@ class _Judging(Case):
 
     @cached_property
     def _other_numbers(self) -> OtherNumbers:
-        return OtherNumbers(self.history, self.before, self._removed_at, self.limits.window)
+        fetched = self.fetched
+        own_id = (each.booking for each in fetched.same_request)
+        units = {each.logical_address for each in own_id if each.booking_id == fetched.booking.booking_id}
+        return OtherNumbers(
+            self.history,
+            fetched.booking,
+            frozenset(units | {fetched.moved_to} - {""}),
+            self._removed_at,
+            self.limits.window,
+        )
 
     @property
     def _removed_at(self) -> datetime:
