@@ -48,23 +48,24 @@ class OtherNumbers:
 
     @cached_property
     def created(self) -> list[Watermark]:
-        """What was created, or said to be there, and is this visit."""
+        """What was created since, or said to be there, and is this visit."""
         of_patient: dict[str, list[Watermark]] = defaultdict(list)
-        for each in filter(self._is_named, self.history.same_id_elsewhere):
+        for each in self.history.same_id_elsewhere:
             of_patient[each.patient_bookings].append(each)
-        own = (each for same in of_patient.values() if self._is_own(same) for each in same)
-        return [each for each in own if self._is_about_then(each)]
+        own = (each for same in of_patient.values() for each in self._own_among(same))
+        return [each for each in own if self._is_since(each)]
 
-    def _is_own(self, others: Sequence[Watermark]) -> bool:
-        """Whether `others`, of one patient, are this visit: one of them was where `own` was. Before
-        one is announced nobody knows where they were."""
+    def _own_among(self, others: Sequence[Watermark]) -> Sequence[Watermark]:
+        """Those of `others`, of one patient, that are this visit. Before one is announced nobody
+        knows at which units they are; then all are, if one was where `own` was."""
         announced = self.history.announced_elsewhere
         known = [announced[each.booking].key for each in others if each.booking in announced]
+        named = [each for each in others if self._is_named(each)]
         if not known:
-            return True
+            return named
         units = {self.own.logical_address, *self._passed}
         here = {known[0].replaced(logical_address=unit).digest for unit in units}
-        return any(each.booking in here for each in others)
+        return others if any(each.booking in here for each in named) else ()
 
     @cached_property
     def _passed(self) -> dict[str, datetime]:
@@ -85,8 +86,13 @@ class OtherNumbers:
             if mark and near(mark.received_at, self.removed_at, 2 * self.window)
         }
 
-    def _is_about_then(self, other: Watermark) -> bool:
-        return self._is_seen_near(other) or is_there(other)
+    def _is_since(self, other: Watermark) -> bool:
+        seen = other.first_seen_at
+        return is_there(other) or (seen is not None and seen >= self._earliest)
+
+    @property
+    def _earliest(self) -> datetime:
+        return self.removed_at - self.window
 
     def _is_named(self, other: Watermark) -> bool:
         is_near = self._is_seen_near(other) or self._is_near(other.received_at)
@@ -119,7 +125,7 @@ class OtherNumbers:
         """
         mark = self.history.watermark(self.own.digest)
         own = mark.first_seen_at if mark else None
-        for other in filter(self.history.is_announced, self.created):
+        for other in filter(self._is_announced, self.created):
             is_later = own is None or (other.first_seen_at or own) > own
             if is_later or (is_there(other) and not other.gone):
                 return other
@@ -132,8 +138,13 @@ class OtherNumbers:
             each
             for each in self.created
             if each.awaiting is Awaiting.CREATION
-            or (each.awaiting and not self.history.is_announced(each))
+            or (each.awaiting and not self._is_announced(each))
         ]
+
+    def _is_announced(self, other: Watermark) -> bool:
+        announced = self.history.announced_elsewhere.get(other.booking)
+        is_recent = announced is not None and announced.received_at >= self._earliest
+        return is_recent or self.history.is_announced(other)
 
     def removed_since(self, booking: str) -> Watermark | None:
         """`booking`, if the index has removed it and the source does not say that it is there."""
