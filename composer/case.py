@@ -8,8 +8,10 @@ from composer.candidates import Candidates, Limits, still_matters
 from composer.history import History
 from composer.noticeable import changed_aspects
 from composer.patience import (
+    is_after_removal,
     is_doubtful,
     may_be_an_earlier_state,
+    may_be_the_later,
     newest_may_be_of_this_state,
     next_look,
 )
@@ -97,6 +99,20 @@ class Case:
     def newest_may_be_of_this_state(self) -> bool:
         latest = self.history.latest(self.booking)
         return newest_may_be_of_this_state(self.fetched, self.before, latest, self.limits.patience)
+
+    @property
+    def may_be_the_later(self) -> bool:
+        return may_be_the_later(self.fetched, self.before, self.limits.patience)
+
+    @property
+    def after_removal(self) -> bool:
+        return is_after_removal(self.fetched, self.before, self.limits.patience)
+
+    @property
+    def is_removed_after_all(self) -> bool:
+        """A creation whose booking was announced, and is gone as the removal before it said."""
+        is_gone = self.fetched.details is None and not self.is_doubtful
+        return is_gone and self.standing is not None and self.after_removal
 
     def look_again(self, *watermarks: Watermark) -> Judgement:
         delay = next_look(self.fetched, self.before, self.limits.patience) - self.now

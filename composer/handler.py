@@ -180,7 +180,8 @@ class Composer:
         announcement = self._store_all(judgement, fetched, history, bookings)
         if judgement.reason is Reason.REPLY_MISMATCH:
             self._report_mismatch(fetched.booking.source_system)
-        return _outcome(judgement, fetched, announcement)
+        known = fetched.model_copy(update={"after_removal": judgement.after_removal})
+        return _outcome(judgement, known, announcement)
 
     def _store_all(
         self,
@@ -230,7 +231,8 @@ def _outcome(
     if asked:
         return Publish(asked, judgement.reason)
     if judgement.wait is not None:
-        return Postpone(judgement.wait, judgement.reason)
+        instead = fetched if judgement.after_removal else None
+        return Postpone(judgement.wait, judgement.reason, instead)
     if judgement.reason in _ACHIEVED:
         return Done(judgement.reason)
     return Drop(judgement.reason)

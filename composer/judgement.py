@@ -55,6 +55,12 @@ def judge(
     source still is.
     """
     case = _Judging(fetched, history, now, limits)
+    judgement = _judged(case, activated=activated)
+    return replace(judgement, after_removal=case.after_removal)
+
+
+def _judged(case: "_Judging", *, activated: bool) -> Judgement:
+    fetched = case.fetched
     if before := case.announced_before:
         # The look that was to follow may have been lost with what was not published.
         return Judgement(
@@ -64,6 +70,8 @@ def judge(
         return Judgement(Reason.SOURCE_NOT_ACTIVATED)
     if case.is_stale:
         return case.stale()
+    if case.is_removed_after_all:
+        return case.as_removal().removed()
     if fetched.details is None and fetched.deleted and (renumbered := case.renumbered()):
         return renumbered
     if fetched.details is None:
@@ -105,7 +113,7 @@ class _Judging(Case):
         is_open = self.awaits_removal if deleted else self.is_doubtful
         if (is_newest and (is_open or deleted)) or (is_same and is_open):
             return Judgement(Reason.NOT_SHOWN_YET, look_again=True)
-        if self.newest_may_be_of_this_state:
+        if self.newest_may_be_of_this_state or self.may_be_the_later:
             return self.look_again()
         return Judgement(Reason.STALE)
 
@@ -116,11 +124,13 @@ class _Judging(Case):
             # An old creation, sent once more: its removal is still open.
             assert self.before is not None  # noqa: S101 - so it awaits a removal
             watermark = replace(self.before, fetched_at=self.fetched.fetched_at, gone=True)
-            if self.is_doubtful:
+            if self.is_doubtful or self.may_be_the_later:
                 return self.look_again(watermark)
             return Judgement(Reason.GONE_AT_SOURCE, watermarks=(watermark,))
         if self.is_doubtful:
             return self.look_again(self.watermarks.awaiting(Awaiting.CREATION))
+        if self.may_be_the_later:
+            return self.look_again()
         is_explained = self.is_overtaken or self._is_known_elsewhere
         if self.fetched.of_another_patient and not is_explained:
             return replace(self.silent(Reason.REPLY_MISMATCH), is_dead=True)
@@ -132,6 +142,9 @@ class _Judging(Case):
         others = self._other_numbers
         since = self.fetched.received_at
         return others.has_since(since) if self.fetched.renumbered else bool(others.here)
+
+    def as_removal(self) -> "_Judging":
+        return replace(self, fetched=self.fetched.model_copy(update={"deleted": True}))
 
     def removed(self) -> Judgement:
         if self.standing is None:
@@ -278,7 +291,9 @@ class _Judging(Case):
     def _other_numbers(self) -> OtherNumbers:
         fetched = self.fetched
         own_id = (each.booking for each in fetched.same_request)
-        units = {each.logical_address for each in own_id if each.booking_id == fetched.booking.booking_id}
+        units = {
+            each.logical_address for each in own_id if each.booking_id == fetched.booking.booking_id
+        }
         return OtherNumbers(
             self.history,
             fetched.booking,
@@ -320,6 +335,8 @@ class _Judging(Case):
             return self.silent(Reason.TIME_PASSED)
         if self.fetched.deleted and self.is_doubtful:
             return self.look_again(self.watermarks.awaiting(Awaiting.REMOVAL))
+        if self.standing and self.may_be_the_later:
+            return self.look_again(self.watermarks.decided())
         if contradicts_a_removal(self.fetched, self.before, self.limits.patience):
             return self.look_again()
         if self.standing is None:

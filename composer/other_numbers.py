@@ -74,7 +74,9 @@ class OtherNumbers:
         elsewhere = (each.key for each in self.history.announced_elsewhere.values())
         own = (each.key for each in self.history.announcements)
         same_id = same_id_key(self.own)
-        units = {each.logical_address for each in (*own, *elsewhere) if same_id_key(each) == same_id}
+        units = {
+            each.logical_address for each in (*own, *elsewhere) if same_id_key(each) == same_id
+        }
         marks = {
             unit: self.history.watermark(self.own.replaced(logical_address=unit).digest)
             for unit in units | self.units
@@ -102,7 +104,9 @@ class OtherNumbers:
         return other.first_seen_at is not None and self._is_near(other.first_seen_at)
 
     def _is_near(self, at: datetime) -> bool:
-        return any(near(at, each, self.window) for each in (self.removed_at, *self._passed.values()))
+        return any(
+            near(at, each, self.window) for each in (self.removed_at, *self._passed.values())
+        )
 
     def _stands_beside(self, other: Watermark) -> bool:
         """The index could not reach us in between, or was slow. No longer than that: some systems

@@ -156,8 +156,7 @@ class MemoryInbox:
         elsewhere = [
             each
             for each in self.watermarks.values()
-            if each.same_id == window.same_id
-            and each.patient_bookings != window.patient_bookings
+            if each.same_id == window.same_id and each.patient_bookings != window.patient_bookings
         ]
         announced: dict[str, AnnouncedElsewhere] = {}
         for message in sorted(self.messages, key=lambda each: each.received_at):
@@ -347,7 +346,9 @@ class World:
 
     def _carry_out(self, outcome: Outcome, fetched: FetchedBooking) -> None:
         if isinstance(outcome, Postpone):
-            self.waiting.append((self.now + outcome.delay, fetched))
+            later = outcome.instead or fetched
+            assert isinstance(later, FetchedBooking)
+            self.waiting.append((self.now + outcome.delay, later))
         if isinstance(outcome, Publish):
             for message in outcome.messages:
                 self._take(message)
