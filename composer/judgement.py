@@ -29,13 +29,11 @@ there ── no time to announce, or passed ────────────
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import cached_property
 
-from composer.candidates import Limits, awaited_since, still_matters
+from composer.candidates import Limits, still_matters
 from composer.case import Case
 from composer.history import History, is_ahead, soon
 from composer.noticeable import changed_aspects, says_less_alone
-from composer.other_numbers import OtherNumbers
 from composer.patience import contradicts_a_removal
 from composer.replacement import Found, Pair, Undecided
 from composer.verdict import Announce, CarryOver, Judgement, Question, Reason
@@ -139,7 +137,7 @@ class _Judging(Case):
     @property
     def _is_known_elsewhere(self) -> bool:
         """Under another number: for a creation under the new number, one that got it since."""
-        others = self._other_numbers
+        others = self.other_numbers
         since = self.fetched.received_at
         return others.has_since(since) if self.fetched.renumbered else bool(others.here)
 
@@ -164,7 +162,7 @@ class _Judging(Case):
         delay = self._until_decided(partner)
         if delay > _NO_TIME:
             return self.wait_for_pair(self.watermarks.awaiting(Awaiting.REMOVAL), delay)
-        if self._comes_late:
+        if self.comes_late:
             return self._wait_a_little_more()
         return self._removed_for_good(self.standing)
 
@@ -200,8 +198,8 @@ class _Judging(Case):
 
     def _until_decided(self, partner: Found) -> timedelta:
         """How long the removal is still open; a held booking that replaces it is judged first."""
-        rest = self._removal_awaited_since + self.limits.window - self.now
-        if self._waited_too_long:
+        rest = self.removal_awaited_since + self.limits.window - self.now
+        if self.waited_too_long:
             return rest
         again = soon(self.limits.window)
         if partner is None:
@@ -219,18 +217,6 @@ class _Judging(Case):
         answer = self.history.watermark(moved.digest)
         return answer is None or answer.received_at < self.fetched.received_at
 
-    @property
-    def _waited_too_long(self) -> bool:
-        last = self._removal_awaited_since + self.limits.window + self.limits.longest_wait
-        return self.now >= last
-
-    @property
-    def _comes_late(self) -> bool:
-        """The relay was away when the window ended: what it took before is on its way, too."""
-        late = self.now - self._removal_awaited_since - self.limits.window
-        is_forgotten = self.now > self._removed_at + self.limits.longest_wait
-        return late > self.limits.grace and not is_forgotten
-
     def _wait_a_little_more(self) -> Judgement:
         grace = self.limits.grace
         since = self.now - self.limits.window + grace
@@ -240,14 +226,15 @@ class _Judging(Case):
     def _removed_for_good(self, standing: Announcement) -> Judgement:
         if renumbered := self._renumbered_since():
             return renumbered
-        if self.fetched.of_another_patient and not self._other_numbers.named:
+        if self.fetched.of_another_patient and not self.other_numbers.named:
             return self._of_another_patient()
         own = self.candidates.own_removal()
         assert own is not None  # noqa: S101 - it stands, and was removed
         followed_by = self.candidates.booking_after(own) if own.is_open_call else None
         if followed_by:
             return self.silently_replaced(Reason.CALL_ANSWERED, followed_by)
-        instead = tuple(self.candidates.replacements().booked_instead(own))
+        booked = self.candidates.replacements().booked_instead(own)
+        instead = tuple(new for new in booked if not self._is_removal_open(new.booking))
         announced = (self.history.standing(new.booking) for new in instead)
         cancelled = Announce(
             standing.key,
@@ -259,6 +246,10 @@ class _Judging(Case):
         )
         return self.announce(cancelled)
 
+    def _is_removal_open(self, booking: str) -> bool:
+        watermark = self.history.watermark(booking)
+        return watermark is not None and watermark.awaiting is Awaiting.REMOVAL
+
     def renumbered(self) -> Judgement | None:
         """One visit under two numbers: it stands under the other one, whatever the source says.
 
@@ -269,58 +260,37 @@ class _Judging(Case):
         if judgement := self._renumbered_since():
             return judgement
         successor = self.fetched.booking.replaced(patient=self.fetched.renumbered).digest
-        removed = self._other_numbers.removed_since(successor)
+        removed = self.other_numbers.removed_since(successor)
         if removed is None:
             return self.silently_replaced(Reason.RENUMBERED, successor)
-        is_open = removed.awaiting is not None and not self._waited_too_long
+        is_open = removed.awaiting is not None and not self.waited_too_long
         return self._wait_for_another() if is_open else None
 
     def _renumbered_since(self) -> Judgement | None:
         """None if it did not get another person number about when it was removed."""
-        others = self._other_numbers
-        if others.awaited and not others.announced and not self._waited_too_long:
+        others = self.other_numbers
+        if other := others.announced:
+            return self.silently_replaced(Reason.RENUMBERED, other.booking)
+        if others.unanswered or (others.awaited and not self.waited_too_long):
             return self._wait_for_another()
-        other = others.announced or others.unanswered
-        return self.silently_replaced(Reason.RENUMBERED, other.booking) if other else None
+        return None
 
     def _wait_for_another(self) -> Judgement:
         awaiting = self.watermarks.awaiting(Awaiting.REMOVAL)
-        return self.wait_for_pair(awaiting, soon(self.limits.window))
-
-    @cached_property
-    def _other_numbers(self) -> OtherNumbers:
-        fetched = self.fetched
-        own_id = (each.booking for each in fetched.same_request)
-        units = {
-            each.logical_address for each in own_id if each.booking_id == fetched.booking.booking_id
-        }
-        return OtherNumbers(
-            self.history,
-            fetched.booking,
-            frozenset(units | {fetched.moved_to} - {""}),
-            self._removed_at,
-            self.limits.window,
-        )
-
-    @property
-    def _removed_at(self) -> datetime:
-        before = self.before
-        return before.received_at if before and self.awaits_removal else self.fetched.received_at
-
-    @property
-    def _removal_awaited_since(self) -> datetime:
-        return awaited_since(self.fetched, self.before, Awaiting.REMOVAL, self.now)
+        window = self.limits.window
+        is_old = self.now > self.fetched.received_at + self.limits.longest_wait
+        return self.wait_for_pair(awaiting, window if is_old else soon(window))
 
     def _of_another_patient(self) -> Judgement:
         """Until it is clear that no other person number got the booking, it may be no mistake."""
         if renumbered := self._renumbered_since():
             return renumbered
-        delay = self._removal_awaited_since + self.limits.window - self.now
+        delay = self.removal_awaited_since + self.limits.window - self.now
         if delay > _NO_TIME:
             return self.wait_for_pair(self.watermarks.awaiting(Awaiting.REMOVAL), delay)
-        if self._comes_late:
+        if self.comes_late:
             return self._wait_a_little_more()
-        if self._other_numbers.named:
+        if self.other_numbers.named:
             return self.silent(Reason.UNKNOWN_BOOKING)
         if self.is_doubtful:
             return self.look_again(self.watermarks.awaiting(Awaiting.REMOVAL))
@@ -339,11 +309,22 @@ class _Judging(Case):
             return self.look_again(self.watermarks.decided())
         if contradicts_a_removal(self.fetched, self.before, self.limits.patience):
             return self.look_again()
-        if self.standing is None:
+        standing = self.standing or self._got_back
+        if standing is None:
             # Even by a removal: of a booking created, removed and created again within its window
             # the index sends the removal alone.
             return self._created(details)
-        return self._standing_and_there(self.standing, details)
+        return self._standing_and_there(standing, details)
+
+    @property
+    def _got_back(self) -> Announcement | None:
+        """What was announced before the booking got another person number, which it has no more."""
+        successor = self.before.successor if self.before else None
+        others = self.history.same_id_elsewhere
+        if self.fetched.deleted or not any(each.booking == successor for each in others):
+            return None
+        latest = self.history.latest(self.booking)
+        return latest if latest and latest.kind is not MessageKind.CANCELLATION else None
 
     def _standing_and_there(self, standing: Announcement, details: BookingDetails) -> Judgement:
         if changed_aspects(standing.state, details):
@@ -351,8 +332,8 @@ class _Judging(Case):
         if self.fetched.deleted:
             return self.silent(Reason.STILL_BOOKED)
         if self.is_doubtful or self.newest_may_be_of_this_state:
-            return self.look_again(self.watermarks.decided())
-        return self.silent(Reason.UNCHANGED)
+            return self.look_again(self.watermarks.stands())
+        return Judgement(Reason.UNCHANGED, watermarks=(self.watermarks.stands(),))
 
     def _created(self, details: BookingDetails) -> Judgement:
         if other := self.candidates.unasked_with_same_id():

@@ -160,7 +160,8 @@ class OtherNumbers:
 
     @property
     def unanswered(self) -> Watermark | None:
-        """One that the index created, and about which nothing else is known."""
+        """One that the index created, and about which nothing else is known: as long as it is
+        pending, which is no longer than the fetcher tries."""
         return next((each for each in self.awaited if each.awaiting is Awaiting.CREATION), None)
 
 

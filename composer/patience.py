@@ -73,8 +73,8 @@ def contradicts_a_removal(
 def may_be_the_later(
     fetched: FetchedBooking, before: Watermark | None, patience: timedelta
 ) -> bool:
-    """Whether ingest took the opposite of `fetched` shortly after it: of two requests at once it may
-    take the later one first. Which it was shows when the source has had the time to show both."""
+    """Whether ingest took the opposite of `fetched` shortly after it: of two requests at once it
+    may take the later one first. Which it was shows once the source has had time to show both."""
     if before is None or _is_removal(before) is fetched.deleted:
         return False
     apart = before.received_at - fetched.received_at

@@ -1,5 +1,5 @@
-"""A visit that moves between units and whose patient gets another person number, all in haste: it is
-one visit, so nothing of it is announced as cancelled unless it is.
+"""A visit that moves between units and whose patient gets another person number, all in haste: it
+is one visit, so nothing of it is announced as cancelled unless it is.
 """
 
 from collections.abc import Iterator
