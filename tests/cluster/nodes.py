@@ -44,7 +44,7 @@ class Cluster:
         with ThreadPoolExecutor() as starting:
             list(starting.map(RabbitMQ.start, self._nodes.values()))
         if self._khepri:
-            self.ctl("enable_feature_flag", "khepri_db")
+            self.ctl("enable_feature_flag", "--opt-in", "khepri_db")
         return self
 
     def found(self) -> None:
