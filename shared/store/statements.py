@@ -14,7 +14,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Dialect,
-    Select,
     String,
     Table,
     bindparam,
@@ -52,7 +51,7 @@ def insert_rows(table: Table, columns: Sequence[str], dialect: str, parameter: s
     if dialect != "postgresql":
         return insert
     rows = text(f"json_populate_recordset(NULL::{table.name}, CAST(:{parameter} AS json))")
-    chosen: Select[Any] = select(*map(column, columns)).select_from(rows)
+    chosen: Any = select(*map(column, columns)).select_from(rows)
     return insert.from_select(columns, chosen, include_defaults=False)
 
 
