@@ -8,18 +8,19 @@ and never on a removal alone (docs/domain.md, "Rules of removal and replacement"
 ```
 judged before, and announced ──────────────────────────────► its order once more
 source deactivated ────────────────────────────────────────► silent
-removed, and created under another person number ──────────► silent
 a newer state was judged, or a later removal is open ──────► silent
-gone ── created, not there yet ────────────────────────────► look again; in the end silent
-     └─ removed ── not standing, or passed ────────────────► silent
+gone ── created, not there yet ────────────────────────────► look again; in the end silent,
+     │                                                       or as removed, if it was shortly before
+     └─ removed ── created under another person number ────► silent
+                ├─ not standing, or passed ────────────────► silent
                 ├─ another booking took its place ─────────► announced as changed
-                ├─ that may still come ────────────────────► wait
+                ├─ that, or the booking, may still come ───► wait
                 ├─ an open call, and a booking followed ───► silent
                 └─ else ───────────────────────────────────► announced as cancelled
 there ── no time to announce, or passed ───────────────────► silent
       ├─ removed, or nothing to notice in a change ────────► look again; in the end believed
-      ├─ standing ── nothing to notice ────────────────────► silent
-      │           └─ else ─────────────────────────────────► announced as changed
+      ├─ standing, or its number came back ── unchanged ───► silent
+      │                                    └─ else ────────► announced as changed
       └─ else ── another one has the same id ──────────────► ask about that one, and wait
               ├─ it took a removed one's place ────────────► announced as changed
               ├─ that is not known yet ────────────────────► wait
