@@ -11,8 +11,6 @@ from html import unescape
 from itertools import groupby
 from urllib.parse import urlsplit
 
-from lxml import etree
-
 from composer import elements
 from composer.characters import LINE, LINE_END, legible, printable
 from composer.elements import name_of
@@ -28,7 +26,7 @@ from composer.richtext import (
     beginning,
     shortened,
 )
-from shared.riv.xml import without_forbidden_characters
+from shared.riv.xml import Element, without_forbidden_characters
 
 #: Far above any real call letter; what is beyond is cut off, and the text says so.
 MAX_CHARACTERS = 50_000
@@ -83,28 +81,26 @@ def _lines(text: str) -> str:
 class _Reader:
     """Reads a tree. An element is a block, a line (a row of a table, or unknown), or inline."""
 
-    def __init__(self, root: etree._Element) -> None:
-        self._rows: dict[etree._Element, list[tuple[Run, ...]]] = {}
-        self._with_blocks: set[etree._Element] = set()
+    def __init__(self, root: Element) -> None:
+        self._rows: dict[Element, list[tuple[Run, ...]]] = {}
+        self._with_blocks: set[Element] = set()
         for element in root.iter("*"):
             if name_of(element) in elements.BLOCKS:
                 self._mark_those_around(element)
 
-    def _mark_those_around(self, block: etree._Element) -> None:
+    def _mark_those_around(self, block: Element) -> None:
         for around in block.iterancestors():
             if around in self._with_blocks or self._is_line_of_cells(around):
                 break
             self._with_blocks.add(around)
 
-    def _is_block(self, element: etree._Element) -> bool:
+    def _is_block(self, element: Element) -> bool:
         name = name_of(element)
         if name in elements.LINKS and _safe_href(element):
             return False
         return name in elements.BLOCKS or element in self._with_blocks
 
-    def blocks(
-        self, element: etree._Element, level: int, *, literal: bool = False
-    ) -> Iterator[Block]:
+    def blocks(self, element: Element, level: int, *, literal: bool = False) -> Iterator[Block]:
         """The blocks of a container. Text that stands between its blocks is a paragraph."""
         literal = literal or name_of(element) in elements.LITERAL
         loose: list[Run] = [_text(element.text, literal=literal)]
@@ -118,7 +114,7 @@ class _Reader:
             loose.append(_text(child.tail, literal=literal))
         yield from _paragraph(loose)
 
-    def _block(self, element: etree._Element, level: int, *, literal: bool) -> Iterator[Block]:
+    def _block(self, element: Element, level: int, *, literal: bool) -> Iterator[Block]:
         name = name_of(element)
         if name in elements.HEADINGS:
             yield from self._heading(element, elements.HTML_HEADINGS.get(name, level))
@@ -128,11 +124,11 @@ class _Reader:
             inner_level = level + (name in elements.SECTIONS)
             yield from self.blocks(element, inner_level, literal=literal)
 
-    def _heading(self, element: etree._Element, level: int) -> Iterator[Block]:
+    def _heading(self, element: Element, level: int) -> Iterator[Block]:
         if runs := _tidy(self._inner_runs(element)):
             yield Heading(level, runs)
 
-    def _items(self, element: etree._Element, *, literal: bool) -> Iterator[Block]:
+    def _items(self, element: Element, *, literal: bool) -> Iterator[Block]:
         """What stands in a list outside of its items counts as an item: nothing is lost."""
         entries = [tuple(_paragraph([_text(element.text, literal=literal)]))]
         for item in element:
@@ -141,20 +137,20 @@ class _Reader:
         if kept := tuple(entry for entry in entries if entry):
             yield Items(name_of(element) in elements.ORDERED, kept)
 
-    def _item(self, item: etree._Element, *, literal: bool) -> Iterator[Block]:
+    def _item(self, item: Element, *, literal: bool) -> Iterator[Block]:
         if self._is_block(item):
             yield from self._block(item, _LIST_LEVEL, literal=literal)
         else:
             yield from _paragraph(self._runs(item, literal=literal))
 
-    def _inner_runs(self, element: etree._Element, *, literal: bool = False) -> list[Run]:
+    def _inner_runs(self, element: Element, *, literal: bool = False) -> list[Run]:
         runs: list[Run] = [_text(element.text, literal=literal)]
         for child in element:
             runs.extend(self._runs(child, literal=literal))
             runs.append(_text(child.tail, literal=literal))
         return runs
 
-    def _runs(self, element: etree._Element, *, literal: bool = False) -> list[Run]:
+    def _runs(self, element: Element, *, literal: bool = False) -> list[Run]:
         name = name_of(element)
         if not name or name in elements.HIDDEN:
             return [LINE]
@@ -167,14 +163,14 @@ class _Reader:
             return [LINE_END, *inner]
         return _shifted(name, inner) if name in elements.INLINE else [LINE, *inner, LINE]
 
-    def _is_line_of_cells(self, element: etree._Element) -> bool:
+    def _is_line_of_cells(self, element: Element) -> bool:
         """Whether it is a row whose cells have a line each at most."""
         if name_of(element) not in elements.ROWS:
             return False
         runs = (run for cell in self._cells(element) for run in cell)
         return not any(isinstance(run, str) and "\n" in run for run in runs)
 
-    def _cells(self, row: etree._Element) -> list[tuple[Run, ...]]:
+    def _cells(self, row: Element) -> list[tuple[Run, ...]]:
         """Empty ones, too, so that the others keep their columns."""
         if row not in self._rows:
             cells = [_tidy([row.text or ""])]
@@ -220,7 +216,7 @@ def _linked(runs: list[Run], href: str) -> list[Run]:
     return [lead, *_between([(Hyperlink(href, line),) for line in lines], LINE), trail]
 
 
-def _safe_href(element: etree._Element) -> str:
+def _safe_href(element: Element) -> str:
     """The target of a link if it is of a kind that only leads somewhere, else ""."""
     named = {str(key).lower(): str(value) for key, value in element.attrib.items()}
     target = named.get("url") or named.get(_XLINK) or named.get("href") or ""

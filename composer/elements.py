@@ -6,7 +6,7 @@ many is harmless, and one too few may join two numbers.
 
 from functools import lru_cache
 
-from lxml import etree
+from shared.riv.xml import Element
 
 
 def _names(text: str) -> frozenset[str]:
@@ -56,7 +56,7 @@ VOID = _names("br hr img input wbr col meta area source")
 KNOWN = INLINE | BLOCKS | ROWS | HIDDEN | BREAKS | VOID | _names("div td th entry center")
 
 
-def name_of(element: etree._Element) -> str:
+def name_of(element: Element) -> str:
     """The element's name in lower case, whatever its prefix; "" for what is no element."""
     return _local_name(element.tag) if isinstance(element.tag, str) else ""
 

@@ -13,7 +13,7 @@ from typing import cast
 from lxml import etree
 
 from composer.elements import HIDDEN, INLINE, RAISED, VOID, name_of
-from shared.riv.xml import without_forbidden_characters
+from shared.riv.xml import Element, without_forbidden_characters
 
 #: What is beyond is not read.
 MAX_MARKUP = 1_000_000
@@ -61,7 +61,7 @@ class _TooDeep(ValueError):
 class Parsed:
     """A tree around `markup`; `is_whole`: nothing of it was left out."""
 
-    root: etree._Element
+    root: Element
     is_whole: bool
 
 
@@ -117,12 +117,12 @@ class _Progress:
     """Follows a parser: which elements are open, and how much text there is."""
 
     def __init__(self) -> None:
-        self.open: list[etree._Element] = []
+        self.open: list[Element] = []
         self.characters = 0
         self.elements = 0
-        self._ended: etree._Element | None = None
+        self._ended: Element | None = None
 
-    def follow(self, events: Iterable[tuple[str, etree._Element]]) -> None:
+    def follow(self, events: Iterable[tuple[str, Element]]) -> None:
         """Raises `_TooDeep`."""
         for event, element in events:
             if self._ended is not None:
@@ -133,7 +133,7 @@ class _Progress:
             elif name_of(self.open.pop()) not in HIDDEN:
                 self._count(element.text)
 
-    def _begin(self, element: etree._Element) -> None:
+    def _begin(self, element: Element) -> None:
         self.open.append(element)
         self.elements += 1
         if len(self.open) > MAX_DEPTH:
@@ -147,7 +147,7 @@ class _Progress:
         return "".join(f"</{_written_name(element)}>" for element in reversed(self.open))
 
 
-def _written_name(element: etree._Element) -> str:
+def _written_name(element: Element) -> str:
     local = element.tag.rpartition("}")[2]
     return f"{element.prefix}:{local}" if element.prefix else local
 
@@ -167,7 +167,7 @@ def _parsed(markup: str, enough: int) -> Parsed:
     is_whole = True
     for piece in _pieces(markup):
         parser.feed(piece.encode())
-        progress.follow(cast("Iterable[tuple[str, etree._Element]]", parser.read_events()))
+        progress.follow(cast("Iterable[tuple[str, Element]]", parser.read_events()))
         if progress.characters > enough or progress.elements > MAX_ELEMENTS:
             is_whole = False
             break
