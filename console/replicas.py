@@ -22,6 +22,11 @@ class Replicas:
     fewer: Mapping[str, int] = field(default_factory=dict)
     unknown: str = ""
 
+    @property
+    def fewest(self) -> tuple[str, int]:
+        """The queue that has the fewest of `fewer`, and how many. Raises ValueError: none has."""
+        return min(self.fewer.items(), key=lambda each: each[1])
+
 
 def count_replicas(settings: CommonSettings) -> Replicas:
     """By the management API; nothing is asked where one replica is enough."""

@@ -229,7 +229,7 @@ def _of_replicas(found: Replicas) -> Iterator[Trouble]:
         management = "BUDKAVLE_BROKER_MANAGEMENT_URL"
         yield _trouble("replicas_unknown", management, trouble=found.unknown)
     if found.fewer:
-        queue, replicas = min(found.fewer.items(), key=lambda each: each[1])
+        queue, replicas = found.fewest
         number, least = len(found.fewer), found.least
         values = {"number": number, "least": least, "queue": queue, "replicas": replicas}
         yield _trouble("replicas", "rabbitmq-queues grow", **values)

@@ -52,8 +52,9 @@ def _replicas(found: Replicas) -> Iterator[Check]:
     if found.unknown:
         yield warning(what, found.unknown)
     elif found.fewer:
-        queue, number = next(iter(found.fewer.items()))
-        yield warning(what, f"{len(found.fewer)} queues have too few; {queue} {number}")
+        queue, number = found.fewest
+        fewer = f"{len(found.fewer)} queues have fewer than {found.least}"
+        yield warning(what, f"{fewer}: {queue} has {number}")
     elif found.least > 1:
         yield ok(what, f"at least {found.least}")
 

@@ -42,6 +42,9 @@ _IDLE_SECONDS = 60
 #: Temporary errors without a lost connection: `budkavle setup` has not been run yet, the database
 #: is read-only during a failover, a transaction was ended after `_IDLE_SECONDS`.
 _PASSING = (UndefinedTable, ReadOnlySqlTransaction, IdleInTransactionSessionTimeout)
+#: Else a plan made while a table was small would be kept, which reads the whole table and is
+#: compiled each time because it looks so expensive.
+_BY_INDEX = {"enable_seqscan": "off", "jit": "off"}
 _ONLY_READS = "budkavle_only_reads"
 _DRIVERS = ("sqlite", "postgresql+psycopg")
 
@@ -196,7 +199,7 @@ def open_database(
         "lock_timeout": lock_wait // timedelta(milliseconds=1),
         "idle_in_transaction_session_timeout": f"'{_IDLE_SECONDS}s'",
         **({} if durable else {"synchronous_commit": "off"}),
-        **({"enable_seqscan": "off"} if by_index else {}),
+        **(_BY_INDEX if by_index else {}),
     }
     single = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
     return Database(

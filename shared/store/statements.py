@@ -8,7 +8,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Connection, Dialect, String, Table, bindparam
+from pydantic_core import to_json
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Connection,
+    Dialect,
+    String,
+    Table,
+    bindparam,
+    column,
+    select,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
@@ -27,6 +39,35 @@ def insert_if_absent(connection: Connection, table: Table, row: Mapping[str, Any
 def insert_or(table: Table, dialect: str) -> Any:
     """An INSERT to which `on_conflict_do_nothing` or `on_conflict_do_update` can be added."""
     return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+
+
+def insert_rows(table: Table, columns: Sequence[str], dialect: str, parameter: str) -> Any:
+    """An INSERT of many rows, for `execute_rows`; conflict clauses can be added.
+
+    PostgreSQL takes all rows as JSON in one parameter, in their order: a parameter for each column
+    of each row takes client and server several times as long.
+    """
+    insert = insert_or(table, dialect)
+    if dialect != "postgresql":
+        return insert
+    rows = text(f"json_populate_recordset(NULL::{table.name}, CAST(:{parameter} AS json))")
+    chosen: Any = select(*map(column, columns)).select_from(rows)
+    return insert.from_select(columns, chosen, include_defaults=False)
+
+
+def execute_rows(
+    connection: Connection, statement: Any, **rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Run a statement of `insert_rows`, with the rows of each of its parameters.
+
+    Each row has all columns; instants are aware. On SQLite there is one parameter.
+    """
+    if connection.dialect.name == "postgresql":
+        values = {name: to_json(several).decode() for name, several in rows.items()}
+        connection.execute(statement, values)
+    else:
+        [several] = rows.values()
+        connection.execute(statement, several)
 
 
 @cache

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from threading import RLock
 from typing import Any
 
 import requests
@@ -18,7 +19,8 @@ from shared.store.engine import open_database
 from shared.store.tables import inbox_message, notice
 from tests.chaos.telling import Line
 
-_TIMEOUT = 60
+#: The sandbox lists all mail of a long run, beside other work.
+_TIMEOUT = 300
 _DAWN = datetime.min.replace(tzinfo=UTC)
 #: A message is seen when its transaction ends, up to this long after it was dated.
 _OVERLAP = timedelta(seconds=20)
@@ -48,9 +50,13 @@ class NoticeRow:
 
 
 class Ledger:
-    """Reads past the proxies. Raises `DatabaseUnavailable` while the database is away."""
+    """Reads past the proxies. Raises `DatabaseUnavailable` while the database is away.
+
+    One look at a time: the last one in another thread may outlive the task that began it.
+    """
 
     def __init__(self, database_url: str) -> None:
+        self._guard = RLock()
         self._database = open_database(database_url, pool_size=1)
         self._ids: set[str] = set()
         self._newest = _DAWN
@@ -61,6 +67,10 @@ class Ledger:
 
     def look(self) -> None:
         """Take up what was written since the last look, or began to be just before it."""
+        with self._guard:
+            self._look()
+
+    def _look(self) -> None:
         wanted = select(inbox_message).order_by(inbox_message.c.created_at)
         if self._newest > _DAWN:
             wanted = wanted.where(inbox_message.c.created_at > self._newest - _OVERLAP)
@@ -75,10 +85,11 @@ class Ledger:
 
     def all_told(self) -> dict[PatientBookings, list[Message]]:
         """All rows read again, by patient and source, in the order of writing."""
-        self._ids.clear()
-        self.told.clear()
-        self._newest = _DAWN
-        self.look()
+        with self._guard:
+            self._ids.clear()
+            self.told.clear()
+            self._newest = _DAWN
+            self._look()
         return self.told
 
     def notices(self) -> list[NoticeRow]:

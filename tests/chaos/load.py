@@ -5,6 +5,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from itertools import count
 from urllib.parse import quote
 
@@ -147,6 +148,7 @@ class Load:
         self._deactivate = deactivate
         self._ended: set[str] = set()  # HSA-ids of those that were deactivated
         self._bound = seconds
+        self._over = asyncio.Event()
         self._started = 0.0
         self._active = {source: asyncio.Event() for source in plan.late_sources}
         self._repetitions: dict[tuple[int, int], list[Repetition]] = {}
@@ -157,8 +159,9 @@ class Load:
         self.stuck: list[History] = []
 
     def end(self) -> None:
-        """Begin nothing more."""
+        """Begin nothing more; what was to be activated later is activated now."""
         self._bound = min(self._bound, self._elapsed)
+        self._over.set()
 
     @property
     def activated(self) -> int:
@@ -181,7 +184,8 @@ class Load:
                 end.cancel()
 
     async def _activate_late(self, source: Source) -> None:
-        await self._until(source.activates_at)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._over.wait(), source.activates_at - self._elapsed)
         await self._activate(source)
         self._active[source].set()
 

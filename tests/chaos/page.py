@@ -13,8 +13,8 @@ letter is held against what the booking systems did, by an oracle that shares no
 composer. `make chaos T="--count 500"` takes two minutes.
 """
 
-#: What is published, and its name there.
-_ROWS = {
+#: What is published, and its name there; of some of it in docs/failover.md, too.
+ROWS = {
     "cases": "visits",
     "lagging": "of them, of booking systems that tell the index before they show a change",
     "inbox": "messages in inboxes",
@@ -75,7 +75,7 @@ def section(figures: Mapping[str, Any], *, date: str, commit: str) -> str:
         f"| minutes | {figures['seconds'] / 60:.1f} |",
         f"| load of the machine at the end | {figures['machine_load']} |",
     ]
-    rows = [f"| {name} | {figures[key]:,} |" for key, name in _ROWS.items()]
+    rows = [f"| {name} | {figures[key]:,} |" for key, name in ROWS.items()]
     stories = [f"| {name} | {figures['stories'].get(key, 0):,} |" for key, name in _STORIES.items()]
     table = "\n".join([*head, *rows])
     of_visits = "\n".join(["| visits | |", "|---|---:|", *stories])

@@ -9,22 +9,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.chaos.page import ROWS
+
 PAGE = Path(__file__).parents[2] / "docs" / "failover.md"
 BEGIN, END = "<!-- chaos-cluster: begin -->", "<!-- chaos-cluster: end -->"
 _STAGES = ("ingest", "filter", "fetcher", "composer", "notifier")
+_AS_OF_CHAOS = (
+    *("inbox", "lost", "duplicated", "second_messages", "false_kinds"),
+    *("notices_due", "notices_missing", "notices_twice"),
+)
 #: What is published of the accounts, and its name there.
 _ROWS = {
     "accepted": "notifications accepted",
-    "inbox": "messages in inboxes",
-    "lost": "messages lost",
-    "duplicated": "messages twice",
-    "second_messages": "second messages for one rebooking",
-    "false_kinds": "messages that are false, or to somebody else",
-    "notices_due": "SMS and mails due",
-    "notices_missing": "of them, missing",
-    "notices_twice": "SMS and mails twice",
+    **{key: ROWS[key] for key in _AS_OF_CHAOS},
     "dead_unexplained": "dead letters without a reason in the plan",
-    "index_dead": "notifications that the index gave up",
+    "index_dead": ROWS["index_dead"],
     "seed": "seed",
     "machine_load": "load of the machine at the end",
 }

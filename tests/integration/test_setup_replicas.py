@@ -1,6 +1,7 @@
 """`budkavle setup`, `status` and `check` say which queues have fewer replicas than they should."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -56,8 +57,15 @@ def test_status_and_check_name_them(managed: tuple[RabbitMQ, str], tmp_path: Pat
     broker, management_url = managed
     place = broker.fresh_vhost(), 3, management_url
     set_up(tmp_path, *place)
-    assert " queues have fewer than 3 replicas: budkavle." in run("status", tmp_path, *place)
-    assert " queues have too few; budkavle." in run("check", tmp_path, *place)
+    by_status = r"(\d+) queues have fewer than 3 replicas: (budkavle\.\S+) has 1\."
+    by_check = r"(\d+) queues have fewer than 3: (budkavle\.\S+) has 1\b"
+    found = [
+        re.search(pattern, run(command, tmp_path, *place), re.MULTILINE)
+        for command, pattern in (("status", by_status), ("check", by_check))
+    ]
+    assert found[0]
+    assert found[1]
+    assert found[0].groups() == found[1].groups()
 
 
 def test_one_replica_is_enough_where_nothing_else_is_asked_for(

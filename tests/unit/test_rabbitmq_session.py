@@ -247,6 +247,20 @@ class TestUnconfirmed:
         channel.nack(1)
         assert session.unconfirmed_seconds == 11
 
+    def test_a_refusal_lasts_from_the_publish_on_whatever_is_confirmed_besides(
+        self, session: Session, channel: FakeChannel, now: list[float]
+    ) -> None:
+        session.publish([message("a")], lambda _error: None)
+        assert session.refused_seconds == 0
+        now[0] = 7
+        channel.nack(1)
+        now[0] = 8
+        session.publish([message("b")], lambda _error: None)
+        channel.ack(2)
+        session.publish([message("c")], lambda _error: None)
+        channel.nack(3)
+        assert session.refused_seconds == 8
+
     def test_a_blocked_broker_has_its_time_from_the_unblocking_on(
         self, session: Session, now: list[float]
     ) -> None:

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from shared.relay.rabbitmq.watchdog import Watchdog
+from shared.relay.rabbitmq.watchdog import Refusals, Watchdog
 
 
 @dataclass
@@ -27,6 +27,7 @@ class World:
     now: float = 0.0
     blocked: bool = False
     unconfirmed_seconds: float = 0.0
+    refused_seconds: float = 0.0
     answers: bool = True
     consuming: bool = False
     consumer_count: int = 0
@@ -87,6 +88,30 @@ def test_a_node_that_confirms_nothing_is_left(world: World) -> None:
     world.unconfirmed_seconds = 15
     world.pass_seconds(1)
     assert world.stalled == ["unconfirmed"]
+
+
+def test_a_node_that_refuses_is_left_when_an_election_would_be_over(world: World) -> None:
+    world.refused_seconds = 0.8
+    world.pass_seconds(1)
+    assert not world.stalled
+    world.refused_seconds = 1
+    world.pass_seconds(1)
+    assert world.stalled == ["refused"]
+
+
+def test_whoever_is_refused_everywhere_changes_nodes_less_and_less() -> None:
+    """As by a queue that is full."""
+    now = 0.0
+    refusals = Refusals(lambda: now)
+    waits = []
+    for _ in range(8):
+        waits.append(refusals.within)
+        now += refusals.within
+        refusals.node_left()
+    assert waits == pytest.approx([0.8, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30])
+    now += 61
+    refusals.node_left()
+    assert refusals.within == 0.8
 
 
 def test_a_blocked_broker_is_waited_for(world: World) -> None:

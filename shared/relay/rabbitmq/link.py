@@ -23,7 +23,7 @@ from pika.exceptions import ChannelClosedByClient, ConnectionWrongStateError
 from shared.relay.rabbitmq.nodes import Nodes
 from shared.relay.rabbitmq.session import Session
 from shared.relay.rabbitmq.topology import declare_on, look_for
-from shared.relay.rabbitmq.watchdog import Watchdog
+from shared.relay.rabbitmq.watchdog import REFUSED, Refusals, Watchdog
 from shared.relay.rabbitmq.wire import reason_of
 from shared.relay.topology import READING_STAGES, Topology, work_queue
 
@@ -32,8 +32,8 @@ log = structlog.get_logger()
 #: Called on the I/O thread, with the session or, when there is none any more, with None.
 Work = Callable[[Session | None], None]
 
-#: After a stalled node, how long the next one is not called ready, in seconds: one on the wrong
-#: side of a partition opens connections, too, and confirms nothing.
+#: After a node that fell silent, how long the next one is not called ready, in seconds: one on the
+#: wrong side of a partition opens connections, too, and confirms nothing.
 _SUSPECT_SECONDS = 3.0
 _FIRST_WAIT = 0.2
 _LONGEST_WAIT = 5.0
@@ -75,6 +75,7 @@ class Link:
             on_stalled=self._on_stalled,
             consuming=consuming,
         )
+        self._refusals = Refusals()
         self._longest_wait = longest_wait
         self._guard = threading.RLock()  # a condition is slower, and each crossing takes it
         self._changed = threading.Condition(self._guard)
@@ -83,7 +84,7 @@ class Link:
         self._loop: IOLoop | None = None
         self._connection: SelectConnection | None = None
         self._session: Session | None = None
-        self._tried = False
+        self._tried = self._node_left = False
         self._failures = 0
         self._suspect_until = 0.0
         self._declared_at = 0.0
@@ -167,6 +168,7 @@ class Link:
         """One connection, from the attempt to its end."""
         loop = IOLoop()
         node = self._nodes.next()
+        self._node_left = False
         self._log = self._log.bind(node=f"{node.host}:{node.port}")
         try:
             connection = SelectConnection(
@@ -189,7 +191,7 @@ class Link:
                 self._loop = self._connection = None
                 self._crossing = False
             loop.close()
-            if self.stalled:
+            if self._node_left:
                 gc.collect()  # pika drops a socket without a farewell only when nobody refers to it
 
     def _lose(self) -> None:
@@ -258,7 +260,7 @@ class Link:
         soon = partial(self.call_later, 0)
         session = Session(channel, on_unroutable=self._on_unroutable, soon=soon)
         self._on_open(session)
-        self._watchdog(session)
+        self._watchdog(session, refused_within=self._refusals.within)
         with self._changed:
             self._session = session
             self._tried = True
@@ -280,7 +282,11 @@ class Link:
     def _on_stalled(self, why: str) -> None:
         """Leave the node. Its part of a farewell would not come, so none is begun."""
         self._log.warning("node_stalled", why=why)
-        self._suspect_until = math.inf
+        self._node_left = True
+        if why == REFUSED:
+            self._refusals.node_left()
+        else:
+            self._suspect_until = math.inf
         self._failures = 0
         if self._loop is not None:
             self._loop.stop()

@@ -54,6 +54,7 @@ class Session:
         self._on_unroutable = on_unroutable
         self._monotonic = monotonic
         self._unconfirmed_since: float | None = None
+        self._refused_since: float | None = None
         self._last_tag = 0
         self._next_unanswered = 1
         self._unanswered: dict[int, tuple[_Batch, Outgoing]] = {}
@@ -72,6 +73,17 @@ class Session:
         A refusal (nack) is no confirm: a node that cannot reach the others of its cluster nacks.
         """
         since = self._unconfirmed_since
+        return 0.0 if since is None else self._monotonic() - since
+
+    @property
+    def refused_seconds(self) -> float:
+        """For how long the broker refuses (nacks) something, whatever it confirms besides.
+
+        RabbitMQ 3.10 asks once for a queue's leader, at a channel's first publish to it. If that
+        one had just gone, it nacks what the channel publishes there for as long as the channel
+        lives.
+        """
+        since = self._refused_since
         return 0.0 if since is None else self._monotonic() - since
 
     def publish(self, messages: Sequence[Outgoing], done: Done) -> None:
@@ -139,6 +151,8 @@ class Session:
             self._next_unanswered = answer.delivery_tag + 1
         if not refused:
             self._unconfirmed_since = self._monotonic() if self._unanswered else None
+        elif self._refused_since is None:
+            self._refused_since = self._unconfirmed_since
 
     def _answered(self, tag: int, *, refused: bool) -> None:
         found = self._unanswered.pop(tag, None)

@@ -5,6 +5,9 @@ Heartbeats notice the first within 48 s (measured, with 20 s between them) and t
 Cut off from the leader of a quorum queue, RabbitMQ 3.10 answers that the queue is empty and nobody
 reads it, which a consumer knows to be wrong. It answers so, too, for a minute after the node of the
 leader froze, though the others have a new leader by then and all is well.
+
+A channel that is refused (nacked) is of no more use on RabbitMQ 3.10, see
+`Session.refused_seconds`; the next one is.
 """
 
 import time
@@ -25,16 +28,40 @@ _ANSWER_WITHIN = 8.0
 #: notice that another node is frozen (`net_ticktime`, 60 s, and a quarter).
 _KNOWN_WITHIN = 80.0
 #: How long a node may confirm nothing of what it was sent, in seconds. When the node of a queue's
-#: leader freezes, the next leader confirms after 8 s, later on a busy machine. New channels do not
-#: find that one for a minute (RabbitMQ 3.10), so leaving at once would make it a minute.
+#: leader freezes, the next leader confirms after 8 s, later on a busy machine. Whoever left before
+#: that one is elected would be refused.
 CONFIRM_WITHIN = 14.0
+#: A node that refuses is left after the first of these, in seconds: an election takes less than
+#: half a second (measured on RabbitMQ 3.10, the leader killed). Each wait in a row is twice as long
+#: as the one before, up to the last, since a queue that is full refuses at every node.
+_REFUSED_WITHIN, _LONGEST_REFUSED = 0.8, 30.0
+REFUSED = "refused"
+#: Refusals so far apart are not in a row, in seconds.
+_NOT_IN_A_ROW = 60.0
+
+
+class Refusals:
+    """How long, in seconds, the next node may refuse what it is sent. One for a connection."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self.within = _REFUSED_WITHIN
+        self._monotonic = monotonic
+        self._left_at = -_NOT_IN_A_ROW
+
+    def node_left(self) -> None:
+        """One was left for its refusals."""
+        now = self._monotonic()
+        in_a_row = now - self._left_at < _NOT_IN_A_ROW
+        self.within = min(2 * self.within, _LONGEST_REFUSED) if in_a_row else _REFUSED_WITHIN
+        self._left_at = now
 
 
 class Watchdog:
     """Asks and looks on the I/O thread for as long as `session` lives.
 
     `later(seconds, work)` has `work` called on that thread. `on_stalled(why)` is called once.
-    `consuming()` says whether `queue` should have at least our own consumer now.
+    `consuming()` says whether `queue` should have at least our own consumer now. The node may
+    refuse what it is sent for `refused_within` seconds.
     """
 
     def __init__(
@@ -45,6 +72,7 @@ class Watchdog:
         later: Callable[[float, Callable[[], None]], None],
         on_stalled: Callable[[str], None],
         consuming: Callable[[], bool] = lambda: False,
+        refused_within: float = _REFUSED_WITHIN,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._session = session
@@ -52,6 +80,7 @@ class Watchdog:
         self._later = later
         self._on_stalled = on_stalled
         self._consuming = consuming
+        self._refused_within = refused_within
         self._monotonic = monotonic
         self._unknown_since: float | None = None
         self._asked_at: float | None = None
@@ -75,6 +104,8 @@ class Watchdog:
             if self._asked_at is not None:
                 self._asked_at = self._monotonic()  # the answer has its time from the unblocking on
             return ""
+        if self._session.refused_seconds > self._refused_within:
+            return REFUSED
         if self._session.unconfirmed_seconds > CONFIRM_WITHIN:
             return "unconfirmed"
         if self._asked_at is not None and self._for(self._asked_at) > _ANSWER_WITHIN:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import requests
-from sqlalchemy import insert
+from sqlalchemy import insert, text
 
 from console.processes import Child, stop_all
 from console.stack import free_port
@@ -125,11 +125,16 @@ class Relay:
         self._folder.cleanup()
 
     def prepare(self, plan: Plan) -> None:
-        """The sources know the bookings, and the patients have chosen how to be told."""
+        """The sources know the bookings, and the patients have chosen how to be told.
+
+        PostgreSQL gets its statistics of the choices at once: autovacuum would take a minute.
+        """
         for some in _chunks(plan.bookings()):
             self.control("PUT", "/bookings", [booking.at_the_source() for booking in some])
             with self.database.begin() as connection:
                 connection.execute(insert(contact_preference), [_choice(one) for one in some])
+        with self.database.begin() as connection:
+            connection.execute(text("ANALYZE contact_preference"))
 
     def control(self, method: str, path: str, said: Any = None) -> Any:
         """The answer of the sandbox's control API. Raises `requests.HTTPError`."""

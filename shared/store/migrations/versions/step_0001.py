@@ -111,6 +111,7 @@ def create_booking_watermark() -> None:
         sa.Column("creation_pending_at", INSTANT),
         sa.Column("creation_pending_request", sa.String(40)),
         sa.PrimaryKeyConstraint("booking", name="pk_booking_watermark"),
+        postgresql_with={"fillfactor": 60},
     )
     op.create_index(
         "ix_booking_watermark_patient_bookings", "booking_watermark", ["patient_bookings"]
