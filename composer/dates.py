@@ -6,7 +6,7 @@ Names stand here and not in a locale: the same on every machine.
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 
-from shared.booking.times import STOCKHOLM, instant, is_wall_time, parse_wall
+from shared.booking.times import end_moment, parse_wall
 
 _WEEKDAYS = ("måndag", "tisdag", "onsdag", "torsdag", "fredag", "lördag", "söndag")
 _MONTHS = (
@@ -60,22 +60,11 @@ def when(starts: str, ends: str = "") -> str:
 
 def sensible_end(starts: str, ends: str) -> str:
     """`ends`, or "" when it is no time or not after `starts`."""
-    return ends if end_instant(starts, ends) else ""
+    return ends if end_moment(starts, ends) else ""
 
 
 @lru_cache(_KEPT)
 def end_instant(starts: str, ends: str) -> datetime | None:
-    """The moment, in UTC, at which a visit ends; None when `ends` is no time or not after `starts`.
-
-    In the hour that exists twice the end may be the second of its kind. A visit that starts in the
-    hour that does not exist keeps its length.
-    """
-    if not is_wall_time(ends):
-        return None
-    start, end = instant(starts), parse_wall(ends)
-    for fold in (0, 1):
-        moment = end.replace(tzinfo=STOCKHOLM, fold=fold).astimezone(UTC)
-        if moment > start:
-            return moment
-    length = end - parse_wall(starts)
-    return start + length if length > timedelta(0) else None
+    """`end_moment` in UTC."""
+    moment = end_moment(starts, ends)
+    return moment.astimezone(UTC) if moment else None

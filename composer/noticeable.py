@@ -5,12 +5,12 @@ from enum import StrEnum
 from functools import lru_cache
 
 from composer import docbook, richtext
+from composer.characters import printable
 from composer.dates import when
-from shared.booking.identity import hsa_key, is_hsa_id
+from composer.names import line, name
+from shared.booking.identity import hsa_key
 from shared.booking.messages import BookingDetails
 
-#: Far above any real name or reason.
-_LONGEST_LINE = 500
 _MOST_LINES = 40
 
 
@@ -60,7 +60,7 @@ def noticeable(details: BookingDetails) -> Noticeable:
         is_call=details.is_call_letter,
         time=when(details.starts, details.ends) if details.starts else "",
         unit=unit_of(details),
-        kind=_line(details.time_type_name),
+        kind=name(details.time_type_name),
         who=who,
         whom=whom,
         can_rebook=bool(details.rebook_allowed),
@@ -76,8 +76,7 @@ def unit_of(details: BookingDetails) -> str:
 
 @lru_cache(1000)  # clinics are few
 def _unit(unit_name: str) -> str:
-    name = _line(unit_name)
-    return "" if is_hsa_id(name) else name  # some systems give it where a name belongs
+    return name(unit_name)
 
 
 def who_of(details: BookingDetails) -> str:
@@ -86,13 +85,19 @@ def who_of(details: BookingDetails) -> str:
 
 
 def _met(details: BookingDetails) -> tuple[Whom, str]:
+    """The care is left out where the kind of visit says the same."""
     names = {
         Whom.PERFORMER: details.performer_name,
         Whom.RESOURCE: details.resource_name,
         Whom.CARE: details.care_type_name,
     }
-    found = ((whom, line) for whom, name in names.items() if (line := _line(name)))
-    return next(found, (Whom.NOT_SAID, ""))
+    whom, who = next(
+        ((whom, said) for whom, text in names.items() if (said := name(text))),
+        (Whom.NOT_SAID, ""),
+    )
+    if whom is Whom.CARE and who.casefold() == name(details.time_type_name).casefold():
+        return Whom.NOT_SAID, ""
+    return whom, who
 
 
 def changed_aspects(old: BookingDetails, new: BookingDetails) -> tuple[Aspect, ...]:
@@ -147,14 +152,8 @@ def _folded(text: str) -> str:
     return " ".join(text.split())
 
 
-def _line(text: str) -> str:
-    """One printable line of bearable length, whatever the booking system sent."""
-    line = _folded(docbook.printable(text))
-    return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}…"
-
-
 def _lines(text: str) -> str:
-    """The patient's own lines, each as `_line`."""
-    lines = [_line(line) for line in docbook.printable(text).strip().split("\n")]
-    kept = [line for number, line in enumerate(lines) if line or lines[number - 1]]
+    """The patient's own lines, one blank line between them at most."""
+    lines = [line(each) for each in printable(text).strip().split("\n")]
+    kept = [each for number, each in enumerate(lines) if each or lines[number - 1]]
     return "\n".join(kept[:_MOST_LINES])

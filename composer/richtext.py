@@ -3,6 +3,7 @@
 HTML is written here and nowhere else, from these types alone: what has no type cannot get out.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from html import escape
@@ -39,6 +40,7 @@ class Items:
 Block = Heading | Paragraph | Items
 RichText = tuple[Block, ...]
 
+_WHOLE_WORDS = re.compile(r".*\s", re.DOTALL)
 #: Above a purpose's own headings stand the message's subject and the heading of the purpose.
 _HEADINGS_ABOVE = 2
 _LOWEST_HEADING = 6
@@ -51,7 +53,7 @@ def to_text(blocks: RichText) -> str:
 
 def _text_lines(block: Block) -> Iterator[str]:
     if not isinstance(block, Items):
-        yield "".join(_run_text(run) for run in block.runs)
+        yield from "".join(_run_text(run) for run in block.runs).split("\n")
         return
     for number, item in enumerate(block.items, start=1):
         lead = f"{number}. " if block.ordered else "- "
@@ -101,9 +103,18 @@ def _run_html(run: Run) -> str:
     return f'<a href="{escape(run.href)}" rel="noopener noreferrer">{escape(run.text)}</a>'
 
 
-def shortened(blocks: RichText, most: int) -> tuple[RichText, int]:
+def beginning(text: str, most: int) -> str:
+    """At most `most` characters of `text`, ended between words if it has any: half a number is
+    another number."""
+    if len(text) <= most:
+        return text
+    words = _WHOLE_WORDS.match(text[: most + 1])
+    return words[0] if words else text[:most]
+
+
+def shortened(blocks: Iterable[Block], most: int) -> tuple[RichText, int]:
     """The beginning of `blocks`, of at most `most` characters; and how many are left of those, or
-    -1 when something was cut off."""
+    -1 when something was cut off. No more of `blocks` is read than that."""
     kept: list[Block] = []
     for block in blocks:
         short, most = _shortened_block(block, most)
@@ -132,7 +143,8 @@ def _shortened_runs(runs: tuple[Run, ...], most: int) -> tuple[tuple[Run, ...], 
     for run in runs:
         size = len(run) if isinstance(run, str) else len(run.text)
         if size > most:
-            return (*kept, *([run[:most]] if isinstance(run, str) and most else [])), -1
+            part = beginning(run, most).rstrip() if isinstance(run, str) else ""
+            return (*kept, *([part] if part else [])), -1
         kept.append(run)
         most -= size
     return tuple(kept), most

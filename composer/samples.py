@@ -49,6 +49,8 @@ _VISIT = BookingDetails(
 _CALL = _VISIT.model_copy(update={"is_call_letter": True, "reason": "", "purpose": _PURPOSE})
 _OPEN_CALL = _CALL.model_copy(update={"starts": "", "ends": ""})
 _MOVED = _VISIT.model_copy(update={"starts": "20261210133000", "ends": "20261210140000"})
+_LATER = _VISIT.model_copy(update={"starts": "20261217080000", "ends": "20261217083000"})
+_EARLIER = _VISIT.model_copy(update={"starts": "20261210080000", "ends": "20261210083000"})
 _OTHER = _VISIT.model_copy(
     update={
         "unit_name": "Ögonmottagningen Bergby",
@@ -96,5 +98,12 @@ SAMPLES: dict[str, Sample] = {
     "cancelled_with_new_time": Sample(MessageKind.CANCELLATION, _VISIT, _VISIT, has_new_time=True),
     "cancelled_and_another_stands": Sample(
         MessageKind.CANCELLATION, _VISIT, _VISIT, has_new_time=True, still_booked=(_MOVED,)
+    ),
+    "cancelled_and_others_stand": Sample(
+        MessageKind.CANCELLATION,
+        _VISIT,
+        _VISIT,
+        has_new_time=True,
+        still_booked=(_MOVED, _LATER, _EARLIER),
     ),
 }

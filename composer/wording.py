@@ -8,8 +8,9 @@ them are compiled and tried when the composer starts, so that none can fail on a
 In a template: `new` and `old` are `View`s (`old` is None when nothing is said to have changed) and
 `changed` holds the names of `Aspect` that differ between them; `has_new_time` says of a
 cancellation that the patient was just given another time, and `still_booked` holds those of them,
-as `View.shown`, that were announced before. The sentences of `_sentences.txt` are
-plain text: take them through the filter `lines`, so that HTML escapes what they quote.
+as `View.shown` and in the order of time, that were announced before. The sentences of
+`_sentences.txt` are plain text: take them through the filter `lines`, so that HTML escapes what
+they quote.
 """
 
 from collections.abc import MutableMapping, Sequence
@@ -37,8 +38,9 @@ from shared.booking.messages import BookingDetails
 
 _OURS = Path(__file__).parent / "templates"
 _PARTS = ("subject.txt", "txt", "html")
-#: Markup that a booking system may send, and the texts of its in which it may stand.
-_PROBE = "<probe>"
+#: What HTML must escape though it is no tag (tags are taken out of names), and the texts of a
+#: booking system in which it may stand.
+_PROBE = "1<2 "
 _QUOTED = ("unit_name", "performer_name", "resource_name", "care_type_name", "reason", "purpose")
 
 
@@ -112,7 +114,7 @@ class Wording:
             "old": _view(previous) if previous else None,
             "changed": changed_aspects(previous, details) if previous else (),
             "has_new_time": has_new_time,
-            "still_booked": [noticeable(each) for each in still_booked],
+            "still_booked": [noticeable(each) for each in _in_time_order(still_booked)],
         }
         subject, text, html = (template.render(values) for template in self._templates[kind])
         return MessageText(" ".join(subject.split()), _tidy(text), html.strip())
@@ -142,6 +144,10 @@ class Wording:
                 raise _broken(f"{sample.kind} ({name})", error) from error
             if _PROBE in probe.html:
                 raise BrokenTemplate(f"{sample.kind}.html ({name}): names are not escaped")
+
+
+def _in_time_order(visits: Sequence[BookingDetails]) -> list[BookingDetails]:
+    return sorted((visit for visit in visits if visit.starts), key=lambda visit: visit.starts)
 
 
 def _probing(details: BookingDetails) -> BookingDetails:

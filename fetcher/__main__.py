@@ -38,7 +38,7 @@ def run(settings: FetcherSettings) -> int:
     sources = CachedRegister(lambda: _snapshot(register, settings, watch))
     platform = _platform(settings)
     clock = DatabaseClock(database)
-    contracts = {SERVICE_DOMAIN: CrmScheduling(_client(settings, platform, clock))}
+    contracts = {SERVICE_DOMAIN: CrmScheduling(_client(settings, platform, watch, clock))}
     limits = _limits(settings, database, watch, clock)
     return run_stage(
         "fetcher",
@@ -97,13 +97,16 @@ def _platform(settings: FetcherSettings) -> Platform:
         )
 
 
-def _client(settings: FetcherSettings, platform: Platform, clock: Clock) -> BookingsClient:
+def _client(
+    settings: FetcherSettings, platform: Platform, watch: SourceWatch, clock: Clock
+) -> BookingsClient:
     return BookingsClient(
         platform,
         consumer=settings.logical_address,
         unknown_booking=re.compile(settings.fetcher_unknown_booking_fault),
         max_reply_bytes=settings.fetcher_max_reply_bytes,
         clock=clock,
+        on_forbidden=watch.forbidden_characters,
     )
 
 

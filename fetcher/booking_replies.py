@@ -6,7 +6,7 @@ booking has no `timeslotDetail`. Tests compare what is read with what zeep reads
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from lxml import etree
 
@@ -15,7 +15,7 @@ from shared.booking.messages import BookingDetails
 from shared.booking.times import is_wall_time
 from shared.riv.namespaces import GET_BOOKING_DETAILS, SCHEDULING, SCHEDULING_1_1
 from shared.riv.soap import NotSoap, SoapFault, parse_envelope, parse_fault
-from shared.riv.xml import MalformedXml, names_its_encoding, parse_xml
+from shared.riv.xml import MalformedXml, names_its_encoding, parse_xml, without_forbidden
 
 _RESPONSE = f"{{{GET_BOOKING_DETAILS}}}GetBookingDetailsResponse"
 _TIMESLOT = f"{{{GET_BOOKING_DETAILS}}}timeslotDetail"
@@ -56,18 +56,42 @@ _FAULT_CODE = re.compile(r"[A-Za-z.]{1,60}")
 _PLATFORM_CODE = re.compile(r"\bVP\d{3}\b")
 
 
-def open_reply(content: bytes, *, max_bytes: int, encoding: str | None) -> etree._Element:
+def open_reply(
+    content: bytes,
+    *,
+    max_bytes: int,
+    encoding: str | None,
+    on_forbidden: Callable[[], None] = lambda: None,
+) -> etree._Element:
     """The element in the body of the SOAP reply `content`, which may be a Fault.
 
-    `encoding` is that of HTTP; the encoding that the document declares overrides it. Raises
-    `CallFailed` when it is not SOAP, not well-formed to its end, or too large.
+    `encoding` is that of HTTP; the encoding that the document declares overrides it. `on_forbidden`
+    is called when it could be read only without characters that XML forbids. Raises `CallFailed`
+    when it is not SOAP, not well-formed to its end, or too large.
     """
     if names_its_encoding(content):
         encoding = None
     try:
-        return parse_envelope(parse_xml(content, max_bytes=max_bytes, encoding=encoding)).body
+        root = _parsed(content, max_bytes, encoding, on_forbidden)
+        return parse_envelope(root).body
     except (MalformedXml, NotSoap) as error:
         raise _unreadable(str(error)) from None
+
+
+def _parsed(
+    content: bytes, max_bytes: int, encoding: str | None, on_forbidden: Callable[[], None]
+) -> etree._Element:
+    """One control character in a text that was pasted from somewhere must not cost the patient the
+    time and the place. A sound reply is not searched for them."""
+    try:
+        return parse_xml(content, max_bytes=max_bytes, encoding=encoding)
+    except MalformedXml:
+        legal = None if len(content) > max_bytes else without_forbidden(content, encoding=encoding)
+        if legal is None:
+            raise
+    root = parse_xml(legal, max_bytes=len(legal), encoding="utf-8")
+    on_forbidden()
+    return root
 
 
 def raise_for_fault(body: etree._Element, unknown_booking: re.Pattern[str]) -> bool:

@@ -31,7 +31,8 @@ class BookingsClient:
     """Calls booking systems through the national platform. Thread-safe.
 
     `consumer` is our own HSA-id, "" to leave it out. A Fault whose text `unknown_booking` matches
-    says that the source has no such booking.
+    says that the source has no such booking. `on_forbidden` gets the HSA-id of a source whose reply
+    could be read only without characters that XML forbids.
     """
 
     def __init__(
@@ -42,11 +43,13 @@ class BookingsClient:
         unknown_booking: re.Pattern[str],
         max_reply_bytes: int,
         clock: Clock,
+        on_forbidden: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._platform = platform
         self._unknown_booking = unknown_booking
         self._max_reply_bytes = max_reply_bytes
         self._clock = clock
+        self._on_forbidden = on_forbidden
         self._headers = [
             b"Content-Type: text/xml; charset=utf-8",
             b"User-Agent: budkavle",
@@ -57,29 +60,35 @@ class BookingsClient:
     def get_booking_details(self, booking: BookingKey, correlation_id: str) -> Answer:
         """The reply. Raises `CallFailed` when there was none, after short failures were retried."""
         request, headers = request_about(booking), self._headers_of(correlation_id)
+        source = booking.source_system
         started = time.monotonic()
         try:
-            return self._ask(request, headers)
+            return self._ask(request, headers, source)
         except ShortTrouble as trouble:
             left = _ATTEMPTS_END_SECONDS - (time.monotonic() - started)
-            return _repeated(lambda: self._ask(request, headers), trouble, left)
+            return _repeated(lambda: self._ask(request, headers, source), trouble, left)
 
     def _headers_of(self, correlation_id: str) -> Sequence[bytes]:
         if not _HEADER_VALUE.fullmatch(correlation_id):
             return self._headers
         return [*self._headers, f"{CORRELATION_ID_HEADER}: {correlation_id}".encode()]
 
-    def _ask(self, request: bytes, headers: Sequence[bytes]) -> Answer:
+    def _ask(self, request: bytes, headers: Sequence[bytes], source: str) -> Answer:
         asked_at = self._clock()
         reply = self._platform.post(request, headers)
-        return Answer(asked_at, self._read(reply))
+        return Answer(asked_at, self._read(reply, source))
 
-    def _read(self, reply: HttpReply) -> Timeslot | None:
+    def _read(self, reply: HttpReply, source: str) -> Timeslot | None:
         if reply.status in _GATEWAY_TROUBLE:
             raise ShortTrouble(FetchRetryReason.BAD_STATUS, f"HTTP {reply.status}")
         if reply.status not in {200, 500}:
             raise CallFailed(FetchRetryReason.BAD_STATUS, f"HTTP {reply.status}")
-        body = open_reply(reply.content, max_bytes=self._max_reply_bytes, encoding=reply.encoding)
+        body = open_reply(
+            reply.content,
+            max_bytes=self._max_reply_bytes,
+            encoding=reply.encoding,
+            on_forbidden=lambda: self._on_forbidden(source),
+        )
         if raise_for_fault(body, self._unknown_booking):
             return None
         if reply.status != 200:

@@ -26,6 +26,11 @@ BREAKER_OPEN = Gauge(
     "1 while the circuit breaker of a source is open or half-open, 0 while it is closed.",
     ["source"],
 )
+FORBIDDEN_CHARACTERS = Counter(
+    "budkavle_reply_forbidden_characters_total",
+    "Replies that could be read only without characters that XML forbids.",
+    ["source"],
+)
 
 
 declare_outcomes(
@@ -50,6 +55,7 @@ class SourceWatch:
         """Start the series of each source at 0: a series that begins at 1 shows no increase."""
         for source in sources:
             BREAKER_OPEN.labels(source.hsa_id)
+            FORBIDDEN_CHARACTERS.labels(source.hsa_id)
             for what in Mismatch:
                 REPLY_MISMATCHES.labels(source.hsa_id, what)
 
@@ -65,3 +71,7 @@ class SourceWatch:
     def mismatch(self, source: Source, what: Mismatch) -> None:
         REPLY_MISMATCHES.labels(source.hsa_id, what).inc()
         log.error("reply_mismatch", source=source.hsa_id, differs=what)
+
+    def forbidden_characters(self, hsa_id: str) -> None:
+        FORBIDDEN_CHARACTERS.labels(hsa_id).inc()
+        log.warning("reply_forbidden_characters", source=hsa_id)

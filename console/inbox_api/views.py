@@ -6,7 +6,7 @@ from typing import Any
 from console.inbox_api import cursors
 from shared.booking.inbox import MessageKind
 from shared.booking.messages import BookingDetails
-from shared.booking.times import STOCKHOLM, instant, is_wall_time, parse_wall
+from shared.booking.times import STOCKHOLM, end_moment, instant, is_wall_time, parse_wall
 from shared.store.inbox_reading import MessageHead, MessagePage, ReadableMessage
 
 
@@ -34,7 +34,7 @@ def head_view(head: MessageHead) -> dict[str, Any]:
 def message_view(message: ReadableMessage, now: datetime) -> dict[str, Any]:
     return {
         **head_view(message),
-        "ends": local_time(message.state.ends),
+        "ends": end_time(message.state),
         "text": message.body_text,
         "html": message.body_html,
         "actions": actions(message, now),
@@ -54,6 +54,15 @@ def local_time(wall: str) -> str | None:
     that of the first.
     """
     return parse_wall(wall).replace(tzinfo=STOCKHOLM).isoformat() if is_wall_time(wall) else None
+
+
+def end_time(state: BookingDetails) -> str | None:
+    """As `local_time`, never before the start; None when the booking system says no such end.
+
+    Where the start is in the hour that exists twice or not at all, the offset is that of the start.
+    """
+    end = end_moment(state.starts, state.ends) if is_wall_time(state.starts) else None
+    return end.isoformat() if end else None
 
 
 def actions(message: ReadableMessage, now: datetime) -> list[str]:

@@ -108,6 +108,14 @@ class PendingChange:
     notification_id: str  # of its request
 
 
+@dataclass(frozen=True, slots=True)
+class AnnouncedElsewhere:
+    """A booking of another patient that was announced."""
+
+    key: BookingKey
+    received_at: datetime  # when ingest took the newest announced change
+
+
 @dataclass(frozen=True)
 class HistoryWindow:
     """What matters to the judgement of `booking`: of the same patient and source everything about

@@ -5,11 +5,13 @@ Kept as received; instants are computed here alone, never with the machine's zon
 """
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 STOCKHOLM = ZoneInfo("Europe/Stockholm")
+_NO_TIME = timedelta(0)
+_SHORT = timedelta(hours=2)
 
 _WALL_TIME = re.compile(r"([1-9]\d{3})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)", re.ASCII)
 
@@ -43,6 +45,36 @@ def instant(text: str) -> datetime:
     read with the offset before the change: 02:30 becomes 03:30 summer time.
     """
     return parse_wall(text).replace(tzinfo=STOCKHOLM).astimezone(UTC)
+
+
+def end_moment(starts: str, ends: str) -> datetime | None:
+    """The moment at which a visit ends, with the wall time as it was written and an offset that
+    makes it a moment after its start; None when `ends` is no time, or not after `starts`.
+
+    `starts` is wall time. A visit of less than two hours that starts in the hour that exists twice,
+    or in the one that does not exist, is as long as its wall times say: it ends by the offset of
+    its start. A longer one ends when the clocks say so. Else an end in the hour that exists twice
+    may be the second of its kind.
+    """
+    if not is_wall_time(ends):
+        return None
+    start, end = parse_wall(starts).replace(tzinfo=STOCKHOLM), parse_wall(ends)
+    if _is_unclear(start) and _NO_TIME < end - start.replace(tzinfo=None) < _SHORT:
+        return end.replace(tzinfo=timezone(_offset(start)))
+    for fold in (0, 1):
+        moment = end.replace(tzinfo=STOCKHOLM, fold=fold)
+        if moment.astimezone(UTC) > start.astimezone(UTC):
+            return end.replace(tzinfo=timezone(_offset(moment)))
+    return None
+
+
+def _is_unclear(moment: datetime) -> bool:
+    """Whether that wall time exists twice or not at all."""
+    return _offset(moment.replace(fold=0)) != _offset(moment.replace(fold=1))
+
+
+def _offset(moment: datetime) -> timedelta:
+    return moment.utcoffset() or _NO_TIME
 
 
 def wall_text(moment: datetime) -> str:

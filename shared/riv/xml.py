@@ -7,6 +7,7 @@ name a patient.
 
 import codecs
 import re
+import sys
 from functools import cache
 from typing import TypeAlias
 
@@ -40,6 +41,14 @@ _DECLARED = re.compile(rb"<\?xml\s[^>]{0,100}?encoding\s*=\s*[\"']([A-Za-z0-9._-
 _DTD = re.compile(rb"(?:\xef\xbb\xbf)?(?>\s+|<\?.*?\?>|<!--.*?-->)*+<!DOCTYPE", re.DOTALL)
 
 
+#: Characters that XML 1.0 (section 2.2) forbids, and references to characters.
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_REFERENCE = re.compile(r"&#(?:x0*+([0-9a-fA-F]{1,8})|0*+([0-9]{1,9}));")
+#: Line break, page break and table cell of word processors are ends of a line.
+_LINE_ENDS = "\x07\x0b\x0c"
+_LINE_SEPARATOR = "\u2028"
+
+
 class MalformedXml(ValueError):
     """The bytes are not XML that we accept: not well-formed, with a DTD, too large or too deep."""
 
@@ -63,6 +72,36 @@ def parse_xml(
     if utf_8.count(b"<") > 2 * max_depth and _deeper_than(max_depth)(root):
         raise MalformedXml(f"elements are nested deeper than {max_depth}")
     return root
+
+
+def without_forbidden(data: bytes, *, encoding: str | None = None) -> bytes | None:
+    """`data` in UTF-8 without what `without_forbidden_characters` takes out; None when it holds
+    nothing of that kind, so that parsing it again is of no use. Raises `MalformedXml`."""
+    try:
+        text = _in_utf_8(data, encoding).decode("utf-8", "surrogatepass")
+    except UnicodeError:
+        raise MalformedXml("not in the character encoding it says, utf-8") from None
+    mended = without_forbidden_characters(text)
+    return None if mended == text else mended.encode()
+
+
+def without_forbidden_characters(text: str) -> str:
+    """`text` with a blank for each character that XML 1.0 forbids, written as such or by number.
+
+    For one that ends a line, a line separator: "2" and "500 mg" must not become one number.
+    """
+    legal = _FORBIDDEN.sub(lambda found: _instead_of(found[0]), text)
+    return _REFERENCE.sub(_legal_reference, legal)
+
+
+def _instead_of(forbidden: str) -> str:
+    return _LINE_SEPARATOR if forbidden in _LINE_ENDS else " "
+
+
+def _legal_reference(reference: re.Match[str]) -> str:
+    number = int(reference[1], 16) if reference[1] else int(reference[2])
+    character = chr(number) if number <= sys.maxunicode else "\0"
+    return _instead_of(character) if _FORBIDDEN.match(character) else reference[0]
 
 
 def _in_utf_8(data: bytes, encoding: str | None) -> bytes:

@@ -42,8 +42,8 @@ _IDLE_SECONDS = 60
 #: Temporary errors without a lost connection: `budkavle setup` has not been run yet, the database
 #: is read-only during a failover, a transaction was ended after `_IDLE_SECONDS`.
 _PASSING = (UndefinedTable, ReadOnlySqlTransaction, IdleInTransactionSessionTimeout)
-#: A plan made while a table is small is kept until the table is analysed next: PostgreSQL would
-#: read the whole of it each time, and compile what seems to be that dear.
+#: Else a plan made while a table was small would be kept, which reads the whole table and is
+#: compiled each time because it looks so expensive.
 _BY_INDEX = {"enable_seqscan": "off", "jit": "off"}
 _ONLY_READS = "budkavle_only_reads"
 _DRIVERS = ("sqlite", "postgresql+psycopg")
@@ -187,7 +187,8 @@ def open_database(
 
     `lock_wait`: a longer wait for a lock (PostgreSQL) counts as database unavailable. Not
     `durable`: a commit does not wait for the disk, so a crash of PostgreSQL may lose the last
-    second. `by_index`: all statements find their rows by keys, so PostgreSQL is to use the indexes.
+    second. `by_index`: for a stage, which finds every row by an index. PostgreSQL, which knows
+    nothing of a fresh table, would plan to read all of it, and keep to that until it is analyzed.
     """
     parsed = parse_url(url)
     if parsed.get_backend_name() == "sqlite":

@@ -24,8 +24,9 @@ from sqlalchemy import (
     update,
 )
 
-from shared.booking.identity import BookingKey, hsa_key, same_hsa_id
+from shared.booking.identity import BookingKey, hsa_key
 from shared.booking.inbox import (
+    AnnouncedElsewhere,
     Announcement,
     Awaiting,
     HistoryWindow,
@@ -128,7 +129,7 @@ class StoredBookings:
         self.window = window
         self.watermarks: list[Watermark] = []
         self.same_id_elsewhere: list[Watermark] = []
-        self.announced_elsewhere: dict[str, datetime] = {}
+        self.announced_elsewhere: dict[str, AnnouncedElsewhere] = {}
         self.pending: list[PendingChange] = []
         self.pending_elsewhere: list[PendingChange] = []
         self.announcements: list[Announcement] = []
@@ -168,15 +169,17 @@ class StoredBookings:
         if is_late or same_id or is_open or watermark.booking in self.window.digests:
             self.watermarks.append(watermark)
 
-    def take_announced_elsewhere(self, booking: str, unit: str, received_at: datetime) -> None:
-        """`booking` (a digest), which may have the same id, is at `unit` and was announced for what
-        ingest took then. At another unit it is another booking."""
-        others = [each for each in self.same_id_elsewhere if each.booking == booking]
-        if others and not same_hsa_id(unit, self.window.booking.logical_address):
-            self.same_id_elsewhere.remove(others[0])
-        elif others:
-            newest = self.announced_elsewhere.get(booking, received_at)
-            self.announced_elsewhere[booking] = max(newest, received_at)
+    def take_announced_elsewhere(
+        self, booking: str, unit: str, patient: str, received_at: datetime
+    ) -> None:
+        """`booking` (a digest), which may have the same id, was announced for what ingest took
+        then."""
+        if not any(each.booking == booking for each in self.same_id_elsewhere):
+            return
+        before = self.announced_elsewhere.get(booking)
+        if before is None or before.received_at < received_at:
+            key = self.window.booking.replaced(logical_address=unit, patient=patient)
+            self.announced_elsewhere[booking] = AnnouncedElsewhere(key, received_at)
 
     def take_announcement(self, announcement: Announcement, watermarked: set[str]) -> None:
         """Add `announcement`, if it is within the window or about a booking `watermarked`."""
@@ -185,9 +188,9 @@ class StoredBookings:
             self.announcements.append(announcement)
 
 
-_ELSEWHERE = select(messages.c.booking, messages.c.logical_address, messages.c.received_at).where(
-    among(messages.c.booking, "of")
-)
+_ELSEWHERE = select(
+    messages.c.booking, messages.c.logical_address, messages.c.patient, messages.c.received_at
+).where(among(messages.c.booking, "of"))
 
 #: By `patient_bookings_key`.
 _Several = Mapping[str, StoredBookings]

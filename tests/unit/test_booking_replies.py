@@ -1,5 +1,6 @@
 """What is read from replies, past every quirk of docs/domain.md, "Producers' quirks"."""
 
+import contextlib
 import re
 from collections.abc import Callable
 
@@ -238,6 +239,60 @@ def test_of_several_timeslots_it_is_known_whose_they_are() -> None:
         read(response(slot + slot.replace(PATIENT, "201212121212")))
     assert [each.patient for each in caught.value.about] == [PATIENT, "201212121212"]
     assert {each.booking_id for each in caught.value.about} == {BOOKING.booking_id}
+
+
+FORBIDDEN = {
+    "vertical tab": "\x0b",
+    "the same by number": "&#11;",
+    "the same by its other number": "&#x0B;",
+    "table cell": "\x07",
+    "NUL": "\x00",
+    "escape": "\x1b",
+    "non-character": "\uffff",
+    "lone surrogate": "\ud83d",
+    "lone surrogate by number": "&#55357;",
+    "beyond Unicode": "&#1114112;",
+}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("forbidden", FORBIDDEN.values(), ids=FORBIDDEN)
+def test_characters_that_xml_forbids_cost_only_themselves(forbidden: str, encoding: str) -> None:
+    said = TIMESLOT.replace("Välkommen på kontroll.", f"Ta 2{forbidden}500 mg")
+    counted: list[None] = []
+    content = reply("PLACE").decode().replace("PLACE", said).encode(encoding, "surrogatepass")
+    try:
+        body = open_reply(
+            content, max_bytes=100_000, encoding=None, on_forbidden=lambda: counted.append(None)
+        )
+    except CallFailed:
+        assert (encoding, forbidden) == ("utf-16", "\ud83d")  # no UTF-16 at all
+        return
+    found = timeslot_of(body)
+    assert found is not None
+    assert found.details.purpose.replace("\u2028", " ") == "Ta 2 500 mg"
+    expected = read(reply())
+    assert expected is not None
+    assert found.details.model_copy(update={"purpose": ""}) == expected.details.model_copy(
+        update={"purpose": ""}
+    )
+    assert counted == [None]
+
+
+def test_a_sound_reply_is_searched_for_nothing_and_a_broken_one_stays_unreadable() -> None:
+    counted: list[None] = []
+    for content in (reply(), reply()[:-20], b"\x0b" + reply()[:-20], b"\x0b" * 200_000):
+        with contextlib.suppress(CallFailed):
+            open_reply(
+                content, max_bytes=100_000, encoding=None, on_forbidden=lambda: counted.append(None)
+            )
+    assert counted == []
+    assert "line 1" in unreadable(b"<a>\x0b191212121212</b></a>")
+
+
+def test_a_reference_that_xml_allows_stays() -> None:
+    said = TIMESLOT.replace("Välkommen på kontroll.", "\x0b&#229;&#xE4;&#128512;&amp;#11;")
+    assert details(said).purpose == "åä😀&#11;"
 
 
 def test_long_texts_are_read_and_cut() -> None:

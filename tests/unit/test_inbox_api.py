@@ -7,7 +7,7 @@ import pytest
 from openapi_spec_validator import validate
 
 from console.inbox_api.access import PATIENT_HEADER
-from console.inbox_api.views import actions, local_time
+from console.inbox_api.views import actions, end_time, local_time
 from shared.booking.inbox import MessageKind
 from shared.booking.messages import BookingDetails
 from shared.store.engine import DatabaseUnavailable
@@ -105,6 +105,23 @@ def test_nothing_can_be_done_about_what_is_over(
 def test_a_time_that_is_none_is_left_out() -> None:
     assert local_time("") is None
     assert local_time("20261399000000") is None
+
+
+@pytest.mark.parametrize(
+    ("starts", "ends", "expected"),
+    [
+        ("20261203090000", "20261203093000", "2026-12-03T09:30:00+01:00"),
+        ("20270328023000", "20270328031500", "2027-03-28T03:15:00+01:00"),  # the missing hour
+        ("20271031023000", "20271031031500", "2027-10-31T03:15:00+02:00"),  # the doubled hour
+        ("20271031023000", "20271031021500", "2027-10-31T02:15:00+01:00"),
+        ("20261203090000", "20261203090000", None),
+        ("20261203090000", "20261203080000", None),
+        ("20261203090000", "", None),
+        ("", "20261203093000", None),
+    ],
+)
+def test_the_end_is_after_the_start_or_none(starts: str, ends: str, expected: str | None) -> None:
+    assert end_time(BookingDetails(starts=starts, ends=ends)) == expected
 
 
 def test_a_calendar_file_is_handed_out_as_a_file() -> None:

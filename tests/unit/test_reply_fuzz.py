@@ -65,7 +65,7 @@ CLIENT = BookingsClient(
 
 def asked(content: bytes, status: int, encoding: str | None) -> Timeslot | CallFailed | None:
     try:
-        return CLIENT._read(HttpReply(status, content, encoding))
+        return CLIENT._read(HttpReply(status, content, encoding), "SE1")
     except CallFailed as trouble:
         return trouble
 

@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from shared.booking.times import instant, is_wall_time, parse_wall, wall_text
+from shared.booking.times import end_moment, instant, is_wall_time, parse_wall, wall_text
 
 
 @pytest.fixture(params=["UTC", "America/Los_Angeles", "Pacific/Kiritimati"])
@@ -74,3 +76,23 @@ def test_what_is_no_moment_of_the_calendar_is_no_wall_time(text: str) -> None:
 
 def test_a_leap_day_is_a_day() -> None:
     assert is_wall_time("20280229120000")
+
+
+DAYS = st.sampled_from([datetime(2027, 3, 28), datetime(2027, 10, 31), datetime(2027, 6, 1)])  # noqa: DTZ001 - wall time
+
+
+@given(DAYS, st.integers(0, 6 * 60), st.integers(-60, 119))
+def test_an_end_is_after_the_start_and_keeps_what_the_clock_says(
+    day: datetime, minute: int, length: int
+) -> None:
+    start = day + timedelta(minutes=minute)
+    end = start + timedelta(minutes=length)
+    starts, ends = f"{start:%Y%m%d%H%M%S}", f"{end:%Y%m%d%H%M%S}"
+    moment = end_moment(starts, ends)
+    if moment is None:
+        assert length <= 0
+        return
+    assert moment > instant(starts)
+    assert moment.replace(tzinfo=None) == end
+    if start.hour == 2 and length > 0:
+        assert moment - instant(starts) == timedelta(minutes=length)

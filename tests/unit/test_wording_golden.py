@@ -37,6 +37,47 @@ CASES = {
     "booking_unit_named_by_its_id": Sample(
         MessageKind.BOOKING_CONFIRMATION, but(VISIT, unit_name=VISIT.unit)
     ),
+    "booking_names_that_name_nothing": Sample(
+        MessageKind.BOOKING_CONFIRMATION,
+        but(
+            VISIT,
+            unit_name=VISIT.unit.lower(),
+            performer_name="SE2321000016-AB12",
+            resource_name="(SE2321000016-AB13)",
+            time_type_name="SE2321000016-1AB2",
+            care_type_name="-",
+        ),
+    ),
+    "booking_kind_named_twice": Sample(
+        MessageKind.BOOKING_CONFIRMATION,
+        but(VISIT, performer_name=".", time_type_name="Nybesök", care_type_name="nybesök "),
+    ),
+    "booking_names_with_markup": Sample(
+        MessageKind.BOOKING_CONFIRMATION,
+        but(
+            VISIT,
+            unit_name="Vård &amp; Omsorg<br/>Åsen",
+            performer_name="<b>Anna</b> & Co &lt;i&gt;läkare&lt;/i&gt;",
+            time_type_name="Grupp <Norr>, ålder 2<5 &amp;amp; AT&T;",
+        ),
+    ),
+    "booking_purpose_of_any_markup": Sample(
+        MessageKind.BOOKING_CONFIRMATION,
+        but(
+            VISIT,
+            purpose="<h1>Före</h1><div>Ta 2<br>500 mg</div><table><tr><th>Antal</th><th>Styrka</th>"
+            "</tr><tr><td>2</td><td>500 mg</td></tr></table><pre>kl. 8\n  kl. 9</pre>10<sup>6</sup>"
+            "<ol><li>Fasta & vila<hittapå>2</hittapå>500</li></ol>",
+        ),
+    ),
+    "booking_purpose_that_cannot_be_parsed": Sample(
+        MessageKind.BOOKING_CONFIRMATION,
+        but(VISIT, purpose="<p>Ta <b>2</b></div><td>500 mg<td>10<sup>6</sup></p>"),
+    ),
+    "booking_in_the_missing_hour": Sample(
+        MessageKind.BOOKING_CONFIRMATION,
+        but(VISIT, starts="20270328023000", ends="20270328031500"),
+    ),
     "booking_reason_in_lines": Sample(
         MessageKind.BOOKING_CONFIRMATION,
         but(VISIT, reason="Jag ser suddigt.\n\n\n- höger öga\n- sedan i maj <b>"),
