@@ -27,7 +27,7 @@ def run(settings: ComposerSettings) -> int:
     wording = sound_wording(settings)
     url = settings.database_url.get_secret_value()
     ensure_sqlite(url)
-    database = open_database(url, pool_size=settings.composer_concurrency)
+    database = open_database(url, pool_size=settings.composer_concurrency, by_index=True)
     register = SourceRegister(database)
     sources = CachedRegister(lambda: register.snapshot(settings.environment), _REGISTER_AGE)
     clock = DatabaseClock(database)

@@ -99,7 +99,10 @@ class Candidates:
 
     def replacements(self) -> Replacements:
         removed = {each.booking: each for each in (*self._removed_members(), *self._removed())}
-        removed = {booking: self._of_own_request(each) for booking, each in removed.items()}
+        removed = {
+            booking: self._if_proven(self._of_own_request(each))
+            for booking, each in removed.items()
+        }
         new = {each.booking: each for each in (*self._new_members(), *self._new())}
         units = {each.unit for each in new.values() if each.unit}
         return Replacements(
@@ -140,6 +143,18 @@ class Candidates:
             requests=removed.requests | {fetched.notification_id},
             removed_at=min(removed.removed_at, fetched.received_at),
         )
+
+    def _if_proven(self, removed: Removed) -> Removed:
+        """One about which its unit answers no longer, perhaps since it has closed, is gone all the
+        same when the request that removed it created its id where the source has it."""
+        fetched = self.fetched
+        is_unanswered = removed.is_choice_only and not removed.is_gone
+        is_there = fetched.details is not None and not fetched.deleted
+        is_same = removed.same_id == same_id_key(fetched.booking)
+        is_of_request = fetched.notification_id in removed.requests
+        if not (is_unanswered and is_there and is_same and is_of_request):
+            return removed
+        return replace(removed, is_choice_only=False, is_gone=True)
 
     def unpaired_by(self, booking: str) -> Iterator[Watermark]:
         """Of open removals, once `booking`, which may be in their place, is announced as new."""
@@ -237,12 +252,15 @@ class Candidates:
         yield replace(removed, is_gone=is_gone)
 
     def is_created_again(self, booking: str) -> bool:
-        """Whether the index has created `booking` since its removal, and since the source was asked
-        about it. Then it may be there again."""
+        """Whether the index has created `booking` since its removal, and the source may not show
+        that yet."""
         at, watermark = self.history.created_again.get(booking), self.history.watermark(booking)
-        if at is None or (watermark is not None and watermark.fetched_at >= at):
+        if at is None:
             return False
-        return booking != self.fetched.booking.digest or self.fetched.fetched_at < at
+        shown = at + self.limits.patience
+        if watermark is not None and watermark.fetched_at >= shown:
+            return False
+        return booking != self.fetched.booking.digest or self.fetched.fetched_at < shown
 
     def _cancelled(self, watermark: Watermark) -> Iterator[Removed]:
         """Cancelled just now: it can be paired no more, but others may have had this choice."""

@@ -4,12 +4,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from composer.candidates import Candidates, Limits, still_matters
+from composer.candidates import Candidates, Limits, awaited_since, still_matters
 from composer.history import History
 from composer.noticeable import changed_aspects
+from composer.other_numbers import OtherNumbers
 from composer.patience import (
+    is_after_removal,
     is_doubtful,
     may_be_an_earlier_state,
+    may_be_the_later,
     newest_may_be_of_this_state,
     next_look,
 )
@@ -83,6 +86,44 @@ class Case:
         aspects = changed_aspects(old.state, details)
         return Announce(booking, kind_of_change(old, details, aspects), details, old, aspects)
 
+    # --- a removal that is not decided ---
+
+    @cached_property
+    def other_numbers(self) -> OtherNumbers:
+        fetched = self.fetched
+        own_id = (each.booking for each in fetched.same_request)
+        units = {
+            each.logical_address for each in own_id if each.booking_id == fetched.booking.booking_id
+        }
+        return OtherNumbers(
+            self.history,
+            fetched.booking,
+            frozenset(units | {fetched.moved_to} - {""}),
+            self.removed_at,
+            self.limits.window,
+        )
+
+    @property
+    def removed_at(self) -> datetime:
+        before = self.before
+        return before.received_at if before and self.awaits_removal else self.fetched.received_at
+
+    @property
+    def removal_awaited_since(self) -> datetime:
+        return awaited_since(self.fetched, self.before, Awaiting.REMOVAL, self.now)
+
+    @property
+    def waited_too_long(self) -> bool:
+        last = self.removal_awaited_since + self.limits.window + self.limits.longest_wait
+        return self.now >= last
+
+    @property
+    def comes_late(self) -> bool:
+        """The relay was away when the window ended: what it took before is on its way, too."""
+        late = self.now - self.removal_awaited_since - self.limits.window
+        is_forgotten = self.now > self.removed_at + self.limits.longest_wait
+        return late > self.limits.grace and not is_forgotten
+
     # --- a source that may be behind the index ---
 
     @property
@@ -97,6 +138,20 @@ class Case:
     def newest_may_be_of_this_state(self) -> bool:
         latest = self.history.latest(self.booking)
         return newest_may_be_of_this_state(self.fetched, self.before, latest, self.limits.patience)
+
+    @property
+    def may_be_the_later(self) -> bool:
+        return may_be_the_later(self.fetched, self.before, self.limits.patience)
+
+    @property
+    def after_removal(self) -> bool:
+        return is_after_removal(self.fetched, self.before, self.limits.patience)
+
+    @property
+    def is_removed_after_all(self) -> bool:
+        """A creation whose booking was announced, and is gone as the removal before it said."""
+        is_gone = self.fetched.details is None and not self.is_doubtful
+        return is_gone and self.standing is not None and self.after_removal
 
     def look_again(self, *watermarks: Watermark) -> Judgement:
         delay = next_look(self.fetched, self.before, self.limits.patience) - self.now

@@ -8,7 +8,7 @@ what was stored is found and published once more; the notifier knows a message i
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -21,6 +21,7 @@ from composer.verdict import Judgement, Reason
 from shared.base.clock import Clock
 from shared.booking.identity import BookingKey
 from shared.booking.inbox import (
+    AnnouncedElsewhere,
     Announcement,
     HistoryWindow,
     InboxMessage,
@@ -62,12 +63,11 @@ class PatientBookings(Protocol):
 
     @property
     def same_id_elsewhere(self) -> Sequence[Watermark]:
-        """Of other patients' bookings that have the judged one's id at its source, and are at no
-        other unit as far as that is known: of those that were announced."""
+        """Of other patients' bookings that have the judged one's id at its source."""
 
     @property
-    def announced_elsewhere(self) -> Mapping[str, datetime]:
-        """Of those that were announced: when ingest took the newest such change, by digest."""
+    def announced_elsewhere(self) -> Mapping[str, AnnouncedElsewhere]:
+        """Those of them that were announced, by digest."""
 
     def write(self, message: InboxMessage) -> None: ...
 
@@ -180,7 +180,8 @@ class Composer:
         announcement = self._store_all(judgement, fetched, history, bookings)
         if judgement.reason is Reason.REPLY_MISMATCH:
             self._report_mismatch(fetched.booking.source_system)
-        return _outcome(judgement, fetched, announcement)
+        known = fetched.model_copy(update={"after_removal": judgement.after_removal})
+        return _outcome(judgement, known, announcement)
 
     def _store_all(
         self,
@@ -230,7 +231,8 @@ def _outcome(
     if asked:
         return Publish(asked, judgement.reason)
     if judgement.wait is not None:
-        return Postpone(judgement.wait, judgement.reason)
+        instead = fetched if judgement.after_removal else None
+        return Postpone(judgement.wait, judgement.reason, instead)
     if judgement.reason in _ACHIEVED:
         return Done(judgement.reason)
     return Drop(judgement.reason)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from shared.booking.inbox import Announcement, MessageKind, Watermark
+from shared.booking.inbox import AnnouncedElsewhere, Announcement, MessageKind, Watermark
 from shared.booking.times import instant
 
 #: What is not decided yet is looked at so many times in a window. A removal lets a held booking
@@ -24,15 +24,15 @@ class History:
     `announcements` holds every message about the bookings in question and every one within the
     history window (`window_begins`); `watermarks` likewise, and those of bookings of which
     something is awaited. `same_id_elsewhere` are those of other patients' bookings that have the
-    judged one's id at its source; `announced_elsewhere` says of the announced ones when ingest took
-    the newest announced change, by digest. `created_again` are bookings whose removal is awaited:
+    judged one's id at its source; `announced_elsewhere` has the announced ones among them, by
+    digest. `created_again` are bookings whose removal is awaited:
     when ingest took a creation since, which is pending.
     """
 
     announcements: tuple[Announcement, ...] = ()
     watermarks: tuple[Watermark, ...] = ()
     same_id_elsewhere: tuple[Watermark, ...] = ()
-    announced_elsewhere: Mapping[str, datetime] = field(default_factory=dict)
+    announced_elsewhere: Mapping[str, AnnouncedElsewhere] = field(default_factory=dict)
     created_again: Mapping[str, datetime] = field(default_factory=dict)
 
     def watermark(self, booking: str) -> Watermark | None:
@@ -64,9 +64,13 @@ class History:
         return self.standing(booking)
 
     def is_announced(self, other: Watermark) -> bool:
-        """Whether `other`, of `same_id_elsewhere`, was announced since it was created."""
-        at, seen = self.announced_elsewhere.get(other.booking), other.first_seen_at
-        return at is not None and seen is not None and at >= seen
+        """Whether `other`, of `same_id_elsewhere`, was announced since it was created, or stands as
+        it was announced."""
+        announced, seen = self.announced_elsewhere.get(other.booking), other.first_seen_at
+        if announced is None:
+            return False
+        stands = not (other.gone or other.awaiting or other.successor)
+        return stands or (seen is not None and announced.received_at >= seen)
 
     def announced_as_new(self) -> Iterator[Announcement]:
         """The announcements of bookings that took nothing's place and were not changed or cancelled

@@ -8,18 +8,19 @@ and never on a removal alone (docs/domain.md, "Rules of removal and replacement"
 ```
 judged before, and announced ──────────────────────────────► its order once more
 source deactivated ────────────────────────────────────────► silent
-removed, and created under another person number ──────────► silent
 a newer state was judged, or a later removal is open ──────► silent
-gone ── created, not there yet ────────────────────────────► look again; in the end silent
-     └─ removed ── not standing, or passed ────────────────► silent
+gone ── created, not there yet ────────────────────────────► look again; in the end silent,
+     │                                                       or as removed, if it was shortly before
+     └─ removed ── created under another person number ────► silent
+                ├─ not standing, or passed ────────────────► silent
                 ├─ another booking took its place ─────────► announced as changed
-                ├─ that may still come ────────────────────► wait
+                ├─ that, or the booking, may still come ───► wait
                 ├─ an open call, and a booking followed ───► silent
                 └─ else ───────────────────────────────────► announced as cancelled
 there ── no time to announce, or passed ───────────────────► silent
       ├─ removed, or nothing to notice in a change ────────► look again; in the end believed
-      ├─ standing ── nothing to notice ────────────────────► silent
-      │           └─ else ─────────────────────────────────► announced as changed
+      ├─ standing, or its number came back ── unchanged ───► silent
+      │                                    └─ else ────────► announced as changed
       └─ else ── another one has the same id ──────────────► ask about that one, and wait
               ├─ it took a removed one's place ────────────► announced as changed
               ├─ that is not known yet ────────────────────► wait
@@ -29,13 +30,11 @@ there ── no time to announce, or passed ────────────
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import cached_property
 
-from composer.candidates import Limits, awaited_since, still_matters
+from composer.candidates import Limits, still_matters
 from composer.case import Case
 from composer.history import History, is_ahead, soon
 from composer.noticeable import changed_aspects, says_less_alone
-from composer.other_numbers import OtherNumbers
 from composer.patience import contradicts_a_removal
 from composer.replacement import Found, Pair, Undecided
 from composer.verdict import Announce, CarryOver, Judgement, Question, Reason
@@ -55,6 +54,12 @@ def judge(
     source still is.
     """
     case = _Judging(fetched, history, now, limits)
+    judgement = _judged(case, activated=activated)
+    return replace(judgement, after_removal=case.after_removal)
+
+
+def _judged(case: "_Judging", *, activated: bool) -> Judgement:
+    fetched = case.fetched
     if before := case.announced_before:
         # The look that was to follow may have been lost with what was not published.
         return Judgement(
@@ -62,10 +67,12 @@ def judge(
         )
     if not activated:
         return Judgement(Reason.SOURCE_NOT_ACTIVATED)
-    if fetched.deleted and fetched.renumbered and (renumbered := case.renumbered()):
-        return renumbered
     if case.is_stale:
         return case.stale()
+    if case.is_removed_after_all:
+        return case.as_removal().removed()
+    if fetched.details is None and fetched.deleted and (renumbered := case.renumbered()):
+        return renumbered
     if fetched.details is None:
         return case.removed() if fetched.deleted else case.created_but_not_there()
     return case.there(fetched.details)
@@ -105,7 +112,7 @@ class _Judging(Case):
         is_open = self.awaits_removal if deleted else self.is_doubtful
         if (is_newest and (is_open or deleted)) or (is_same and is_open):
             return Judgement(Reason.NOT_SHOWN_YET, look_again=True)
-        if self.newest_may_be_of_this_state:
+        if self.newest_may_be_of_this_state or self.may_be_the_later:
             return self.look_again()
         return Judgement(Reason.STALE)
 
@@ -116,11 +123,13 @@ class _Judging(Case):
             # An old creation, sent once more: its removal is still open.
             assert self.before is not None  # noqa: S101 - so it awaits a removal
             watermark = replace(self.before, fetched_at=self.fetched.fetched_at, gone=True)
-            if self.is_doubtful:
+            if self.is_doubtful or self.may_be_the_later:
                 return self.look_again(watermark)
             return Judgement(Reason.GONE_AT_SOURCE, watermarks=(watermark,))
         if self.is_doubtful:
             return self.look_again(self.watermarks.awaiting(Awaiting.CREATION))
+        if self.may_be_the_later:
+            return self.look_again()
         is_explained = self.is_overtaken or self._is_known_elsewhere
         if self.fetched.of_another_patient and not is_explained:
             return replace(self.silent(Reason.REPLY_MISMATCH), is_dead=True)
@@ -129,11 +138,12 @@ class _Judging(Case):
     @property
     def _is_known_elsewhere(self) -> bool:
         """Under another number: for a creation under the new number, one that got it since."""
-        others = self.history.same_id_elsewhere
-        if not self.fetched.renumbered:
-            return bool(others)
-        seen = (each.first_seen_at for each in others)
-        return any(at is not None and at > self.fetched.received_at for at in seen)
+        others = self.other_numbers
+        since = self.fetched.received_at
+        return others.has_since(since) if self.fetched.renumbered else bool(others.here)
+
+    def as_removal(self) -> "_Judging":
+        return replace(self, fetched=self.fetched.model_copy(update={"deleted": True}))
 
     def removed(self) -> Judgement:
         if self.standing is None:
@@ -153,7 +163,7 @@ class _Judging(Case):
         delay = self._until_decided(partner)
         if delay > _NO_TIME:
             return self.wait_for_pair(self.watermarks.awaiting(Awaiting.REMOVAL), delay)
-        if self._comes_late:
+        if self.comes_late:
             return self._wait_a_little_more()
         return self._removed_for_good(self.standing)
 
@@ -189,8 +199,8 @@ class _Judging(Case):
 
     def _until_decided(self, partner: Found) -> timedelta:
         """How long the removal is still open; a held booking that replaces it is judged first."""
-        rest = self._removal_awaited_since + self.limits.window - self.now
-        if self._waited_too_long:
+        rest = self.removal_awaited_since + self.limits.window - self.now
+        if self.waited_too_long:
             return rest
         again = soon(self.limits.window)
         if partner is None:
@@ -208,18 +218,6 @@ class _Judging(Case):
         answer = self.history.watermark(moved.digest)
         return answer is None or answer.received_at < self.fetched.received_at
 
-    @property
-    def _waited_too_long(self) -> bool:
-        last = self._removal_awaited_since + self.limits.window + self.limits.longest_wait
-        return self.now >= last
-
-    @property
-    def _comes_late(self) -> bool:
-        """The relay was away when the window ended: what it took before is on its way, too."""
-        late = self.now - self._removal_awaited_since - self.limits.window
-        is_forgotten = self.now > self._removed_at + self.limits.longest_wait
-        return late > self.limits.grace and not is_forgotten
-
     def _wait_a_little_more(self) -> Judgement:
         grace = self.limits.grace
         since = self.now - self.limits.window + grace
@@ -229,14 +227,15 @@ class _Judging(Case):
     def _removed_for_good(self, standing: Announcement) -> Judgement:
         if renumbered := self._renumbered_since():
             return renumbered
-        if self.fetched.of_another_patient and not self._other_numbers.named:
+        if self.fetched.of_another_patient and not self.other_numbers.named:
             return self._of_another_patient()
         own = self.candidates.own_removal()
         assert own is not None  # noqa: S101 - it stands, and was removed
         followed_by = self.candidates.booking_after(own) if own.is_open_call else None
         if followed_by:
             return self.silently_replaced(Reason.CALL_ANSWERED, followed_by)
-        instead = tuple(self.candidates.replacements().booked_instead(own))
+        booked = self.candidates.replacements().booked_instead(own)
+        instead = tuple(new for new in booked if not self._is_removal_open(new.booking))
         announced = (self.history.standing(new.booking) for new in instead)
         cancelled = Announce(
             standing.key,
@@ -248,56 +247,51 @@ class _Judging(Case):
         )
         return self.announce(cancelled)
 
+    def _is_removal_open(self, booking: str) -> bool:
+        watermark = self.history.watermark(booking)
+        return watermark is not None and watermark.awaiting is Awaiting.REMOVAL
+
     def renumbered(self) -> Judgement | None:
         """One visit under two numbers: it stands under the other one, whatever the source says.
 
         None if it was removed there, too, before it was announced.
         """
+        if self.fetched.renumbered is None:
+            return None
         if judgement := self._renumbered_since():
             return judgement
-        assert self.fetched.renumbered is not None  # noqa: S101 - so it is renumbered
         successor = self.fetched.booking.replaced(patient=self.fetched.renumbered).digest
-        removed = self._other_numbers.removed_since(successor)
+        removed = self.other_numbers.removed_since(successor)
         if removed is None:
             return self.silently_replaced(Reason.RENUMBERED, successor)
-        is_open = removed.awaiting is not None and not self._waited_too_long
+        is_open = removed.awaiting is not None and not self.waited_too_long
         return self._wait_for_another() if is_open else None
 
     def _renumbered_since(self) -> Judgement | None:
         """None if it did not get another person number about when it was removed."""
-        others = self._other_numbers
-        if others.awaited and not others.announced and not self._waited_too_long:
+        others = self.other_numbers
+        if other := others.announced:
+            return self.silently_replaced(Reason.RENUMBERED, other.booking)
+        if others.unanswered or (others.awaited and not self.waited_too_long):
             return self._wait_for_another()
-        other = others.announced or others.unanswered
-        return self.silently_replaced(Reason.RENUMBERED, other.booking) if other else None
+        return None
 
     def _wait_for_another(self) -> Judgement:
         awaiting = self.watermarks.awaiting(Awaiting.REMOVAL)
-        return self.wait_for_pair(awaiting, soon(self.limits.window))
-
-    @cached_property
-    def _other_numbers(self) -> OtherNumbers:
-        return OtherNumbers(self.history, self.before, self._removed_at, self.limits.window)
-
-    @property
-    def _removed_at(self) -> datetime:
-        before = self.before
-        return before.received_at if before and self.awaits_removal else self.fetched.received_at
-
-    @property
-    def _removal_awaited_since(self) -> datetime:
-        return awaited_since(self.fetched, self.before, Awaiting.REMOVAL, self.now)
+        window = self.limits.window
+        is_old = self.now > self.fetched.received_at + self.limits.longest_wait
+        return self.wait_for_pair(awaiting, window if is_old else soon(window))
 
     def _of_another_patient(self) -> Judgement:
         """Until it is clear that no other person number got the booking, it may be no mistake."""
         if renumbered := self._renumbered_since():
             return renumbered
-        delay = self._removal_awaited_since + self.limits.window - self.now
+        delay = self.removal_awaited_since + self.limits.window - self.now
         if delay > _NO_TIME:
             return self.wait_for_pair(self.watermarks.awaiting(Awaiting.REMOVAL), delay)
-        if self._comes_late:
+        if self.comes_late:
             return self._wait_a_little_more()
-        if self._other_numbers.named:
+        if self.other_numbers.named:
             return self.silent(Reason.UNKNOWN_BOOKING)
         if self.is_doubtful:
             return self.look_again(self.watermarks.awaiting(Awaiting.REMOVAL))
@@ -312,13 +306,26 @@ class _Judging(Case):
             return self.silent(Reason.TIME_PASSED)
         if self.fetched.deleted and self.is_doubtful:
             return self.look_again(self.watermarks.awaiting(Awaiting.REMOVAL))
+        if self.standing and self.may_be_the_later:
+            return self.look_again(self.watermarks.decided())
         if contradicts_a_removal(self.fetched, self.before, self.limits.patience):
             return self.look_again()
-        if self.standing is None:
+        standing = self.standing or self._got_back
+        if standing is None:
             # Even by a removal: of a booking created, removed and created again within its window
             # the index sends the removal alone.
             return self._created(details)
-        return self._standing_and_there(self.standing, details)
+        return self._standing_and_there(standing, details)
+
+    @property
+    def _got_back(self) -> Announcement | None:
+        """What was announced before the booking got another person number, which it has no more."""
+        successor = self.before.successor if self.before else None
+        others = self.history.same_id_elsewhere
+        if self.fetched.deleted or not any(each.booking == successor for each in others):
+            return None
+        latest = self.history.latest(self.booking)
+        return latest if latest and latest.kind is not MessageKind.CANCELLATION else None
 
     def _standing_and_there(self, standing: Announcement, details: BookingDetails) -> Judgement:
         if changed_aspects(standing.state, details):
@@ -326,8 +333,8 @@ class _Judging(Case):
         if self.fetched.deleted:
             return self.silent(Reason.STILL_BOOKED)
         if self.is_doubtful or self.newest_may_be_of_this_state:
-            return self.look_again(self.watermarks.decided())
-        return self.silent(Reason.UNCHANGED)
+            return self.look_again(self.watermarks.stands())
+        return Judgement(Reason.UNCHANGED, watermarks=(self.watermarks.stands(),))
 
     def _created(self, details: BookingDetails) -> Judgement:
         if other := self.candidates.unasked_with_same_id():

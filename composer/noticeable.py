@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from composer import docbook, richtext
 from composer.characters import printable
@@ -70,7 +71,12 @@ def noticeable(details: BookingDetails) -> Noticeable:
 
 def unit_of(details: BookingDetails) -> str:
     """The unit's name; "" when the source gives none, or an HSA-id for it."""
-    return name(details.unit_name)
+    return _unit(details.unit_name)
+
+
+@lru_cache(1000)  # clinics are few
+def _unit(unit_name: str) -> str:
+    return name(unit_name)
 
 
 def who_of(details: BookingDetails) -> str:

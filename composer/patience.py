@@ -70,6 +70,34 @@ def contradicts_a_removal(
     return fetched.fetched_at < before.received_at + patience
 
 
+def may_be_the_later(
+    fetched: FetchedBooking, before: Watermark | None, patience: timedelta
+) -> bool:
+    """Whether ingest took the opposite of `fetched` shortly after it: of two requests at once it
+    may take the later one first. Which it was shows once the source has had time to show both."""
+    if before is None or _is_removal(before) is fetched.deleted:
+        return False
+    apart = before.received_at - fetched.received_at
+    is_early = fetched.fetched_at < before.received_at + patience
+    return timedelta(0) < apart < patience and is_early
+
+
+def is_after_removal(
+    fetched: FetchedBooking, before: Watermark | None, patience: timedelta
+) -> bool:
+    """Whether `fetched` is a creation, and ingest took a removal shortly before it."""
+    if fetched.after_removal or fetched.deleted or before is None:
+        return fetched.after_removal
+    apart = fetched.received_at - before.received_at
+    return _is_removal(before) and timedelta(0) < apart < patience
+
+
+def _is_removal(before: Watermark) -> bool:
+    """Whether the newest that is known of a booking is its removal."""
+    is_created = before.awaiting is Awaiting.CREATION
+    return before.awaiting is Awaiting.REMOVAL or (before.gone and not is_created)
+
+
 def next_look(fetched: FetchedBooking, before: Watermark | None, patience: timedelta) -> datetime:
     """When to ask after `fetched`; the last look is at the end of the patience, which counts from
     the newest notification."""

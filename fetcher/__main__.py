@@ -32,7 +32,7 @@ def run(settings: FetcherSettings) -> int:
     url = settings.database_url.get_secret_value()
     ensure_sqlite(url)
     # Not durable: after a crash a source may be called at twice its rate for a second.
-    database = open_database(url, pool_size=_CONNECTIONS, durable=False)
+    database = open_database(url, pool_size=_CONNECTIONS, durable=False, by_index=True)
     register = SourceRegister(database)
     watch = SourceWatch()
     sources = CachedRegister(lambda: _snapshot(register, settings, watch))

@@ -22,7 +22,7 @@ _LINGER_SECONDS = 0.01
 def run(settings: FilterSettings) -> int:
     url = settings.database_url.get_secret_value()
     ensure_sqlite(url)
-    database = open_database(url)
+    database = open_database(url, by_index=True)
     register = SourceRegister(database)
     sources = CachedRegister(lambda: register.snapshot(settings.environment))
     tracer = Tracer("filter", settings)

@@ -45,7 +45,7 @@ def run(settings: NotifierSettings) -> int:
     channels = outgoing_channels(settings, fit_texts(settings))
     url = settings.database_url.get_secret_value()
     ensure_sqlite(url)
-    database = open_database(url, pool_size=settings.notifier_concurrency)
+    database = open_database(url, pool_size=settings.notifier_concurrency, by_index=True)
     clock = DatabaseClock(database)
     notices = NoticeStore(database)
     tracer = Tracer("notifier", settings)

@@ -236,12 +236,12 @@ class Notifier:
         """How long the notices wait for others. None when they have waited."""
         if order.collected_at is not None:
             left = order.collected_at - now
-            return Postpone(left, NoticeWaitReason.COLLECTING) if left > timedelta(0) else None
+            return _collect(left, order) if left > timedelta(0) else None
         if not self._collecting:
             return None
         update = {"collected_at": now + self._collecting, "registered": tuple(offered)}
         waiting = order.model_copy(update=update)
-        return Postpone(self._collecting, NoticeWaitReason.COLLECTING, instead=waiting)
+        return _collect(self._collecting, waiting)
 
     def _send(self, ready: Sequence[ReadyNotice], now: datetime) -> dict[int, Outcome]:
         """One to each patient and channel at a time: it takes along what else waits there."""
@@ -313,6 +313,11 @@ class Notifier:
                 breaker.open(self._clock())
             case _:
                 breaker.close()
+
+
+def _collect(wait: timedelta, order: NoticeOrder) -> Postpone:
+    """The notices are registered: when this process ends meanwhile, another finds them."""
+    return Postpone(wait, NoticeWaitReason.COLLECTING, instead=order, in_hand=True)
 
 
 def _ending(sent: Sent) -> tuple[Ending, Outcome]:

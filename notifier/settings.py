@@ -109,8 +109,8 @@ class NotifierSettings(CommonSettings):
         5,
         ge=0,
         description="How long a notice waits for other messages to the same patient, so that one"
-        " SMS and one e-mail announce them. A length of BUDKAVLE_DELAY_STEPS costs least. 0: each"
-        " by itself, unless it waits for other reasons.",
+        " SMS and one e-mail announce them. Up to 30 s costs least. 0: each by itself, unless it"
+        " waits for other reasons.",
     )
     notifier_templates: Path | None = Field(
         None,
@@ -136,7 +136,12 @@ class NotifierSettings(CommonSettings):
         description="Notices sent at once by one process; one channel takes three quarters of it at"
         " most.",
     )
-    notifier_prefetch: int = Field(32, ge=1, description="Messages a process holds in hand.")
+    notifier_prefetch: int = Field(
+        4000,
+        ge=1,
+        description="Messages a process holds in hand; half of them while they wait for others to"
+        " the same patient. What is more waits in a delay queue, which costs more.",
+    )
     notifier_report_bind: Annotated[str, AfterValidator(_bind_or_none)] = Field(
         "", description="host:port for SMS delivery reports. Empty: none are asked for."
     )

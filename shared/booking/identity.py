@@ -60,17 +60,27 @@ class BookingKey(BaseModel):
     patient: PersonNumber
 
     def replaced(self, **values: str) -> "BookingKey":
-        """A copy with other `values`. `model_copy` would keep the digest of this key."""
+        """A copy with other `values`. `model_copy` would keep the digests of this key."""
         fields = {name: getattr(self, name) for name in BookingKey.model_fields}
         return BookingKey(**{**fields, **values})
 
     @cached_property
     def digest(self) -> str:
         """64 hexadecimal characters, equal for keys that differ only in the case of HSA-ids."""
-        parts = (
-            hsa_key(self.source_system),
-            hsa_key(self.logical_address),
-            self.booking_id,
-            self.patient.upper(),
-        )
-        return hashlib.sha256(_SEPARATOR.join(parts).encode()).hexdigest()
+        system, unit = hsa_key(self.source_system), hsa_key(self.logical_address)
+        return _digest(system, unit, self.booking_id, self.patient.upper())
+
+    @cached_property
+    def patient_bookings(self) -> str:
+        """64 hexadecimal characters, equal for all bookings of a patient in one booking system."""
+        return _digest(hsa_key(self.source_system), self.patient.upper())
+
+    @cached_property
+    def same_id(self) -> str:
+        """64 hexadecimal characters, equal for what has one booking id in one booking system: also
+        at another unit, and under another person number."""
+        return _digest(hsa_key(self.source_system), self.booking_id)
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256(_SEPARATOR.join(parts).encode()).hexdigest()

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
-from hashlib import sha256
 
-from shared.booking.identity import BookingKey, hsa_key
+from shared.booking.identity import BookingKey
 from shared.booking.messages import BookingDetails
 
 
@@ -109,6 +108,14 @@ class PendingChange:
     notification_id: str  # of its request
 
 
+@dataclass(frozen=True, slots=True)
+class AnnouncedElsewhere:
+    """A booking of another patient that was announced."""
+
+    key: BookingKey
+    received_at: datetime  # when ingest took the newest announced change
+
+
 @dataclass(frozen=True)
 class HistoryWindow:
     """What matters to the judgement of `booking`: of the same patient and source everything about
@@ -121,13 +128,13 @@ class HistoryWindow:
     others: tuple[BookingKey, ...]
     since: datetime
 
-    @cached_property
+    @property
     def patient_bookings(self) -> str:
-        return patient_bookings_key(self.booking)
+        return self.booking.patient_bookings
 
-    @cached_property
+    @property
     def same_id(self) -> str:
-        return same_id_key(self.booking)
+        return self.booking.same_id
 
     @cached_property
     def digests(self) -> frozenset[str]:
@@ -135,15 +142,8 @@ class HistoryWindow:
 
 
 def patient_bookings_key(key: BookingKey) -> str:
-    """64 hexadecimal characters, equal for all bookings of one patient in one booking system."""
-    return _digest(key.source_system, key.patient.upper())
+    return key.patient_bookings
 
 
 def same_id_key(key: BookingKey) -> str:
-    """64 hexadecimal characters, equal for what has one booking id in one booking system: also at
-    another unit, and under another person number."""
-    return _digest(key.source_system, key.booking_id)
-
-
-def _digest(source_system: str, of: str) -> str:
-    return sha256(f"{hsa_key(source_system)}\x1f{of}".encode()).hexdigest()
+    return key.same_id

@@ -13,6 +13,7 @@ A field may be added to a version as long as it has a default: readers ignore un
 fields, so stages can be upgraded one at a time. Anything else is a new version.
 """
 
+from functools import cached_property
 from typing import Any, ClassVar, Literal, Self, cast
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -80,7 +81,7 @@ class Engagement(Part):
     source_system: str
     most_recent_content: str = ""  # YYYYMMDDhhmmss, wall time; "" when absent or no such time
 
-    @property
+    @cached_property  # so that its digest is computed once, too
     def booking(self) -> BookingKey:
         return BookingKey(
             source_system=self.source_system,
@@ -151,6 +152,9 @@ class _BookingMessage(_ChangeMessage):
     looks: int = 0
     #: The source has been asked about another booking that may belong to it.
     asked_other: bool = False
+    #: Ingest took a removal of the booking shortly before this creation, and may have taken the two
+    #: in the wrong order.
+    after_removal: bool = False
     #: The other person number, when the request removed the booking under one number and created
     #: it under another.
     renumbered: str | None = Field(None, pattern=f"^{PERSON_NUMBER_PATTERN}$", repr=False)

@@ -24,6 +24,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from shared.base.errors import WrongSettings
+from shared.relay.message import Message
 from shared.relay.topology import Place
 
 _SWEDEN = ZoneInfo("Europe/Stockholm")
@@ -159,11 +160,13 @@ class Delivery(NamedTuple):
     """An envelope handed to a consumer, to be acknowledged once.
 
     `token` belongs to the broker. `redelivered` says that it was handed out before, unacknowledged.
+    `message`: what the worker, which held it meanwhile, is to handle in place of its body.
     """
 
     envelope: Envelope
     token: object
     redelivered: bool = False
+    message: Message | None = None
 
 
 @dataclass(frozen=True, slots=True)

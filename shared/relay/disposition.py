@@ -38,12 +38,16 @@ class Disposition(NamedTuple):
 
 
 class StageDelivery(NamedTuple):
-    """One delivery at one stage, at one moment."""
+    """One delivery at one stage, at one moment.
+
+    `message`: what it became while the worker held it.
+    """
 
     stage: str
     envelope: Envelope
     now: datetime
     topology: Topology
+    message: Message | None = None
 
     def disposition(self, outcome: Outcome) -> Disposition:
         found = self._disposed(outcome)
@@ -61,7 +65,7 @@ class StageDelivery(NamedTuple):
             case Drop(reason):
                 return Disposition((), "drop", str(reason))
             case Postpone(delay, reason, instead):
-                return self._postpone(delay, str(reason), instead)
+                return self._postpone(delay, str(reason), instead or self.message)
             case RetryLater(reason, error):
                 return self._retry(str(reason), error)
             case DeadLetter(reason, error):
@@ -94,21 +98,18 @@ class StageDelivery(NamedTuple):
         )
 
     def _postpone(self, delay: timedelta, reason: str, instead: Message | None) -> Disposition:
-        envelope = self.envelope
-        if instead is not None:
-            envelope = envelope._replace(body=instead.encode())
+        envelope = _with_body(self.envelope, instead)
         return Disposition((self._delayed(envelope, self.now + delay),), "postpone", reason)
 
     def _retry(self, reason: str, error: Exception | None) -> Disposition:
         delay = self.topology.retry_delay(self.envelope.attempt)
         if delay is None:
             return self._dead_letter(reason, error)
-        failed = self.envelope.after_failure(self._failure(reason, error))
+        failed = self._failed(reason, error)
         return Disposition((self._delayed(failed, self.now + delay),), "retry", reason)
 
     def _dead_letter(self, reason: str, error: Exception | None) -> Disposition:
-        failed = self.envelope.after_failure(self._failure(reason, error))
-        letter = failed._replace(
+        letter = self._failed(reason, error)._replace(
             attempt=self.envelope.attempt,
             not_before=None,
             delayed_at=None,
@@ -123,6 +124,10 @@ class StageDelivery(NamedTuple):
         waiting = envelope._replace(not_before=until, delayed_at=self.now)
         return Outgoing(self.stage, waiting, delay=step)
 
+    def _failed(self, reason: str, error: Exception | None) -> Envelope:
+        envelope = _with_body(self.envelope, self.message)
+        return envelope.after_failure(self._failure(reason, error))
+
     def _failure(self, reason: str, error: Exception | None) -> Failure:
         return Failure(
             at=self.now,
@@ -131,6 +136,10 @@ class StageDelivery(NamedTuple):
             error=type(error).__name__ if error else "",
             text=redact(str(error))[:_ERROR_TEXT_LENGTH] if error else "",
         )
+
+
+def _with_body(envelope: Envelope, instead: Message | None) -> Envelope:
+    return envelope if instead is None else envelope._replace(body=instead.encode())
 
 
 def _first_attempt(message: Message) -> Outgoing:

@@ -7,7 +7,7 @@ outcome                 what the runner does
 `Done`                  counts and logs the reason, acknowledges: the effect is achieved
 `Drop`                  counts and logs the reason, acknowledges: nothing is to be done
 `RetryLater`            confirmed publish to the next delay; spends an attempt
-`Postpone`              the same, but no attempt is spent
+`Postpone`              the same, but no attempt is spent; or waits with the worker
 `DeadLetter`            confirmed publish to the stage's dead queue
 `Unavailable` raised    as `Postpone`: something we lean on is away
 any other exception     a bug: logged with its traceback, then as `RetryLater`
@@ -55,11 +55,16 @@ class RetryLater:
 
 @dataclass(frozen=True, slots=True)
 class Postpone:
-    """It is not its time yet. `instead`, if given, is what comes back after `delay`."""
+    """It is not its time yet. `instead`, if given, is what comes back after `delay`.
+
+    `in_hand`: the worker may keep a short wait to itself. It is only counted then, and when the
+    worker ends meanwhile, the message comes back at once and as it was, without `instead`.
+    """
 
     delay: timedelta
     reason: Reason
     instead: Message | None = None
+    in_hand: bool = False
 
 
 @dataclass(frozen=True, slots=True)

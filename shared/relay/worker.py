@@ -25,6 +25,7 @@ from shared.base.metrics import (
 )
 from shared.relay.broker import Broker, Consumer, Delivery
 from shared.relay.disposition import Disposition, RunnerReason, StageDelivery
+from shared.relay.held import HeldDeliveries
 from shared.relay.message import Message
 from shared.relay.outcomes import DeadLetter, Outcome, Postpone, RetryLater
 from shared.relay.spans import Span, Spans, traced
@@ -122,6 +123,7 @@ class Worker:
         self._spans = spans
         self._clock = clock
         self._waiting = Waiting(_AT_ONCE if handle_batch else 1, linger)
+        self._held = HeldDeliveries(self._waiting.put, prefetch // 2)
         self._stopping = Event()
         self._consumer: Consumer | None = None
         self._meters = _Meters(stage)
@@ -156,6 +158,7 @@ class Worker:
         if self._consumer is None:
             return True
         self._consumer.pause()
+        self._held.stop()
         self._stopping.set()
         for _ in self._threads:
             self._waiting.end()
@@ -186,13 +189,15 @@ class Worker:
 
     def _work_of(self, delivery: Delivery) -> "_Work | None":
         """The job; None when its wait is not over, or the body cannot be decoded."""
-        delivered = StageDelivery(self._stage, delivery.envelope, self._clock(), self._topology)
+        delivered = StageDelivery(
+            self._stage, delivery.envelope, self._clock(), self._topology, delivery.message
+        )
         if delivered.is_waiting:
             self._acknowledge([(delivery, delivered.next_delay())])
             return None
         span = self._spans.begin(delivery.envelope) if self._spans else None
         try:
-            message = self._decode(delivery.envelope.body)
+            message = delivery.message or self._decode(delivery.envelope.body)
         except UndecodableMessage as error:
             disposition = delivered.disposition(DeadLetter(RunnerReason.UNDECODABLE, error))
             if span:
@@ -211,7 +216,13 @@ class Worker:
         return None
 
     def _finish(self, judged: Sequence[tuple["_Work", Outcome]]) -> None:
-        ended = [(work, outcome, _disposition(work, outcome)) for work, outcome in judged]
+        ended = [
+            (work, outcome, _disposition(work, outcome))
+            for work, outcome in judged
+            if not self._hold(work, outcome)
+        ]
+        if not ended:
+            return
         taken, now = time.perf_counter() - judged[0][0].started, self._clock()
         self._acknowledge([(work.delivery, disposition) for work, _, disposition in ended])
         for work, outcome, disposition in ended:
@@ -221,6 +232,22 @@ class Worker:
             if self._record:
                 attempt = work.delivery.envelope.attempt
                 self._record(Handled(work.message, outcome, disposition, attempt, now))
+
+    def _hold(self, work: "_Work", outcome: Outcome) -> bool:
+        """Whether the delivery is held until it is handled again.
+
+        Not one that an operator replays, who waits for the report.
+        """
+        if not isinstance(outcome, Postpone) or not outcome.in_hand or work.delivery.envelope.run:
+            return False
+        message = outcome.instead or work.message
+        if not self._held.hold(work.delivery._replace(message=message), outcome.delay):
+            return False
+        disposition = Disposition((), "postpone", str(outcome.reason))
+        if work.span:
+            work.span.end(disposition, work.message.log_context)
+        self._meters.count(disposition)
+        return True
 
     def _judge(self, message: Message) -> Outcome:
         try:

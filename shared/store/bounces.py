@@ -94,6 +94,7 @@ def _conclude(
 ) -> int:
     """All notices that were sent as one have the same end."""
     sent_as_one = and_(
+        _notice.recipient == found.recipient,
         _notice.claim_id == found.claim_id,
         _notice.channel == Channel.EMAIL,
         _notice.status.in_(_REPORTABLE),

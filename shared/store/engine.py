@@ -42,6 +42,9 @@ _IDLE_SECONDS = 60
 #: Temporary errors without a lost connection: `budkavle setup` has not been run yet, the database
 #: is read-only during a failover, a transaction was ended after `_IDLE_SECONDS`.
 _PASSING = (UndefinedTable, ReadOnlySqlTransaction, IdleInTransactionSessionTimeout)
+#: Else a plan made while a table was small would be kept, which reads the whole table and is
+#: compiled each time because it looks so expensive.
+_BY_INDEX = {"enable_seqscan": "off", "jit": "off"}
 _ONLY_READS = "budkavle_only_reads"
 _DRIVERS = ("sqlite", "postgresql+psycopg")
 
@@ -175,6 +178,7 @@ def open_database(
     pool_size: int = 5,
     lock_wait: timedelta = timedelta(seconds=20),
     durable: bool = True,
+    by_index: bool = False,
 ) -> Database:
     """The database at `url`; it connects on first use. Raises `UnknownDatabase`.
 
@@ -183,7 +187,8 @@ def open_database(
 
     `lock_wait`: a longer wait for a lock (PostgreSQL) counts as database unavailable. Not
     `durable`: a commit does not wait for the disk, so a crash of PostgreSQL may lose the last
-    second.
+    second. `by_index`: for a stage, which finds every row by an index. PostgreSQL, which knows
+    nothing of a fresh table, would plan to read all of it, and keep to that until it is analyzed.
     """
     parsed = parse_url(url)
     if parsed.get_backend_name() == "sqlite":
@@ -194,6 +199,7 @@ def open_database(
         "lock_timeout": lock_wait // timedelta(milliseconds=1),
         "idle_in_transaction_session_timeout": f"'{_IDLE_SECONDS}s'",
         **({} if durable else {"synchronous_commit": "off"}),
+        **(_BY_INDEX if by_index else {}),
     }
     single = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
     return Database(

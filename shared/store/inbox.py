@@ -18,15 +18,15 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
-    insert,
     or_,
     select,
     text,
     update,
 )
 
-from shared.booking.identity import BookingKey, hsa_key, same_hsa_id
+from shared.booking.identity import BookingKey, hsa_key
 from shared.booking.inbox import (
+    AnnouncedElsewhere,
     Announcement,
     Awaiting,
     HistoryWindow,
@@ -39,7 +39,7 @@ from shared.booking.inbox import (
 from shared.booking.messages import BookingDetails
 from shared.store.engine import Database
 from shared.store.pending_changes import pending_changes, without_judged
-from shared.store.statements import among, insert_or
+from shared.store.statements import among, execute_rows, insert_rows
 from shared.store.tables import booking_watermark as watermarks
 from shared.store.tables import inbox_message as messages
 
@@ -71,7 +71,6 @@ _MESSAGE_COLUMNS = (
 _WATERMARK_COLUMNS = [field.name for field in fields(Watermark)]
 
 _LOCK = text("SELECT pg_advisory_xact_lock(n) FROM unnest(CAST(:numbers AS bigint[])) AS n")
-_WRITE = insert(messages)
 _HELD = select(messages.c.id).where(among(messages.c.id, "wanted"))
 
 
@@ -130,7 +129,7 @@ class StoredBookings:
         self.window = window
         self.watermarks: list[Watermark] = []
         self.same_id_elsewhere: list[Watermark] = []
-        self.announced_elsewhere: dict[str, datetime] = {}
+        self.announced_elsewhere: dict[str, AnnouncedElsewhere] = {}
         self.pending: list[PendingChange] = []
         self.pending_elsewhere: list[PendingChange] = []
         self.announcements: list[Announcement] = []
@@ -170,15 +169,17 @@ class StoredBookings:
         if is_late or same_id or is_open or watermark.booking in self.window.digests:
             self.watermarks.append(watermark)
 
-    def take_announced_elsewhere(self, booking: str, unit: str, received_at: datetime) -> None:
-        """`booking` (a digest), which may have the same id, is at `unit` and was announced for what
-        ingest took then. At another unit it is another booking."""
-        others = [each for each in self.same_id_elsewhere if each.booking == booking]
-        if others and not same_hsa_id(unit, self.window.booking.logical_address):
-            self.same_id_elsewhere.remove(others[0])
-        elif others:
-            newest = self.announced_elsewhere.get(booking, received_at)
-            self.announced_elsewhere[booking] = max(newest, received_at)
+    def take_announced_elsewhere(
+        self, booking: str, unit: str, patient: str, received_at: datetime
+    ) -> None:
+        """`booking` (a digest), which may have the same id, was announced for what ingest took
+        then."""
+        if not any(each.booking == booking for each in self.same_id_elsewhere):
+            return
+        before = self.announced_elsewhere.get(booking)
+        if before is None or before.received_at < received_at:
+            key = self.window.booking.replaced(logical_address=unit, patient=patient)
+            self.announced_elsewhere[booking] = AnnouncedElsewhere(key, received_at)
 
     def take_announcement(self, announcement: Announcement, watermarked: set[str]) -> None:
         """Add `announcement`, if it is within the window or about a booking `watermarked`."""
@@ -187,9 +188,9 @@ class StoredBookings:
             self.announcements.append(announcement)
 
 
-_ELSEWHERE = select(messages.c.booking, messages.c.logical_address, messages.c.received_at).where(
-    messages.c.booking.in_(bindparam("of", expanding=True))
-)
+_ELSEWHERE = select(
+    messages.c.booking, messages.c.logical_address, messages.c.patient, messages.c.received_at
+).where(among(messages.c.booking, "of"))
 
 #: By `patient_bookings_key`.
 _Several = Mapping[str, StoredBookings]
@@ -212,9 +213,11 @@ def _read(connection: Connection, windows: Sequence[HistoryWindow]) -> list[Stor
         "bookings": [booking for window in windows for booking in window.digests],
         "since": min(window.since for window in windows),
     }
+    of_id = {window.same_id: several[window.patient_bookings] for window in windows}
     for row in connection.execute(_watermarks_query(), values).mappings():
         watermark, pending = _watermark(row), [*pending_changes(row)]
-        for each in several.values():
+        concerned = several.get(row["patient_bookings"]), of_id.get(row["same_id"])
+        for each in {bookings for bookings in concerned if bookings}:
             each.take(watermark, pending)
     if elsewhere := [mark.booking for each in several.values() for mark in each.same_id_elsewhere]:
         for announced in connection.execute(_ELSEWHERE, {"of": elsewhere}):
@@ -246,46 +249,63 @@ def _store(connection: Connection, several: Sequence[StoredBookings]) -> None:
     for announcement, booking, details in (one for each in several for one in each.carried_over):
         values = {**_key_values(booking), "state": details.model_dump(exclude_defaults=True)}
         connection.execute(update(messages).where(messages.c.id == announcement.id).values(values))
-    if written := [_message_values(message) for each in several for message in each.written]:
-        connection.execute(_WRITE, written)
+    written = [_message_values(message) for each in several for message in each.written]
     newest = {mark.booking: mark for each in several for mark in each.changed}
-    if newest:  # in the order in which the filter writes, too: no two of them deadlock
-        changed = [_watermark_values(newest[booking]) for booking in sorted(newest)]
-        connection.execute(_set_watermark(connection.dialect.name), changed)
+    # In the order in which the filter writes, too: no two of them deadlock.
+    changed = [_watermark_values(newest[booking]) for booking in sorted(newest)]
+    dialect = connection.dialect.name
+    if dialect == "postgresql" and written and changed:
+        execute_rows(connection, _write_all(), messages=written, watermarks=changed)
+        return
+    if written:
+        execute_rows(connection, _write(dialect), messages=written)
+    if changed:
+        execute_rows(connection, _set_watermark(dialect), watermarks=changed)
 
 
 @cache
 def _watermarks_query() -> Select[Any]:
     column = watermarks.c
     matters = or_(
-        column.booking.in_(bindparam("bookings", expanding=True)),
+        among(column.booking, "bookings"),
         column.awaiting.is_not(None),
         column.removal_pending_at.is_not(None),
         column.creation_pending_at.is_not(None),
         column.received_at >= bindparam("since"),
     )
-    of_patients = column.patient_bookings.in_(bindparam("patient_bookings", expanding=True))
-    same_ids = column.same_id.in_(bindparam("same_ids", expanding=True))
+    of_patients = among(column.patient_bookings, "patient_bookings")
+    same_ids = among(column.same_id, "same_ids")
     return select(watermarks).where(or_(and_(of_patients, matters), same_ids))
 
 
 @cache
 def _announcements_query() -> Select[Any]:
     matters = or_(
-        messages.c.booking.in_(bindparam("bookings", expanding=True)),
+        among(messages.c.booking, "bookings"),
         messages.c.received_at >= bindparam("since"),
     )
     return select(*_ANNOUNCEMENT_COLUMNS).where(
-        messages.c.patient.in_(bindparam("patients", expanding=True)),
-        messages.c.source_system.in_(bindparam("source_systems", expanding=True)),
+        among(messages.c.patient, "patients"),
+        among(messages.c.source_system, "source_systems"),
         matters,
     )
 
 
 @cache
+def _write(dialect: str) -> Any:
+    return insert_rows(messages, messages.columns.keys(), dialect, "messages")
+
+
+@cache
+def _write_all() -> Any:
+    """Both in one round trip."""
+    return _set_watermark("postgresql").add_cte(_write("postgresql").cte("written"))
+
+
+@cache
 def _set_watermark(dialect: str) -> Any:
     """A pending change is so no longer, once it or a newer one is judged."""
-    statement = insert_or(watermarks, dialect)
+    statement = insert_rows(watermarks, _WATERMARK_COLUMNS, dialect, "watermarks")
     new: dict[str, Any] = {name: statement.excluded[name] for name in _WATERMARK_COLUMNS}
     new |= without_judged(watermarks.c, statement.excluded.received_at)
     return statement.on_conflict_do_update(index_elements=[watermarks.c.booking], set_=new)
@@ -335,7 +355,7 @@ def _key_values(booking: BookingKey) -> dict[str, Any]:
 
 
 def _message_values(message: InboxMessage) -> dict[str, Any]:
-    same = {column.name: getattr(message, column.name) for column in _SAME_NAME}
+    same = {name: getattr(message, name) for name in _SAME_NAME}
     return {
         **same,
         **_key_values(message.key),
@@ -344,6 +364,5 @@ def _message_values(message: InboxMessage) -> dict[str, Any]:
     }
 
 
-_SAME_NAME = [
-    column for column in _MESSAGE_COLUMNS if column.name not in {*BookingKey.model_fields, "state"}
-]
+#: As plain texts: JSON takes many times as long to write with SQLAlchemy's names.
+_SAME_NAME = {str(column.name) for column in _MESSAGE_COLUMNS} - {*BookingKey.model_fields, "state"}

@@ -12,7 +12,7 @@ from shared.store.tables import Instant
 
 _NEW = ("id", "message_id", "channel", "recipient")
 _CLAIMED = ("message_id", "channel", "recipient", "claim_id")
-_ENDED = ("claim_id", "status", "detail", "provider_id")
+_ENDED = ("notice_id", "claim_id", "status", "detail", "provider_id")
 
 
 _REGISTER = (
@@ -22,11 +22,11 @@ _REGISTER = (
     " FROM {rows} WHERE true ON CONFLICT DO NOTHING"
 )
 # `lower(status)`, so that no database looks for them by their status. PostgreSQL did, and then a
-# claim after quiet hours read everything that waits, of all patients.
+# claim after quiet hours read everything that waits, of all patients. Nor by their channel.
 _CLAIM = (
     "UPDATE notice SET status = 'sending', claim_id = r.claim_id, provider_id = NULL,"
     " updated_at = :now FROM {rows}"
-    " WHERE notice.recipient = r.recipient AND notice.channel = r.channel"
+    " WHERE notice.recipient = r.recipient AND lower(notice.channel) = r.channel"
     " AND lower(notice.status) = 'pending'"
     " AND EXISTS (SELECT 1 FROM notice AS own WHERE own.message_id = r.message_id"
     " AND own.channel = r.channel AND lower(own.status) = 'pending')"
@@ -34,8 +34,9 @@ _CLAIM = (
 )
 _END = (
     "UPDATE notice SET status = r.status, detail = r.detail, provider_id = r.provider_id,"
-    " updated_at = :now FROM {rows}"
-    " WHERE notice.claim_id = r.claim_id AND (notice.status = 'sending'"
+    " updated_at = :now FROM {rows} JOIN notice AS own ON own.id = r.notice_id"
+    " WHERE notice.recipient = own.recipient"
+    " AND notice.claim_id = r.claim_id AND (notice.status = 'sending'"
     " OR (notice.status = 'uncertain' AND r.status <> 'pending'))"
 )
 

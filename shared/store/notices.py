@@ -50,9 +50,10 @@ def _waits(row: Any) -> ColumnElement[bool]:
 
 
 # Statements are built once: that costs more than running them.
-_THIS_CLAIM = _table.claim_id == bindparam("this_claim")
 _IS_SENDING = _table.status == NoticeStatus.SENDING
-_GIVE_BACK = update(notice).where(_THIS_CLAIM, _IS_SENDING)
+_GIVE_BACK = update(notice).where(
+    among(_table.id, "of_notices"), _table.claim_id == bindparam("this_claim"), _IS_SENDING
+)
 _own = notice.alias()
 _STANDING = select(notice).where(among(_table.message_id, "of_messages"))
 
@@ -145,6 +146,7 @@ class NoticeStore:
         """
         rows = [
             {
+                "notice_id": ending.claim.notice_id,
                 "claim_id": ending.claim.id,
                 "status": str(ending.status),
                 "detail": ending.detail[:_DETAIL_LENGTH],
@@ -157,7 +159,8 @@ class NoticeStore:
     def doubt(self, stale: Notice, detail: str) -> int:
         """Take the notices of a claim that is `sending` for too long for uncertain; how many."""
         values = {"status": NoticeStatus.UNCERTAIN, "detail": detail, "updated_at": self._clock()}
-        still = and_(_table.claim_id == stale.claim_id, _IS_SENDING)
+        same_patient = _table.recipient == _of_notice(stale.id, "recipient")
+        still = and_(same_patient, _table.claim_id == stale.claim_id, _IS_SENDING)
         with self._database.begin() as connection:
             return connection.execute(update(notice).where(still).values(values)).rowcount
 
@@ -186,7 +189,7 @@ class NoticeStore:
         if named is None or named == notice_id:
             return 0
         reported = and_(
-            _table.claim_id == _claim_of(notice_id),
+            _sent_as_one_with(notice_id),
             _table.channel == Channel.SMS,
             _table.status.in_(_REPORTABLE),
             or_(_table.provider_id == named, and_(_table.provider_id.is_(None), ~_taken(named))),
@@ -231,12 +234,13 @@ class NoticeStore:
         for claim, wanted in claims.items():
             own = ids[claim].get(wanted.message_id)
             if own is None and ids[claim]:  # another took ours in the same moment
-                self._give_back(claim, now)
+                self._give_back(claim, list(ids[claim].values()), now)
             yield Claim(claim, own, now, len(ids[claim])) if own else None
 
-    def _give_back(self, claim_id: str, now: datetime) -> None:
+    def _give_back(self, claim_id: str, notice_ids: Sequence[str], now: datetime) -> None:
         """The others of that claim have orders of their own."""
-        values = {"this_claim": claim_id, "status": NoticeStatus.PENDING, "updated_at": now}
+        values = {"status": NoticeStatus.PENDING, "updated_at": now}
+        values |= {"of_notices": notice_ids, "this_claim": claim_id}
         self._patiently(self._write, _GIVE_BACK, values)
 
     def _standing(self, message_ids: Sequence[str]) -> dict[tuple[str, Channel], Notice]:
@@ -290,8 +294,14 @@ def _recipient(patient: str) -> str:
     return hashlib.sha256(patient.encode()).hexdigest()
 
 
-def _claim_of(notice_id: str) -> ColumnElement[Any]:
-    return select(_own.c.claim_id).where(_own.c.id == notice_id).scalar_subquery()
+def _sent_as_one_with(notice_id: str) -> ColumnElement[bool]:
+    """Whether a notice has the claim of that one. Found by the patient: claims have no index."""
+    same_patient = _table.recipient == _of_notice(notice_id, "recipient")
+    return and_(same_patient, _table.claim_id == _of_notice(notice_id, "claim_id"))
+
+
+def _of_notice(notice_id: str, column: str) -> ColumnElement[Any]:
+    return select(_own.c[column]).where(_own.c.id == notice_id).scalar_subquery()
 
 
 def _taken(provider_id: str) -> ColumnElement[bool]:

@@ -4,6 +4,7 @@ They are stored before they are published, so that a change is known when any ot
 patient is judged, however long its own booking system takes to answer.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ from sqlalchemy import RowMapping, and_, case, func, null, or_
 
 from shared.booking.inbox import PendingChange
 from shared.store.engine import Database
-from shared.store.statements import insert_or
+from shared.store.statements import execute_rows, insert_rows
 from shared.store.tables import booking_watermark
 
 
@@ -25,6 +26,7 @@ class Kind(NamedTuple):
 
 REMOVAL = Kind("removal_pending_at", "removal_pending_request")
 CREATION = Kind("creation_pending_at", "creation_pending_request")
+_COLUMNS = ("booking", "patient_bookings", "same_id", *REMOVAL, *CREATION)
 
 
 class PendingChanges:
@@ -42,17 +44,29 @@ class PendingChanges:
 
         Raises `DatabaseUnavailable`.
         """
-        ordered = sorted(changes, key=lambda each: (each.booking, each.received_at))
-        if not ordered:
+        if not (ordered := sorted(changes, key=lambda each: (each.booking, each.received_at))):
             return
-        with self._database.begin() as connection:
-            rows = [_values(change) for change in ordered]
-            connection.execute(_add(connection.dialect.name), rows)
+        several = _once_each(ordered)
+        with self._database.single() if len(several) < 2 else self._database.begin() as connection:
+            for rows in several:
+                execute_rows(connection, _add(connection.dialect.name), changes=rows)
+
+
+def _once_each(ordered: Iterable[PendingChange]) -> list[list[dict[str, Any]]]:
+    """The rows of these changes: one INSERT can change each booking's row once."""
+    several: list[list[dict[str, Any]]] = []
+    taken: Counter[str] = Counter()
+    for change in ordered:
+        if taken[change.booking] == len(several):
+            several.append([])
+        several[taken[change.booking]].append(_values(change))
+        taken[change.booking] += 1
+    return several
 
 
 @cache
 def _add(dialect: str) -> Any:
-    statement = insert_or(booking_watermark, dialect)
+    statement = insert_rows(booking_watermark, _COLUMNS, dialect, "changes")
     row, new = booking_watermark.c, statement.excluded
     return statement.on_conflict_do_update(
         index_elements=[row.booking],

@@ -26,7 +26,7 @@ def main() -> int:
     for run in _runs(said, folder, console):
         run.show(console)
         runs.append(run)
-    Run.write(runs, said.figures)
+        Run.write(runs, said.figures)  # after each: the next one may fail
     if wrongs := [wrong for run in runs for wrong in run.wrongs]:
         console.print(f"[red bold]{'; '.join(wrongs)}[/red bold]\nLogs: {folder}")
         return 1

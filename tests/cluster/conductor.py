@@ -14,7 +14,7 @@ from tests.cluster.database import Pair
 from tests.cluster.nodes import NODES, Cluster
 from tests.cluster.timeline import Failure, Incident, Timeline
 
-_FIRST_REST = 10
+_FIRST_REST = 5
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,8 @@ _CONFIG = """\
 #: ... and how soon it recommends that a node be missed, in seconds (60 without it). Until then
 #: RabbitMQ 3.x, whose metadata are in Mnesia, waits for a frozen node with all that changes them.
 _KERNEL = "-kernel net_ticktime 10"
-_JOIN_SECONDS = 120
+#: A node that joins beside much other work took more than 120.
+_JOIN_SECONDS = 400
 
 
 class Cluster:
@@ -44,7 +45,7 @@ class Cluster:
         with ThreadPoolExecutor() as starting:
             list(starting.map(RabbitMQ.start, self._nodes.values()))
         if self._khepri:
-            self.ctl("enable_feature_flag", "khepri_db")
+            self.ctl("enable_feature_flag", "--opt-in", "khepri_db")
         return self
 
     def found(self) -> None:

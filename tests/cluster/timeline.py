@@ -45,11 +45,12 @@ LONG: Timeline = (
     Incident(Failure.ROLLING_RESTART, lasts=5, aim=5),
     Incident(Failure.DATABASE_FAILOVER, lasts=5, aim=15),
 )
+#: What CI runs. A node that is cut off is left because the broker closes its connections, which the
+#: long form shows.
 SHORT: Timeline = (
-    Incident(Failure.LEADER_KILLED, lasts=4, aim=5, rest=6),
-    Incident(Failure.NODE_FROZEN, lasts=14, aim=15, rest=6),
-    Incident(Failure.NODE_CUT_OFF, lasts=14, aim=15, rest=6),
-    Incident(Failure.DATABASE_FAILOVER, lasts=3, aim=15, rest=6),
+    Incident(Failure.LEADER_KILLED, lasts=4, aim=5, rest=5),
+    Incident(Failure.NODE_FROZEN, lasts=14, aim=15, rest=5),
+    Incident(Failure.DATABASE_FAILOVER, lasts=3, aim=15, rest=5),
 )
 #: What an asynchronous standby costs. Its losses are counted, and are no fault of the relay's.
 ASYNCHRONOUS: Timeline = (Incident(Failure.DATABASE_FAILOVER, lasts=5, aim=15, behind=5),)

@@ -1,7 +1,7 @@
 """The short form of `make chaos-cluster`: a process of its own, since it leaves this network.
 
-Only where CHAOS_CLUSTER=1 asks for it: three brokers and two databases want a calm machine. It
-needs root, for network namespaces, and fails where they cannot be had.
+Only where CHAOS_CLUSTER=1 asks for it, as .ci/run does: three brokers and two databases want a
+machine to themselves. It needs root, for network namespaces, and fails where they cannot be had.
 """
 
 import json
@@ -30,7 +30,7 @@ def _refusal() -> str:
 @pytest.fixture(scope="module")
 def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     if not os.environ.get("CHAOS_CLUSTER"):
-        pytest.skip("CHAOS_CLUSTER=1 runs it, in four minutes on a calm machine")
+        pytest.skip("CHAOS_CLUSTER=1 runs it, in two to three minutes")
     if refusal := _refusal():
         pytest.fail(refusal)
     file: Path = tmp_path_factory.mktemp("cluster") / "figures.json"
@@ -44,7 +44,7 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def test_nothing_is_lost_or_twice_or_false_when_nodes_fail(figures: dict[str, Any]) -> None:
     assert not figures["wrongs"]
-    assert figures["expected"] == figures["found"] > 500
+    assert figures["expected"] == figures["found"] > 100
 
 
 def test_every_incident_happened_and_its_standstill_was_measured(

@@ -356,7 +356,51 @@ def test_a_wait_longer_than_every_step_is_walked_in_steps(broker: Broker) -> Non
     assert 2.25 < calls[1] - calls[0] < 4
 
 
-def _notification() -> Outgoing:
+def test_what_a_worker_holds_is_in_no_delay_and_others_get_through(broker: Broker) -> None:
+    seen: list[str] = []
+
+    def handle(message: Notification) -> Outcome:
+        again = message.notification_id in seen
+        seen.append(message.notification_id)
+        if again or message.notification_id == "other":
+            return Drop(_Reason.DONE)
+        return Postpone(timedelta(seconds=1), _Reason.WAIT, in_hand=True)
+
+    worker = Worker(
+        "filter", handle, broker, decode=Notification.decode, topology=FAST, concurrency=1,
+        prefetch=10,
+    )  # fmt: skip
+    held = ["a", "b", "c"]
+    broker.publish([_notification(name) for name in held])
+    worker.start()
+    eventually(lambda: seen == held)
+    assert not any(broker.delays().values())
+    broker.publish([_notification("other")])
+    eventually(lambda: seen == [*held, "other", *held])
+    assert worker.stop(10)
+    assert ready_count(broker) == 0
+
+
+def test_what_a_worker_held_comes_again_at_once_when_it_stops(broker: Broker) -> None:
+    seen: list[str] = []
+
+    def handle(message: Notification) -> Outcome:
+        seen.append(message.notification_id)
+        return Postpone(timedelta(seconds=20), _Reason.WAIT, in_hand=True)
+
+    worker = Worker(
+        "filter", handle, broker, decode=Notification.decode, topology=FAST, concurrency=1,
+        prefetch=10,
+    )  # fmt: skip
+    broker.publish([_notification("a"), _notification("b")])
+    worker.start()
+    eventually(lambda: seen == ["a", "b"])
+    assert worker.stop(10)
+    again = Reader(broker).wait_for(2)
+    assert all(delivery.redelivered for delivery in again)
+
+
+def _notification(name: str = "n") -> Outgoing:
     engagement = Engagement(
         deleted=False,
         patient="191212121212",
@@ -369,6 +413,6 @@ def _notification() -> Outgoing:
         data_controller="SE-REGION",
     )
     body = Notification(
-        notification_id="n", received_at=datetime.now(UTC), engagements=(engagement,)
+        notification_id=name, received_at=datetime.now(UTC), engagements=(engagement,)
     ).encode()
-    return Outgoing("filter", Envelope("n", body))
+    return Outgoing("filter", Envelope(name, body))

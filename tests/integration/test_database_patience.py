@@ -123,3 +123,20 @@ def test_who_need_not_be_sure_does_not_wait_for_the_disk(
         with opened() as connection:
             assert connection.scalar(text("SHOW synchronous_commit")) == waits
     database.close()
+
+
+def test_a_plan_made_for_an_empty_table_uses_its_indexes(postgres_url: str) -> None:
+    """Such a plan is kept, and the table grows."""
+    database = open_database(postgres_url, by_index=True)
+    with database.single() as connection:
+        run = connection.exec_driver_sql
+        run("CREATE TEMP TABLE watermark (patient varchar NOT NULL, same_id varchar NOT NULL)")
+        run("CREATE INDEX ON watermark (patient)")
+        run("CREATE INDEX ON watermark (same_id)")
+        run("SET plan_cache_mode = force_generic_plan")
+        wanted = "patient = ANY ($1) OR same_id = ANY ($1)"
+        run(f"PREPARE find(varchar[]) AS SELECT * FROM watermark WHERE {wanted}")
+        plan = run("EXPLAIN EXECUTE find('{a}')").scalars().all()
+        assert connection.scalar(text("SHOW jit")) == "off"
+    database.close()
+    assert any("Bitmap Index Scan" in line for line in plan), plan

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from composer.handler import Composer
 from shared.base.errors import Unavailable
 from shared.base.ids import new_id
-from shared.booking.inbox import HistoryWindow
+from shared.booking.inbox import AnnouncedElsewhere, HistoryWindow
 from shared.booking.messages import FetchedBooking, NoticeOrder
 from shared.relay.outcomes import Drop, Outcome, Postpone, Publish
 from shared.store.engine import Database, open_database
@@ -133,7 +133,7 @@ def test_what_was_told_is_carried_over_to_a_new_id(inbox: Inbox, world: World) -
 
 
 @pytest.mark.parametrize("unit", [UNIT, OTHER_UNIT])
-def test_what_is_announced_with_this_id_under_another_number_is_known_at_its_unit(
+def test_what_is_announced_with_this_id_under_another_number_is_known_with_its_unit(
     inbox: Inbox, world: World, unit: str
 ) -> None:
     other = key("A", unit, "201212121212")
@@ -141,9 +141,8 @@ def test_what_is_announced_with_this_id_under_another_number_is_known_at_its_uni
     with inbox.locked([HistoryWindow(A, (), NOW)]) as [bookings]:
         announced = dict(bookings.announced_elsewhere)
         watermarks = [each.booking for each in bookings.same_id_elsewhere]
-    is_same = unit == UNIT
-    assert announced == ({other.digest: creation.received_at} if is_same else {})
-    assert watermarks == ([other.digest] if is_same else [])
+    assert announced == {other.digest: AnnouncedElsewhere(other, creation.received_at)}
+    assert watermarks == [other.digest]
 
 
 def test_hsa_ids_in_another_case_are_the_same_booking(inbox: Inbox, world: World) -> None:

@@ -175,5 +175,5 @@ def test_a_claim_does_not_look_at_what_waits_for_others(database: Database) -> N
             bindparam("now", type_=Instant())
         )
         plan = connection.execute(explain, values).scalars().all()
-    assert "ix_notice_recipient_channel" in str(plan)
+    assert "ix_notice_recipient" in str(plan)
     assert "ix_notice_status" not in str(plan)

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from shared.relay import open_broker
-from shared.relay.broker import Broker, BrokerUnavailable
+from shared.relay.broker import Broker, BrokerUnavailable, PublishRefused
 from shared.relay.rabbitmq import link
 from shared.relay.topology import Topology
 from tests.brokers import Reader, message, opened
@@ -151,6 +151,30 @@ def test_a_node_that_freezes_is_left_by_publisher_and_idle_consumer(
             one.resume()  # by now everybody is at the other
             other.silence()
             eventually(lambda: passes(broker, reader, "2"), timeout=LONG)
+
+
+def test_a_connection_that_is_refused_is_left(rabbitmq: RabbitMQ, rabbitmq_url: str) -> None:
+    """Here by a queue that is full. RabbitMQ 3.10 refuses so, for as long as a channel lives, when
+    the leader of a queue was gone at the channel's first publish to it."""
+    vhost = ("--vhost", rabbitmq_url.rpartition("/")[2])
+    full = '{"max-length": 1, "overflow": "reject-publish"}'
+    with capture_logs() as lines, opened(rabbitmq_url) as broker:
+        rabbitmq.ctl("set_policy", *vhost, "full", r"^budkavle\.filter$", full)
+        eventually(lambda: refuses(broker), timeout=LONG)
+        left = eventually(lambda: _of(lines, "node_stalled"), timeout=LONG)
+        assert left["why"] == "refused"
+        rabbitmq.ctl("clear_policy", *vhost, "full")
+        eventually(lambda: not refuses(broker), timeout=LONG)
+
+
+def refuses(broker: Broker) -> bool:
+    try:
+        broker.publish([message("a")], timeout=5)
+    except PublishRefused:
+        return True
+    except BrokerUnavailable as leaving:
+        raise AssertionError from leaving
+    return False
 
 
 def passes(broker: Broker, reader: Reader, name: str) -> bool:

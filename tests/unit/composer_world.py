@@ -17,6 +17,7 @@ from filter.handler import Filter, StorePending
 from shared.base.ids import spell
 from shared.booking.identity import BookingKey, hsa_key
 from shared.booking.inbox import (
+    AnnouncedElsewhere,
     Announcement,
     HistoryWindow,
     InboxMessage,
@@ -86,7 +87,7 @@ class MemoryBookings:
     announcements: list[Announcement]
     watermarks: list[Watermark]
     same_id_elsewhere: list[Watermark]
-    announced_elsewhere: dict[str, datetime]
+    announced_elsewhere: dict[str, AnnouncedElsewhere]
     pending: list[PendingChange]
     pending_elsewhere: list[PendingChange]
     written: list[InboxMessage] = field(default_factory=list)
@@ -152,19 +153,15 @@ class MemoryInbox:
                 or each.received_at >= window.since
             )
         ]
-        own = window.booking.logical_address
-        units = {message.booking: message.key.logical_address for message in self.messages}
         elsewhere = [
             each
             for each in self.watermarks.values()
-            if each.same_id == window.same_id
-            and each.patient_bookings != window.patient_bookings
-            and units.get(each.booking, own) == own
+            if each.same_id == window.same_id and each.patient_bookings != window.patient_bookings
         ]
-        announced: dict[str, datetime] = {}
-        for message in self.messages:
-            newest = announced.get(message.booking, message.received_at)
-            announced[message.booking] = max(newest, message.received_at)
+        announced: dict[str, AnnouncedElsewhere] = {}
+        for message in sorted(self.messages, key=lambda each: each.received_at):
+            if message.booking in {each.booking for each in elsewhere}:
+                announced[message.booking] = AnnouncedElsewhere(message.key, message.received_at)
         digests = window.digests | {watermark.booking for watermark in watermarks}
         announcements: list[Announcement] = [
             message
@@ -349,7 +346,9 @@ class World:
 
     def _carry_out(self, outcome: Outcome, fetched: FetchedBooking) -> None:
         if isinstance(outcome, Postpone):
-            self.waiting.append((self.now + outcome.delay, fetched))
+            later = outcome.instead or fetched
+            assert isinstance(later, FetchedBooking)
+            self.waiting.append((self.now + outcome.delay, later))
         if isinstance(outcome, Publish):
             for message in outcome.messages:
                 self._take(message)

@@ -407,6 +407,7 @@ class TestSeveralMessages:
         assert isinstance(outcome, Postpone)
         assert outcome.reason is NoticeWaitReason.COLLECTING
         assert outcome.delay == timedelta(seconds=5)
+        assert outcome.in_hand
         assert isinstance(outcome.instead, NoticeOrder)
         return outcome.instead
 

@@ -11,7 +11,7 @@ from shared.base.clock import utcnow
 from shared.base.errors import Unavailable
 from shared.booking.messages import BookingChange, QueueMessage
 from shared.relay.broker import Delivery, Envelope, Outgoing
-from shared.relay.outcomes import Drop, Outcome, Publish
+from shared.relay.outcomes import Drop, Outcome, Postpone, Publish, RetryLater
 from shared.relay.topology import Topology
 from shared.relay.worker import Handled, Worker
 from tests.polling import eventually
@@ -174,6 +174,62 @@ def test_stopping_tells_when_the_deadline_passed_first(broker) -> None:
     begun.wait(10)
     assert worker.stop(timeout=0.05) is False
     may_end.set()
+
+
+class TestHeld:
+    """A handler that allows it gets its message again after a short wait, without the broker."""
+
+    WAIT = timedelta(seconds=0.2)
+
+    def handle_first(self, then: Outcome, seen: list[str]) -> Callable[[QueueMessage], Outcome]:
+        def handle(message: BookingChange) -> Outcome:
+            seen.append(message.notification_id)
+            instead = change(notification_id="waited")
+            return then if len(seen) > 1 else Postpone(self.WAIT, Why.NOT_OURS, instead, True)
+
+        return handle
+
+    def test_it_comes_back_as_the_handler_wants_and_is_acknowledged_once(self, broker, run) -> None:
+        seen: list[str] = []
+        run(self.handle_first(Drop(Why.NOT_OURS), seen))
+        broker.deliver(delivery(attempt=3))
+        eventually(lambda: len(seen) == 2)
+        assert list(outcome_of(broker)) == []
+        assert seen == [change().notification_id, "waited"]
+        assert [given.envelope.body for given, _ in broker.acknowledged] == [change().encode()]
+
+    @pytest.mark.parametrize(
+        "then", [Postpone(timedelta(hours=9), Why.NOT_OURS), RetryLater(Why.NOT_OURS)]
+    )
+    def test_what_follows_is_about_the_message_that_waited(self, broker, run, then) -> None:
+        run(self.handle_first(then, []))
+        broker.deliver(delivery())
+        (out,) = outcome_of(broker)
+        assert out.envelope.body == change(notification_id="waited").encode()
+
+    def test_stopping_leaves_it_to_the_broker(self, broker, run) -> None:
+        seen: list[str] = []
+        worker = run(self.handle_first(Drop(Why.NOT_OURS), seen))
+        broker.deliver(delivery())
+        eventually(lambda: seen)
+        assert worker.stop(timeout=5) is True
+        assert broker.calls == ["consume fetcher 10", "pause", "drained", "close"]
+
+    def test_when_too_many_are_held_the_rest_waits_with_the_broker(self, broker, run) -> None:
+        wait = timedelta(seconds=20)
+        run(lambda _message: Postpone(wait, Why.NOT_OURS, in_hand=True))
+        for _ in range(6):  # half of the prefetch is 5
+            broker.deliver(delivery())
+        (out,) = outcome_of(broker)
+        assert out.delay is not None
+        assert len(broker.acknowledged) == 1
+
+    def test_one_that_an_operator_replays_is_reported_not_held(self, broker, run) -> None:
+        run(lambda _message: Postpone(self.WAIT, Why.NOT_OURS, in_hand=True))
+        broker.deliver(delivery(run="replay"))
+        waits, report = outcome_of(broker)
+        assert waits.delay is not None
+        assert report.key == "fetcher.replayed"
 
 
 class TestTogether:

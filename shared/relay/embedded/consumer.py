@@ -17,6 +17,8 @@ log = structlog.get_logger()
 
 #: How often an idle consumer looks for messages of other processes, in seconds.
 _POLL = 0.03
+#: How many messages are leased in one transaction: others wait for it.
+_MOST_AT_ONCE = 100
 #: How long a message rests whose acknowledgement was refused, so that it does not spin.
 _REFUSED_REST = 1.0
 #: How long a consumer waits when the queue file cannot be used, in seconds.
@@ -187,7 +189,7 @@ class EmbeddedConsumer:
 
     def _hand_out(self, store: QueueFile) -> bool:
         with self._handing_out:
-            free = self._prefetch - len(self._held)
+            free = min(self._prefetch - len(self._held), _MOST_AT_ONCE)
             if self._paused or free <= 0 or not store.any_ready(self._stage, time.time()):
                 return False
             now = time.time()

@@ -111,6 +111,7 @@ def create_booking_watermark() -> None:
         sa.Column("creation_pending_at", INSTANT),
         sa.Column("creation_pending_request", sa.String(40)),
         sa.PrimaryKeyConstraint("booking", name="pk_booking_watermark"),
+        postgresql_with={"fillfactor": 60},
     )
     op.create_index(
         "ix_booking_watermark_patient_bookings", "booking_watermark", ["patient_bookings"]
@@ -148,10 +149,10 @@ def create_notice() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_notice"),
         sa.UniqueConstraint("message_id", "channel", name="uq_notice_message_id_channel"),
     )
-    op.create_index("ix_notice_claim_id", "notice", ["claim_id"])
-    op.create_index("ix_notice_recipient_channel", "notice", ["recipient", "channel"])
-    op.create_index("ix_notice_provider_id", "notice", ["provider_id"])
-    op.create_index("ix_notice_status", "notice", ["status"])
+    op.create_index("ix_notice_recipient", "notice", ["recipient"])
+    create_partial_index("notice", "provider_id", "provider_id IS NOT NULL")
+    usual = "('pending', 'sending', 'accepted', 'delivered')"
+    create_partial_index("notice", "status", f"status NOT IN {usual}")
 
 
 def create_operator_action() -> None:
@@ -219,6 +220,13 @@ def create_trace_step() -> None:
         sa.Column("channel", sa.String(5)),
         sa.PrimaryKeyConstraint("id", name="pk_trace_step"),
     )
-    for column in ("notification_id", "correlation_id", "patient"):
+    create_partial_index("trace_step", "correlation_id", "correlation_id IS NOT NULL")
+    for column in ("notification_id", "patient"):
         op.create_index(f"ix_trace_step_{column}", "trace_step", [column])
     op.create_index("ix_trace_step_at", "trace_step", ["at"], postgresql_using="brin")
+
+
+def create_partial_index(table: str, column: str, condition: str) -> None:
+    where = sa.text(condition)
+    name = f"ix_{table}_{column}"
+    op.create_index(name, table, [column], postgresql_where=where, sqlite_where=where)

@@ -1,0 +1,202 @@
+"""What follows quickly after each other: removed and created again, taken in the wrong order, moved
+and renumbered at once.
+"""
+
+from datetime import timedelta
+
+import pytest
+
+from shared.booking.identity import BookingKey
+from shared.booking.messages import BookingDetails
+from tests.unit.composer_world import (
+    LATER,
+    LIMITS,
+    OTHER_UNIT,
+    UNIT,
+    VISIT,
+    WINDOW,
+    Elsewhere,
+    World,
+    but,
+    key,
+)
+
+A, B = key("A"), key("B")
+MOVED_A = key("A", OTHER_UNIT)
+THERE = but(VISIT, unit=OTHER_UNIT, unit_name="Ögonmottagningen Bergby")
+NEW_NUMBER = "201212121212"
+RENUMBERED_A = key("A", UNIT, NEW_NUMBER)
+RENUMBERED_THERE = key("A", OTHER_UNIT, NEW_NUMBER)
+
+
+@pytest.fixture
+def world() -> World:
+    """The patient was told of booking A a day ago."""
+    world = World()
+    world.create(A, VISIT)
+    world.pass_time(timedelta(days=1))
+    return world
+
+
+def seconds(number: float) -> timedelta:
+    return timedelta(seconds=number)
+
+
+# --- a removal and a creation of one booking, shortly after each other ---
+
+
+@pytest.mark.parametrize(("again", "kinds"), [(VISIT, []), (LATER, ["changed_time"])])
+def test_an_undone_removal_waits_until_its_source_must_show_the_creation(
+    world: World, again: BookingDetails, kinds: list[str]
+) -> None:
+    world.remove(A)
+    world.pass_time(seconds(20))
+    world.hear(A)
+    world.pass_time(seconds(40))
+    world.source[A.digest] = again
+    world.pass_time()
+    assert world.kinds[1:] == kinds
+
+
+def test_a_removal_that_its_source_shows_late_and_that_is_undone_is_silent(world: World) -> None:
+    world.hear(A, deleted=True)
+    world.pass_time(seconds(30))
+    del world.source[A.digest]
+    world.pass_time(seconds(30))
+    world.hear(A)
+    world.pass_time(seconds(30))
+    world.source[A.digest] = VISIT
+    world.pass_time()
+    assert world.kinds == ["booking_confirmation"]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_creation_taken_after_the_removal_that_followed_it_is_looked_into(known: bool) -> None:
+    """Of two requests at once ingest took the later one first, and the source is behind."""
+    world = World()
+    world.source[A.digest] = VISIT
+    if known:
+        world.hear(A)
+        world.pass_time(timedelta(days=1))
+    world.hear(A, deleted=True)
+    world.hear(A)
+    world.pass_time(seconds(20))
+    del world.source[A.digest]
+    world.pass_time()
+    assert world.kinds == ["booking_confirmation", "cancellation"]
+
+
+def test_a_creation_shown_after_the_removal_was_judged_is_looked_into() -> None:
+    world = World()
+    world.hear(A, deleted=True)
+    world.hear(A)
+    world.pass_time(seconds(10))
+    world.source[A.digest] = VISIT
+    world.pass_time(seconds(10))
+    del world.source[A.digest]
+    world.pass_time()
+    assert world.kinds == ["booking_confirmation", "cancellation"]
+
+
+# --- a unit that answers no longer ---
+
+
+def test_a_clinic_that_moved_from_a_unit_that_has_closed_is_a_change(world: World) -> None:
+    """The platform routes calls to the former unit no longer."""
+    world.source[MOVED_A.digest] = THERE
+    removal, creation = world.take((A, True), (MOVED_A, False))
+    world.hand(world.fetch(creation))
+    world.pass_time(WINDOW + LIMITS.longest_wait)
+    assert world.kinds == ["booking_confirmation", "changed"]
+    del world.source[A.digest]
+    world.hand(world.fetch(removal))
+    world.pass_time()
+    assert world.kinds == ["booking_confirmation", "changed"]
+
+
+# --- person numbers that come and go, and visits that move meanwhile ---
+
+
+def renumber(world: World, old: BookingKey, new: BookingKey) -> None:
+    world.source[new.digest] = VISIT
+    world.source[old.digest] = Elsewhere(of_another_patient=True)
+    world.notify((old, True), (new, False))
+
+
+@pytest.mark.parametrize("after", [3, 60, 400])
+def test_a_number_that_came_back_is_no_news_to_its_patient(world: World, after: int) -> None:
+    renumber(world, A, RENUMBERED_A)
+    world.pass_time(seconds(after))
+    renumber(world, RENUMBERED_A, A)
+    world.pass_time()
+    assert [message.patient for message in world.inbox.messages] == [A.patient, NEW_NUMBER]
+    assert (world.believed(A), world.believed(RENUMBERED_A)) == (VISIT, None)
+    world.remove(A)
+    world.pass_time()
+    assert (world.newest.patient, world.kinds[-1]) == (A.patient, "cancellation")
+
+
+def test_a_number_that_came_back_before_its_loss_was_answered_is_no_incident(
+    world: World,
+) -> None:
+    world.create(RENUMBERED_A, VISIT)
+    [removal] = world.take((A, True))
+    world.pass_time(seconds(5))
+    world.hear(A)
+    world.source[RENUMBERED_A.digest] = Elsewhere(of_another_patient=True)
+    world.pass_time(seconds(20))
+    world.hear(RENUMBERED_A, deleted=True)
+    world.hand(world.fetch(removal))
+    world.pass_time()
+    assert "reply_mismatch" not in world.outcomes
+    assert world.believed(RENUMBERED_A) is None
+
+
+def test_moved_and_then_renumbered_is_not_cancelled(world: World) -> None:
+    """It was never announced at the unit where its patient got another number."""
+    del world.source[A.digest]
+    removal, _ = world.take((A, True), (MOVED_A, False))
+    world.source[RENUMBERED_THERE.digest] = THERE
+    world.notify((MOVED_A, True), (RENUMBERED_THERE, False))
+    world.hand(world.fetch(removal))
+    world.pass_time(timedelta(days=2))
+    assert world.kinds == ["booking_confirmation", "booking_confirmation"]
+    assert world.believed(RENUMBERED_THERE) == THERE
+
+
+def test_renumbered_and_then_moved_is_not_cancelled(world: World) -> None:
+    """It was never announced at its unit under the new number."""
+    world.remove(A)
+    world.take((RENUMBERED_A, False))
+    world.pass_time(seconds(100))
+    world.source[RENUMBERED_THERE.digest] = THERE
+    world.notify((RENUMBERED_A, True), (RENUMBERED_THERE, False))
+    world.pass_time(timedelta(days=2))
+    assert world.kinds == ["booking_confirmation", "booking_confirmation"]
+
+
+@pytest.mark.parametrize(
+    ("is_there", "kind"), [(True, "booking_confirmation"), (False, "cancellation")]
+)
+def test_a_creation_under_a_new_number_is_waited_for_as_long_as_it_may_be_answered(
+    world: World, is_there: bool, kind: str
+) -> None:
+    world.remove(A)
+    [creation] = world.take((RENUMBERED_A, False))
+    if is_there:
+        world.source[RENUMBERED_A.digest] = VISIT
+    world.pass_time(timedelta(hours=3))
+    assert world.kinds == ["booking_confirmation"]
+    world.hand(world.fetch(creation))
+    world.pass_time()
+    assert world.kinds == ["booking_confirmation", kind]
+
+
+def test_a_visit_whose_own_removal_was_taken_is_not_named_as_standing(world: World) -> None:
+    world.create(B, LATER)
+    world.remove(A)
+    world.pass_time(seconds(20))
+    world.remove(B)
+    world.pass_time()
+    assert world.kinds[-2:] == ["cancellation", "cancellation"]
+    assert "13.30" not in world.inbox.messages[-2].body_text
