@@ -256,6 +256,8 @@ FORBIDDEN = {
     "non-character": "\uffff",
     "lone surrogate": "\ud83d",
     "lone surrogate by number": "&#55357;",
+    "NUL by number": "&#0;",
+    "NUL by its other number": "&#x00;",
     "beyond Unicode": "&#1114112;",
 }
 

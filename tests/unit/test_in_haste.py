@@ -3,6 +3,7 @@ and renumbered at once.
 """
 
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -200,3 +201,14 @@ def test_a_visit_whose_own_removal_was_taken_is_not_named_as_standing(world: Wor
     world.pass_time()
     assert world.kinds[-2:] == ["cancellation", "cancellation"]
     assert "13.30" not in world.inbox.messages[-2].body_text
+
+
+def test_a_visit_that_has_begun_is_not_named_as_standing(world: World) -> None:
+    """It was booked for the window in which the removal waits."""
+    begins = world.now + seconds(20)
+    wall = begins.astimezone(ZoneInfo("Europe/Stockholm")).strftime("%Y%m%d%H%M%S")
+    world.create(B, but(LATER, starts=wall, ends=""))
+    world.remove(A)
+    world.pass_time()
+    assert world.kinds[-1] == "cancellation"
+    assert "gäller" not in world.inbox.messages[-1].body_text
