@@ -137,10 +137,10 @@ class NotifierSettings(CommonSettings):
         " most.",
     )
     notifier_prefetch: int = Field(
-        4000,
+        1200,
         ge=1,
-        description="Messages a process holds in hand; half of them while they wait for others to"
-        " the same patient. What is more waits in a delay queue, which costs more.",
+        description="Messages a process has in hand. All but 100 of them may wait there for others"
+        " to the same patient; what is more waits in a delay queue, which costs more.",
     )
     notifier_report_bind: Annotated[str, AfterValidator(_bind_or_none)] = Field(
         "", description="host:port for SMS delivery reports. Empty: none are asked for."

@@ -6,8 +6,6 @@ Errors never repeat the value: people type into the wrong field, so it may be a 
 import re
 from collections.abc import Callable
 
-import phonenumbers
-
 from shared.booking.notices import Channel
 
 _REGION = "SE"
@@ -31,6 +29,8 @@ def normalize_mobile(text: str) -> str:
     Raises ValueError for what is not a number, or cannot receive an SMS: 08-, 010- and 074-numbers
     are not mobiles (docs/domain.md, "The notice").
     """
+    import phonenumbers  # here, since the notifier, which only reads numbers, does without it
+
     try:
         number = phonenumbers.parse(text, _REGION)
     except phonenumbers.NumberParseException:
@@ -39,16 +39,11 @@ def normalize_mobile(text: str) -> str:
         raise ValueError("not a valid telephone number")
     if number.extension:
         raise ValueError("a number with an extension takes no SMS")
-    if phonenumbers.number_type(number) not in _MOBILE_TYPES:
+    kinds = phonenumbers.PhoneNumberType
+    # The plans of some countries do not distinguish mobiles from fixed lines.
+    if phonenumbers.number_type(number) not in (kinds.MOBILE, kinds.FIXED_LINE_OR_MOBILE):
         raise ValueError("not a mobile number")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-
-
-# The plans of some countries do not distinguish mobiles from fixed lines.
-_MOBILE_TYPES = (
-    phonenumbers.PhoneNumberType.MOBILE,
-    phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE,
-)
 
 
 def normalize_email(text: str) -> str:

@@ -77,6 +77,9 @@ _RUNNER_OUTCOMES = {
 #: The largest batch of messages.
 _AT_ONCE = 20
 
+#: How many of a large prefetch are never held, so that other messages get through.
+_NOT_HELD = 100
+
 #: How long a message waits when something that its handler needs is unavailable.
 _OUTAGE_WAIT = seconds(5)[0]
 #: How long the thread that met the outage rests, so that only a few messages a second are tried.
@@ -123,7 +126,8 @@ class Worker:
         self._spans = spans
         self._clock = clock
         self._waiting = Waiting(_AT_ONCE if handle_batch else 1, linger)
-        self._held = HeldDeliveries(self._waiting.put, prefetch // 2)
+        most_held = max(prefetch // 2, prefetch - _NOT_HELD)
+        self._held = HeldDeliveries(self._waiting.put, most_held)
         self._stopping = Event()
         self._consumer: Consumer | None = None
         self._meters = _Meters(stage)

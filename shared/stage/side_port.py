@@ -8,6 +8,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from threading import Thread
 from typing import Any
@@ -99,6 +100,31 @@ class BoundedProtocol(HttpToolsProtocol):
             self._patience = None
 
 
+class _Server(uvicorn.Server):
+    """Looks once a second whether to end, and at once when told to.
+
+    uvicorn looks ten times a second: 1.6 ms of CPU a second in each process, whatever it does.
+    """
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._told = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def main_loop(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        while not await self.on_tick(0):  # at each 0 it writes the time for the Date header
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._told.wait(), 1)
+
+    def end(self) -> None:
+        """Thread-safe."""
+        self.should_exit = True
+        if self._loop is not None:
+            with suppress(RuntimeError):  # the loop has ended by itself
+                self._loop.call_soon_threadsafe(self._told.set)
+
+
 class SidePort:
     """Serves an ASGI application on a thread of its own. Raises OSError when `bind` is taken."""
 
@@ -107,7 +133,7 @@ class SidePort:
     ) -> None:
         family = socket.AF_INET6 if ":" in bind[0] else socket.AF_INET
         self._socket = socket.create_server(bind, family=family, backlog=_BACKLOG)
-        self._server = uvicorn.Server(_config(application, max_connections))
+        self._server = _Server(_config(application, max_connections))
         self._thread = Thread(
             target=self._server.run, args=([self._socket],), name=name, daemon=True
         )
@@ -122,7 +148,7 @@ class SidePort:
 
     def stop(self) -> None:
         """Stop listening, and finish the requests that are being answered."""
-        self._server.should_exit = True
+        self._server.end()
         if self._thread.is_alive():
             self._thread.join()
         self._socket.close()

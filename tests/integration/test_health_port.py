@@ -39,6 +39,11 @@ def test_the_pages(port: HealthServer) -> None:
     assert requests.post(port.url + "/healthz", timeout=10).status_code == 405
 
 
+def test_the_date_of_an_answer_goes_on(port: HealthServer) -> None:
+    first = get(port, "/healthz").headers["date"]
+    assert eventually(lambda: get(port, "/healthz").headers["date"] != first, every=0.2)
+
+
 def test_one_failed_check_is_not_ready(port: HealthServer) -> None:
     port.answers["database"] = False  # type: ignore[attr-defined]
     reply = get(port, "/readyz")

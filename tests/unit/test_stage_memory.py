@@ -11,7 +11,7 @@ _UNUSED = {
     "filter": {"alembic", "mako", "rich", "pygments", "pycurl"},
     "fetcher": {"alembic", "mako", "rich", "pygments", "zeep", "requests", "httpx"},
     "composer": {"alembic", "mako", "rich", "pygments", "pycurl"},
-    "notifier": {"alembic", "mako", "rich", "pygments"},
+    "notifier": {"alembic", "mako", "rich", "pygments", "phonenumbers"},
 }
 
 
