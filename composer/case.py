@@ -11,6 +11,7 @@ from composer.other_numbers import OtherNumbers
 from composer.patience import (
     is_after_removal,
     is_doubtful,
+    is_early,
     may_be_an_earlier_state,
     may_be_the_later,
     newest_may_be_of_this_state,
@@ -144,6 +145,13 @@ class Case:
         return may_be_the_later(self.fetched, self.before, self.limits.patience)
 
     @property
+    def may_be_removed_after_all(self) -> bool:
+        """The creation after it, which is looked into now, knows of no removal before."""
+        return self.fetched.after_removal and is_early(
+            self.fetched, self.before, self.limits.patience
+        )
+
+    @property
     def after_removal(self) -> bool:
         return is_after_removal(self.fetched, self.before, self.limits.patience)
 
@@ -188,8 +196,12 @@ class Case:
         return replace(announced, watermarks=(*announced.watermarks, *rivals))
 
     def carry_over(self, carried: CarryOver, replaced: Announcement) -> Judgement:
-        watermarks = self.after(carried.booking, replaced)
-        return Judgement(Reason.CARRIED_OVER, carry_over=carried, watermarks=watermarks)
+        return Judgement(
+            Reason.CARRIED_OVER,
+            carry_over=carried,
+            look_again=self.may_be_an_earlier_state or self.newest_may_be_of_this_state,
+            watermarks=self.after(carried.booking, replaced),
+        )
 
     def after(self, announced: BookingKey, replaced: Announcement | None) -> tuple[Watermark, ...]:
         """The judged booking is the announced one, or the one whose place that took."""

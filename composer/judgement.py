@@ -112,7 +112,8 @@ class _Judging(Case):
         is_open = self.awaits_removal if deleted else self.is_doubtful
         if (is_newest and (is_open or deleted)) or (is_same and is_open):
             return Judgement(Reason.NOT_SHOWN_YET, look_again=True)
-        if self.newest_may_be_of_this_state or self.may_be_the_later:
+        may_be_newer = self.newest_may_be_of_this_state or self.may_be_the_later
+        if may_be_newer or self.may_be_removed_after_all:
             return self.look_again()
         return Judgement(Reason.STALE)
 

@@ -98,10 +98,20 @@ def _is_removal(before: Watermark) -> bool:
     return before.awaiting is Awaiting.REMOVAL or (before.gone and not is_created)
 
 
+def is_early(fetched: FetchedBooking, before: Watermark | None, patience: timedelta) -> bool:
+    """Whether the source may show another state yet."""
+    return fetched.fetched_at < _newest(fetched, before) + patience
+
+
 def next_look(fetched: FetchedBooking, before: Watermark | None, patience: timedelta) -> datetime:
     """When to ask after `fetched`; the last look is at the end of the patience, which counts from
     the newest notification."""
-    newest = max(fetched.received_at, before.received_at) if before else fetched.received_at
+    newest = _newest(fetched, before)
     age = max(fetched.fetched_at - newest, timedelta(0))
     later = fetched.fetched_at + max(patience / _FIRST_LOOK, age * (_GROWTH - 1))
     return min(later, newest + patience)
+
+
+def _newest(fetched: FetchedBooking, before: Watermark | None) -> datetime:
+    """When ingest took the newest notification of the booking."""
+    return max(fetched.received_at, before.received_at) if before else fetched.received_at

@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Any, cast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from composer.message_text import MessageText
@@ -164,7 +164,18 @@ def test_several_bookings_are_believed_as_they_are(story: list[Event], ways: lis
     assert belief(world, SEVERAL) == truth(world, SEVERAL)
 
 
+#: Carried over silently while the source showed a former state.
+CARRIED_OVER = [
+    Event(key("B"), VISIT, 0, 0, with_next=False),
+    Event(key("A"), VISIT, 0, 2, with_next=False),
+    Event(key("B"), None, 1, 0, with_next=False),
+    Event(key("A"), None, 0, 6, with_next=False),
+    Event(key("A"), LATER, 0, 0, with_next=False),
+]
+
+
 @settings(deadline=None)
+@example(CARRIED_OVER, [])
 @given(st.lists(events(SEVERAL, LAGS), min_size=1, max_size=7), st.lists(ways(60), max_size=14))
 def test_a_source_that_is_behind_the_index_is_believed_in_the_end(
     story: list[Event], ways: list[Way]
@@ -173,7 +184,16 @@ def test_a_source_that_is_behind_the_index_is_believed_in_the_end(
     assert belief(world, SEVERAL) == truth(world, SEVERAL)
 
 
+#: The removal that came last is taken first, and two creations after it.
+TAKEN_BACKWARDS = [
+    Event(key("A"), VISIT, 0, 1, with_next=False, late=2),
+    Event(key("A"), VISIT, 0, 0, with_next=False, late=1),
+    Event(key("A"), None, 0, 2, with_next=False),
+]
+
+
 @settings(deadline=None)
+@example(TAKEN_BACKWARDS, [])
 @given(
     st.lists(events(ONE, LAGS, st.floats(0, 10)), min_size=1, max_size=5),
     st.lists(ways(10), max_size=14),
