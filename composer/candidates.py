@@ -146,15 +146,21 @@ class Candidates:
 
     def _if_proven(self, removed: Removed) -> Removed:
         """One about which its unit answers no longer, perhaps since it has closed, is gone all the
-        same when the request that removed it created its id where the source has it."""
+        same when its id was created about then where the source has it."""
         fetched = self.fetched
         is_unanswered = removed.is_choice_only and not removed.is_gone
         is_there = fetched.details is not None and not fetched.deleted
         is_same = removed.same_id == same_id_key(fetched.booking)
-        is_of_request = fetched.notification_id in removed.requests
-        if not (is_unanswered and is_there and is_same and is_of_request):
+        if not (is_unanswered and is_there and is_same):
+            return removed
+        created_at = first_seen_at(fetched.received_at, self._before)
+        if not near(created_at, removed.removed_at, self.limits.window):
             return removed
         return replace(removed, is_choice_only=False, is_gone=True)
+
+    @property
+    def _before(self) -> Watermark | None:
+        return self.history.watermark(self.fetched.booking.digest)
 
     def unpaired_by(self, booking: str) -> Iterator[Watermark]:
         """Of open removals, once `booking`, which may be in their place, is announced as new."""

@@ -36,7 +36,7 @@ from composer.case import Case
 from composer.history import History, is_ahead, soon
 from composer.noticeable import changed_aspects, says_less_alone
 from composer.patience import contradicts_a_removal
-from composer.replacement import Found, Pair, Undecided
+from composer.replacement import Found, New, Pair, Undecided
 from composer.verdict import Announce, CarryOver, Judgement, Question, Reason
 from shared.booking.identity import BookingKey, same_hsa_id
 from shared.booking.inbox import Announcement, Awaiting, MessageKind
@@ -235,7 +235,7 @@ class _Judging(Case):
         if followed_by:
             return self.silently_replaced(Reason.CALL_ANSWERED, followed_by)
         booked = self.candidates.replacements().booked_instead(own)
-        instead = tuple(new for new in booked if not self._is_removal_open(new.booking))
+        instead = tuple(new for new in booked if self._is_to_come(new))
         announced = (self.history.standing(new.booking) for new in instead)
         cancelled = Announce(
             standing.key,
@@ -247,9 +247,11 @@ class _Judging(Case):
         )
         return self.announce(cancelled)
 
-    def _is_removal_open(self, booking: str) -> bool:
-        watermark = self.history.watermark(booking)
-        return watermark is not None and watermark.awaiting is Awaiting.REMOVAL
+    def _is_to_come(self, new: New) -> bool:
+        watermark = self.history.watermark(new.booking)
+        is_removal_open = watermark is not None and watermark.awaiting is Awaiting.REMOVAL
+        has_begun = new.details is None or not is_ahead(new.details.starts, self.now)
+        return not is_removal_open and not has_begun
 
     def renumbered(self) -> Judgement | None:
         """One visit under two numbers: it stands under the other one, whatever the source says.

@@ -13,7 +13,7 @@ from typing import cast
 from lxml import etree
 
 from composer.elements import HIDDEN, INLINE, RAISED, VOID, name_of
-from shared.riv.xml import Element, without_forbidden_characters
+from shared.riv.xml import Element, MalformedXml, parse_xml, without_forbidden_characters
 
 #: What is beyond is not read.
 MAX_MARKUP = 1_000_000
@@ -74,6 +74,8 @@ def parse(text: str, *, enough: int) -> Parsed | None:
     it is no markup that can be parsed."""
     body = _PROLOGUE.sub("", without_forbidden_characters(text[:MAX_MARKUP]), count=1)
     body = _ENTITY.sub(_known_entity, _without_cut_tag(body))
+    if (root := _short_and_sound(body)) is not None:
+        return Parsed(root, is_whole=True)
     for form in (str, _mended):
         try:
             parsed = _parsed(form(body), enough)
@@ -81,6 +83,18 @@ def parse(text: str, *, enough: int) -> Parsed | None:
             continue
         return Parsed(parsed.root, parsed.is_whole and len(text) < MAX_MARKUP)
     return None
+
+
+def _short_and_sound(markup: str) -> Element | None:
+    """The tree of what most purposes are, in half the time. Instructions are for the long way: they
+    end a line."""
+    if len(markup) > _PIECE or "<?" in markup:
+        return None
+    data = _ROOT + markup.encode() + b"</purpose>"
+    try:
+        return parse_xml(data, max_bytes=len(data), max_depth=MAX_DEPTH, encoding="utf-8")
+    except MalformedXml:
+        return None
 
 
 def _without_cut_tag(text: str) -> str:

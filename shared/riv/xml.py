@@ -43,7 +43,7 @@ _DTD = re.compile(rb"(?:\xef\xbb\xbf)?(?>\s+|<\?.*?\?>|<!--.*?-->)*+<!DOCTYPE", 
 
 #: Characters that XML 1.0 (section 2.2) forbids, and references to characters.
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_REFERENCE = re.compile(r"&#(?:x0*+([0-9a-fA-F]{1,8})|0*+([0-9]{1,9}));")
+_REFERENCE = re.compile(r"&#(?:x0*+([0-9a-fA-F]{0,8})|0*+([0-9]{0,9}));")
 #: Line break, page break and table cell of word processors are ends of a line.
 _LINE_ENDS = "\x07\x0b\x0c"
 _LINE_SEPARATOR = "\u2028"
@@ -99,7 +99,8 @@ def _instead_of(forbidden: str) -> str:
 
 
 def _legal_reference(reference: re.Match[str]) -> str:
-    number = int(reference[1], 16) if reference[1] else int(reference[2])
+    hexadecimal, decimal = reference.groups()
+    number = int(decimal or "0") if hexadecimal is None else int(hexadecimal or "0", 16)
     character = chr(number) if number <= sys.maxunicode else "\0"
     return _instead_of(character) if _FORBIDDEN.match(character) else reference[0]
 

@@ -85,14 +85,10 @@ class Stage:
     def under_way(self) -> dict[str, int]:
         """How many messages stand where, dead letters apart; those handed out are counted too."""
         vhost = urlsplit(self.broker_url).path[1:]
-        listing = self.broker.ctl(
-            "list_queues", "-p", vhost, "--no-table-headers", "name", "messages"
-        )
-        counts = (line.split() for line in listing.splitlines())
         return {
-            queue: int(number)
-            for queue, number in counts
-            if int(number) and not queue.endswith(_NOT_UNDER_WAY)
+            queue: number
+            for queue, number in self.broker.messages(vhost).items()
+            if number and not queue.endswith(_NOT_UNDER_WAY)
         }
 
     def bugs(self) -> list[str]:

@@ -9,11 +9,12 @@ import tempfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from tests.cluster.network import enter_alone
-from tests.cluster.run import Run, play_timeline
+from tests.cluster.run import Run, play_timeline, write
 from tests.cluster.timeline import ASYNCHRONOUS, LONG, SHORT
 
 
@@ -22,12 +23,14 @@ def main() -> int:
     enter_alone()
     console = Console(highlight=False, soft_wrap=True)
     folder = said.logs or Path(tempfile.mkdtemp(prefix="budkavle-cluster-"))
-    runs = []
+    wrongs: list[str] = []
+    figures: list[dict[str, Any]] = []
     for run in _runs(said, folder, console):
         run.show(console)
-        runs.append(run)
-        Run.write(runs, said.figures)  # after each: the next one may fail
-    if wrongs := [wrong for run in runs for wrong in run.wrongs]:
+        wrongs += run.wrongs
+        figures.append(run.figures)  # now: the load of the machine is one of them
+        write(figures, said.figures)  # after each: the next one may fail
+    if wrongs:
         console.print(f"[red bold]{'; '.join(wrongs)}[/red bold]\nLogs: {folder}")
         return 1
     if not said.logs:

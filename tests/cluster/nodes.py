@@ -104,6 +104,17 @@ class Cluster:
 
     # --- what is where ---
 
+    def messages(self, vhost: str) -> dict[str, int]:
+        """How many there are in each queue, by the node that leads it.
+
+        One that led it before it was frozen may go on counting what was there then (RabbitMQ
+        4.0.5).
+        """
+        counts: dict[str, int] = {}
+        for node in self._nodes.values():
+            counts |= node.messages(vhost, local=True)
+        return counts
+
     def leader_of(self, vhost: str, queue: str) -> int:
         listing = self.ctl("list_queues", "-p", vhost, "--formatter", "json", "name", "leader")
         leaders = {one["name"]: one["leader"] for one in json.loads(listing)}

@@ -71,10 +71,11 @@ class Run:
             table.add_row(*map(str, one.as_row().values()))
         console.print(table)
 
-    @staticmethod
-    def write(runs: Sequence["Run"], file: Path) -> None:
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(json.dumps([run.figures for run in runs], indent=2) + "\n")
+
+def write(figures: Sequence[dict[str, Any]], file: Path) -> None:
+    """Those of each run."""
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps(figures, indent=2) + "\n")
 
 
 def play_timeline(

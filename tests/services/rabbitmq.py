@@ -1,6 +1,7 @@
 """A private RabbitMQ: own folder, node name, cookie, epmd and ports, all of it on loopback."""
 
 import atexit
+import json
 import os
 import secrets
 import shutil
@@ -129,6 +130,21 @@ class RabbitMQ:
     def queues_tool(self, *arguments: str) -> str:
         """What `rabbitmq-queues` prints. Raises `CalledProcessError`."""
         return self._host.run("rabbitmq-queues", "--quiet", *arguments)
+
+    def messages(self, vhost: str, *, local: bool = False) -> dict[str, int]:
+        """How many there are in each queue, those handed out included.
+
+        `local`: only the queues that this node leads.
+        """
+        listing = self.ctl(
+            *("list_queues", "-p", vhost, *(["--local"] if local else [])),
+            *("--formatter", "json", "name", "messages", "leader"),
+        )
+        return {
+            one["name"]: one["messages"]
+            for one in json.loads(listing)
+            if not local or one["leader"] == self.name
+        }
 
     @property
     def version(self) -> tuple[int, ...]:

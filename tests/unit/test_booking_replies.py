@@ -8,12 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
+from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
 from fetcher.answers import CallFailed, FetchRetryReason, Timeslot
 from fetcher.booking_replies import open_reply, raise_for_fault, timeslot_of
+from fetcher.bookings_client import BookingsClient
+from fetcher.metrics import SourceWatch
+from fetcher.platform import HttpReply
 from shared.booking.messages import BookingDetails
 from shared.riv.soap import fault
-from tests.booking_samples import BOOKING, PATIENT, TIMESLOT, reply, response
+from tests.booking_samples import BOOKING, NOON, PATIENT, TIMESLOT, reply, response
 
 MINIMAL = "<c:healthcare_facility>SE1</c:healthcare_facility>"
 
@@ -251,6 +256,8 @@ FORBIDDEN = {
     "non-character": "\uffff",
     "lone surrogate": "\ud83d",
     "lone surrogate by number": "&#55357;",
+    "NUL by number": "&#0;",
+    "NUL by its other number": "&#x00;",
     "beyond Unicode": "&#1114112;",
 }
 
@@ -277,6 +284,50 @@ def test_characters_that_xml_forbids_cost_only_themselves(forbidden: str, encodi
         update={"purpose": ""}
     )
     assert counted == [None]
+
+
+class OneReply:
+    """Stands for the platform: answers every call with the same bytes."""
+
+    def __init__(self, content: bytes) -> None:
+        self._reply = HttpReply(200, content, "utf-8")
+
+    def post(self, _body: bytes, _headers: object) -> HttpReply:
+        return self._reply
+
+
+def asked(content: bytes) -> Timeslot | None:
+    client = BookingsClient(
+        OneReply(content),  # type: ignore[arg-type]
+        consumer="",
+        unknown_booking=UNKNOWN,
+        max_reply_bytes=100_000,
+        clock=lambda: NOON,
+        on_forbidden=SourceWatch().forbidden_characters,
+    )
+    return client.get_booking_details(BOOKING, "corr-1").timeslot
+
+
+def test_a_reply_with_forbidden_characters_is_counted_by_source_and_logged_without_content() -> (
+    None
+):
+    def counted() -> float:
+        name = "budkavle_reply_forbidden_characters_total"
+        return REGISTRY.get_sample_value(name, {"source": BOOKING.source_system}) or 0
+
+    before = counted()
+    with capture_logs() as logs:
+        assert asked(reply()) is not None
+        assert logs == []
+        assert asked(reply().replace(b"Huvud", b"\x0b")) is not None
+    assert counted() == before + 1
+    assert logs == [
+        {
+            "event": "reply_forbidden_characters",
+            "log_level": "warning",
+            "source": BOOKING.source_system,
+        }
+    ]
 
 
 def test_a_sound_reply_is_searched_for_nothing_and_a_broken_one_stays_unreadable() -> None:

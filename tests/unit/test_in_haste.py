@@ -3,6 +3,7 @@ and renumbered at once.
 """
 
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -114,6 +115,23 @@ def test_a_clinic_that_moved_from_a_unit_that_has_closed_is_a_change(world: Worl
     assert world.kinds == ["booking_confirmation", "changed"]
 
 
+@pytest.mark.parametrize("moved_later", [False, True])
+def test_a_unit_that_has_closed_needs_not_be_named_in_the_same_request(
+    world: World, moved_later: bool
+) -> None:
+    """Nor is it hidden by another change at the new unit before it is told."""
+    [_removal] = world.take((A, True))
+    world.pass_time(seconds(20))
+    world.source[MOVED_A.digest] = THERE
+    world.hear(MOVED_A)
+    if moved_later:
+        world.pass_time(seconds(60))
+        world.source[MOVED_A.digest] = but(THERE, starts=LATER.starts, ends=LATER.ends)
+        world.hear(MOVED_A)
+    world.pass_time(WINDOW + LIMITS.longest_wait)
+    assert world.kinds == ["booking_confirmation", "changed_time" if moved_later else "changed"]
+
+
 # --- person numbers that come and go, and visits that move meanwhile ---
 
 
@@ -200,3 +218,14 @@ def test_a_visit_whose_own_removal_was_taken_is_not_named_as_standing(world: Wor
     world.pass_time()
     assert world.kinds[-2:] == ["cancellation", "cancellation"]
     assert "13.30" not in world.inbox.messages[-2].body_text
+
+
+def test_a_visit_that_has_begun_is_not_named_as_standing(world: World) -> None:
+    """It was booked for the window in which the removal waits."""
+    begins = world.now + seconds(20)
+    wall = begins.astimezone(ZoneInfo("Europe/Stockholm")).strftime("%Y%m%d%H%M%S")
+    world.create(B, but(LATER, starts=wall, ends=""))
+    world.remove(A)
+    world.pass_time()
+    assert world.kinds[-1] == "cancellation"
+    assert "gäller" not in world.inbox.messages[-1].body_text

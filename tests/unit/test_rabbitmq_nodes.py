@@ -1,5 +1,7 @@
 """The addresses of a broker, one for each attempt."""
 
+from itertools import pairwise
+
 import pytest
 
 from shared.relay.broker import UnknownBroker
@@ -35,6 +37,13 @@ def test_each_node_has_an_attempt_before_any_has_a_second() -> None:
         names = {rotation.next().host for _ in range(3)}
         assert names == {"n1", "n2", "::1"}
         assert rotation.round_over
+
+
+def test_no_round_begins_with_the_node_that_was_just_left() -> None:
+    """A frozen one would cost its silence a second time."""
+    rotation = nodes(CLUSTER)
+    hosts = [rotation.next().host for _ in range(300)]
+    assert all(before != after for before, after in pairwise(hosts))
 
 
 def test_not_everybody_begins_with_the_same_node() -> None:

@@ -40,15 +40,21 @@ class Nodes:
         self._named = [parameters_of(single, connection) for single in _one_url_a_host(url)]
         self._resolve = resolve
         self._ahead: deque[Parameters] = deque()
+        self._last: tuple[str, int] | None = None
 
     def next(self) -> Parameters:
         """The node for the next attempt. Every node has had one before any has a second.
 
-        Names are resolved anew for each round: nodes come and go.
+        Names are resolved anew for each round: nodes come and go. No round begins with the node
+        that the last one ended with: it was just left.
         """
         if not self._ahead:
             self._ahead.extend(self.all())
-        return self._ahead.popleft()
+            if _place(self._ahead[0]) == self._last:
+                self._ahead.rotate(-1)
+        node = self._ahead.popleft()
+        self._last = _place(node)
+        return node
 
     @property
     def round_over(self) -> bool:
@@ -70,6 +76,10 @@ class Nodes:
             node = copy(named)
             node.host = address  # TLS still checks the name, which is in `ssl_options`
             yield node
+
+
+def _place(node: Parameters) -> tuple[str, int]:
+    return node.host, node.port
 
 
 def _one_url_a_host(url: str) -> list[str]:
