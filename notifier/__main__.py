@@ -38,6 +38,9 @@ log = structlog.get_logger()
 
 #: How long a batch waits for further orders: nothing beside the wait for other messages.
 _LINGER_SECONDS = 0.05
+#: How many orders are in work for each notice that may be sent at once. With more, many batches
+#: share out the places to send one by one, and each notice has a claim and a result of its own.
+_IN_WORK = 4
 _PROVIDER_SETTINGS = {Channel.SMS: "BUDKAVLE_SMS_URL", Channel.EMAIL: "BUDKAVLE_SMTP_URL"}
 
 
@@ -69,6 +72,7 @@ def run(settings: NotifierSettings) -> int:
         prefetch=settings.notifier_prefetch,
         handle_batch=notifier.handle_batch,
         linger=_LINGER_SECONDS,
+        in_work=_IN_WORK * settings.notifier_concurrency,
         tracer=tracer,
         checks={"database": database.ready, "clock": clock.agrees},
         started=partial(log_missing_providers, channels),

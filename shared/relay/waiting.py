@@ -1,26 +1,34 @@
 """Deliveries that wait for a thread, taken one by one or in batches."""
 
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from queue import Empty, SimpleQueue
-from threading import Event, Lock
+from threading import Event, Lock, Semaphore
 
 from shared.relay.broker import Delivery
 
 
 class Waiting:
     """`most`: of a batch. `linger`: a batch waits for further deliveries until so many seconds
-    after the former one was taken, so what comes after a quiet moment does not wait. Thread-safe.
+    after the former one was taken, so what comes after a quiet moment does not wait. `in_work`: how
+    many may be taken and not yet `handled`, of all threads together. Thread-safe.
     """
 
     def __init__(
-        self, most: int, linger: float, monotonic: Callable[[], float] = time.monotonic
+        self,
+        most: int,
+        linger: float,
+        monotonic: Callable[[], float] = time.monotonic,
+        *,
+        in_work: int = sys.maxsize,
     ) -> None:
         self._most = most
         self._linger = linger
         self._monotonic = monotonic
         self._deliveries: SimpleQueue[Delivery | None] = SimpleQueue()
         self._gathering = Lock()
+        self._places = Semaphore(in_work)
         self._enough = Event()
         self._ended = False
         self._taken_at = monotonic()
@@ -47,10 +55,16 @@ class Waiting:
             first = self._deliveries.get()
             if first is None:
                 return []
+            self._places.acquire()
             self._wait_for_more()
             batch = [first, *self._at_hand()]
             self._taken_at = self._monotonic()
             return batch
+
+    def handled(self, deliveries: Sequence[Delivery]) -> None:
+        """Others may be taken in place of these."""
+        if self._most > 1:
+            self._places.release(len(deliveries))
 
     @property
     def _fills_a_batch(self) -> bool:
@@ -68,11 +82,20 @@ class Waiting:
 
     def _at_hand(self) -> Iterator[Delivery]:
         for _ in range(self._most - 1):
-            try:
-                delivery = self._deliveries.get_nowait()
-            except Empty:
+            if not self._places.acquire(blocking=False):
                 return
-            if delivery is None:  # the end, which another thread has to see
-                self._deliveries.put(None)
+            delivery = self._next()
+            if delivery is None:
+                self._places.release()
                 return
             yield delivery
+
+    def _next(self) -> Delivery | None:
+        """None when there is nothing, or the end, which another thread has to see."""
+        try:
+            delivery = self._deliveries.get_nowait()
+        except Empty:
+            return None
+        if delivery is None:
+            self._deliveries.put(None)
+        return delivery

@@ -4,6 +4,7 @@ At least once, always: a delivery is acknowledged only after all that follows fr
 and confirmed, so every handler's effect is idempotent.
 """
 
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -92,8 +93,8 @@ class Worker:
 
     `decode` reads the body of a message. `handle_batch`, where given, handles the messages that
     wait when a thread is free, if there are several. If it raises, each of them is handled by
-    itself, so that no message fails because of another. `linger`: as `Waiting` has it. `record` is
-    given what became of each message that could be read.
+    itself, so that no message fails because of another. `linger` and `in_work`, which is for
+    batches: as `Waiting` has them. `record` is given what became of each message that was read.
     `spans`, where given, follow each delivery.
     """
 
@@ -109,6 +110,7 @@ class Worker:
         prefetch: int,
         handle_batch: BatchHandler | None = None,
         linger: float = 0,
+        in_work: int = sys.maxsize,
         log_context: LogContext = own_names,
         record: Record | None = None,
         spans: Spans | None = None,
@@ -125,7 +127,7 @@ class Worker:
         self._record = record
         self._spans = spans
         self._clock = clock
-        self._waiting = Waiting(_AT_ONCE if handle_batch else 1, linger)
+        self._waiting = Waiting(_AT_ONCE if handle_batch else 1, linger, in_work=in_work)
         most_held = max(prefetch // 2, prefetch - _NOT_HELD)
         self._held = HeldDeliveries(self._waiting.put, most_held)
         self._stopping = Event()
@@ -180,6 +182,7 @@ class Worker:
             self._meters.in_flight.inc(len(deliveries))
             self._pass_on_all(deliveries)
             self._meters.in_flight.dec(len(deliveries))
+            self._waiting.handled(deliveries)
 
     def _pass_on_all(self, deliveries: Sequence[Delivery]) -> None:
         works = [work for work in map(self._work_of, deliveries) if work]

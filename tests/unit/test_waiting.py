@@ -48,3 +48,16 @@ def test_without_batches_each_is_taken_alone() -> None:
     waiting.put(delivery("a"))
     waiting.put(delivery("b"))
     assert [names(waiting.take()), names(waiting.take())] == [["a"], ["b"]]
+
+
+def test_no_more_are_taken_than_may_be_in_work() -> None:
+    waiting = Waiting(most=2, linger=0, in_work=3)
+    for name in "abcd":
+        waiting.put(delivery(name))
+    first = waiting.take()
+    assert [names(first), names(waiting.take())] == [["a", "b"], ["c"]]
+    with ThreadPoolExecutor() as pool:
+        blocked = pool.submit(waiting.take)
+        assert not blocked.done()
+        waiting.handled(first)
+        assert names(blocked.result(10)) == ["d"]
