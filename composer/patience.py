@@ -17,11 +17,12 @@ def is_doubtful(fetched: FetchedBooking, before: Watermark | None, patience: tim
     """Whether the source may not show yet what it has announced.
 
     Where another notification of the booking came later, the looking again is left to that; and
-    where only attributes of its key were corrected there is nothing to show.
+    where only attributes of its key were corrected there is nothing to show, if the source has it.
     """
     is_overtaken = before is not None and before.received_at > fetched.received_at
     is_early = fetched.fetched_at < fetched.received_at + patience
-    return is_early and not fetched.corrected and not is_overtaken
+    is_settled = fetched.corrected and (fetched.details is not None or fetched.asked_other)
+    return is_early and not is_settled and not is_overtaken
 
 
 def may_be_an_earlier_state(

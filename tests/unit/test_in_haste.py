@@ -229,3 +229,18 @@ def test_a_visit_that_has_begun_is_not_named_as_standing(world: World) -> None:
     world.pass_time()
     assert world.kinds[-1] == "cancellation"
     assert "gäller" not in world.inbox.messages[-1].body_text
+
+
+# --- a key that was corrected ---
+
+
+def test_a_corrected_booking_that_its_source_does_not_show_yet_is_asked_about_again(
+    world: World,
+) -> None:
+    del world.source[A.digest]
+    [change] = world.take((A, False))
+    world.hand(world.fetch(change.model_copy(update={"corrected": True})))
+    world.pass_time(seconds(40))
+    world.source[A.digest] = LATER
+    world.pass_time()
+    assert world.kinds == ["booking_confirmation", "changed_time"]
