@@ -115,6 +115,9 @@ class _Judging(Case):
         may_be_newer = self.newest_may_be_of_this_state or self.may_be_the_later
         if may_be_newer or self.may_be_removed_after_all:
             return self.look_again()
+        if is_same and before.awaiting is Awaiting.CREATION and before.held is None:
+            # It is what was awaited, and no cancellation is to wait for it any longer.
+            return Judgement(Reason.STALE, watermarks=(replace(before, awaiting=None),))
         return Judgement(Reason.STALE)
 
     # --- the source does not have it ---

@@ -7,7 +7,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from composer.history import History
+from composer.pending import with_pending
 from shared.booking.identity import BookingKey
+from shared.booking.inbox import Watermark
 from shared.booking.messages import BookingDetails
 from tests.unit.composer_world import (
     LATER,
@@ -231,6 +234,26 @@ def test_a_visit_that_has_begun_is_not_named_as_standing(world: World) -> None:
     assert "gäller" not in world.inbox.messages[-1].body_text
 
 
+def test_no_cancellation_waits_for_a_creation_that_its_source_has_denied(
+    world: World,
+) -> None:
+    """The creation itself is stale by then, so nothing is noted of it."""
+    [first] = world.take((RENUMBERED_A, True))
+    world.pass_time(seconds(2))
+    [second], [removal] = world.take((RENUMBERED_A, False)), world.take((A, True))
+    del world.source[A.digest]
+    world.source[RENUMBERED_A.digest] = VISIT
+    world.pass_time(LIMITS.patience)
+    answer = world.fetch(second)
+    del world.source[RENUMBERED_A.digest]
+    world.pass_time(seconds(30))
+    world.hand(world.fetch(first))
+    world.hand(answer)
+    world.hand(world.fetch(removal))
+    world.pass_time(timedelta(hours=1))
+    assert world.kinds == ["booking_confirmation", "cancellation"]
+
+
 # --- a key that was corrected ---
 
 
@@ -244,3 +267,20 @@ def test_a_corrected_booking_that_its_source_does_not_show_yet_is_asked_about_ag
     world.source[A.digest] = LATER
     world.pass_time()
     assert world.kinds == ["booking_confirmation", "changed_time"]
+
+
+def test_a_creation_that_its_source_has_denied_since_is_no_longer_pending(world: World) -> None:
+    """What was asked about it later was judged first, and it is stale itself."""
+    [change] = world.take((RENUMBERED_A, False))
+    [creation] = world.inbox.pending.values()
+    denied = Watermark(
+        booking=change.booking.digest,
+        patient_bookings=creation.patient_bookings,
+        same_id=creation.same_id,
+        fetched_at=creation.received_at + LIMITS.patience,
+        gone=True,
+        received_at=creation.received_at - seconds(2),
+        notification_id="before",
+    )
+    history, _ = with_pending(History(same_id_elsewhere=(denied,)), (), (creation,), world.now)
+    assert history.same_id_elsewhere == (denied,)
