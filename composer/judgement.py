@@ -110,7 +110,9 @@ class _Judging(Case):
         is_same = before.received_at == self.fetched.received_at
         deleted = self.fetched.deleted
         is_open = self.awaits_removal if deleted else self.is_doubtful
-        if (is_newest and (is_open or deleted)) or (is_same and is_open):
+        is_decided = before.gone and before.awaiting is None
+        is_unsaid = deleted and is_decided and self.standing is not None
+        if (is_newest and (is_open or deleted)) or (is_same and is_open) or is_unsaid:
             return Judgement(Reason.NOT_SHOWN_YET, look_again=True)
         may_be_newer = self.newest_may_be_of_this_state or self.may_be_the_later
         if may_be_newer or self.may_be_removed_after_all:

@@ -190,10 +190,19 @@ TAKEN_BACKWARDS = [
     Event(key("A"), VISIT, 0, 0, with_next=False, late=1),
     Event(key("A"), None, 0, 2, with_next=False),
 ]
+#: The source denied it to a creation before it did so to the removal.
+DENIED_TO_ANOTHER = [
+    Event(key("A"), VISIT, 0, 0, with_next=False),
+    Event(key("A"), VISIT, 0, 0, with_next=False),
+    Event(key("A"), VISIT, 0, 0, with_next=False, late=2),
+    Event(key("A"), VISIT, 0, 0, with_next=False, late=2),
+    Event(key("A"), None, 1, 7, with_next=False),
+]
 
 
 @settings(deadline=None)
 @example(TAKEN_BACKWARDS, [])
+@example(DENIED_TO_ANOTHER, [Way(0, (1,))])
 @given(
     st.lists(events(ONE, LAGS, st.floats(0, 10)), min_size=1, max_size=5),
     st.lists(ways(10), max_size=14),
