@@ -31,7 +31,7 @@ class Command:
 
 
 def commands(rabbitmq: RabbitMQ, count: int) -> dict[str, Command]:
-    """`budkavle dead …` beside `count` dead letters of the fetcher."""
+    """`budkavle dead` beside `count` dead letters of the fetcher."""
     url = rabbitmq.fresh_vhost()
     _fill(url, count)
     with tempfile.TemporaryDirectory() as folder:
