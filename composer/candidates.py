@@ -16,7 +16,6 @@ from shared.booking.inbox import (
     Awaiting,
     MessageKind,
     Watermark,
-    same_id_key,
 )
 from shared.booking.messages import BookingDetails, FetchedBooking
 
@@ -150,7 +149,7 @@ class Candidates:
         fetched = self.fetched
         is_unanswered = removed.is_choice_only and not removed.is_gone
         is_there = fetched.details is not None and not fetched.deleted
-        is_same = removed.same_id == same_id_key(fetched.booking)
+        is_same = removed.same_id == fetched.booking.same_id
         if not (is_unanswered and is_there and is_same):
             return removed
         created_at = first_seen_at(fetched.received_at, self._before)
@@ -179,7 +178,7 @@ class Candidates:
         since = awaited_since(self.fetched, before, Awaiting.REMOVAL, self.now)
         return Removed(
             booking=standing.booking,
-            same_id=same_id_key(standing.key),
+            same_id=standing.key.same_id,
             announcement=standing,
             removed_at=awaited.received_at if awaited else self.fetched.received_at,
             requests=frozenset({(awaited or self.fetched).notification_id}),
@@ -194,7 +193,7 @@ class Candidates:
         nothing is known since."""
         own = self.fetched.booking
         for watermark in self.history.watermarks:
-            is_other = watermark.same_id == same_id_key(own) and watermark.booking != own.digest
+            is_other = watermark.same_id == own.same_id and watermark.booking != own.digest
             if not is_other or not self._is_unasked(watermark):
                 continue
             standing = self.history.standing(watermark.booking)
@@ -286,7 +285,7 @@ class Candidates:
                 before = self.history.watermark(standing.booking)
                 yield Removed(
                     booking=standing.booking,
-                    same_id=same_id_key(standing.key),
+                    same_id=standing.key.same_id,
                     announcement=standing,
                     removed_at=self.fetched.received_at,
                     requests=frozenset({self.fetched.notification_id}),
@@ -315,12 +314,10 @@ class Candidates:
         booking = self.fetched.booking
         return New(
             booking=booking.digest,
-            same_id=same_id_key(booking),
+            same_id=booking.same_id,
             unit=booking.logical_address,
             details=details,
-            first_seen_at=first_seen_at(
-                self.fetched.received_at, self.history.watermark(booking.digest)
-            ),
+            first_seen_at=first_seen_at(self.fetched.received_at, self._before),
             request=self.fetched.notification_id,
         )
 
@@ -330,7 +327,7 @@ class Candidates:
         seen = watermark.first_seen_at if watermark else None
         return New(
             booking=announcement.booking,
-            same_id=same_id_key(announcement.key),
+            same_id=announcement.key.same_id,
             unit=announcement.key.logical_address,
             details=announcement.state,
             first_seen_at=min(seen or announcement.received_at, announcement.received_at),
@@ -347,7 +344,7 @@ class Candidates:
             if not member.deleted and is_awaited:
                 yield New(
                     booking=booking.digest,
-                    same_id=same_id_key(booking),
+                    same_id=booking.same_id,
                     unit=booking.logical_address,
                     details=None,
                     first_seen_at=self.fetched.received_at,
@@ -362,7 +359,7 @@ class Candidates:
 
     @property
     def _request_may_still_come(self) -> bool:
-        own = self.history.watermark(self.fetched.booking.digest)
+        own = self._before
         return self._may_still_come(own.awaiting_since if own else None)
 
     def _may_still_come(self, awaited_since: datetime | None) -> bool:

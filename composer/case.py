@@ -181,11 +181,16 @@ class Case:
     def silently_replaced(self, reason: Reason, successor: str) -> Judgement:
         return Judgement(reason, watermarks=(self.watermarks.replaced_by(successor),))
 
+    @property
+    def _is_to_be_seen_again(self) -> bool:
+        """Whether the source may show another state soon than what is made known now."""
+        return self.may_be_an_earlier_state or self.newest_may_be_of_this_state
+
     def announce(self, announce: Announce, replaced: Announcement | None = None) -> Judgement:
         return Judgement(
             announce.kind,
             announce=announce,
-            look_again=self.may_be_an_earlier_state or self.newest_may_be_of_this_state,
+            look_again=self._is_to_be_seen_again,
             watermarks=self.after(announce.booking, replaced),
         )
 
@@ -199,7 +204,7 @@ class Case:
         return Judgement(
             Reason.CARRIED_OVER,
             carry_over=carried,
-            look_again=self.may_be_an_earlier_state or self.newest_may_be_of_this_state,
+            look_again=self._is_to_be_seen_again,
             watermarks=self.after(carried.booking, replaced),
         )
 

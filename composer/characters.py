@@ -6,13 +6,13 @@ read as another dose.
 
 import re
 
+from shared.riv.xml import LINE_ENDS, LINE_SEPARATOR
+
 #: A line break inside of a paragraph, however much white space stands around it.
-LINE = "\u2028"
+LINE = LINE_SEPARATOR
 #: A line break that counts each time: two of them are a blank line.
 LINE_END = "\u2029"
 
-#: Line break, page break and table cell, as word processors write them.
-_LINES = "\x07\x0b\x0c"
 _HYPHEN, _OPTIONAL_HYPHEN = "\x1e", "\x1f"
 #: Marks that turn the direction of what follows.
 _DIRECTIONS = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
@@ -21,7 +21,7 @@ _UNPRINTABLE = re.compile(
     rf"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff{_DIRECTIONS}]"
 )
 _INSTEAD = {
-    **dict.fromkeys(_LINES, LINE),
+    **dict.fromkeys(LINE_ENDS, LINE),
     **dict.fromkeys(_DIRECTIONS, ""),
     # Text in windows-1252 that was called ISO-8859-1, as browsers read it.
     **{chr(code): bytes([code]).decode("cp1252", "replace") for code in range(0x80, 0xA0)},

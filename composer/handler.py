@@ -5,7 +5,6 @@ anything is published. If the process dies in between, the broker hands the chan
 what was stored is found and published once more; the notifier knows a message it has seen.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
@@ -18,6 +17,7 @@ from composer.judgement import judge
 from composer.message_text import Writer, compose
 from composer.pending import with_pending
 from composer.verdict import Judgement, Reason
+from shared.base.batches import once_each
 from shared.base.clock import Clock
 from shared.booking.identity import BookingKey
 from shared.booking.inbox import (
@@ -27,8 +27,6 @@ from shared.booking.inbox import (
     InboxMessage,
     PendingChange,
     Watermark,
-    patient_bookings_key,
-    same_id_key,
 )
 from shared.booking.messages import BookingChange, BookingDetails, FetchedBooking, NoticeOrder
 from shared.booking.times import instant, is_wall_time
@@ -180,8 +178,9 @@ class Composer:
         announcement = self._store_all(judgement, fetched, history, bookings)
         if judgement.reason is Reason.REPLY_MISMATCH:
             self._report_mismatch(fetched.booking.source_system)
-        known = fetched.model_copy(update={"after_removal": judgement.after_removal})
-        return _outcome(judgement, known, announcement)
+        if judgement.after_removal:
+            fetched = fetched.model_copy(update={"after_removal": True})
+        return _outcome(judgement, fetched, announcement)
 
     def _store_all(
         self,
@@ -207,17 +206,12 @@ class Composer:
 def _one_per_patient(several: Sequence[FetchedBooking]) -> list[dict[int, FetchedBooking]]:
     """Those of one patient at one source, or of one id, in different batches: each sees what came
     of the last."""
-    batches: list[dict[int, FetchedBooking]] = []
-    taken: Counter[str] = Counter()  # how many of the batches each key has a place in
-    for number, fetched in enumerate(several):
-        keys = patient_bookings_key(fetched.booking), same_id_key(fetched.booking)
-        place = max(taken[key] for key in keys)
-        if place == len(batches):
-            batches.append({})
-        batches[place][number] = fetched
-        for key in keys:
-            taken[key] = place + 1
-    return batches
+    return [dict(batch) for batch in once_each(enumerate(several), _keys)]
+
+
+def _keys(numbered: tuple[int, FetchedBooking]) -> tuple[str, str]:
+    booking = numbered[1].booking
+    return booking.patient_bookings, booking.same_id
 
 
 def _outcome(

@@ -95,6 +95,10 @@ def _revision(announcement: Announcement) -> int:
     return announcement.revision
 
 
+def no_longer_awaited(watermark: Watermark) -> Watermark:
+    return replace(watermark, awaiting=None, awaiting_since=None)
+
+
 def without_ended_waits(
     watermarks: Iterable[Watermark], begun_before: datetime
 ) -> Iterator[Watermark]:
@@ -102,7 +106,7 @@ def without_ended_waits(
     for watermark in watermarks:
         since = watermark.awaiting_since
         is_ended = since is not None and since < begun_before
-        yield replace(watermark, awaiting=None, awaiting_since=None) if is_ended else watermark
+        yield no_longer_awaited(watermark) if is_ended else watermark
 
 
 def is_ahead(starts: str, now: datetime) -> bool:

@@ -33,7 +33,7 @@ from datetime import datetime, timedelta
 
 from composer.candidates import Limits, still_matters
 from composer.case import Case
-from composer.history import History, is_ahead, soon
+from composer.history import History, is_ahead, no_longer_awaited, soon
 from composer.noticeable import changed_aspects, says_less_alone
 from composer.patience import contradicts_a_removal
 from composer.replacement import Found, New, Pair, Undecided
@@ -119,7 +119,7 @@ class _Judging(Case):
             return self.look_again()
         if is_same and before.awaiting is Awaiting.CREATION and before.held is None:
             # It is what was awaited, and no cancellation is to wait for it any longer.
-            return Judgement(Reason.STALE, watermarks=(replace(before, awaiting=None),))
+            return Judgement(Reason.STALE, watermarks=(no_longer_awaited(before),))
         return Judgement(Reason.STALE)
 
     # --- the source does not have it ---

@@ -12,7 +12,7 @@ from functools import cached_property
 from composer.candidates import WINDOWS_OF_WAITING
 from composer.history import History, near
 from shared.booking.identity import BookingKey, same_hsa_id
-from shared.booking.inbox import Awaiting, Watermark, same_id_key
+from shared.booking.inbox import Awaiting, Watermark
 
 
 @dataclass(frozen=True)
@@ -73,10 +73,8 @@ class OtherNumbers:
         something of it there."""
         elsewhere = (each.key for each in self.history.announced_elsewhere.values())
         own = (each.key for each in self.history.announcements)
-        same_id = same_id_key(self.own)
-        units = {
-            each.logical_address for each in (*own, *elsewhere) if same_id_key(each) == same_id
-        }
+        same_id = self.own.same_id
+        units = {each.logical_address for each in (*own, *elsewhere) if each.same_id == same_id}
         marks = {
             unit: self.history.watermark(self.own.replaced(logical_address=unit).digest)
             for unit in units | self.units

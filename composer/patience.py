@@ -20,9 +20,8 @@ def is_doubtful(fetched: FetchedBooking, before: Watermark | None, patience: tim
     where only attributes of its key were corrected there is nothing to show, if the source has it.
     """
     is_overtaken = before is not None and before.received_at > fetched.received_at
-    is_early = fetched.fetched_at < fetched.received_at + patience
     is_settled = fetched.corrected and (fetched.details is not None or fetched.asked_other)
-    return is_early and not is_settled and not is_overtaken
+    return is_early(fetched, before, patience) and not is_settled and not is_overtaken
 
 
 def may_be_an_earlier_state(
@@ -53,9 +52,7 @@ def newest_may_be_of_this_state(
         return False
     if latest is not None and latest.received_at < fetched.received_at:
         return False  # the later one has found nothing new, and is looked into
-    apart = before.received_at - fetched.received_at
-    is_early = fetched.fetched_at < before.received_at + patience
-    return timedelta(0) < apart < patience and is_early
+    return _is_shortly_before(fetched, before, patience)
 
 
 def contradicts_a_removal(
@@ -66,9 +63,8 @@ def contradicts_a_removal(
     removal yet."""
     if before is None or not before.gone or before.awaiting is Awaiting.CREATION:
         return False
-    if before.received_at <= fetched.received_at:
-        return False
-    return fetched.fetched_at < before.received_at + patience
+    is_earlier = fetched.received_at < before.received_at
+    return is_earlier and is_early(fetched, before, patience)
 
 
 def may_be_the_later(
@@ -78,9 +74,14 @@ def may_be_the_later(
     may take the later one first. Which it was shows once the source has had time to show both."""
     if before is None or _is_removal(before) is fetched.deleted:
         return False
+    return _is_shortly_before(fetched, before, patience)
+
+
+def _is_shortly_before(fetched: FetchedBooking, before: Watermark, patience: timedelta) -> bool:
+    """Whether ingest took the newest notification shortly after `fetched`, for which the source was
+    asked when it need not have shown that one yet."""
     apart = before.received_at - fetched.received_at
-    is_early = fetched.fetched_at < before.received_at + patience
-    return timedelta(0) < apart < patience and is_early
+    return timedelta(0) < apart < patience and is_early(fetched, before, patience)
 
 
 def is_after_removal(

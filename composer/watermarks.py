@@ -4,11 +4,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from composer.candidates import awaited_since, compared, first_seen_at
+from composer.history import no_longer_awaited
 from shared.booking.inbox import (
     Awaiting,
     Watermark,
-    patient_bookings_key,
-    same_id_key,
 )
 from shared.booking.messages import BookingDetails, FetchedBooking
 
@@ -82,8 +81,8 @@ class Watermarks:
         fetched = self.fetched
         return Watermark(
             booking=fetched.booking.digest,
-            patient_bookings=patient_bookings_key(fetched.booking),
-            same_id=same_id_key(fetched.booking),
+            patient_bookings=fetched.booking.patient_bookings,
+            same_id=fetched.booking.same_id,
             fetched_at=fetched.fetched_at,
             gone=fetched.details is None,
             received_at=fetched.received_at,
@@ -94,4 +93,4 @@ class Watermarks:
 
 def replaced_watermark(watermark: Watermark, successor: str) -> Watermark:
     """Of another booking, whose place `successor` (a digest) took."""
-    return replace(watermark, gone=True, awaiting=None, awaiting_since=None, successor=successor)
+    return replace(no_longer_awaited(watermark), gone=True, successor=successor)

@@ -18,7 +18,7 @@ from filter.rules import (
 )
 from shared.base.ids import spell
 from shared.booking.identity import SCHEDULING, hsa_key
-from shared.booking.inbox import PendingChange, patient_bookings_key, same_id_key
+from shared.booking.inbox import PendingChange
 from shared.booking.messages import BookingChange, Notification
 from shared.relay.outcomes import DeadLetter, Drop, Outcome, Publish
 
@@ -239,8 +239,8 @@ def _counts_for_others(change: BookingChange) -> bool:
 def _pending_change(change: BookingChange) -> PendingChange:
     return PendingChange(
         booking=change.booking.digest,
-        patient_bookings=patient_bookings_key(change.booking),
-        same_id=same_id_key(change.booking),
+        patient_bookings=change.booking.patient_bookings,
+        same_id=change.booking.same_id,
         is_removal=change.deleted,
         received_at=change.received_at,
         notification_id=change.notification_id,

@@ -81,8 +81,8 @@ class Watermark:
     """How far the judging of one booking has come."""
 
     booking: str  # BookingKey.digest
-    patient_bookings: str  # patient_bookings_key
-    same_id: str  # same_id_key
+    patient_bookings: str  # BookingKey.patient_bookings
+    same_id: str  # BookingKey.same_id
     fetched_at: datetime  # of the newest judged fetch
     gone: bool  # the source had no such booking then
     received_at: datetime  # when ingest took the newest judged change, or what is awaited
@@ -101,8 +101,8 @@ class PendingChange:
     """What the index has said of one booking: passed on by the filter, and not judged yet."""
 
     booking: str  # BookingKey.digest
-    patient_bookings: str  # patient_bookings_key
-    same_id: str  # same_id_key
+    patient_bookings: str  # BookingKey.patient_bookings
+    same_id: str  # BookingKey.same_id
     is_removal: bool
     received_at: datetime  # when ingest took it
     notification_id: str  # of its request
@@ -139,11 +139,3 @@ class HistoryWindow:
     @cached_property
     def digests(self) -> frozenset[str]:
         return frozenset(key.digest for key in (self.booking, *self.others))
-
-
-def patient_bookings_key(key: BookingKey) -> str:
-    return key.patient_bookings
-
-
-def same_id_key(key: BookingKey) -> str:
-    return key.same_id

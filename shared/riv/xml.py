@@ -45,8 +45,8 @@ _DTD = re.compile(rb"(?:\xef\xbb\xbf)?(?>\s+|<\?.*?\?>|<!--.*?-->)*+<!DOCTYPE", 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _REFERENCE = re.compile(r"&#(?:x0*+([0-9a-fA-F]{0,8})|0*+([0-9]{0,9}));")
 #: Line break, page break and table cell of word processors are ends of a line.
-_LINE_ENDS = "\x07\x0b\x0c"
-_LINE_SEPARATOR = "\u2028"
+LINE_ENDS = "\x07\x0b\x0c"
+LINE_SEPARATOR = "\u2028"
 
 
 class MalformedXml(ValueError):
@@ -95,7 +95,7 @@ def without_forbidden_characters(text: str) -> str:
 
 
 def _instead_of(forbidden: str) -> str:
-    return _LINE_SEPARATOR if forbidden in _LINE_ENDS else " "
+    return LINE_SEPARATOR if forbidden in LINE_ENDS else " "
 
 
 def _legal_reference(reference: re.Match[str]) -> str:

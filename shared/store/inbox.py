@@ -34,7 +34,6 @@ from shared.booking.inbox import (
     MessageKind,
     PendingChange,
     Watermark,
-    patient_bookings_key,
 )
 from shared.booking.messages import BookingDetails
 from shared.store.engine import Database
@@ -192,7 +191,7 @@ _ELSEWHERE = select(
     messages.c.booking, messages.c.logical_address, messages.c.patient, messages.c.received_at
 ).where(among(messages.c.booking, "of"))
 
-#: By `patient_bookings_key`.
+#: By `BookingKey.patient_bookings`.
 _Several = Mapping[str, StoredBookings]
 
 
@@ -241,7 +240,7 @@ def _read_announcements(
     }
     for row in connection.execute(_announcements_query(), {**values, **whose}).mappings():
         announcement = _announcement(row)
-        if bookings := several.get(patient_bookings_key(announcement.key)):
+        if bookings := several.get(announcement.key.patient_bookings):
             bookings.take_announcement(announcement, watermarked)
 
 

@@ -4,13 +4,13 @@ They are stored before they are published, so that a change is known when any ot
 patient is judged, however long its own booking system takes to answer.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import RowMapping, and_, case, func, null, or_
 
+from shared.base.batches import once_each
 from shared.booking.inbox import PendingChange
 from shared.store.engine import Database
 from shared.store.statements import execute_rows, insert_rows
@@ -46,22 +46,12 @@ class PendingChanges:
         """
         if not (ordered := sorted(changes, key=lambda each: (each.booking, each.received_at))):
             return
-        several = _once_each(ordered)
+        # One INSERT can change each booking's row once.
+        several = once_each(ordered, lambda change: (change.booking,))
         with self._database.single() if len(several) < 2 else self._database.begin() as connection:
-            for rows in several:
+            for batch in several:
+                rows = [_values(change) for change in batch]
                 execute_rows(connection, _add(connection.dialect.name), changes=rows)
-
-
-def _once_each(ordered: Iterable[PendingChange]) -> list[list[dict[str, Any]]]:
-    """The rows of these changes: one INSERT can change each booking's row once."""
-    several: list[list[dict[str, Any]]] = []
-    taken: Counter[str] = Counter()
-    for change in ordered:
-        if taken[change.booking] == len(several):
-            several.append([])
-        several[taken[change.booking]].append(_values(change))
-        taken[change.booking] += 1
-    return several
 
 
 @cache

@@ -11,8 +11,6 @@ from shared.booking.inbox import (
     HistoryWindow,
     PendingChange,
     Watermark,
-    patient_bookings_key,
-    same_id_key,
 )
 from shared.store.engine import Database
 from shared.store.inbox import Inbox
@@ -32,8 +30,8 @@ def pending(database: Database) -> PendingChanges:
 def change(booking: BookingKey, *, after: int = 0, removal: bool = False) -> PendingChange:
     return PendingChange(
         booking=booking.digest,
-        patient_bookings=patient_bookings_key(booking),
-        same_id=same_id_key(booking),
+        patient_bookings=booking.patient_bookings,
+        same_id=booking.same_id,
         is_removal=removal,
         received_at=NOW + after * SECOND,
         notification_id=f"request{after}",
@@ -43,8 +41,8 @@ def change(booking: BookingKey, *, after: int = 0, removal: bool = False) -> Pen
 def judged(booking: BookingKey, *, after: int) -> Watermark:
     return Watermark(
         booking=booking.digest,
-        patient_bookings=patient_bookings_key(booking),
-        same_id=same_id_key(booking),
+        patient_bookings=booking.patient_bookings,
+        same_id=booking.same_id,
         fetched_at=NOW + after * SECOND,
         gone=False,
         received_at=NOW + after * SECOND,

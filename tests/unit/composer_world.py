@@ -23,7 +23,6 @@ from shared.booking.inbox import (
     InboxMessage,
     PendingChange,
     Watermark,
-    patient_bookings_key,
 )
 from shared.booking.messages import (
     BookingChange,
@@ -166,7 +165,7 @@ class MemoryInbox:
         announcements: list[Announcement] = [
             message
             for message in self.messages
-            if patient_bookings_key(message.key) == window.patient_bookings
+            if message.key.patient_bookings == window.patient_bookings
             and (message.booking in digests or message.received_at >= window.since)
         ]
         pending = [

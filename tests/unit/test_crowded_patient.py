@@ -12,8 +12,6 @@ from shared.booking.inbox import (
     Awaiting,
     MessageKind,
     Watermark,
-    patient_bookings_key,
-    same_id_key,
 )
 from shared.booking.messages import FetchedBooking
 from tests.unit.composer_world import LIMITS, NOW, VISIT, WINDOW, key
@@ -40,8 +38,8 @@ def announced(booking: BookingKey) -> Announcement:
 def watermark(booking: BookingKey, *, removed: bool) -> Watermark:
     return Watermark(
         booking=booking.digest,
-        patient_bookings=patient_bookings_key(booking),
-        same_id=same_id_key(booking),
+        patient_bookings=booking.patient_bookings,
+        same_id=booking.same_id,
         notification_id="crowd",
         first_seen_at=NOW,
         fetched_at=NOW,

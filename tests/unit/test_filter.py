@@ -17,7 +17,7 @@ from filter.rules import EngagementDropReason
 from shared.base.errors import Unavailable
 from shared.base.ids import spell
 from shared.booking.identity import hsa_key, service_domain
-from shared.booking.inbox import PendingChange, patient_bookings_key, same_id_key
+from shared.booking.inbox import PendingChange
 from shared.booking.messages import BookingChange, Engagement, Notification
 from shared.relay.outcomes import Drop, Publish
 
@@ -234,8 +234,8 @@ def test_what_is_passed_on_is_stored_where_the_composer_finds_it() -> None:
     assert [change.is_removal for change in filtered.pending] == [True, False]
     for pending, change in zip(filtered.pending, (removed, created), strict=True):
         assert pending.booking == change.booking.digest
-        assert pending.patient_bookings == patient_bookings_key(change.booking)
-        assert pending.same_id == same_id_key(change.booking)
+        assert pending.patient_bookings == change.booking.patient_bookings
+        assert pending.same_id == change.booking.same_id
         assert pending.received_at == change.received_at
         assert pending.notification_id == change.notification_id
 

@@ -16,7 +16,6 @@ from tests.unit.composer_world import (
     LATER,
     LIMITS,
     OTHER_UNIT,
-    UNIT,
     VISIT,
     WINDOW,
     Elsewhere,
@@ -24,12 +23,8 @@ from tests.unit.composer_world import (
     but,
     key,
 )
+from tests.unit.test_truer import MOVED_A, NEW_NUMBER, RENUMBERED_A, THERE, A, B
 
-A, B = key("A"), key("B")
-MOVED_A = key("A", OTHER_UNIT)
-THERE = but(VISIT, unit=OTHER_UNIT, unit_name="Ögonmottagningen Bergby")
-NEW_NUMBER = "201212121212"
-RENUMBERED_A = key("A", UNIT, NEW_NUMBER)
 RENUMBERED_THERE = key("A", OTHER_UNIT, NEW_NUMBER)
 
 
