@@ -85,10 +85,13 @@ class Child:
             if not self._ready.done():
                 self._ready.set_result(json.loads(line))
         if not self._ready.done():
-            code = self.process.wait()
-            self._ready.set_exception(
-                NotReady(f"{self.module} ended with exit code {code} before it was ready")
-            )
+            self._ready.set_exception(NotReady(self._end_before_ready()))
+
+    def _end_before_ready(self) -> str:
+        code = self.process.wait()
+        lines = Path(self._log.name).read_text(errors="replace").split("\n") if self._log else []
+        said = next((f": {line}" for line in reversed(lines) if line), "")
+        return f"{self.module} ended with exit code {code} before it was ready{said}"
 
 
 def stop_all(children: list[Child], timeout: float = _GRACE_SECONDS) -> list[int]:
