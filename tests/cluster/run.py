@@ -61,6 +61,7 @@ class Run:
             "database": self.database,
             "wrongs": wrongs,
             "standstills": rows,
+            "nodes_restarted_by_hand": self.report.havoc["nodes_restarted_by_hand"],
             **self.report.figures,
         }
 
