@@ -22,6 +22,12 @@ log = structlog.get_logger()
 #: (seconds).
 _REFUSED_REST = 1.0
 _PAUSE_SECONDS = 5.0
+#: The I/O loop looks for deliveries, confirms and what handlers have done no more often, in seconds
+#: (`PacedLoop`).
+_PACE = 0.02
+#: When the broker may hand out no more than so many further deliveries, it waits for us: then the
+#: loop does not rest.
+_ROOM = 50
 
 
 class Handed(NamedTuple):
@@ -46,6 +52,7 @@ class RabbitMQConsumer:
         self._stage = stage
         self._deliver = deliver
         self._prefetch = prefetch
+        self._room = min(prefetch // 2, _ROOM)
         self._consuming: Session | None = None
         self._consumer_tag = ""
         self._paused = False
@@ -60,6 +67,7 @@ class RabbitMQConsumer:
             self._on_open,
             watched_queue=work_queue(stage),
             consuming=lambda: self.connected and not self._paused,
+            pace=_PACE,
         )
 
     @property
@@ -117,6 +125,8 @@ class RabbitMQConsumer:
         body: bytes,
     ) -> None:
         session.acks.handed_out(method.delivery_tag)
+        if len(session.acks) > self._prefetch - self._room:
+            self._link.hurry()
         delivery = Delivery(
             envelope_of(properties, body), Handed(session, method.delivery_tag), method.redelivered
         )
