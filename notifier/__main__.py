@@ -37,7 +37,7 @@ from shared.store.notices import NoticeStore
 log = structlog.get_logger()
 
 #: How long a batch waits for further orders: nothing beside the wait for other messages.
-_LINGER_SECONDS = 0.05
+_LINGER_SECONDS = 0.1
 #: How many orders are in work for each notice that may be sent at once. With more, many batches
 #: share out the places to send one by one, and each notice has a claim and a result of its own.
 _IN_WORK = 4

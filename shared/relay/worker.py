@@ -76,7 +76,7 @@ _RUNNER_OUTCOMES = {
 }
 
 #: The largest batch of messages.
-_AT_ONCE = 20
+_AT_ONCE = 60
 
 #: How many of a large prefetch are never held, so that other messages get through.
 _NOT_HELD = 100

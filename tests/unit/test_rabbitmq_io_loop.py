@@ -4,6 +4,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from pika.adapters.utils.nbio_interface import AbstractStreamProtocol, AbstractStreamTransport
 
 from shared.relay.rabbitmq.io_loop import GatheringServices, PacedLoop
@@ -62,11 +63,20 @@ def test_what_is_to_be_sent_does_not_rest() -> None:
     assert course.run() == ["end", "flush", "next pass", "rest 60"]
 
 
-def test_a_loop_in_a_hurry_does_not_rest() -> None:
+@pytest.mark.parametrize(("came", "rests"), [(100, True), (102, False)])
+def test_it_does_not_rest_while_more_than_a_thousand_messages_come_in_a_second(
+    came: int, rests: bool
+) -> None:
     course = Course()
-    course.loop.add_callback_threadsafe(course.loop.hurry)
-    course.loop.call_later(0.01, course.does("a", takes=1))
-    assert course.run() == ["a", "rest 59"]
+
+    def messages_come() -> None:
+        course.now += 0.1
+        for _ in range(came):
+            course.loop.message_came()
+
+    course.loop.add_callback_threadsafe(messages_come)
+    course.loop.call_later(0.01, course.loop.stop)
+    assert course.run() == (["rest 59.9"] if rests else [])
 
 
 def test_a_loop_that_is_stopped_does_not_rest() -> None:

@@ -25,10 +25,6 @@ class Acknowledgements:
         self._unacknowledged: dict[int, None] = {}  # delivery tags, oldest first
         self._due: set[int] = set()
 
-    def __len__(self) -> int:
-        """How many deliveries are in hand."""
-        return len(self._unacknowledged)
-
     def handed_out(self, tag: int) -> None:
         self._unacknowledged[tag] = None
 

@@ -25,9 +25,6 @@ _PAUSE_SECONDS = 5.0
 #: The I/O loop looks for deliveries, confirms and what handlers have done no more often, in seconds
 #: (`PacedLoop`).
 _PACE = 0.02
-#: When the broker may hand out no more than so many further deliveries, it waits for us: then the
-#: loop does not rest.
-_ROOM = 50
 
 
 class Handed(NamedTuple):
@@ -52,7 +49,6 @@ class RabbitMQConsumer:
         self._stage = stage
         self._deliver = deliver
         self._prefetch = prefetch
-        self._room = min(prefetch // 2, _ROOM)
         self._consuming: Session | None = None
         self._consumer_tag = ""
         self._paused = False
@@ -125,8 +121,7 @@ class RabbitMQConsumer:
         body: bytes,
     ) -> None:
         session.acks.handed_out(method.delivery_tag)
-        if len(session.acks) > self._prefetch - self._room:
-            self._link.hurry()
+        self._link.message_came()
         delivery = Delivery(
             envelope_of(properties, body), Handed(session, method.delivery_tag), method.redelivered
         )

@@ -17,8 +17,11 @@ from pika.adapters.utils.selector_ioloop_adapter import SelectorIOServicesAdapte
 Work = Callable[[], None]
 
 
-#: For how long the loop does not rest when it was told to hurry, in seconds.
-_HURRY_SECONDS = 0.1
+#: With more messages a second each look finds enough, and the loop does not rest: rests would hold
+#: up whoever works off a long queue, message by message.
+_MANY_PER_SECOND = 1000
+#: How long messages are counted for that, in seconds.
+_COUNTED_SECONDS = 0.1
 
 
 class PacedLoop(IOLoop):
@@ -35,7 +38,9 @@ class PacedLoop(IOLoop):
         self._monotonic = monotonic
         self._sleep = sleep
         self._ended = False
-        self._hurry_until = 0.0
+        self._came = 0
+        self._counted_from = 0.0
+        self._many = False
         self._at_end: list[Work] = []
         self._flushes: list[Work] = []
 
@@ -57,9 +62,8 @@ class PacedLoop(IOLoop):
         """From other threads through `add_callback_threadsafe` only, as pika's own."""
         self._ended = True
 
-    def hurry(self) -> None:
-        """Do not rest for a moment: somebody waits for what this loop brings or sends."""
-        self._hurry_until = self._monotonic() + _HURRY_SECONDS
+    def message_came(self) -> None:
+        self._came += 1
 
     def at_end_of_pass(self, work: Work) -> None:
         self._at_end.append(work)
@@ -81,8 +85,16 @@ class PacedLoop(IOLoop):
 
     def _rest_until(self, moment: float) -> None:
         now = self._monotonic()
-        if now < moment and now >= self._hurry_until and not self._ended:
+        if now < moment and not self._ended and not self._many_come(now):
             self._sleep(moment - now)
+
+    def _many_come(self, now: float) -> bool:
+        """Whether they did when they were counted last."""
+        counted = now - self._counted_from
+        if counted >= _COUNTED_SECONDS:
+            self._many = self._came > counted * _MANY_PER_SECOND
+            self._came, self._counted_from = 0, now
+        return self._many
 
 
 class GatheringServices(SelectorIOServicesAdapter):

@@ -132,10 +132,10 @@ class Link:
         if self._loop is not None:
             self._loop.at_end_of_pass(work)
 
-    def hurry(self) -> None:
-        """On the I/O thread only: do not wait for more to come, for a moment."""
+    def message_came(self) -> None:
+        """On the I/O thread only: with many of them the loop does not rest."""
         if self._loop is not None:
-            self._loop.hurry()
+            self._loop.message_came()
 
     def reset(self) -> None:
         """On the I/O thread only: close the connection; a new one is made if the link lives."""
