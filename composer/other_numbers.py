@@ -93,7 +93,7 @@ class OtherNumbers:
         return is_there(other) or (seen is not None and seen >= self._earliest)
 
     def _has_left(self, other: Watermark) -> bool:
-        """The visit came from there; and the source denies that it is back, if the index said so."""
+        """The visit came from there, and the source denies that it is back, if it was asked."""
         return other.successor == self.own.digest and other.awaiting is None
 
     @property
