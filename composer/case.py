@@ -173,6 +173,9 @@ class Case:
             return Judgement(Reason.NOT_SHOWN_YET, wait=delay, watermarks=watermarks)
         return Judgement(Reason.NOT_SHOWN_YET, look_again=True, watermarks=watermarks)
 
+    def ask_once_more(self, watermark: Watermark) -> Judgement:
+        return Judgement(Reason.ASKED_ONCE_MORE, look_again=True, watermarks=(watermark,))
+
     def ask(self, question: Question, *watermarks: Watermark) -> Judgement:
         """Ask about another booking, and about this one once more, to be judged after it."""
         return Judgement(

@@ -253,8 +253,7 @@ class _Judging(Case):
         if followed_by:
             return self.silently_replaced(Reason.CALL_ANSWERED, followed_by)
         if self.is_answer_old:
-            awaiting = self.watermarks.awaiting(Awaiting.REMOVAL)
-            return Judgement(Reason.ASKED_ONCE_MORE, look_again=True, watermarks=(awaiting,))
+            return self.ask_once_more(self.watermarks.awaiting(Awaiting.REMOVAL))
         return self._cancelled(standing, own, instead)
 
     def _cancelled(
@@ -263,14 +262,16 @@ class _Judging(Case):
         booked = self.candidates.replacements().booked_instead(own)
         to_come = [new for new in booked if self._is_to_come(new)]
         announced = (self.history.standing(new.booking) for new in to_come)
-        stands = (*announced, instead)
+        stands = [
+            each for each in (*announced, instead) if each and is_ahead(each.starts, self.now)
+        ]
         cancelled = Announce(
             standing.key,
             MessageKind.CANCELLATION,
             standing.state,
             standing,
             has_new_time=bool(to_come or instead),
-            still_booked=tuple(each.state for each in stands if each),
+            still_booked=tuple(each.state for each in stands),
         )
         return self.announce(cancelled)
 
