@@ -76,11 +76,22 @@ class History:
         """The announcements of bookings that took nothing's place and were not changed or cancelled
         since. They may have been replaced."""
         successors = {watermark.successor for watermark in self.watermarks}
-        for announcement in self.announcements:
-            booking = announcement.booking
-            is_new = announcement.kind in _NEW and announcement.revision == 1
-            if is_new and booking not in successors and self.latest(booking) is announcement:
+        for booking, announcement in self._latest.items():
+            if booking not in successors and self._is_new(announcement):
                 yield announcement
+
+    def _is_new(self, announcement: Announcement) -> bool:
+        """Whether its patient believed in no such booking before: in none, or not since it was
+        cancelled or replaced."""
+        if announcement.kind not in _NEW or announcement.revision == 1:
+            return announcement.kind in _NEW
+        of_booking = [each for each in self.announcements if each.booking == announcement.booking]
+        earlier = [each for each in of_booking if each.revision < announcement.revision]
+        if not earlier:
+            return False  # it took another one's place
+        before = max(earlier, key=_revision)
+        is_other_entry = before.calendar_uid != announcement.calendar_uid
+        return before.kind is MessageKind.CANCELLATION or is_other_entry
 
     @cached_property
     def _latest(self) -> dict[str, Announcement]:

@@ -33,7 +33,7 @@ from datetime import datetime, timedelta
 
 from composer.candidates import Limits, still_matters
 from composer.case import Case
-from composer.history import History, is_ahead, no_longer_awaited, soon
+from composer.history import History, is_ahead, soon
 from composer.noticeable import changed_aspects, says_less_alone
 from composer.patience import contradicts_a_removal
 from composer.replacement import Found, New, Pair, Undecided
@@ -117,10 +117,7 @@ class _Judging(Case):
         may_be_newer = self.newest_may_be_of_this_state or self.may_be_the_later
         if may_be_newer or self.may_be_removed_after_all:
             return self.look_again()
-        if is_same and before.awaiting is Awaiting.CREATION and before.held is None:
-            # It is what was awaited, and no cancellation is to wait for it any longer.
-            return Judgement(Reason.STALE, watermarks=(no_longer_awaited(before),))
-        return Judgement(Reason.STALE)
+        return Judgement(Reason.STALE, watermarks=(self.watermarks.stale(before),))
 
     # --- the source does not have it ---
 
@@ -162,10 +159,8 @@ class _Judging(Case):
                 Question(moved, deleted=False), self.watermarks.awaiting(Awaiting.REMOVAL)
             )
         partner = self.partner
-        if successor := self._announced_successor(partner):
-            if successor.starts and not self.standing.starts:
-                return self.silently_replaced(Reason.CALL_ANSWERED, successor.booking)
-            return self._replaced(self.standing, successor.key, successor.state)
+        if isinstance(partner, Pair) and (successor := self._announced_successor(partner)):
+            return self._taken_over(self.standing, partner, successor)
         delay = self._until_decided(partner)
         if delay > _NO_TIME:
             return self.wait_for_pair(self.watermarks.awaiting(Awaiting.REMOVAL), delay)
@@ -194,14 +189,28 @@ class _Judging(Case):
             for other in others
         )
 
-    def _announced_successor(self, partner: Found) -> Announcement | None:
-        """What the patient was told of already, as new, and took this one's place."""
-        if not isinstance(partner, Pair) or partner.new.announcement is None:
+    def _announced_successor(self, partner: Pair) -> Announcement | None:
+        """What the patient was told of already, as new, and took this one's place; or what took
+        the place of that one since."""
+        if partner.new.announcement is None:
             return None
         heir = self.history.heir(partner.new.booking)
         watermark = self.history.watermark(heir.booking) if heir else None
         is_open = watermark is not None and watermark.awaiting is not None
         return None if is_open else heir
+
+    def _taken_over(
+        self, standing: Announcement, partner: Pair, successor: Announcement
+    ) -> Judgement:
+        """Where `successor` was announced as the end of another change, it is not announced as the
+        end of this one, too: what remains is that this one is gone."""
+        if successor.starts and not standing.starts:
+            return self.silently_replaced(Reason.CALL_ANSWERED, successor.booking)
+        is_end_of_another = successor.booking != partner.new.booking
+        change = self.change(standing, successor.key, successor.state)
+        if is_end_of_another and _says_something(standing, change):
+            return self._removed_for_good(standing, instead=successor)
+        return self._replaced(standing, successor.key, successor.state)
 
     def _until_decided(self, partner: Found) -> timedelta:
         """How long the removal is still open; a held booking that replaces it is judged first."""
@@ -230,7 +239,9 @@ class _Judging(Case):
         watermark = replace(self.watermarks.awaiting(Awaiting.REMOVAL), awaiting_since=since)
         return self.wait_for_pair(watermark, grace)
 
-    def _removed_for_good(self, standing: Announcement) -> Judgement:
+    def _removed_for_good(
+        self, standing: Announcement, instead: Announcement | None = None
+    ) -> Judgement:
         if renumbered := self._renumbered_since():
             return renumbered
         if self.fetched.of_another_patient and not self.other_numbers.named:
@@ -241,15 +252,16 @@ class _Judging(Case):
         if followed_by:
             return self.silently_replaced(Reason.CALL_ANSWERED, followed_by)
         booked = self.candidates.replacements().booked_instead(own)
-        instead = tuple(new for new in booked if self._is_to_come(new))
-        announced = (self.history.standing(new.booking) for new in instead)
+        to_come = [new for new in booked if self._is_to_come(new)]
+        announced = (self.history.standing(new.booking) for new in to_come)
+        stands = (*announced, instead)
         cancelled = Announce(
             standing.key,
             MessageKind.CANCELLATION,
             standing.state,
             standing,
-            has_new_time=bool(instead),
-            still_booked=tuple(each.state for each in announced if each),
+            has_new_time=bool(to_come or instead),
+            still_booked=tuple(each.state for each in stands if each),
         )
         return self.announce(cancelled)
 
@@ -365,10 +377,14 @@ class _Judging(Case):
     ) -> Judgement:
         """`booking` took the place of the one that `old` announced."""
         change = self.change(old, booking, details)
-        if change.aspects and not says_less_alone(old.state, details, change.aspects):
+        if _says_something(old, change):
             return self.announce(change, replaced=old)
         if own := self.history.standing(booking.digest):
             return self.carry_over(CarryOver(own, booking, details), old)
         if self.history.latest(booking.digest):
             return self.announce(self.as_new(details), replaced=old)  # it was cancelled once
         return self.carry_over(CarryOver(old, booking, details), old)
+
+
+def _says_something(old: Announcement, change: Announce) -> bool:
+    return bool(change.aspects) and not says_less_alone(old.state, change.details, change.aspects)

@@ -52,7 +52,9 @@ def compose(
     earlier = history.latest(announce.booking.digest)
     chain = [each for each in (earlier, announce.previous) if each]
     revision = 1 + max((each.revision for each in chain), default=0)
-    uid = chain[0].calendar_uid if chain else f"{message_id}@budkavle"
+    # The entry of a visit that was replaced is that of what took its place.
+    of_entry = [each for each in chain if not history.was_replaced(each.booking)]
+    uid = of_entry[0].calendar_uid if of_entry else f"{message_id}@budkavle"
     previous = announce.previous.state if announce.previous else None
     text = writer.render(
         announce.kind,

@@ -129,7 +129,8 @@ class OtherNumbers:
         own = mark.first_seen_at if mark else None
         for other in filter(self._is_announced, self.created):
             is_later = own is None or (other.first_seen_at or own) > own
-            if is_later or (is_there(other) and not other.gone):
+            has_come_back = own is not None and other.received_at > own
+            if is_later or (has_come_back and is_there(other) and not other.gone):
                 return other
         return None
 
@@ -149,10 +150,13 @@ class OtherNumbers:
         return is_recent or self.history.is_announced(other)
 
     def removed_since(self, booking: str) -> Watermark | None:
-        """`booking`, if the index has removed it and the source does not say that it is there."""
+        """`booking`, if the index has removed it and the source does not say that it is there; or
+        if the visit came from there, and the source denies that it has come back."""
         for other in self.history.same_id_elsewhere:
             is_removed = other.gone or other.awaiting is Awaiting.REMOVAL
-            if other.booking == booking and is_removed and other.received_at > self.removed_at:
+            is_since = other.received_at > self.removed_at
+            is_denied = other.successor == self.own.digest and other.awaiting is None
+            if other.booking == booking and is_removed and (is_since or is_denied):
                 return other
         return None
 

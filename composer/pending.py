@@ -29,8 +29,7 @@ def with_pending(
     """
     others = {each.booking: each for each in history.same_id_elsewhere}
     for change in _in_order(elsewhere, now):
-        if not _is_denied(change, others.get(change.booking)):
-            others[change.booking] = _noted(change, others.get(change.booking), now)
+        others[change.booking] = _noted(change, others.get(change.booking), now)
     known = replace(history, same_id_elsewhere=tuple(others.values()))
     changed: dict[str, Watermark] = {}
     created_again: dict[str, datetime] = {}
@@ -65,14 +64,6 @@ def _matters(
         if history.standing(each.booking) is each
     )
     return is_believed or bool(history.same_id_elsewhere)
-
-
-def _is_denied(change: PendingChange, before: Watermark | None) -> bool:
-    """Whether the source was asked since a creation was taken, and had no such booking. The change
-    itself may have been stale then: it stays pending, and no cancellation is to wait for it."""
-    if change.is_removal or before is None:
-        return False
-    return before.gone and before.fetched_at >= change.received_at
 
 
 def _noted(change: PendingChange, before: Watermark | None, now: datetime) -> Watermark:

@@ -63,6 +63,18 @@ class Watermarks:
             notification_id=before.notification_id,
         )
 
+    def stale(self, before: Watermark) -> Watermark:
+        """A newer state was judged: no one is to wait for this change any longer."""
+        fetched = self.fetched
+        is_newest = fetched.received_at >= before.received_at
+        if not is_newest or before.held or before.awaiting is Awaiting.REMOVAL:
+            return before
+        return replace(
+            no_longer_awaited(before),
+            received_at=fetched.received_at,
+            notification_id=fetched.notification_id,
+        )
+
     def held_back(self, details: BookingDetails) -> Watermark:
         """It may have taken the place of one whose removal is not decided."""
         held = compared(self.fetched.booking, details)

@@ -23,7 +23,8 @@ _PERSON = re.compile(
 #: (SE2321000016-A001). It begins with a plain set of characters, to which `re` skips, so it takes a
 #: third of the time.
 _LIKE_A_PERSON = re.compile(
-    r"[0-9](?<![0-9]{2})[0-9]{5}(?:[0-9]{2}[-+]?[0-9A-Zptf]{4}|[-+][0-9]{4})(?![0-9A-Za-z])"
+    r"[0-9](?:(?<![0-9]{2})|(?<=\\u[0-9a-f]{4}[0-9]))[0-9]{5}"
+    r"(?:[0-9]{2}[-+]?[0-9A-Zptf]{4}|[-+][0-9]{4})(?![0-9A-Za-z])"
 )
 
 _PASSWORD_IN_URL = re.compile(r"(://[^\s/:@]*:)(?:[^\s/@]*@)+")
@@ -32,7 +33,8 @@ _PASSWORD_IN_URL = re.compile(r"(://[^\s/:@]*:)(?:[^\s/@]*@)+")
 def may_hold_secrets(text: str) -> bool:
     """Whether `text` may hold something to mask. False for most texts and then for all parts.
 
-    It may be JSON: escaping puts neither digits nor letters after a number.
+    It may be JSON: escaping puts neither digits nor letters after a number, and before it only
+    those of a control character (\\u0001).
     """
     return "://" in text or _LIKE_A_PERSON.search(text) is not None
 

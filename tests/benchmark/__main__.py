@@ -93,6 +93,7 @@ def _scale(options: argparse.Namespace) -> Scale:
         backlog=options.backlog,
         sms=options.sms,
         dead_letters=options.dead_letters,
+        pilot=options.pilot,
     )
 
 
@@ -110,6 +111,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--backlog", type=int, default=100_000, help="messages in one queue")
     parser.add_argument("--sms", type=int, default=3000, help="SMS over TLS")
     parser.add_argument("--dead-letters", type=int, default=100_000, help="in the dead queue")
+    parser.add_argument("--pilot", type=int, default=1000, help="notifications, all on SQLite")
     return parser.parse_args()
 
 

@@ -10,7 +10,7 @@ from tests.benchmark import sms
 from tests.benchmark.dead import commands
 from tests.benchmark.hop.race import race
 from tests.benchmark.percentiles import Percentiles
-from tests.benchmark.relay import backlog
+from tests.benchmark.relay import backlog, pilot
 from tests.benchmark.relay.full import empty_and_full
 from tests.benchmark.relay.scenes import Paced, answer_times, latency, neighbours, throughput
 from tests.benchmark.relay.sustained import Course
@@ -30,6 +30,7 @@ PARTS: Mapping[str, Sequence[str]] = {
     "sms": ("sms",),
     "scaling": ("scaling", "scaling_slow_sources"),
     "dead": ("dead",),
+    "pilot": ("pilot",),
 }
 
 #: Notifications a second of the whole country at its peak: every even load is this.
@@ -57,6 +58,7 @@ class Scale:
     backlog: int
     sms: int
     dead_letters: int
+    pilot: int
 
 
 class Bench:
@@ -189,6 +191,11 @@ class Bench:
                 "commands": {name: asdict(one) for name, one in found.items()},
             }
         }
+
+    def pilot(self) -> Results:
+        found = pilot.carry(self._scale.pilot)
+        self._log(f"pilot, on SQLite: {found.per_second:.0f} notifications/s")
+        return {"pilot": {**asdict(found), "per_second": found.per_second}}
 
     @cached_property
     def _course(self) -> Course:

@@ -25,6 +25,10 @@ def tables(results: Results) -> Iterator[Table]:
         yield _scaling_table(results)
     if backlog := results.get("backlog"):
         yield _backlog_table(backlog)
+    yield from _small_tables(results)
+
+
+def _small_tables(results: Results) -> Iterator[Table]:
     if sms := results.get("sms"):
         rows = [[name, f"{one['per_second']:,.0f}", f"{one['cpu_ms']:.2f}"]
                 for name, one in sms.items()]  # fmt: skip
@@ -33,6 +37,9 @@ def tables(results: Results) -> Iterator[Table]:
         rows = [[name, f"{one['seconds']:.1f}", f"{one['peak_mib']:.0f}"]
                 for name, one in dead["commands"].items()]  # fmt: skip
         yield _table(f"budkavle dead, {dead['count']:,} letters", ["", "s", "peak MiB"], rows)
+    if pilot := results.get("pilot"):
+        rows = [[f"{pilot['per_second']:.0f}", f"{pilot['our_cpu_ms']:.2f}"]]
+        yield _table("pilot, on SQLite", ["notifications/s", "CPU ms of each"], rows)
 
 
 def goals_table(goals: list[Goal]) -> Table:

@@ -13,7 +13,16 @@ from shared.relay.broker import Envelope
 from tests.chaos.cases import Case, is_of
 from tests.chaos.ledger import Message, NoticeRow, PatientBookings
 from tests.chaos.rebooking import Takings, entry
-from tests.chaos.telling import Booking, Line, Moment, Telling, Way, Ways, third_for_first
+from tests.chaos.telling import (
+    Booking,
+    Line,
+    Moment,
+    Telling,
+    Way,
+    Ways,
+    tellings,
+    third_for_either,
+)
 
 #: The stages that may find an engagement unreadable.
 _JUDGES_OF_ENGAGEMENTS = ("ingest", "filter")
@@ -70,16 +79,22 @@ def judge(
 
 
 def _acceptable(case: Case, steps: int, takings: Takings) -> frozenset[Telling]:
+    ways = partial(takings.ways, case.patient)
+    is_chain = case.is_in_haste and not case.silent and steps > 0
+    return _of_chain(case, steps, ways) if is_chain else case.tellings(steps, ways)
+
+
+def _of_chain(case: Case, steps: int, ways: Ways) -> frozenset[Telling]:
     """Two visits of a kind that are both announced and then both removed leave it open in whose
     place a third one is: then each is announced by itself, unless the halves of one came in one
     request."""
-    ways = partial(takings.ways, case.patient)
-    if not case.is_in_haste or not _stood_side_by_side(case, ways):
-        return case.tellings(steps, ways)
-    tellings = case.tellings(steps, partial(_or_each_by_itself, ways))
-    moments = case.moments[steps - 1] if steps else ()
-    is_of_three = len({one.booking for one in moments}) == _OF_A_CHAIN
-    return tellings | {third_for_first(_distinct(moments))} if is_of_three else tellings
+    visits = _distinct(case.moments[steps - 1])
+    is_of_three = len(visits) == _OF_A_CHAIN
+    told = frozenset(_without_the_second(visits, ways) if is_of_three else ())
+    if not _stood_side_by_side(case, ways):
+        return told | case.tellings(steps, ways)
+    told |= frozenset(third_for_either(visits) if is_of_three else ())
+    return told | case.tellings(steps, partial(_or_each_by_itself, ways))
 
 
 def _stood_side_by_side(case: Case, ways: Ways) -> bool:
@@ -89,9 +104,19 @@ def _stood_side_by_side(case: Case, ways: Ways) -> bool:
     return Way.NEW_THEN_CANCELLED in between
 
 
+def _without_the_second(visits: Sequence[Moment], ways: Ways) -> frozenset[Telling]:
+    """Where the third is the first booking once more and nobody saw the second: that booking was
+    removed and created again, perhaps further apart than the window."""
+    first, _, third = visits
+    if first.booking != third.booking:
+        return frozenset()
+    gone = Moment(first.booking, None, undone=True)
+    return tellings((first, gone, replace(third, seen_for_sure=True)), ways)
+
+
 def _distinct(moments: Sequence[Moment]) -> list[Moment]:
-    """One of each booking, in the order of their coming."""
-    return list({one.booking: one for one in moments if one.state}.values())
+    """One of each visit, in the order of their coming."""
+    return list({(one.booking, one.state): one for one in moments if one.state}.values())
 
 
 def _or_each_by_itself(

@@ -102,11 +102,12 @@ def tellings(moments: Sequence[Moment], ways: Ways = always_one_change) -> froze
     )
 
 
-def third_for_first(moments: Sequence[Moment]) -> Telling:
-    """Of three bookings the first two were announced side by side. The third took the place of the
-    first, as where those two halves came in one request, and the second is cancelled."""
+def third_for_either(moments: Sequence[Moment]) -> Iterator[Telling]:
+    """Of three visits the first two were announced side by side. The third took the place of one of
+    them, as where those two halves came in one request, and the other one is cancelled."""
     first, second, third = [(one.booking, one.state) for one in moments if one.state]
-    return (_new(first), _new(second), _changed(first, third), _line("cancellation", second))
+    for taken, gone in ((first, second), (second, first)):
+        yield _new(first), _new(second), _changed(taken, third), _line("cancellation", gone)
 
 
 def _readings(moments: Sequence[Moment], ways: Ways) -> set[tuple[Telling, Belief]]:

@@ -24,6 +24,8 @@ _CONFIG = """\
 _KERNEL = "-kernel net_ticktime 10"
 #: A node that joins beside much other work took more than 120.
 _JOIN_SECONDS = 400
+#: ... and how long whoever watches it waits for one that should come back by itself.
+_COMES_BACK_SECONDS = 120
 
 
 class Cluster:
@@ -143,6 +145,12 @@ class Cluster:
     def wait_until_whole(self, vhost: str) -> None:
         """All nodes run, and each quorum queue has all its members online."""
         eventually(lambda: self._is_whole(vhost), timeout=_JOIN_SECONDS, every=1)
+
+    def becomes_whole(self, vhost: str) -> bool:
+        """The same; False when a node stays away."""
+        with suppress(AssertionError):
+            return eventually(lambda: self._is_whole(vhost), timeout=_COMES_BACK_SECONDS, every=1)
+        return False
 
     def _is_whole(self, vhost: str) -> bool:
         try:

@@ -24,6 +24,7 @@ _ROWS = {
     **{key: ROWS[key] for key in _AS_OF_CHAOS},
     "dead_unexplained": "dead letters without a reason in the plan",
     "index_dead": ROWS["index_dead"],
+    "nodes_restarted_by_hand": "nodes that did not come back by themselves",
     "seed": "seed",
     "machine_load": "load of the machine at the end",
 }
@@ -65,7 +66,7 @@ def _accounts(runs: Sequence[Figures]) -> Iterator[str]:
     yield _row("accounts", *(_name(run) for run in runs))
     yield _row("---", *("---:" for _ in runs))
     for key, name in _ROWS.items():
-        yield _row(name, *(f"{run[key]:,}" for run in runs))
+        yield _row(name, *(f"{run.get(key, 0):,}" for run in runs))
 
 
 def _name(run: Figures) -> str:

@@ -11,6 +11,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from composer.settings import ComposerSettings
+from fetcher.settings import FetcherSettings
 from shared.relay.topology import STAGES
 from tests.chaos.plan import Options
 from tests.chaos.play import play
@@ -25,9 +27,10 @@ from tests.cluster.timeline import SHORT, Timeline
 #: Notifications a second; of those planned for the short form two in five are plain. CI has two
 #: processors for three brokers, two databases and the relay.
 _BUSY, _CALM = 25, 20
-#: A removal waits for its replacement for so much longer than a node is away, and at most so long
-#: (seconds): one half of a rebooking may be held there. (90 s by default.)
-_PAIRING_BEYOND, _LONGEST_PAIRING = 31.0, 60.0
+#: In the short form a removal waits for its replacement for so many seconds longer than a node is
+#: away: one half of a rebooking may be held there. The long form waits as everybody does.
+_PAIRING_BEYOND = 31.0
+_PAIRING, _PATIENCE = "composer_pairing_seconds", "fetcher_patience_seconds"
 #: How long the nodes may take in all to start and to catch up.
 _MOST_SECONDS = 500
 
@@ -61,6 +64,7 @@ class Run:
             "database": self.database,
             "wrongs": wrongs,
             "standstills": rows,
+            "nodes_restarted_by_hand": self.report.havoc["nodes_restarted_by_hand"],
             **self.report.figures,
         }
 
@@ -115,8 +119,14 @@ def play_timeline(
 
 
 def _settings(timeline: Timeline) -> dict[str, str]:
-    pairing = min(_LONGEST_PAIRING, _PAIRING_BEYOND + max(one.lasts for one in timeline))
-    return {"BUDKAVLE_COMPOSER_PAIRING_SECONDS": f"{pairing:g}"}
+    """Those of the waits that decide what a patient is told."""
+    waits = {
+        _PAIRING: ComposerSettings.model_fields[_PAIRING].default,
+        _PATIENCE: FetcherSettings.model_fields[_PATIENCE].default,
+    }
+    if timeline is SHORT:
+        waits = {_PAIRING: _PAIRING_BEYOND + max(one.lasts for one in timeline)}
+    return {f"BUDKAVLE_{name.upper()}": f"{seconds:g}" for name, seconds in waits.items()}
 
 
 def _options(timeline: Timeline, seed: int) -> Options:

@@ -63,6 +63,12 @@ class ContainerHost:
     def kill(self) -> None:
         self._running.kill()
 
+    def pause(self) -> None:
+        self._running.pause()
+
+    def resume(self) -> None:
+        self._running.unpause()
+
     def close(self) -> None:
         if self._container is not None:
             self._container.stop()

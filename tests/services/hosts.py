@@ -39,6 +39,12 @@ class Host(Protocol):
     def kill(self) -> None:
         """SIGKILL, data kept."""
 
+    def pause(self) -> None:
+        """Stop all its processes where they are."""
+
+    def resume(self) -> None:
+        """Let them go on."""
+
     def close(self) -> None:
         """End it and remove its data."""
 

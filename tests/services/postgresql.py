@@ -1,6 +1,5 @@
 """A private PostgreSQL: own folder, own port, on loopback, quick because its data may be lost."""
 
-import atexit
 import os
 import pwd
 import secrets
@@ -9,7 +8,6 @@ import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
 
 import psycopg
 from psycopg import sql
@@ -20,12 +18,12 @@ from tests.services.hosts import (
     NoService,
     choose_host,
     find_programs,
-    start_when_ready,
     tail,
     temporary_folder,
 )
 from tests.services.ports import free_port
 from tests.services.processes import ServerProcess
+from tests.services.server import Server
 
 _IMAGE = "postgres:17-alpine"
 _BIN = ("usr/lib/postgresql/*/bin", "opt/homebrew/opt/postgresql*/bin")
@@ -39,14 +37,11 @@ QUICK = ("fsync=off", "full_page_writes=off", "max_connections=200")
 DURABLE = ("max_connections=200",)
 
 
-class PostgreSQL:
-    """A PostgreSQL server. `start`, `stop`, `kill` and `restart` keep its port and its data.
-
-    `options` are settings of the server, as `name=value`. `local`: never in a container.
-    """
+class PostgreSQL(Server):
+    """`options` are settings of the server, as `name=value`. `local`: never in a container."""
 
     def __init__(self, options: Sequence[str] = QUICK, *, local: bool = False) -> None:
-        self._host: Host = (
+        host: Host = (
             _LocalPostgreSQL(options)
             if local
             else choose_host(
@@ -59,11 +54,7 @@ class PostgreSQL:
                 local=lambda: _LocalPostgreSQL(options),
             )
         )
-        atexit.register(self.close)
-
-    @property
-    def port(self) -> int:
-        return self._host.port
+        super().__init__(host)
 
     @property
     def url(self) -> str:
@@ -72,27 +63,6 @@ class PostgreSQL:
 
     def database_url(self, name: str) -> str:
         return f"postgresql+psycopg://{_USER}@127.0.0.1:{self.port}/{name}"
-
-    def start(self) -> None:
-        """Return when statements run. Does nothing when it runs."""
-        start_when_ready(self._host, self._answers)
-
-    def stop(self) -> None:
-        """Clients are cut off at once, as by an operator's restart."""
-        self._host.stop()
-
-    def kill(self) -> None:
-        """SIGKILL, as a crash."""
-        self._host.kill()
-
-    def restart(self) -> None:
-        self.stop()
-        self.start()
-
-    def close(self) -> None:
-        """Stop it and remove its data."""
-        atexit.unregister(self.close)
-        self._host.close()
 
     def fresh_database(self) -> str:
         """The URL of an empty database that nobody else is given."""
@@ -118,18 +88,6 @@ class PostgreSQL:
     def make_role(self, name: str) -> None:
         """One that may log in and nothing else."""
         self._execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(name)))
-
-    def pause(self) -> None:
-        """SIGSTOP for the whole server: it keeps its connections and answers nobody."""
-        self._local.signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        self._local.signal(signal.SIGCONT)
-
-    @property
-    def _local(self) -> "_LocalPostgreSQL":
-        assert isinstance(self._host, _LocalPostgreSQL)
-        return self._host
 
     @property
     def version(self) -> str:
@@ -158,13 +116,6 @@ class PostgreSQL:
             return False
         return True
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.close()
-
 
 class Standby(PostgreSQL):
     """A hot standby that follows the primary at `primary_port` of this machine.
@@ -173,8 +124,7 @@ class Standby(PostgreSQL):
     """
 
     def __init__(self, primary_port: int, name: str, options: Sequence[str] = QUICK) -> None:
-        self._host = _LocalPostgreSQL((*options, f"cluster_name={name}"), primary_port)
-        atexit.register(self.close)
+        Server.__init__(self, _LocalPostgreSQL((*options, f"cluster_name={name}"), primary_port))
 
     def promote(self) -> None:
         """Return when it takes writes."""
@@ -236,7 +186,13 @@ class _LocalPostgreSQL:
                 "--auth=trust", "--encoding=UTF8", "--no-locale",
             )  # fmt: skip
 
-    def signal(self, number: signal.Signals) -> None:
+    def pause(self) -> None:
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
         """To the server and all its children."""
         assert self._server is not None
         self._server.signal_group(number)

@@ -1,6 +1,5 @@
 """A private RabbitMQ: own folder, node name, cookie, epmd and ports, all of it on loopback."""
 
-import atexit
 import json
 import os
 import secrets
@@ -9,7 +8,6 @@ import signal
 import socket
 import subprocess
 from dataclasses import dataclass, field
-from typing import Self
 
 from tests.services.containers import ContainerHost
 from tests.services.hosts import (
@@ -17,12 +15,12 @@ from tests.services.hosts import (
     NoService,
     choose_host,
     find_programs,
-    start_when_ready,
     tail,
     temporary_folder,
 )
 from tests.services.ports import free_port
 from tests.services.processes import ServerProcess
+from tests.services.server import Server
 
 _IMAGE = "rabbitmq:4-alpine"
 _SBIN = ("usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin", "opt/homebrew/opt/rabbitmq/sbin")
@@ -54,8 +52,8 @@ end, [{fresh}]).
 """
 
 
-class RabbitMQ:
-    """A RabbitMQ server. `start`, `stop`, `kill` and `restart` keep its port and its queues.
+class RabbitMQ(Server):
+    """A RabbitMQ server.
 
     With a `metrics_port` it runs on this machine, and shows its metrics to Prometheus there. With
     a `place` it runs there, on this machine.
@@ -63,7 +61,7 @@ class RabbitMQ:
 
     def __init__(self, *, metrics_port: int | None = None, place: "Place | None" = None) -> None:
         self._place = place or Place()
-        self._host: Host = (
+        host: Host = (
             _LocalRabbitMQ(self._place, metrics_port or 0)
             if metrics_port or place
             else choose_host(
@@ -71,13 +69,9 @@ class RabbitMQ:
                 local=lambda: _LocalRabbitMQ(self._place),
             )
         )
+        super().__init__(host)
         self._fresh: list[str] = []
         self._used: list[str] = []
-        atexit.register(self.close)
-
-    @property
-    def port(self) -> int:
-        return self._host.port
 
     @property
     def address(self) -> str:
@@ -95,33 +89,6 @@ class RabbitMQ:
 
     def vhost_url(self, vhost: str) -> str:
         return f"amqp://guest:guest@{self.address}:{self.port}/{vhost}"
-
-    def start(self) -> None:
-        """Return when connections are taken. Does nothing when it runs."""
-        start_when_ready(self._host, lambda: _greets(self.address, self.port))
-
-    def stop(self) -> None:
-        self._host.stop()
-
-    def kill(self) -> None:
-        """SIGKILL, as a crash."""
-        self._host.kill()
-
-    def restart(self) -> None:
-        self.stop()
-        self.start()
-
-    def pause(self) -> None:
-        """SIGSTOP: it keeps its connections and answers nobody."""
-        self._local.signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        self._local.signal(signal.SIGCONT)
-
-    def close(self) -> None:
-        """Stop it and remove its data."""
-        atexit.unregister(self.close)
-        self._host.close()
 
     def ctl(self, *arguments: str) -> str:
         """What `rabbitmqctl` prints. Raises `CalledProcessError`."""
@@ -173,12 +140,14 @@ class RabbitMQ:
         self._used.clear()
         self._fresh += fresh
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.close()
+    def _answers(self) -> bool:
+        """An open port alone may be Docker's proxy."""
+        try:
+            with socket.create_connection((self.address, self.port), timeout=2) as connection:
+                connection.sendall(_AMQP_0_9_1)
+                return connection.recv(1) == b"\x01"
+        except OSError:
+            return False
 
 
 @dataclass(frozen=True)
@@ -287,9 +256,11 @@ class _LocalRabbitMQ:
         if self._server is not None and not self._server.running:
             raise NoService(f"RabbitMQ ended by itself:\n{tail(self._log)}")
 
-    def signal(self, number: signal.Signals) -> None:
-        assert self._server is not None
-        self._server.signal_group(number)
+    def pause(self) -> None:
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
 
     def stop(self) -> None:
         if self._server is not None:
@@ -300,6 +271,10 @@ class _LocalRabbitMQ:
         if self._server is not None:
             self._server.kill()
             self._server = None
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._server is not None
+        self._server.signal_group(number)
 
     def close(self) -> None:
         self.kill()
@@ -320,16 +295,6 @@ class _LocalRabbitMQ:
             timeout=_CTL_SECONDS,
             check=True,
         ).stdout
-
-
-def _greets(address: str, port: int) -> bool:
-    """Whether the server there answers AMQP: an open port alone may be Docker's proxy."""
-    try:
-        with socket.create_connection((address, port), timeout=2) as connection:
-            connection.sendall(_AMQP_0_9_1)
-            return connection.recv(1) == b"\x01"
-    except OSError:
-        return False
 
 
 def _binaries(names: list[str]) -> str:

@@ -7,7 +7,7 @@ often. `make nightly` tries each property 10,000 times.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import pairwise
@@ -23,7 +23,17 @@ from composer.replacement import same_kind
 from shared.booking.identity import BookingKey
 from shared.booking.inbox import InboxMessage, MessageKind
 from shared.booking.messages import BookingDetails
-from tests.unit.composer_world import CALL, LATER, OTHER_UNIT, PATIENCE, VISIT, World, but, key
+from tests.unit.composer_world import (
+    CALL,
+    LATER,
+    LIMITS,
+    OTHER_UNIT,
+    PATIENCE,
+    VISIT,
+    World,
+    but,
+    key,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -480,6 +490,77 @@ def test_a_rebooking_whose_removal_ingest_took_first_is_one_message(
         kinds = [str(message.kind) for message in of(visit, world)]
         assert kinds.count("booking_confirmation") <= 1
         assert len(kinds) <= 1 + visit.rebookings + visit.is_cancelled
+
+
+@dataclass(frozen=True)
+class Half:
+    """A booking of a chain is put or removed. Times are in seconds."""
+
+    after: float  # the half before it
+    asked_after: float
+    handed_after: float
+    lag: float
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A visit that was announced a day ago is rebooked twice, each half in a request of its own."""
+
+    keeps_id: bool  # each time at another unit; else under a new id
+    returns: bool  # the third is the first booking, at another time
+    removal_first: tuple[bool, bool]
+    halves: tuple[Half, Half, Half, Half]
+    patience: float
+
+    @property
+    def keys(self) -> list[BookingKey]:
+        units = ["", OTHER_UNIT, f"{OTHER_UNIT}2"]
+        keys = [key("A", unit) if unit else key("A") for unit in units]
+        keys = keys if self.keeps_id else [key(name) for name in "ABC"]
+        return [*keys[:2], keys[0]] if self.returns else keys
+
+    def said(self) -> list[tuple[BookingKey, BookingDetails | None]]:
+        first, second, third = self.keys
+        put = [(second, _visit_of_chain(2)), (third, _visit_of_chain(3))]
+        said: list[tuple[BookingKey, BookingDetails | None]] = []
+        for old, new, removal_first in zip((first, second), put, self.removal_first, strict=True):
+            halves = [(old, None), new]
+            said += halves if removal_first else reversed(halves)
+        return said
+
+
+def _visit_of_chain(number: int) -> BookingDetails:
+    return but(VISIT, starts=f"202612{number + 10}090000", ends="")
+
+
+def chains() -> st.SearchStrategy[Chain]:
+    after = st.floats(0, 3) | st.floats(0, 120)
+    delay = AT_ONCE | st.floats(0, 60)
+    half = st.builds(Half, after, delay, delay, AT_ONCE | st.floats(0, 10))
+    first, both = st.booleans(), st.tuples(half, half, half, half)
+    patience = st.sampled_from([15.0, PATIENCE.total_seconds()])
+    return st.builds(Chain, first, first, st.tuples(first, first), both, patience)
+
+
+@settings(deadline=None)
+@given(chains())
+def test_the_end_of_a_chain_is_announced_once_as_a_change(chain: Chain) -> None:
+    play = Play(Way(half.asked_after, (half.handed_after,)) for half in chain.halves)
+    patience = timedelta(seconds=chain.patience)
+    play.world = World(SilentWriter(), replace(LIMITS, patience=patience))
+    old = chain.keys[0]
+    play.world.source[old.digest] = _visit_of_chain(1)
+    play.world.notify((old, False))
+    play.world.pass_time(timedelta(days=1))
+    play._shown = play.world.now
+    world = play.happen(
+        Event(booking, details, half.after, half.lag, with_next=False)
+        for half, (booking, details) in zip(chain.halves, chain.said(), strict=True)
+    )
+    assert belief(world, chain.keys) == truth(world, chain.keys)
+    end = _visit_of_chain(3)
+    kinds = [each.kind for each in world.inbox.messages if each.state == end]
+    assert len(kinds) == len(set(kinds)) <= 2
 
 
 class WhatStands(SilentWriter):

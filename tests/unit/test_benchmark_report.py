@@ -50,6 +50,8 @@ EVERYTHING: Results = {
     "scaling": {"1": 432.0, "4": 400.0},
     "scaling_slow_sources": {"1": 62.0, "2": 120.0, "4": 230.0},
     "dead": {"count": 10, "commands": {"list": {"seconds": 1.0, "peak_mib": 60.0}}},
+    "pilot": {"count": 1000, "seconds": 20.0, "per_second": 50.0, "our_cpu_ms": 6.0,
+              "kilobytes": 7.0, "memory_mib": dict.fromkeys(STAGES, 90.0)},
 }  # fmt: skip
 COMPARED: Results = {
     "commit": "60fc8a5", "this": MEASURED, "laps": 3, "seconds": 20.0,
@@ -101,6 +103,7 @@ def test_the_pages_hold_the_figures(docs: Path) -> None:
     assert "Not measured" not in page
     assert "**432 notifieringar i sekunden**" in (docs / "oversikt.md").read_text()
     assert "432 notifications a second" in (docs / "sizing.md").read_text()
+    assert "notifications a second | 50 | 432 |" in (docs / "sizing.md").read_text()
 
 
 def test_pictures_that_the_pages_show_are_there(docs: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from shared.booking.identity import hsa_key
 from shared.relay.broker import Envelope
 from tests.chaos.accounts import NOT_TAKEN, account_dead, after_deactivation, judge
-from tests.chaos.cases import is_of
+from tests.chaos.cases import Case, is_of
 from tests.chaos.clinic import Clinic
 from tests.chaos.dates import times_ahead
 from tests.chaos.plan import STORIES, Options, make_plan
@@ -80,10 +80,54 @@ def test_where_two_stood_side_by_side_a_third_may_be_in_the_place_of_either() ->
     after = Takings(WINDOW, {second: Taking(4, 102, 103), third: request}, removed)
     assert judge(case, len(case.moments), told, before).wrongs == 0
     assert judge(case, len(case.moments), told, after).wrongs > 0
-    third_for_first = messages_of((*lines[:2], replace(lines[2], kind=CHANGED), gone[1]))
-    assert judge(case, len(case.moments), third_for_first, before).wrongs == 0
-    assert judge(case, len(case.moments), third_for_first, after).wrongs > 0
-    assert judge(case, len(case.moments), third_for_first[:3], before).lost_cancellations == 1
+    for other in gone:
+        third_for_one = messages_of((*lines[:2], replace(lines[2], kind=CHANGED), other))
+        assert judge(case, len(case.moments), third_for_one, before).wrongs == 0
+        assert judge(case, len(case.moments), third_for_one, after).wrongs > 0
+        assert judge(case, len(case.moments), third_for_one[:3], before).lost_cancellations == 1
+        twice = messages_of((*lines[:2], *[replace(lines[2], kind=CHANGED)] * 2))
+        assert judge(case, len(case.moments), twice, before).wrongs > 0
+
+
+def returning_chain() -> Case:
+    """The third booking is the first one, at another time."""
+    cases = (case_of("chain_in_haste", seed=seed) for seed in range(200))
+    visits = ((case, [one.booking for one in case.moments[-1]]) for case in cases)
+    return next(case for case, [first, *_, last] in visits if first == last)
+
+
+@pytest.mark.parametrize(("seconds", "is_acceptable"), [(1, False), (2 * WINDOW, True)])
+def test_a_booking_that_comes_back_after_the_window_may_be_cancelled_before(
+    seconds: float, is_acceptable: bool
+) -> None:
+    """Nobody saw the one that stood in its place meanwhile."""
+    case = returning_chain()
+    first, second, last = (_new(moment) for moment in case.moments[-1])
+    key = entry(PATIENT, case.first_booking)
+    other = entry(PATIENT, case.moments[-1][1].booking)
+    takings = Takings(
+        WINDOW,
+        created={key: Taking(1, 0, 0), other: Taking(3, 101, 101)},
+        removed={key: Taking(2, 100, 100), other: Taking(4, 101, 101)},
+        created_last={key: Taking(5, 100 + seconds, 100 + seconds)},
+    )
+    told = messages_of((first, replace(first, kind=CANCELLED), last))
+    assert (judge(case, len(case.moments), told, takings).wrongs == 0) is is_acceptable
+    seen = messages_of((first, second, replace(last, kind=CHANGED)))
+    assert judge(case, len(case.moments), seen, takings).lost_cancellations == 0
+
+
+def test_a_booking_that_comes_back_may_have_changed_while_another_one_stood_beside_it() -> None:
+    case = returning_chain()
+    first, second, last = (_new(moment) for moment in case.moments[-1])
+    gone = replace(second, kind=CANCELLED)
+    told = messages_of((first, second, replace(last, kind=CHANGED), gone))
+    key = entry(PATIENT, case.first_booking)
+    other = entry(PATIENT, case.moments[-1][1].booking)
+    removed = {key: Taking(3, 100, 101), other: Taking(5, 103, 104)}
+    created = {key: Taking(1, 0, 0), other: Taking(2, 99, 99.5)}
+    takings = Takings(WINDOW, created, removed, {key: Taking(4, 102, 103)})
+    assert judge(case, len(case.moments), told, takings).wrongs == 0
 
 
 def _new(moment: Moment) -> Line:

@@ -7,10 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from composer.history import History
-from composer.pending import with_pending
 from shared.booking.identity import BookingKey
-from shared.booking.inbox import Watermark
 from shared.booking.messages import BookingDetails
 from tests.unit.composer_world import (
     LATER,
@@ -249,6 +246,22 @@ def test_no_cancellation_waits_for_a_creation_that_its_source_has_denied(
     assert world.kinds == ["booking_confirmation", "cancellation"]
 
 
+def test_a_creation_that_is_stale_is_pending_no_longer() -> None:
+    """What was asked about the removal before it is newer, and was judged first."""
+    world = World()
+    [removal] = world.take((RENUMBERED_A, True))
+    world.pass_time(seconds(2))
+    [creation] = world.take((RENUMBERED_A, False))
+    world.source[RENUMBERED_A.digest] = VISIT
+    world.pass_time(LIMITS.patience)
+    answer = world.fetch(creation)
+    del world.source[RENUMBERED_A.digest]
+    world.hand(world.fetch(removal))
+    world.hand(answer)
+    assert world.outcomes[-1] == "stale"
+    assert not world.inbox.pending
+
+
 # --- a key that was corrected ---
 
 
@@ -262,20 +275,3 @@ def test_a_corrected_booking_that_its_source_does_not_show_yet_is_asked_about_ag
     world.source[A.digest] = LATER
     world.pass_time()
     assert world.kinds == ["booking_confirmation", "changed_time"]
-
-
-def test_a_creation_that_its_source_has_denied_since_is_no_longer_pending(world: World) -> None:
-    """What was asked about it later was judged first, and it is stale itself."""
-    [change] = world.take((RENUMBERED_A, False))
-    [creation] = world.inbox.pending.values()
-    denied = Watermark(
-        booking=change.booking.digest,
-        patient_bookings=creation.patient_bookings,
-        same_id=creation.same_id,
-        fetched_at=creation.received_at + LIMITS.patience,
-        gone=True,
-        received_at=creation.received_at - seconds(2),
-        notification_id="before",
-    )
-    history, _ = with_pending(History(same_id_elsewhere=(denied,)), (), (creation,), world.now)
-    assert history.same_id_elsewhere == (denied,)

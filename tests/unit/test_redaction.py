@@ -5,7 +5,7 @@ import logging
 
 import pytest
 import structlog
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
@@ -76,6 +76,7 @@ _SURROUNDINGS = st.text(alphabet='019aZpSE-+:/@ \n"\\\x01ö', max_size=6)
     before=_SURROUNDINGS,
     after=_SURROUNDINGS,
 )
+@example(number="191212121212", before="\x01", after="")
 def test_no_line_with_a_number_to_mask_passes_the_first_look(
     number: str, before: str, after: str
 ) -> None:

@@ -39,7 +39,7 @@ def empty_and_full(servers: Servers, *, rows: int, rate: float, seconds: float) 
 
 
 def _filled(servers: Servers, rows: int) -> str:
-    url = servers.postgresql.fresh_database()
+    url = servers.database()
     migrate(url)
     with closing(open_database(url)) as database:
         fill(database, rows)

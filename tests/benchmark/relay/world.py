@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import requests
 from sqlalchemy import insert, text
@@ -47,6 +47,19 @@ class Limits:
     calls_in_flight: int = 100
 
 
+class Places(Protocol):
+    """Where queues and database of a relay can be."""
+
+    def broker(self) -> str:
+        """URL of empty queues."""
+
+    def database(self) -> str:
+        """URL of an empty database."""
+
+    def give_back(self, broker_url: str, database_url: str) -> None:
+        """Neither is used any more."""
+
+
 class Servers:
     """A RabbitMQ and a PostgreSQL of our own, for all benchmarks of one run.
 
@@ -67,6 +80,16 @@ class Servers:
     def __exit__(self, *_error: object) -> None:
         self._stack.close()
 
+    def broker(self) -> str:
+        return self.rabbitmq.fresh_vhost()
+
+    def database(self) -> str:
+        return self.postgresql.fresh_database()
+
+    def give_back(self, broker_url: str, database_url: str) -> None:
+        self.rabbitmq.give_back(broker_url)
+        self.postgresql.drop_database(database_url)
+
 
 class Relay:
     """The five stages with `workers` processes each (one, where it does not say), and the sandbox.
@@ -78,17 +101,17 @@ class Relay:
 
     def __init__(
         self,
-        servers: Servers,
+        places: Places,
         sources: Mapping[int, Limits],
         *,
         workers: Mapping[str, int] | None = None,
         product: Product = OURS,
         database_url: str = "",
     ) -> None:
-        self._servers = servers
+        self._places = places
         self._product = product
-        self.broker_url = servers.rabbitmq.fresh_vhost()
-        database_url = database_url or servers.postgresql.fresh_database()
+        self.broker_url = places.broker()
+        database_url = database_url or places.database()
         self._sources = sources
         self._workers = {**dict.fromkeys(STAGES, 1), **(workers or {})}
         self._folder = tempfile.TemporaryDirectory(prefix="budkavle-bench-")
@@ -120,8 +143,7 @@ class Relay:
         self.database.close()
         stop_all(self._children[1:], timeout=30)
         stop_all(self._children[:1])
-        self._servers.rabbitmq.give_back(self.broker_url)
-        self._servers.postgresql.drop_database(self._database_url)
+        self._places.give_back(self.broker_url, self._database_url)
         self._folder.cleanup()
 
     def prepare(self, plan: Plan) -> None:

@@ -5,20 +5,20 @@ import riv.itintegration.engagementindex.processnotification._1.rivtabp21.Proces
 import riv.itintegration.engagementindex.processnotification._1.rivtabp21.ProcessNotificationResponderService;
 import riv.itintegration.engagementindex.processnotificationresponder._1.ProcessNotificationType;
 
-/** Sends one engagement, then the same twice in one request, and prints both answers. */
+/** Sends one engagement, then the same and one without a source system, and prints both answers. */
 public class Call {
   public static void main(String[] arguments) throws Exception {
     var service = new ProcessNotificationResponderService(new URL(arguments[0]));
     var gateway = service.getPort(ProcessNotificationResponderInterface.class);
     var request = new ProcessNotificationType();
-    for (int time = 0; time < 2; time++) {
-      request.getEngagementTransaction().add(transaction());
+    for (var sourceSystem : new String[] {"SE2321000016-1HZ3", " "}) {
+      request.getEngagementTransaction().add(transactionFrom(sourceSystem));
       var answer = gateway.processNotification(arguments[1], request);
       System.out.println("answer: " + answer.getResultCode() + " " + answer.getComment());
     }
   }
 
-  private static EngagementTransactionType transaction() {
+  private static EngagementTransactionType transactionFrom(String sourceSystem) {
     var engagement = new EngagementType();
     engagement.setRegisteredResidentIdentification("191212121212");
     engagement.setServiceDomain("riv:crm:scheduling");
@@ -27,7 +27,7 @@ public class Call {
     engagement.setBusinessObjectInstanceIdentifier("from-java");
     engagement.setClinicalProcessInterestId("NA");
     engagement.setMostRecentContent("20271203090000");
-    engagement.setSourceSystem("SE2321000016-1HZ3");
+    engagement.setSourceSystem(sourceSystem);
     engagement.setDataController("SE2321000016");
     engagement.setOwner("SE165565594230-1000");
     var transaction = new EngagementTransactionType();

@@ -1,0 +1,137 @@
+"""Chains of rebookings, whose halves come far apart or whose source is behind: each new time is
+announced once, and of each visit that is gone its patient is told.
+"""
+
+from datetime import timedelta
+
+import pytest
+
+from composer.candidates import Limits
+from shared.booking.identity import BookingKey
+from tests.unit.composer_world import (
+    CALL,
+    LATER,
+    OTHER_UNIT,
+    VISIT,
+    WINDOW,
+    Elsewhere,
+    World,
+    but,
+    key,
+)
+from tests.unit.test_truer import NEW_NUMBER, RENUMBERED_A, A, B
+
+MOVED_A, MOVED_AGAIN_A = key("A", OTHER_UNIT), key("A", "SE2321000016-3DEF")
+NEXT = but(VISIT, starts="20261217090000", ends="")
+
+
+def seconds(number: float) -> timedelta:
+    return timedelta(seconds=number)
+
+
+@pytest.fixture
+def world() -> World:
+    """Sources are fast, and the patient was told of booking A a day ago."""
+    world = World(limits=Limits(WINDOW, patience=seconds(15)))
+    world.create(A, VISIT)
+    world.pass_time(timedelta(days=1))
+    return world
+
+
+def create_before_removal_is_known(world: World, old: BookingKey, new: BookingKey) -> None:
+    """Announced as a visit of its own: its source has both."""
+    assert old.digest in world.source
+    world.create(new, but(LATER, unit=new.logical_address))
+    world.pass_time(seconds(30))
+    assert world.kinds[-1] == "booking_confirmation"
+
+
+def test_the_end_of_a_chain_is_announced_as_the_end_of_one_change(world: World) -> None:
+    create_before_removal_is_known(world, A, MOVED_A)
+    [removal_of_a] = world.take((A, True))
+    del world.source[A.digest]
+    world.pass_time(seconds(20))
+    world.remove(MOVED_A)
+    world.pass_time(seconds(20))
+    world.create(MOVED_AGAIN_A, but(NEXT, unit=MOVED_AGAIN_A.logical_address))
+    world.hand(world.fetch(removal_of_a))
+    world.pass_time()
+    assert world.kinds[2:] == ["changed_time", "cancellation"]
+    assert "17 december" in world.newest.body_text
+    assert "Kontakta mottagningen" not in world.newest.body_text
+    assert (world.believed(A), world.believed(MOVED_A)) == (None, None)
+
+
+def test_the_end_of_a_chain_that_changes_nothing_is_silent(world: World) -> None:
+    create_before_removal_is_known(world, A, MOVED_A)
+    [removal_of_a] = world.take((A, True))
+    del world.source[A.digest]
+    world.remove(MOVED_A)
+    world.create(MOVED_AGAIN_A, VISIT)
+    world.hand(world.fetch(removal_of_a))
+    world.pass_time()
+    assert world.kinds[2:] == ["changed_time"]
+
+
+def test_a_visit_that_was_booked_back_is_named_as_standing(world: World) -> None:
+    """Its creation comes before the removal of what took its place."""
+    world.rebook(A, B, LATER)
+    world.pass_time(seconds(66))
+    del world.source[B.digest]
+    world.create(A, VISIT)
+    world.pass_time(seconds(2))
+    world.remove(B)
+    world.pass_time()
+    assert world.kinds[1:] == ["changed_time", "booking_confirmation", "cancellation"]
+    assert "Den här tiden gäller: torsdag 3 december" in world.newest.body_text
+    assert "Kontakta mottagningen" not in world.newest.body_text
+    back, cancelled = world.inbox.messages[-2:]
+    assert back.calendar_uid != cancelled.calendar_uid
+
+
+def test_a_call_that_became_a_booking_is_not_new(world: World) -> None:
+    world.create(B, CALL)
+    world.pass_time()
+    world.create(B, but(CALL, is_call_letter=False))
+    world.remove(A)
+    world.pass_time()
+    assert world.kinds[-1] == "cancellation"
+    assert "Kontakta mottagningen" in world.newest.body_text
+
+
+# --- person numbers ---
+
+CANCELLED = ["booking_confirmation", "cancellation"]
+
+
+def renumber(world: World, old: BookingKey, new: BookingKey) -> None:
+    world.source[new.digest] = VISIT
+    world.source[old.digest] = Elsewhere(of_another_patient=True)
+    world.notify((old, True), (new, False))
+
+
+def test_a_number_that_its_source_denies_takes_over_nothing(world: World) -> None:
+    """The index sends an old creation with the removal that cancels the visit."""
+    renumber(world, A, RENUMBERED_A)
+    del world.source[RENUMBERED_A.digest], world.source[A.digest]
+    world.notify((RENUMBERED_A, True), (A, False))
+    world.pass_time()
+    assert (world.kinds[1:], world.newest.patient) == (CANCELLED, NEW_NUMBER)
+    assert world.believed(A) is None
+
+
+def test_a_visit_is_cancelled_under_the_number_that_got_it() -> None:
+    """The removal under the old number comes after the window; it is told there, too, then."""
+    world = World()
+    world.create(A, VISIT)
+    world.pass_time(seconds(12))
+    world.source[A.digest] = Elsewhere(of_another_patient=True)
+    world.create(RENUMBERED_A, VISIT)
+    world.pass_time(seconds(10))
+    del world.source[A.digest]
+    world.remove(RENUMBERED_A)
+    world.pass_time(2 * WINDOW)
+    assert (world.kinds[1:], world.newest.patient) == (CANCELLED, NEW_NUMBER)
+    world.hear(A, deleted=True)
+    world.pass_time()
+    assert (world.believed(A), world.believed(RENUMBERED_A)) == (None, None)
