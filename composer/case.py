@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from composer.candidates import Candidates, Limits, awaited_since, still_matters
+from composer.candidates import Candidates, Limits, still_matters
 from composer.history import History
 from composer.noticeable import changed_aspects
 from composer.other_numbers import OtherNumbers
@@ -27,7 +27,7 @@ from composer.verdict import (
     kind_of_change,
     kind_of_new,
 )
-from composer.watermarks import Watermarks, replaced_watermark
+from composer.watermarks import Watermarks, awaited_since, replaced_watermark
 from shared.booking.identity import BookingKey
 from shared.booking.inbox import Announcement, Awaiting, Watermark
 from shared.booking.messages import BookingDetails, FetchedBooking
@@ -117,6 +117,12 @@ class Case:
     def waited_too_long(self) -> bool:
         last = self.removal_awaited_since + self.limits.window + self.limits.longest_wait
         return self.now >= last
+
+    @property
+    def is_answer_old(self) -> bool:
+        """It was judged before, and waited since: the booking may be back. Of what is removed and
+        created again within its window the index passes on the removal alone."""
+        return self.before is not None and self.fetched.fetched_at <= self.before.fetched_at
 
     @property
     def comes_late(self) -> bool:

@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from composer.candidates import first_seen_at, still_matters
+from composer.candidates import still_matters
 from composer.history import History
+from composer.watermarks import first_seen_at
 from shared.booking.inbox import Awaiting, PendingChange, Watermark
 
 #: The fetcher tries for about a day; what has not come then does not come without a replay.
