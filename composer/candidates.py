@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from composer.history import History, is_ahead, near
 from composer.replacement import New, Removed, Replacements, same_kind
+from composer.watermarks import awaited_since, first_seen_at
 from shared.booking.identity import BookingKey, hsa_key, same_hsa_id
 from shared.booking.inbox import (
     Announcement,
@@ -22,11 +23,7 @@ from shared.booking.messages import BookingDetails, FetchedBooking
 #: Longer than a source is usually down, so that an outage makes no two messages of a rebooking.
 WINDOWS_OF_WAITING = 10
 _GRACES_PER_WINDOW = 5
-#: What of a booking's details is compared.
-_COMPARED = {
-    *("starts", "time_type_id", "time_type_name", "care_type_id", "care_type_name"),
-    *("performer", "performer_name", "unit", "is_call_letter"),
-}
+_NO_TIME = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,39 +49,6 @@ class Limits:
 def still_matters(announcement: Announcement, now: datetime) -> bool:
     """A visit that lies ahead, or an open call. A time that has passed can change no more."""
     return not announcement.starts or is_ahead(announcement.starts, now)
-
-
-def compared(booking: BookingKey, details: BookingDetails) -> BookingDetails:
-    """What of `details` is kept while `booking` is held back."""
-    return BookingDetails(
-        **{**details.model_dump(include=_COMPARED), "unit": booking.logical_address}
-    )
-
-
-def first_seen_at(received_at: datetime, before: Watermark | None) -> datetime:
-    """When ingest first took a creation of the booking, in its present life. `received_at`: when it
-    took the judged one."""
-    if before is None or before.first_seen_at is None:
-        return received_at
-    came_back = before.gone and before.awaiting is not Awaiting.CREATION
-    if came_back and received_at >= before.received_at:
-        return received_at
-    return min(before.first_seen_at, received_at)
-
-
-def awaited_since(
-    fetched: FetchedBooking, before: Watermark | None, awaiting: Awaiting, now: datetime
-) -> datetime:
-    """Since when it is awaited what became of the booking.
-
-    A removal counts from the first look at the source, not from when it was taken: where the source
-    has many to answer before, it answers about a booking that takes the place as much later.
-    """
-    if before is None or before.awaiting is not awaiting or before.awaiting_since is None:
-        return now
-    unlooked = before.fetched_at <= before.received_at
-    is_first_look = unlooked and fetched.fetched_at > before.fetched_at
-    return now if is_first_look else before.awaiting_since
 
 
 @dataclass(frozen=True)
@@ -279,7 +243,7 @@ class Candidates:
         """Removed in the same request, and not judged yet."""
         for member in self.fetched.same_request:
             standing = self.history.standing(member.booking.digest)
-            if not member.deleted or standing is None or self._is_judged(member.booking):
+            if not member.deleted or standing is None or self._is_removal_judged(member.booking):
                 continue
             if still_matters(standing, self.now):
                 before = self.history.watermark(standing.booking)
@@ -356,6 +320,16 @@ class Candidates:
     def _is_judged(self, member: BookingKey) -> bool:
         judged = self.history.watermark(member.digest)
         return judged is not None and judged.received_at >= self.fetched.received_at
+
+    def _is_removal_judged(self, member: BookingKey) -> bool:
+        """A creation that ingest took after the removal may be the earlier of the two: what the
+        source says shows that once it has had time for both."""
+        judged, patience = self.history.watermark(member.digest), self.limits.patience
+        if judged is None or judged.gone or judged.awaiting:
+            return self._is_judged(member)
+        is_shortly_after = _NO_TIME < judged.received_at - self.fetched.received_at < patience
+        is_shown = judged.fetched_at >= judged.received_at + patience
+        return is_shown if is_shortly_after else self._is_judged(member)
 
     @property
     def _request_may_still_come(self) -> bool:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from composer.candidates import Candidates, Limits, awaited_since, still_matters
+from composer.candidates import Candidates, Limits, still_matters
 from composer.history import History
 from composer.noticeable import changed_aspects
 from composer.other_numbers import OtherNumbers
@@ -27,7 +27,7 @@ from composer.verdict import (
     kind_of_change,
     kind_of_new,
 )
-from composer.watermarks import Watermarks, replaced_watermark
+from composer.watermarks import Watermarks, awaited_since, replaced_watermark
 from shared.booking.identity import BookingKey
 from shared.booking.inbox import Announcement, Awaiting, Watermark
 from shared.booking.messages import BookingDetails, FetchedBooking
@@ -119,6 +119,12 @@ class Case:
         return self.now >= last
 
     @property
+    def is_answer_old(self) -> bool:
+        """It was judged before, and waited since: the booking may be back. Of what is removed and
+        created again within its window the index passes on the removal alone."""
+        return self.before is not None and self.fetched.fetched_at <= self.before.fetched_at
+
+    @property
     def comes_late(self) -> bool:
         """The relay was away when the window ended: what it took before is on its way, too."""
         late = self.now - self.removal_awaited_since - self.limits.window
@@ -166,6 +172,9 @@ class Case:
         if delay > _NO_TIME:
             return Judgement(Reason.NOT_SHOWN_YET, wait=delay, watermarks=watermarks)
         return Judgement(Reason.NOT_SHOWN_YET, look_again=True, watermarks=watermarks)
+
+    def ask_once_more(self, watermark: Watermark) -> Judgement:
+        return Judgement(Reason.ASKED_ONCE_MORE, look_again=True, watermarks=(watermark,))
 
     def ask(self, question: Question, *watermarks: Watermark) -> Judgement:
         """Ask about another booking, and about this one once more, to be judged after it."""

@@ -171,7 +171,8 @@ class Composer:
             tuple(without_ended_waits(bookings.same_id_elsewhere, ended)),
             bookings.announced_elsewhere,
         )
-        history, noted = with_pending(stored, bookings.pending, bookings.pending_elsewhere, now)
+        pending = bookings.pending, bookings.pending_elsewhere
+        history, noted = with_pending(stored, *pending, now, self._limits.patience)
         for watermark in noted:
             bookings.set_watermark(watermark)
         judgement = judge(fetched, history, now, self._limits, activated=activated)

@@ -16,6 +16,7 @@ gone ── created, not there yet ───────────────
                 ├─ another booking took its place ─────────► announced as changed
                 ├─ that, or the booking, may still come ───► wait
                 ├─ an open call, and a booking followed ───► silent
+                ├─ judged before, and waited since ────────► ask once more
                 └─ else ───────────────────────────────────► announced as cancelled
 there ── no time to announce, or passed ───────────────────► silent
       ├─ removed, or nothing to notice in a change ────────► look again; in the end believed
@@ -36,7 +37,7 @@ from composer.case import Case
 from composer.history import History, is_ahead, soon
 from composer.noticeable import changed_aspects, says_less_alone
 from composer.patience import contradicts_a_removal
-from composer.replacement import Found, New, Pair, Undecided
+from composer.replacement import Found, New, Pair, Removed, Undecided
 from composer.verdict import Announce, CarryOver, Judgement, Question, Reason
 from shared.booking.identity import BookingKey, same_hsa_id
 from shared.booking.inbox import Announcement, Awaiting, MessageKind
@@ -251,17 +252,26 @@ class _Judging(Case):
         followed_by = self.candidates.booking_after(own) if own.is_open_call else None
         if followed_by:
             return self.silently_replaced(Reason.CALL_ANSWERED, followed_by)
+        if self.is_answer_old:
+            return self.ask_once_more(self.watermarks.awaiting(Awaiting.REMOVAL))
+        return self._cancelled(standing, own, instead)
+
+    def _cancelled(
+        self, standing: Announcement, own: Removed, instead: Announcement | None
+    ) -> Judgement:
         booked = self.candidates.replacements().booked_instead(own)
         to_come = [new for new in booked if self._is_to_come(new)]
         announced = (self.history.standing(new.booking) for new in to_come)
-        stands = (*announced, instead)
+        stands = [
+            each for each in (*announced, instead) if each and is_ahead(each.starts, self.now)
+        ]
         cancelled = Announce(
             standing.key,
             MessageKind.CANCELLATION,
             standing.state,
             standing,
             has_new_time=bool(to_come or instead),
-            still_booked=tuple(each.state for each in stands if each),
+            still_booked=tuple(each.state for each in stands),
         )
         return self.announce(cancelled)
 

@@ -87,8 +87,14 @@ class OtherNumbers:
         }
 
     def _is_since(self, other: Watermark) -> bool:
+        if self._has_left(other):
+            return False
         seen = other.first_seen_at
         return is_there(other) or (seen is not None and seen >= self._earliest)
+
+    def _has_left(self, other: Watermark) -> bool:
+        """The visit came from there, and the source denies that it is back, if it was asked."""
+        return other.successor == self.own.digest and other.awaiting is None
 
     @property
     def _earliest(self) -> datetime:
@@ -155,8 +161,7 @@ class OtherNumbers:
         for other in self.history.same_id_elsewhere:
             is_removed = other.gone or other.awaiting is Awaiting.REMOVAL
             is_since = other.received_at > self.removed_at
-            is_denied = other.successor == self.own.digest and other.awaiting is None
-            if other.booking == booking and is_removed and (is_since or is_denied):
+            if other.booking == booking and is_removed and (is_since or self._has_left(other)):
                 return other
         return None
 

@@ -5,12 +5,13 @@ watermark of its booking it counts for the judgement of others: a removal may be
 takes its place, and a creation by the removal whose place it takes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from composer.candidates import first_seen_at, still_matters
+from composer.candidates import still_matters
 from composer.history import History
+from composer.watermarks import first_seen_at
 from shared.booking.inbox import Awaiting, PendingChange, Watermark
 
 #: The fetcher tries for about a day; what has not come then does not come without a replay.
@@ -22,24 +23,27 @@ def with_pending(
     pending: Iterable[PendingChange],
     elsewhere: Iterable[PendingChange],
     now: datetime,
+    patience: timedelta,
 ) -> tuple[History, tuple[Watermark, ...]]:
     """The history in which `pending` are noted, and the watermarks that this changes.
 
-    `elsewhere`: of other patients' bookings with the judged one's id.
+    `elsewhere`: of other patients' bookings with the judged one's id. `patience`: how long a source
+    may take to show a creation.
     """
     others = {each.booking: each for each in history.same_id_elsewhere}
-    for change in _in_order(elsewhere, now):
+    for change in _undenied(_in_order(elsewhere, now), others, patience):
         others[change.booking] = _noted(change, others.get(change.booking), now)
     known = replace(history, same_id_elsewhere=tuple(others.values()))
+    before_all = {each.booking: each for each in history.watermarks}
     changed: dict[str, Watermark] = {}
     created_again: dict[str, datetime] = {}
-    for change in _in_order(pending, now):
+    for change in _undenied(_in_order(pending, now), before_all, patience):
         before = changed.get(change.booking) or history.watermark(change.booking)
         if _matters(change, before, known, now):
             changed[change.booking] = _noted(change, before, now)
         elif not change.is_removal and before and before.awaiting is Awaiting.REMOVAL:
             created_again[change.booking] = change.received_at
-    watermarks = {each.booking: each for each in history.watermarks} | changed
+    watermarks = before_all | changed
     noted = replace(known, watermarks=tuple(watermarks.values()), created_again=created_again)
     return noted, tuple(changed.values())
 
@@ -47,6 +51,20 @@ def with_pending(
 def _in_order(changes: Iterable[PendingChange], now: datetime) -> list[PendingChange]:
     recent = (each for each in changes if each.received_at >= now - _KEPT)
     return sorted(recent, key=lambda each: each.received_at)
+
+
+def _undenied(
+    changes: Iterable[PendingChange], judged: Mapping[str, Watermark], patience: timedelta
+) -> list[PendingChange]:
+    """Without creations that their sources have denied when they must have shown them: beside a
+    removal that is awaited, a creation stays pending."""
+
+    def is_denied(change: PendingChange) -> bool:
+        before = judged.get(change.booking)
+        shown = change.received_at + patience
+        return not change.is_removal and bool(before and before.gone and before.fetched_at >= shown)
+
+    return [each for each in changes if not is_denied(each)]
 
 
 def _matters(

@@ -3,13 +3,19 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from composer.candidates import awaited_since, compared, first_seen_at
 from composer.history import no_longer_awaited
+from shared.booking.identity import BookingKey
 from shared.booking.inbox import (
     Awaiting,
     Watermark,
 )
 from shared.booking.messages import BookingDetails, FetchedBooking
+
+#: What of a booking's details is compared.
+_COMPARED = {
+    *("starts", "time_type_id", "time_type_name", "care_type_id", "care_type_name"),
+    *("performer", "performer_name", "unit", "is_call_letter"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +112,36 @@ class Watermarks:
 def replaced_watermark(watermark: Watermark, successor: str) -> Watermark:
     """Of another booking, whose place `successor` (a digest) took."""
     return replace(no_longer_awaited(watermark), gone=True, successor=successor)
+
+
+def compared(booking: BookingKey, details: BookingDetails) -> BookingDetails:
+    """What of `details` is kept while `booking` is held back."""
+    return BookingDetails(
+        **{**details.model_dump(include=_COMPARED), "unit": booking.logical_address}
+    )
+
+
+def first_seen_at(received_at: datetime, before: Watermark | None) -> datetime:
+    """When ingest first took a creation of the booking, in its present life. `received_at`: when it
+    took the judged one."""
+    if before is None or before.first_seen_at is None:
+        return received_at
+    came_back = before.gone and before.awaiting is not Awaiting.CREATION
+    if came_back and received_at >= before.received_at:
+        return received_at
+    return min(before.first_seen_at, received_at)
+
+
+def awaited_since(
+    fetched: FetchedBooking, before: Watermark | None, awaiting: Awaiting, now: datetime
+) -> datetime:
+    """Since when it is awaited what became of the booking.
+
+    A removal counts from the first look at the source, not from when it was taken: where the source
+    has many to answer before, it answers about a booking that takes the place as much later.
+    """
+    if before is None or before.awaiting is not awaiting or before.awaiting_since is None:
+        return now
+    unlooked = before.fetched_at <= before.received_at
+    is_first_look = unlooked and fetched.fetched_at > before.fetched_at
+    return now if is_first_look else before.awaiting_since

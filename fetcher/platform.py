@@ -165,7 +165,7 @@ def tls_options(files: PemFiles) -> Options:
     Without `files.ca`, the machine's own authorities are trusted. Raises OSError
     (`ssl.SSLError` is one) when a file is missing or not what it must be.
     """
-    files.load_into(ssl.create_default_context())  # Python looks at files at once, libcurl later
+    files.load_into(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))  # libcurl reads the files only later
     options: dict[int, Any] = trust_options(files.ca)
     if files.certificate:
         options[pycurl.SSLCERT_BLOB] = files.certificate.read_bytes()

@@ -2,16 +2,20 @@
 
 Most still cannot be taken: they become dead letters, one for each booking system. A replayed dead
 letter is parsed here too, perhaps after the rules have changed.
+
+The parser and lxml are imported when there is one: most filters never see one and do without 4 MiB.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from shared.base.ids import spell
 from shared.booking.identity import hsa_key
 from shared.booking.messages import Engagement, Notification, RefusedEngagement
-from shared.riv.engagements import Flaw, Unacceptable, read_document
+
+if TYPE_CHECKING:
+    from shared.riv.engagements import Flaw
 
 
 class StillRefused(ValueError):
@@ -23,7 +27,7 @@ class OddEngagement(NamedTuple):
 
     source_system: str  # "" when it could not be read
     element: str
-    flaw: Flaw
+    flaw: "Flaw"
     refused: RefusedEngagement
 
 
@@ -35,6 +39,8 @@ class Reread(NamedTuple):
 
 
 def reread(refused: Iterable[RefusedEngagement]) -> Reread:
+    from shared.riv.engagements import Unacceptable, read_document
+
     taken: list[Engagement] = []
     odd: list[OddEngagement] = []
     for one in refused:

@@ -9,14 +9,13 @@ from functools import partial
 import structlog
 
 from notifier.channels import ChannelBreaker, OutgoingChannel, Sender
-from notifier.delivery_reports import DeliveryReports, report_url
 from notifier.email_smtp import SmtpSender
 from notifier.failover import ErrorRate, Failover, Line
 from notifier.handler import Notifier
 from notifier.metrics import observe, watch_breaker
 from notifier.pacing import Bulkhead, CircuitBreaker, Slots
 from notifier.settings import NotifierSettings
-from notifier.sms_provider import Account, SmsProvider, provider_class
+from notifier.sms_provider import Account, SmsProvider, provider_class, report_url
 from notifier.smtp_connections import SmtpServer
 from notifier.texts import Texts, load_texts
 from shared.base.clock import utcnow
@@ -161,6 +160,8 @@ def start_reports(settings: NotifierSettings, notices: NoticeStore) -> list[Call
     """Take delivery reports, if they are asked for; how to stop that."""
     if not settings.notifier_report_bind:
         return []
+    from notifier.delivery_reports import DeliveryReports  # and Starlette
+
     secret = settings.notifier_report_secret.get_secret_value()
     with blaming("BUDKAVLE_NOTIFIER_REPORT_BIND"):
         reports = DeliveryReports(settings.notifier_report_bind, secret, notices.report, observe)

@@ -19,7 +19,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from notifier.handler import Observer
-from notifier.sms_provider import DeliveryReport, has_provider, provider_class
+from notifier.sms_provider import REPORT_PATH, DeliveryReport, has_provider, provider_class
 from shared.base.addresses import split_bind
 from shared.base.errors import Unavailable
 from shared.booking.notices import Channel, NoticeStatus
@@ -27,7 +27,6 @@ from shared.stage.side_port import SidePort
 
 log = structlog.get_logger()
 
-_PATH = "/sms-reports"
 _LARGEST_BODY = 10_000
 _READ_SECONDS = 10
 _MAX_CONNECTIONS = 50
@@ -38,11 +37,6 @@ _EARLIER_PROVIDER = "46elks"
 
 #: Stores a report; how many notices it changed. As `NoticeStore.report`.
 Record = Callable[[str, NoticeStatus, str], int]
-
-
-def report_url(public_url: str, secret: str, provider: str) -> str:
-    """The address that `provider` sends reports to; the notice's id is appended to it."""
-    return f"{public_url.rstrip('/')}{_PATH}/{secret}/{provider}"
 
 
 class DeliveryReports:
@@ -66,7 +60,7 @@ class _Endpoint:
         self._threads = ThreadPoolExecutor(_THREADS, "delivery-reports")
         paths = ("/{secret}/{notice_id}", "/{secret}/{provider}/{notice_id}")
         self.application = Starlette(
-            routes=[Route(_PATH + path, self._take, methods=["POST"]) for path in paths]
+            routes=[Route(REPORT_PATH + path, self._take, methods=["POST"]) for path in paths]
         )
 
     async def _take(self, request: Request) -> Response:

@@ -16,6 +16,8 @@ from notifier.texts import Text
 from shared.base.clock import Clock
 from shared.booking.notices import NoticeStatus
 
+REPORT_PATH = "/sms-reports"
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -43,6 +45,11 @@ class Login:
 
     url: str
     headers: Mapping[str, str]
+
+
+def report_url(public_url: str, secret: str, provider: str) -> str:
+    """The address that `provider` sends reports to; the notice's id is appended to it."""
+    return f"{public_url.rstrip('/')}{REPORT_PATH}/{secret}/{provider}"
 
 
 class SmsProvider(Protocol):

@@ -1,7 +1,7 @@
 """Libraries that others import only because they are installed, and that cost a process MiB.
 
-structlog imports rich, with Pygments, to draw tracebacks in colours. Each stage's package imports
-this module before all else.
+structlog imports rich, with Pygments, to draw tracebacks in colours, and greenlet for programs that
+use it. Each stage's package imports this module before all else.
 """
 
 import sys
@@ -22,5 +22,5 @@ def absent(name: str) -> Iterator[None]:
         del sys.modules[name]
 
 
-with absent("rich"):
+with absent("rich"), absent("greenlet"):
     import structlog as structlog

@@ -93,7 +93,11 @@ class Settings(BaseSettings):
     """Read at the start of a process, from the environment or the folder of secrets."""
 
     model_config = SettingsConfigDict(
-        env_prefix="BUDKAVLE_", frozen=True, hide_input_in_errors=True, extra="ignore"
+        env_prefix="BUDKAVLE_",
+        frozen=True,
+        hide_input_in_errors=True,
+        extra="ignore",
+        defer_build=True,
     )
 
     def __init__(self, **values: object) -> None:

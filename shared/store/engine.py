@@ -1,6 +1,8 @@
-"""Opens databases. SQLAlchemy's errors are translated here and nowhere else."""
+"""Opens databases. SQLAlchemy's errors are translated here and nowhere else.
 
-import sqlite3
+What only SQLite needs is imported for a file: a stage on PostgreSQL does without the driver's MiB.
+"""
+
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
@@ -23,7 +25,6 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from shared.base.errors import Unavailable, WrongSettings
-from shared.base.sqlite import BUSY_SECONDS, keep_private, use_write_ahead_log
 from shared.store.causes import cause_of
 
 _CONNECT_SECONDS = 5
@@ -45,7 +46,6 @@ _PASSING = (UndefinedTable, ReadOnlySqlTransaction, IdleInTransactionSessionTime
 #: Else a plan made while a table was small would be kept, which reads the whole table and is
 #: compiled each time because it looks so expensive.
 _BY_INDEX = {"enable_seqscan": "off", "jit": "off"}
-_ONLY_READS = "budkavle_only_reads"
 _DRIVERS = ("sqlite", "postgresql+psycopg")
 
 
@@ -98,7 +98,10 @@ class Database:
 
     @cached_property
     def _reader(self) -> Engine:
-        return self.engine.execution_options(**{_ONLY_READS: True})
+        """On SQLite; on PostgreSQL `_single` is there."""
+        from shared.store.sqlite_engine import reader_of
+
+        return reader_of(self.engine)
 
     @contextmanager
     def as_one(self) -> Iterator["Database"]:
@@ -192,9 +195,9 @@ def open_database(
     """
     parsed = parse_url(url)
     if parsed.get_backend_name() == "sqlite":
-        engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True)
-        _prepare_sqlite(engine)
-        return Database(engine)
+        from shared.store.sqlite_engine import sqlite_engine
+
+        return Database(sqlite_engine(parsed))
     session = {
         "lock_timeout": lock_wait // timedelta(milliseconds=1),
         "idle_in_transaction_session_timeout": f"'{_IDLE_SECONDS}s'",
@@ -233,25 +236,3 @@ def _prepare_postgresql(engine: Engine, session: Mapping[str, object]) -> None:
         for name, value in session.items():
             connection.execute(f"SET {name} = {value}")
         connection.autocommit = mode
-
-
-def _prepare_sqlite(engine: Engine) -> None:
-    """Set up WAL, and transactions that take the write lock at their start.
-
-    Without BEGIN IMMEDIATE a transaction that reads first and writes later fails at once when
-    another process wrote in between, whatever the busy time-out says.
-    """
-
-    @event.listens_for(engine, "do_connect")
-    def before_connect(_dialect: Any, _record: Any, file: list[str], _options: Any) -> None:
-        keep_private(file[0])
-
-    @event.listens_for(engine, "connect")
-    def on_connect(connection: sqlite3.Connection, _record: Any) -> None:
-        connection.isolation_level = None  # SQLAlchemy's own BEGIN below, not the driver's
-        use_write_ahead_log(connection)
-
-    @event.listens_for(engine, "begin")
-    def on_begin(connection: Connection) -> None:
-        only_reads = connection.get_execution_options().get(_ONLY_READS, False)
-        connection.exec_driver_sql("BEGIN" if only_reads else "BEGIN IMMEDIATE")

@@ -29,11 +29,15 @@ def server() -> Iterator[SourceServer]:
 
 
 def client_of(
-    url: str, *, read_seconds: float = 5, max_bytes: int = 100_000, consumer: str = "SE-OURS"
+    url: str,
+    *,
+    connect_seconds: float = 0.5,
+    read_seconds: float = 5,
+    max_bytes: int = 100_000,
+    consumer: str = "SE-OURS",
 ) -> BookingsClient:
-    platform = Platform(
-        url, time_outs=TimeOuts(0.5, read_seconds), connections=8, max_bytes=max_bytes
-    )
+    time_outs = TimeOuts(connect_seconds, read_seconds)
+    platform = Platform(url, time_outs=time_outs, connections=8, max_bytes=max_bytes)
     return BookingsClient(
         platform,
         consumer=consumer,
@@ -105,7 +109,7 @@ def test_connections_are_used_again(server: SourceServer) -> None:
 
 
 def test_many_threads_share_the_connections(server: SourceServer) -> None:
-    client = client_of(server.url)
+    client = client_of(server.url, connect_seconds=5)
     bookings = [BOOKING.model_copy(update={"booking_id": f"B-{n}"}) for n in range(100)]
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda booking: client.get_booking_details(booking, ""), bookings))

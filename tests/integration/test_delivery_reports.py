@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import pytest
 import requests
 
-from notifier.delivery_reports import DeliveryReports, report_url
+from notifier.delivery_reports import DeliveryReports
+from notifier.sms_provider import report_url
 from shared.base.errors import Unavailable
 from shared.booking.notices import Channel, NoticeStatus
 from tests.idle_connections import idle_connections

@@ -19,9 +19,15 @@ import pytest
 import trustme
 
 import notifier
-from notifier.delivery_reports import DeliveryReports, report_url
+from notifier.delivery_reports import DeliveryReports
 from notifier.results import Accepted, ProviderDown, Rejected, SendResult, Uncertain
-from notifier.sms_provider import Account, SmsProvider, has_provider, provider_class
+from notifier.sms_provider import (
+    Account,
+    SmsProvider,
+    has_provider,
+    provider_class,
+    report_url,
+)
 from notifier.texts import Text
 from shared.booking.notices import NoticeStatus
 from tests.certificates import write_server_files

@@ -352,7 +352,7 @@ class World:
             for message in outcome.messages:
                 self._take(message)
         reason = str(outcome.note if isinstance(outcome, Publish) else outcome.reason)
-        if reason != "not_shown_yet":
+        if reason not in ("not_shown_yet", "asked_once_more"):
             self.outcomes.append(reason)
 
     def _take(self, message: Any) -> None:

@@ -615,3 +615,24 @@ def test_of_several_events_within_its_window_the_index_may_send_the_last_or_the_
     world.hear(ONE[0], deleted=is_gone or removal_alone)
     world.pass_time(LONG)
     assert belief(world, ONE) == truth(world, ONE)
+
+
+@settings(deadline=None)
+@given(st.floats(0, 30), st.floats(0, 45), st.sampled_from([VISIT, LATER]), ways(10))
+def test_what_is_back_when_the_window_ends_is_not_cancelled(
+    gone_after: float, back_after: float, again: BookingDetails, way: Way
+) -> None:
+    """The index sends the removal alone, and the source is behind."""
+    play = Play([Way(0, (0,)), way])
+    play.world.source[ONE[0].digest] = VISIT
+    play.world.hear(ONE[0])
+    play.world.pass_time(timedelta(days=1))
+    taken = play.world.now
+    shown = taken + timedelta(seconds=gone_after)
+    play.world.at(taken, partial(play._announce, ((ONE[0], True),)))
+    play.world.at(shown, partial(play._show, Event(ONE[0], None, 0, 0, False)))
+    back = Event(ONE[0], again, 0, 0, False)
+    play.world.at(shown + timedelta(seconds=back_after), partial(play._show, back))
+    play.world.pass_time(LONG)
+    assert belief(play.world, ONE) == truth(play.world, ONE)
+    assert "cancellation" not in play.world.kinds

@@ -120,6 +120,38 @@ def test_a_number_that_its_source_denies_takes_over_nothing(world: World) -> Non
     assert world.believed(A) is None
 
 
+def test_an_old_creation_under_the_former_number_hides_no_cancellation(world: World) -> None:
+    """It is sent after the removal that cancels the visit."""
+    world.create(A, LATER)
+    renumber(world, A, RENUMBERED_A)
+    world.pass_time(seconds(2))
+    del world.source[RENUMBERED_A.digest], world.source[A.digest]
+    world.hear(RENUMBERED_A, deleted=True)
+    world.pass_time(seconds(6))
+    world.hear(A)
+    world.pass_time()
+    assert (world.kinds[2:], world.newest.patient) == (CANCELLED, NEW_NUMBER)
+
+
+def test_an_old_creation_that_is_denied_while_its_removal_is_open_is_waited_for_no_longer(
+    world: World,
+) -> None:
+    """It stays pending, since the removal before it is not decided."""
+    world.source[RENUMBERED_A.digest] = VISIT
+    world.source[A.digest] = Elsewhere(of_another_patient=True)
+    world.hear(A, deleted=True)
+    world.pass_time(seconds(20))
+    world.hear(A)
+    world.pass_time(seconds(20))
+    world.hear(RENUMBERED_A)
+    world.pass_time(seconds(2))
+    del world.source[RENUMBERED_A.digest], world.source[A.digest]
+    world.hear(RENUMBERED_A, deleted=True)
+    world.pass_time(timedelta(hours=1))
+    assert world.kinds[-1] == "cancellation"
+    assert world.believed(RENUMBERED_A) is None
+
+
 def test_a_visit_is_cancelled_under_the_number_that_got_it() -> None:
     """The removal under the old number comes after the window; it is told there, too, then."""
     world = World()

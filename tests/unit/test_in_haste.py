@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from shared.booking.identity import BookingKey
-from shared.booking.messages import BookingDetails
+from shared.booking.messages import BookingChange, BookingDetails, FetchedBooking
 from tests.unit.composer_world import (
     LATER,
     LIMITS,
@@ -92,6 +92,52 @@ def test_a_creation_shown_after_the_removal_was_judged_is_looked_into() -> None:
     del world.source[A.digest]
     world.pass_time()
     assert world.kinds == ["booking_confirmation", "cancellation"]
+
+
+@pytest.mark.parametrize(("again", "kinds"), [(VISIT, []), (LATER, ["changed_time"])])
+def test_a_removal_undone_without_a_word_is_no_cancellation(
+    world: World, again: BookingDetails, kinds: list[str]
+) -> None:
+    """Of what is removed and created again within its window the index sends the removal alone; and
+    no creation of an entry whose removal spelt its HSA-ids in other letters."""
+    world.remove(A)
+    world.pass_time(seconds(20))
+    world.source[A.digest] = again
+    world.pass_time()
+    assert world.kinds[1:] == kinds
+
+
+def test_a_creation_that_a_move_has_overtaken_is_announced_with_the_move() -> None:
+    """The index holds single updates back for a moment, others not; and the source is behind."""
+    world = World()
+    world.source[A.digest] = VISIT
+    removal, creation = world.take((A, True), (MOVED_A, False))
+    for change in (creation, removal, *world.take((A, False))):
+        world.hand(world.fetch(change))
+    world.pass_time(seconds(2))
+    world.source[MOVED_A.digest] = THERE
+    world.hand(world.fetch(creation))
+    world.source[A.digest] = Elsewhere(moved_to=OTHER_UNIT)
+    world.pass_time()
+    assert world.kinds == ["booking_confirmation", "changed"]
+    assert (world.believed(A), world.believed(MOVED_A)) == (None, THERE)
+
+
+def test_a_removal_is_asked_about_once_more_before_it_is_a_cancellation(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+    fetch = world.fetch
+
+    def counting(change: BookingChange) -> FetchedBooking:
+        looks.append(change.looks)
+        return fetch(change)
+
+    monkeypatch.setattr(world, "fetch", counting)
+    world.remove(A)
+    world.pass_time(timedelta(days=1))
+    assert world.kinds[1:] == ["cancellation"]
+    assert looks == [0, 1]
 
 
 # --- a unit that answers no longer ---
