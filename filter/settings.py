@@ -10,5 +10,5 @@ class FilterSettings(CommonSettings):
         2, ge=1, description="Notifications the filter handles at the same time."
     )
     filter_prefetch: int = Field(
-        150, ge=1, description="Notifications the filter takes from its queue ahead of their turn."
+        100, ge=1, description="Notifications the filter takes from its queue ahead of their turn."
     )

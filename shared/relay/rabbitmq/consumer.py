@@ -24,7 +24,7 @@ _REFUSED_REST = 1.0
 _PAUSE_SECONDS = 5.0
 #: The I/O loop looks for deliveries, confirms and what handlers have done no more often, in seconds
 #: (`PacedLoop`).
-_PACE = 0.02
+_PACE = 0.015
 
 
 class Handed(NamedTuple):
