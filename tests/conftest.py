@@ -23,6 +23,27 @@ if _examples := os.environ.get("BUDKAVLE_PROPERTY_EXAMPLES"):
     hypothesis.settings.load_profile("nightly")
 
 
+#: Modules with tests of half a minute and more. At the end of a run they would leave one process at
+#: work and the others idle.
+_LONG = (
+    "test_benchmark_harness",
+    "test_setup_replicas",
+    "test_tutorial",
+    "test_sms_failover",
+    "test_chaos_short",
+    "test_chaos_spool",
+    "test_alerts_fire",
+    "test_operator_pages",
+    "test_inbox_walk",
+    "test_accounts",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long ones first; all else stays in its order."""
+    items.sort(key=lambda item: item.path.stem not in _LONG)
+
+
 @pytest.fixture(scope="session")
 def rabbitmq() -> Iterator[RabbitMQ]:
     """A running RabbitMQ server, private to this test session."""

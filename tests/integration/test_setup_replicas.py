@@ -143,12 +143,12 @@ RECONCILED = """\
 
 @pytest.mark.timeout(400)
 def test_told_to_reconcile_queues_grow_by_themselves_when_two_more_have_joined(
-    tmp_path: Path,
+    managed: tuple[RabbitMQ, str], tmp_path: Path
 ) -> None:
     """One more does not do: RabbitMQ then keeps the odd number of replicas there is."""
+    if managed[0].version < (3, 13):
+        pytest.skip("membership reconciliation came with RabbitMQ 3.13")
     with trio(RECONCILED) as (one, two, three, management_url):
-        if one.version < (3, 13):
-            pytest.skip("membership reconciliation came with RabbitMQ 3.13")
         broker_url = one.fresh_vhost()
         set_up(tmp_path, broker_url, 3, management_url)
         join(two, one)
