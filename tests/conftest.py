@@ -6,6 +6,7 @@ need not start it again.
 
 import os
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import hypothesis
@@ -23,8 +24,8 @@ if _examples := os.environ.get("BUDKAVLE_PROPERTY_EXAMPLES"):
     hypothesis.settings.load_profile("nightly")
 
 
-#: Modules with tests of half a minute and more. At the end of a run they would leave one process at
-#: work and the others idle.
+#: Modules with tests of half a minute and more, the longest first. At the end of a run they would
+#: leave one process at work and the others idle.
 _LONG = (
     "test_benchmark_harness",
     "test_setup_replicas",
@@ -40,8 +41,18 @@ _LONG = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long ones first; all else stays in its order."""
-    items.sort(key=lambda item: item.path.stem not in _LONG)
+    """Each process begins with its share of the long ones; all else stays in its order.
+
+    pytest-xdist (worksteal) gives each process a part of the list, all of one length.
+    """
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    others = iter([item for item in items if item.path.stem not in _LONG])
+    ordered: list[pytest.Item] = []
+    for number in range(processes):
+        own = [item for item in items if item.path.stem in _LONG[number::processes]]
+        ordered += own
+        ordered += islice(others, max(0, len(items) // processes - len(own)))
+    items[:] = [*ordered, *others]
 
 
 @pytest.fixture(scope="session")
