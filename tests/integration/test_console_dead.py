@@ -1,16 +1,14 @@
 """`budkavle dead` and `budkavle queues` on both brokers."""
 
 import json
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 
 from shared.relay.broker import Broker
 from tests.brokers import Reader, opened
-from tests.command_line import CommandLine
+from tests.command_line import CommandLine, only_errors_logged
 from tests.dead_letters import (
     SECRET,
     TOLVAN,
@@ -34,12 +32,10 @@ def broker(broker_url: str) -> Iterator[Broker]:
 def budkavle(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broker_url: str
 ) -> Iterator[CommandLine]:
-    """Its publisher logs that it connects, which is not to stand among what is printed."""
     command_line = CommandLine(tmp_path, monkeypatch)
     command_line.set("BROKER_URL", broker_url)
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    yield command_line
-    structlog.reset_defaults()
+    with only_errors_logged():
+        yield command_line
 
 
 @pytest.fixture
