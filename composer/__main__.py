@@ -20,7 +20,7 @@ from shared.store.sources import CachedRegister, SourceRegister
 _REGISTER_AGE = timedelta(seconds=0.5)
 #: How long after the former batch the next one begins, while changes keep coming: five statements
 #: and one flush to the disk are shared by all in it.
-_LINGER_SECONDS = 0.025
+_LINGER_SECONDS = 0.03
 
 
 def run(settings: ComposerSettings) -> int:

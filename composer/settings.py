@@ -18,11 +18,11 @@ class ComposerSettings(WaitSettings, WatermarkSettings):
     composer_concurrency: int = Field(
         2,
         gt=0,
-        description="Threads that judge changes, each up to 20 at once. With more of them fewer"
+        description="Threads that judge changes, each up to 60 at once. With more of them fewer"
         " changes are judged together.",
     )
     composer_prefetch: int = Field(
-        50, gt=0, description="Changes that the broker hands out ahead of their turn."
+        150, gt=0, description="Changes that the broker hands out ahead of their turn."
     )
 
     @property

@@ -16,7 +16,7 @@ from shared.store.sources import CachedRegister, SourceRegister
 from shared.store.unknown_sources import UnknownSources
 
 #: How long after the former batch the next one begins, while notifications keep coming.
-_LINGER_SECONDS = 0.01
+_LINGER_SECONDS = 0.02
 
 
 def run(settings: FilterSettings) -> int:

@@ -36,10 +36,12 @@ from shared.store.notices import NoticeStore
 log = structlog.get_logger()
 
 #: How long a batch waits for further orders: nothing beside the wait for other messages.
-_LINGER_SECONDS = 0.05
+_LINGER_SECONDS = 0.1
 #: How many orders are in work for each notice that may be sent at once. With more, many batches
 #: share out the places to send one by one, and each notice has a claim and a result of its own.
 _IN_WORK = 4
+#: Several batches at a time: while one waits for its last answers, the next one sends.
+_LARGEST_BATCH = 20
 _PROVIDER_SETTINGS = {Channel.SMS: "BUDKAVLE_SMS_URL", Channel.EMAIL: "BUDKAVLE_SMTP_URL"}
 
 
@@ -72,6 +74,7 @@ def run(settings: NotifierSettings) -> int:
         handle_batch=notifier.handle_batch,
         linger=_LINGER_SECONDS,
         in_work=_IN_WORK * settings.notifier_concurrency,
+        largest_batch=_LARGEST_BATCH,
         tracer=tracer,
         checks={"database": database.ready, "clock": clock.agrees},
         started=partial(log_missing_providers, channels),

@@ -137,7 +137,7 @@ class NotifierSettings(CommonSettings):
         " most.",
     )
     notifier_prefetch: int = Field(
-        1200,
+        2500,
         ge=1,
         description="Messages a process has in hand. All but 100 of them may wait there for others"
         " to the same patient; what is more waits in a delay queue, which costs more.",

@@ -16,7 +16,7 @@ from shared.relay.broker import Delivery
 #: A longer wait stands in a delay queue, where operators see it.
 _LONGEST = timedelta(seconds=30)
 #: What is due within one such moment is put back together, in seconds.
-_MOMENT = 0.02
+_MOMENT = 0.1
 
 
 class HeldDeliveries:

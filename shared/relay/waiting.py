@@ -23,7 +23,7 @@ class Waiting:
         *,
         in_work: int = sys.maxsize,
     ) -> None:
-        self._most = most
+        self._most = min(most, in_work)  # with so many, none waits for others
         self._linger = linger
         self._monotonic = monotonic
         self._deliveries: SimpleQueue[Delivery | None] = SimpleQueue()

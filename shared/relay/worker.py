@@ -75,8 +75,8 @@ _RUNNER_OUTCOMES = {
     "postpone": [RunnerReason.NOT_YET],
 }
 
-#: The largest batch of messages.
-_AT_ONCE = 20
+#: How many messages are in a batch at most, unless a stage says otherwise.
+LARGEST_BATCH = 60
 
 #: How many of a large prefetch are never held, so that other messages get through.
 _NOT_HELD = 100
@@ -93,9 +93,9 @@ class Worker:
 
     `decode` reads the body of a message. `handle_batch`, where given, handles the messages that
     wait when a thread is free, if there are several. If it raises, each of them is handled by
-    itself, so that no message fails because of another. `linger` and `in_work`, which is for
-    batches: as `Waiting` has them. `record` is given what became of each message that was read.
-    `spans`, where given, follow each delivery.
+    itself, so that no message fails because of another. `linger`, `in_work` and
+    `largest_batch`, which are for batches: as `Waiting` has them. `record` is given what became of
+    each message that was read. `spans`, where given, follow each delivery.
     """
 
     def __init__(
@@ -111,6 +111,7 @@ class Worker:
         handle_batch: BatchHandler | None = None,
         linger: float = 0,
         in_work: int = sys.maxsize,
+        largest_batch: int = LARGEST_BATCH,
         log_context: LogContext = own_names,
         record: Record | None = None,
         spans: Spans | None = None,
@@ -127,7 +128,7 @@ class Worker:
         self._record = record
         self._spans = spans
         self._clock = clock
-        self._waiting = Waiting(_AT_ONCE if handle_batch else 1, linger, in_work=in_work)
+        self._waiting = Waiting(largest_batch if handle_batch else 1, linger, in_work=in_work)
         most_held = max(prefetch // 2, prefetch - _NOT_HELD)
         self._held = HeldDeliveries(self._waiting.put, most_held)
         self._stopping = Event()

@@ -18,7 +18,7 @@ from shared.base.settings import blaming
 from shared.booking.messages import READS
 from shared.relay import open_broker
 from shared.relay.broker import BrokerError
-from shared.relay.worker import BatchHandler, Handler, Worker
+from shared.relay.worker import LARGEST_BATCH, BatchHandler, Handler, Worker
 from shared.stage.health import Checks, HealthServer, readiness
 from shared.stage.heartbeat import Heartbeat, Report
 from shared.stage.parent import end_with_parent
@@ -105,6 +105,7 @@ def run_stage(
     handle_batch: BatchHandler | None = None,
     linger: float = 0,
     in_work: int = sys.maxsize,
+    largest_batch: int = LARGEST_BATCH,
     checks: Checks | None = None,
     started: Callable[[], None] = lambda: None,
     report: Report | None = None,
@@ -132,6 +133,7 @@ def run_stage(
         handle_batch=handle_batch,
         linger=linger,
         in_work=in_work,
+        largest_batch=largest_batch,
         log_context=tracer.log_context,
         record=tracer.record,
         spans=telemetry,

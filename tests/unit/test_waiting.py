@@ -61,3 +61,11 @@ def test_no_more_are_taken_than_may_be_in_work() -> None:
         assert not blocked.done()
         waiting.handled(first)
         assert names(blocked.result(10)) == ["d"]
+
+
+def test_as_many_as_may_be_in_work_fill_a_batch() -> None:
+    waiting = Waiting(most=20, linger=60, in_work=2)
+    waiting.put(delivery("a"))
+    waiting.put(delivery("b"))
+    with ThreadPoolExecutor() as pool:
+        assert names(pool.submit(waiting.take).result(10)) == ["a", "b"]

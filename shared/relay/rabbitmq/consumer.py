@@ -22,6 +22,9 @@ log = structlog.get_logger()
 #: (seconds).
 _REFUSED_REST = 1.0
 _PAUSE_SECONDS = 5.0
+#: The I/O loop looks for deliveries, confirms and what handlers have done no more often, in seconds
+#: (`PacedLoop`).
+_PACE = 0.015
 
 
 class Handed(NamedTuple):
@@ -60,6 +63,7 @@ class RabbitMQConsumer:
             self._on_open,
             watched_queue=work_queue(stage),
             consuming=lambda: self.connected and not self._paused,
+            pace=_PACE,
         )
 
     @property
@@ -117,6 +121,7 @@ class RabbitMQConsumer:
         body: bytes,
     ) -> None:
         session.acks.handed_out(method.delivery_tag)
+        self._link.message_came()
         delivery = Delivery(
             envelope_of(properties, body), Handed(session, method.delivery_tag), method.redelivered
         )

@@ -16,10 +16,10 @@ from typing import Any
 
 import structlog
 from pika import SelectConnection
-from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
 from pika.exceptions import ChannelClosedByClient, ConnectionWrongStateError
 
+from shared.relay.rabbitmq.io_loop import GatheringServices, PacedLoop
 from shared.relay.rabbitmq.nodes import Nodes
 from shared.relay.rabbitmq.session import Session
 from shared.relay.rabbitmq.topology import declare_on, look_for
@@ -63,6 +63,7 @@ class Link:
         watched_queue: str = work_queue(READING_STAGES[0]),
         consuming: Callable[[], bool] = lambda: False,
         longest_wait: float = _LONGEST_WAIT,
+        pace: float = 0,
     ) -> None:
         self._nodes = nodes
         self._log = log.bind(connection=nodes.connection)
@@ -77,11 +78,12 @@ class Link:
         )
         self._refusals = Refusals()
         self._longest_wait = longest_wait
+        self._pace = pace
         self._guard = threading.RLock()  # a condition is slower, and each crossing takes it
         self._changed = threading.Condition(self._guard)
         self._pending: deque[Work] = deque()
         self._crossing = False
-        self._loop: IOLoop | None = None
+        self._loop: PacedLoop | None = None
         self._connection: SelectConnection | None = None
         self._session: Session | None = None
         self._tried = self._node_left = False
@@ -126,6 +128,15 @@ class Link:
         if self._loop is not None:
             self._loop.call_later(seconds, work)
 
+    def _soon(self, work: Callable[[], None]) -> None:
+        if self._loop is not None:
+            self._loop.at_end_of_pass(work)
+
+    def message_came(self) -> None:
+        """On the I/O thread only: with many of them the loop does not rest."""
+        if self._loop is not None:
+            self._loop.message_came()
+
     def reset(self) -> None:
         """On the I/O thread only: close the connection; a new one is made if the link lives."""
         if self._session is not None:
@@ -166,7 +177,7 @@ class Link:
 
     def _live_once(self) -> None:
         """One connection, from the attempt to its end."""
-        loop = IOLoop()
+        loop = PacedLoop(self._pace)
         node = self._nodes.next()
         self._node_left = False
         self._log = self._log.bind(node=f"{node.host}:{node.port}")
@@ -176,7 +187,7 @@ class Link:
                 on_open_callback=self._on_connected,
                 on_open_error_callback=self._on_ended,
                 on_close_callback=self._on_ended,
-                custom_ioloop=loop,
+                custom_ioloop=GatheringServices(loop),
             )
             loop.call_later(_OPEN_SECONDS, self._leave_unless_open)
             connection.add_on_connection_blocked_callback(self._on_blocked)
@@ -257,8 +268,7 @@ class Link:
     def _on_channel(self, channel: Channel) -> None:
         channel.add_on_close_callback(self._on_channel_closed)
         channel.add_on_cancel_callback(self._on_cancelled)
-        soon = partial(self.call_later, 0)
-        session = Session(channel, on_unroutable=self._on_unroutable, soon=soon)
+        session = Session(channel, on_unroutable=self._on_unroutable, soon=self._soon)
         self._on_open(session)
         self._watchdog(session, refused_within=self._refusals.within)
         with self._changed:
