@@ -121,8 +121,10 @@ class Case:
     @property
     def is_answer_old(self) -> bool:
         """It was judged before, and waited since: the booking may be back. Of what is removed and
-        created again within its window the index passes on the removal alone."""
-        return self.before is not None and self.fetched.fetched_at <= self.before.fetched_at
+        created again within its window the index passes on the removal alone. What the source says
+        later than the relay's window shows that already."""
+        is_early = self.fetched.fetched_at < self.removed_at + self.limits.window
+        return bool(is_early and self.before and self.fetched.fetched_at <= self.before.fetched_at)
 
     @property
     def comes_late(self) -> bool:

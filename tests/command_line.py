@@ -1,10 +1,14 @@
 """The operator's command in this process, on an embedded pair of its own."""
 
 import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from typer.testing import CliRunner, Result
 
 from console.__main__ import app
@@ -41,3 +45,11 @@ class CommandLine:
     def json_of_any(self, *arguments: str) -> Any:
         """The same of a command whose exit code is a finding."""
         return json.loads(self.run(*arguments, "--json").stdout)
+
+
+@contextmanager
+def only_errors_logged() -> Iterator[None]:
+    """A publisher logs that it connects, which is not to stand among what a command prints."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    yield
+    structlog.reset_defaults()

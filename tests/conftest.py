@@ -6,6 +6,7 @@ need not start it again.
 
 import os
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import hypothesis
@@ -21,6 +22,37 @@ settings.register_profile("quick", max_examples=20)
 if _examples := os.environ.get("BUDKAVLE_PROPERTY_EXAMPLES"):
     hypothesis.settings.register_profile("nightly", max_examples=int(_examples), deadline=None)
     hypothesis.settings.load_profile("nightly")
+
+
+#: Modules with tests of half a minute and more, the longest first. At the end of a run they would
+#: leave one process at work and the others idle.
+_LONG = (
+    "test_benchmark_harness",
+    "test_setup_replicas",
+    "test_tutorial",
+    "test_sms_failover",
+    "test_chaos_short",
+    "test_chaos_spool",
+    "test_alerts_fire",
+    "test_operator_pages",
+    "test_inbox_walk",
+    "test_accounts",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Each process begins with its share of the long ones; all else stays in its order.
+
+    pytest-xdist (worksteal) gives each process a part of the list, all of one length.
+    """
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    others = iter([item for item in items if item.path.stem not in _LONG])
+    ordered: list[pytest.Item] = []
+    for number in range(processes):
+        own = [item for item in items if item.path.stem in _LONG[number::processes]]
+        ordered += own
+        ordered += islice(others, max(0, len(items) // processes - len(own)))
+    items[:] = [*ordered, *others]
 
 
 @pytest.fixture(scope="session")

@@ -123,9 +123,11 @@ def test_a_creation_that_a_move_has_overtaken_is_announced_with_the_move() -> No
     assert (world.believed(A), world.believed(MOVED_A)) == (None, THERE)
 
 
+@pytest.mark.parametrize(("asked_after", "expected"), [(0, [0, 1]), (100, [0])])
 def test_a_removal_is_asked_about_once_more_before_it_is_a_cancellation(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch, asked_after: int, expected: list[int]
 ) -> None:
+    """Unless the source was asked long after it: where it has thousands to answer."""
     looks: list[int] = []
     fetch = world.fetch
 
@@ -134,10 +136,13 @@ def test_a_removal_is_asked_about_once_more_before_it_is_a_cancellation(
         return fetch(change)
 
     monkeypatch.setattr(world, "fetch", counting)
-    world.remove(A)
+    del world.source[A.digest]
+    [removal] = world.take((A, True))
+    world.pass_time(seconds(asked_after))
+    world.hand(world.fetch(removal))
     world.pass_time(timedelta(days=1))
     assert world.kinds[1:] == ["cancellation"]
-    assert looks == [0, 1]
+    assert looks == expected
 
 
 # --- a unit that answers no longer ---
