@@ -63,20 +63,22 @@ def test_what_is_to_be_sent_does_not_rest() -> None:
     assert course.run() == ["end", "flush", "next pass", "rest 60"]
 
 
-@pytest.mark.parametrize(("came", "rests"), [(100, True), (102, False)])
-def test_it_does_not_rest_while_more_than_a_thousand_messages_come_in_a_second(
-    came: int, rests: bool
+@pytest.mark.parametrize(
+    ("came", "does"), [(29, ["rest 60"]), (31, ["rest 150"]), (199, ["rest 150"]), (201, [])]
+)
+def test_it_rests_longer_when_many_messages_come_and_not_at_all_when_very_many_do(
+    came: int, does: list[str]
 ) -> None:
     course = Course()
 
     def messages_come() -> None:
-        course.now += 0.1
+        course.now += 0.2
         for _ in range(came):
             course.loop.message_came()
 
     course.loop.add_callback_threadsafe(messages_come)
     course.loop.call_later(0.01, course.loop.stop)
-    assert course.run() == (["rest 59.9"] if rests else [])
+    assert [f"{each[:5]}{float(each[5:]) + 0.2:g}" for each in course.run()] == does
 
 
 def test_a_loop_that_is_stopped_does_not_rest() -> None:

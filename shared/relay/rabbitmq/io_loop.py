@@ -17,11 +17,14 @@ from pika.adapters.utils.selector_ioloop_adapter import SelectorIOServicesAdapte
 Work = Callable[[], None]
 
 
-#: With more messages a second each look finds enough, and the loop does not rest: rests would hold
-#: up whoever works off a long queue, message by message.
+#: With more messages a second than this, twice the national peak, the processors are what there is
+#: too little of, and the loop rests so many times as long.
+_BUSY_PER_SECOND, _BUSY_TIMES = 150, 2.5
+#: With more than this each look finds enough, and the loop does not rest: rests would hold up
+#: whoever works off a long queue, message by message.
 _MANY_PER_SECOND = 1000
 #: How long messages are counted for that, in seconds.
-_COUNTED_SECONDS = 0.1
+_COUNTED_SECONDS = 0.2
 
 
 class PacedLoop(IOLoop):
@@ -40,7 +43,7 @@ class PacedLoop(IOLoop):
         self._ended = False
         self._came = 0
         self._counted_from = 0.0
-        self._many = False
+        self._rest = pace
         self._at_end: list[Work] = []
         self._flushes: list[Work] = []
 
@@ -53,7 +56,7 @@ class PacedLoop(IOLoop):
                 polled_at = self._monotonic()
                 self.process_timeouts()
                 if not self._end_pass():
-                    self._rest_until(polled_at + self._pace)
+                    self._rest_from(polled_at)
         finally:
             self._ended = False
             self.deactivate_poller()
@@ -83,18 +86,21 @@ class PacedLoop(IOLoop):
             flush()
         return bool(flushes or self._at_end)
 
-    def _rest_until(self, moment: float) -> None:
+    def _rest_from(self, moment: float) -> None:
         now = self._monotonic()
-        if now < moment and not self._ended and not self._many_come(now):
-            self._sleep(moment - now)
-
-    def _many_come(self, now: float) -> bool:
-        """Whether they did when they were counted last."""
-        counted = now - self._counted_from
-        if counted >= _COUNTED_SECONDS:
-            self._many = self._came > counted * _MANY_PER_SECOND
+        if now - self._counted_from >= _COUNTED_SECONDS:
+            self._rest = self._pace * _times(self._came / (now - self._counted_from))
             self._came, self._counted_from = 0, now
-        return self._many
+        left = moment + self._rest - now
+        if left > 0 and not self._ended:
+            self._sleep(left)
+
+
+def _times(per_second: float) -> float:
+    """How many times as long as its pace the loop rests when so many messages come."""
+    if per_second > _MANY_PER_SECOND:
+        return 0
+    return _BUSY_TIMES if per_second > _BUSY_PER_SECOND else 1
 
 
 class GatheringServices(SelectorIOServicesAdapter):
