@@ -39,7 +39,7 @@ log = structlog.get_logger()
 _LINGER_SECONDS = 0.1
 #: How many orders are in work for each notice that may be sent at once. With more, many batches
 #: share out the places to send one by one, and each notice has a claim and a result of its own.
-_IN_WORK = 4
+_IN_WORK = 6
 _PROVIDER_SETTINGS = {Channel.SMS: "BUDKAVLE_SMS_URL", Channel.EMAIL: "BUDKAVLE_SMTP_URL"}
 
 

@@ -23,7 +23,8 @@ class Waiting:
         *,
         in_work: int = sys.maxsize,
     ) -> None:
-        self._most = min(most, in_work)  # with so many, none waits for others
+        # Two batches find room: while one waits for its last answers, the next one goes on.
+        self._most = max(2, min(most, in_work * 2 // 3)) if most > 1 else 1
         self._linger = linger
         self._monotonic = monotonic
         self._deliveries: SimpleQueue[Delivery | None] = SimpleQueue()

@@ -64,7 +64,7 @@ def test_what_is_to_be_sent_does_not_rest() -> None:
 
 
 @pytest.mark.parametrize(
-    ("came", "does"), [(29, ["rest 60"]), (31, ["rest 150"]), (199, ["rest 150"]), (201, [])]
+    ("came", "does"), [(44, ["rest 60"]), (46, ["rest 150"]), (199, ["rest 150"]), (201, [])]
 )
 def test_it_rests_longer_when_many_messages_come_and_not_at_all_when_very_many_do(
     came: int, does: list[str]

@@ -63,9 +63,9 @@ def test_no_more_are_taken_than_may_be_in_work() -> None:
         assert names(blocked.result(10)) == ["d"]
 
 
-def test_as_many_as_may_be_in_work_fill_a_batch() -> None:
-    waiting = Waiting(most=20, linger=60, in_work=2)
-    waiting.put(delivery("a"))
-    waiting.put(delivery("b"))
+def test_a_batch_leaves_a_third_of_what_may_be_in_work_to_the_next_one() -> None:
+    waiting = Waiting(most=20, linger=60, in_work=3)
+    for name in "abc":
+        waiting.put(delivery(name))
     with ThreadPoolExecutor() as pool:
-        assert names(pool.submit(waiting.take).result(10)) == ["a", "b"]
+        assert names(pool.submit(waiting.take).result(10)) == ["a", "b"]  # and none waits for more

@@ -17,9 +17,9 @@ from pika.adapters.utils.selector_ioloop_adapter import SelectorIOServicesAdapte
 Work = Callable[[], None]
 
 
-#: With more messages a second than this, twice the national peak, the processors are what there is
-#: too little of, and the loop rests so many times as long.
-_BUSY_PER_SECOND, _BUSY_TIMES = 150, 2.5
+#: With more messages a second than this, three times the national peak, the processors are what
+#: there is too little of, and the loop rests so many times as long.
+_BUSY_PER_SECOND, _BUSY_TIMES = 225, 2.5
 #: With more than this each look finds enough, and the loop does not rest: rests would hold up
 #: whoever works off a long queue, message by message.
 _MANY_PER_SECOND = 1000
