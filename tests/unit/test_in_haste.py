@@ -82,6 +82,23 @@ def test_a_creation_taken_after_the_removal_that_followed_it_is_looked_into(know
     assert world.kinds == ["booking_confirmation", "cancellation"]
 
 
+def test_a_creation_after_its_removal_ends_as_that_beside_another_visit_too(world: World) -> None:
+    """The patient believes in another visit of its id, so the creation is waited for."""
+    world.hear(MOVED_A, deleted=True)
+    world.pass_time(seconds(10))
+    del world.source[A.digest]
+    removal, creation = world.take((A, True), (MOVED_A, False))
+    world.hand(world.fetch(creation))
+    world.hand(world.fetch(removal))
+    world.pass_time(seconds(15))
+    world.source[MOVED_A.digest] = THERE
+    world.pass_time(seconds(40))
+    del world.source[MOVED_A.digest]
+    world.pass_time(timedelta(hours=1))
+    assert world.kinds == ["booking_confirmation", "changed", "cancellation"]
+    assert world.believed(MOVED_A) is None
+
+
 def test_a_creation_shown_after_the_removal_was_judged_is_looked_into() -> None:
     world = World()
     world.hear(A, deleted=True)
