@@ -155,9 +155,7 @@ class Case:
     @property
     def may_be_removed_after_all(self) -> bool:
         """The creation after it, which is looked into now, knows of no removal before."""
-        return self.fetched.after_removal and is_early(
-            self.fetched, self.before, self.limits.patience
-        )
+        return self.after_removal and is_early(self.fetched, self.before, self.limits.patience)
 
     @property
     def after_removal(self) -> bool:

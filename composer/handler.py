@@ -15,7 +15,6 @@ from composer.candidates import Limits
 from composer.history import History, window_begins, without_ended_waits
 from composer.judgement import judge
 from composer.message_text import Writer, compose
-from composer.patience import is_after_removal
 from composer.pending import with_pending
 from composer.verdict import Judgement, Reason
 from shared.base.batches import once_each
@@ -172,7 +171,6 @@ class Composer:
             tuple(without_ended_waits(bookings.same_id_elsewhere, ended)),
             bookings.announced_elsewhere,
         )
-        fetched = self._with_removal(fetched, stored)
         pending = bookings.pending, bookings.pending_elsewhere
         history, noted = with_pending(stored, *pending, now, self._limits.patience)
         for watermark in noted:
@@ -181,17 +179,7 @@ class Composer:
         announcement = self._store_all(judgement, fetched, history, bookings)
         if judgement.reason is Reason.REPLY_MISMATCH:
             self._report_mismatch(fetched.booking.source_system)
-        if judgement.after_removal:
-            fetched = fetched.model_copy(update={"after_removal": True})
         return _outcome(judgement, fetched, announcement)
-
-    def _with_removal(self, fetched: FetchedBooking, stored: History) -> FetchedBooking:
-        """`fetched`, which says whether ingest took a removal shortly before: what is noted as
-        pending stands in the place of that."""
-        before = stored.watermark(fetched.booking.digest)
-        if fetched.after_removal or not is_after_removal(fetched, before, self._limits.patience):
-            return fetched
-        return fetched.model_copy(update={"after_removal": True})
 
     def _store_all(
         self,
@@ -236,8 +224,7 @@ def _outcome(
     if asked:
         return Publish(asked, judgement.reason)
     if judgement.wait is not None:
-        instead = fetched if judgement.after_removal else None
-        return Postpone(judgement.wait, judgement.reason, instead)
+        return Postpone(judgement.wait, judgement.reason)
     if judgement.reason in _ACHIEVED:
         return Done(judgement.reason)
     return Drop(judgement.reason)

@@ -55,8 +55,7 @@ def judge(
     source still is.
     """
     case = _Judging(fetched, history, now, limits)
-    judgement = _judged(case, activated=activated)
-    return replace(judgement, after_removal=case.after_removal)
+    return _judged(case, activated=activated)
 
 
 def _judged(case: "_Judging", *, activated: bool) -> Judgement:

@@ -87,11 +87,11 @@ def _is_shortly_before(fetched: FetchedBooking, before: Watermark, patience: tim
 def is_after_removal(
     fetched: FetchedBooking, before: Watermark | None, patience: timedelta
 ) -> bool:
-    """Whether `fetched` is a creation, and ingest took a removal shortly before it."""
-    if fetched.after_removal or fetched.deleted or before is None:
-        return fetched.after_removal
-    apart = fetched.received_at - before.received_at
-    return _is_removal(before) and timedelta(0) < apart < patience
+    """Whether `fetched` is a creation, and ingest took a removal shortly before it, perhaps the two
+    in the wrong order."""
+    if fetched.deleted or before is None or before.removed_at is None:
+        return False
+    return timedelta(0) <= fetched.received_at - before.removed_at < patience
 
 
 def _is_removal(before: Watermark) -> bool:

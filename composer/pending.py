@@ -97,6 +97,7 @@ def _noted(change: PendingChange, before: Watermark | None, now: datetime) -> Wa
         received_at=change.received_at,
         notification_id=change.notification_id,
         first_seen_at=seen if is_removal else first_seen_at(change.received_at, before),
+        removed_at=change.received_at if is_removal else (before.removed_at if before else None),
         awaiting=Awaiting.REMOVAL if is_removal else Awaiting.CREATION,
         awaiting_since=now,
         successor=before.successor if before else None,

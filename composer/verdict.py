@@ -83,8 +83,6 @@ class Judgement:
     question: Question | None = None
     watermarks: tuple[Watermark, ...] = ()
     is_dead: bool = False
-    #: To be remembered with the change: `_BookingMessage.after_removal`.
-    after_removal: bool = False
 
 
 def kind_of_new(details: BookingDetails) -> MessageKind:

@@ -41,6 +41,7 @@ class Watermarks:
             received_at=fetched.received_at if is_newest else before.received_at,
             notification_id=fetched.notification_id if is_newest else before.notification_id,
             first_seen_at=first_seen or before.first_seen_at,
+            removed_at=self._removed_at,
             awaiting=None,
             awaiting_since=None,
             unpaired=False,
@@ -106,7 +107,14 @@ class Watermarks:
             received_at=fetched.received_at,
             notification_id=fetched.notification_id,
             first_seen_at=first_seen,
+            removed_at=self._removed_at,
         )
+
+    @property
+    def _removed_at(self) -> datetime | None:
+        former = self.before.removed_at if self.before else None
+        own = self.fetched.received_at if self.fetched.deleted else None
+        return max(filter(None, (former, own)), default=None)
 
 
 def replaced_watermark(watermark: Watermark, successor: str) -> Watermark:

@@ -88,6 +88,7 @@ class Watermark:
     received_at: datetime  # when ingest took the newest judged change, or what is awaited
     notification_id: str  # of that request
     first_seen_at: datetime | None = None  # when ingest first took a creation of it
+    removed_at: datetime | None = None  # when ingest took the last judged removal of it
     awaiting: Awaiting | None = None
     awaiting_since: datetime | None = None
     #: A removal is awaited, and what may have taken the booking's place was announced as new.

@@ -152,9 +152,6 @@ class _BookingMessage(_ChangeMessage):
     looks: int = 0
     #: The source has been asked about another booking that may belong to it.
     asked_other: bool = False
-    #: Ingest took a removal of the booking shortly before this creation, and may have taken the two
-    #: in the wrong order.
-    after_removal: bool = False
     #: The other person number, when the request removed the booking under one number and created
     #: it under another.
     renumbered: str | None = Field(None, pattern=f"^{PERSON_NUMBER_PATTERN}$", repr=False)

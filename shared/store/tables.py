@@ -150,6 +150,7 @@ booking_watermark = Table(
     # What may have taken its place is announced as new:
     Column("unpaired", Boolean, nullable=False, server_default=false()),
     Column("first_seen_at", Instant),  # when ingest first took a creation of it
+    Column("removed_at", Instant),  # when ingest took the last judged removal of it
     Column("held", JSON(none_as_null=True)),  # while a creation is awaited: what is compared
     Column("successor", String(64)),  # digest of the booking that took this one's place
     # The first removal and the first creation that were passed on and are not judged yet:

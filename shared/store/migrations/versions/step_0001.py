@@ -104,6 +104,7 @@ def create_booking_watermark() -> None:
         sa.Column("awaiting_since", INSTANT),
         sa.Column("unpaired", sa.Boolean(), nullable=False, server_default=sa.false()),
         sa.Column("first_seen_at", INSTANT),
+        sa.Column("removed_at", INSTANT),
         sa.Column("held", sa.JSON(none_as_null=True)),
         sa.Column("successor", sa.String(64)),
         sa.Column("removal_pending_at", INSTANT),
