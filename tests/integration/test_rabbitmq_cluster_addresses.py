@@ -147,10 +147,11 @@ def test_a_node_that_freezes_is_left_by_publisher_and_idle_consumer(
         with opened(url) as broker:
             reader = Reader(broker, prefetch=100)
             one.silence()
-            eventually(lambda: passes(broker, reader, "1"), timeout=LONG)
+            # The reader acknowledges nothing, and takes a hundred: no more may come before "2".
+            eventually(lambda: passes(broker, reader, "1"), timeout=LONG, every=0.5)
             one.resume()  # by now everybody is at the other
             other.silence()
-            eventually(lambda: passes(broker, reader, "2"), timeout=LONG)
+            eventually(lambda: passes(broker, reader, "2"), timeout=LONG, every=0.5)
 
 
 def test_a_connection_that_is_refused_is_left(rabbitmq: RabbitMQ, rabbitmq_url: str) -> None:
