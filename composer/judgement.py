@@ -55,11 +55,6 @@ def judge(
     source still is.
     """
     case = _Judging(fetched, history, now, limits)
-    return _judged(case, activated=activated)
-
-
-def _judged(case: "_Judging", *, activated: bool) -> Judgement:
-    fetched = case.fetched
     if before := case.announced_before:
         # The look that was to follow may have been lost with what was not published.
         return Judgement(

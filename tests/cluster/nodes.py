@@ -142,15 +142,17 @@ class Cluster:
         for number in list(self._frozen):
             self.thaw(number)
 
-    def wait_until_whole(self, vhost: str) -> None:
+    def wait_until_whole(self, vhost: str, seconds: float = _JOIN_SECONDS) -> None:
         """All nodes run, and each quorum queue has all its members online."""
-        eventually(lambda: self._is_whole(vhost), timeout=_JOIN_SECONDS, every=1)
+        eventually(lambda: self._is_whole(vhost), timeout=seconds, every=1)
 
     def becomes_whole(self, vhost: str) -> bool:
         """The same; False when a node stays away."""
-        with suppress(AssertionError):
-            return eventually(lambda: self._is_whole(vhost), timeout=_COMES_BACK_SECONDS, every=1)
-        return False
+        try:
+            self.wait_until_whole(vhost, _COMES_BACK_SECONDS)
+        except AssertionError:
+            return False
+        return True
 
     def _is_whole(self, vhost: str) -> bool:
         try:

@@ -22,7 +22,7 @@ from tests.services.hosts import (
     temporary_folder,
 )
 from tests.services.ports import free_port
-from tests.services.processes import ServerProcess
+from tests.services.processes import LocalServer, ServerProcess
 from tests.services.server import Server
 
 _IMAGE = "postgres:17-alpine"
@@ -131,7 +131,7 @@ class Standby(PostgreSQL):
         self._execute(sql.SQL("SELECT pg_promote(true, 60)"))
 
 
-class _LocalPostgreSQL:
+class _LocalPostgreSQL(LocalServer):
     """The installed server programs, over a data folder of our own."""
 
     def __init__(self, options: Sequence[str], copied_from: int = 0) -> None:
@@ -145,7 +145,6 @@ class _LocalPostgreSQL:
         self._user = _unprivileged_user()
         if self._user is not None:
             shutil.chown(self._folder, self._user, self._user_group)
-        self._server: ServerProcess | None = None
 
     @property
     def _data(self) -> Path:
@@ -185,17 +184,6 @@ class _LocalPostgreSQL:
                 "initdb", "--no-sync", f"--pgdata={self._data}", f"--username={_USER}",
                 "--auth=trust", "--encoding=UTF8", "--no-locale",
             )  # fmt: skip
-
-    def pause(self) -> None:
-        self._signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        self._signal(signal.SIGCONT)
-
-    def _signal(self, number: signal.Signals) -> None:
-        """To the server and all its children."""
-        assert self._server is not None
-        self._server.signal_group(number)
 
     def check(self) -> None:
         if self._server is None or self._server.running:

@@ -79,3 +79,19 @@ class ServerProcess:
         self._guard.wait(_GONE_SECONDS)
         assert self._guard.stdin is not None
         self._guard.stdin.close()
+
+
+class LocalServer:
+    """A host that is a process of this machine, if it runs."""
+
+    _server: ServerProcess | None = None
+
+    def pause(self) -> None:
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._server is not None
+        self._server.signal_group(number)

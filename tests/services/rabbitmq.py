@@ -19,7 +19,7 @@ from tests.services.hosts import (
     temporary_folder,
 )
 from tests.services.ports import free_port
-from tests.services.processes import ServerProcess
+from tests.services.processes import LocalServer, ServerProcess
 from tests.services.server import Server
 
 _IMAGE = "rabbitmq:4-alpine"
@@ -176,7 +176,7 @@ class Place:
         return f"-kernel inet_dist_use_interface {{{self.peer_address.replace('.', ',')}}}"
 
 
-class _LocalRabbitMQ:
+class _LocalRabbitMQ(LocalServer):
     """The installed rabbitmq-server, run from its own scripts: Debian's wrapper in /usr/sbin would
     change to the user rabbitmq and to the machine's own broker."""
 
@@ -191,7 +191,6 @@ class _LocalRabbitMQ:
         self._folder = temporary_folder("rabbitmq")
         self._log = self._folder / "server.log"
         self._environment = self._prepare()
-        self._server: ServerProcess | None = None
         self._epmd: ServerProcess | None = None
 
     def _prepare(self) -> dict[str, str]:
@@ -256,12 +255,6 @@ class _LocalRabbitMQ:
         if self._server is not None and not self._server.running:
             raise NoService(f"RabbitMQ ended by itself:\n{tail(self._log)}")
 
-    def pause(self) -> None:
-        self._signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        self._signal(signal.SIGCONT)
-
     def stop(self) -> None:
         if self._server is not None:
             self._server.stop(signal.SIGTERM)
@@ -271,10 +264,6 @@ class _LocalRabbitMQ:
         if self._server is not None:
             self._server.kill()
             self._server = None
-
-    def _signal(self, number: signal.Signals) -> None:
-        assert self._server is not None
-        self._server.signal_group(number)
 
     def close(self) -> None:
         self.kill()
