@@ -19,7 +19,7 @@ from tests.unit.composer_world import (
     but,
     key,
 )
-from tests.unit.test_truer import NEW_NUMBER, RENUMBERED_A, A, B
+from tests.unit.test_truer import NEW_NUMBER, RENUMBERED_A, A, B, C
 
 MOVED_A, MOVED_AGAIN_A = key("A", OTHER_UNIT), key("A", "SE2321000016-3DEF")
 NEXT = but(VISIT, starts="20261217090000", ends="")
@@ -71,6 +71,28 @@ def test_the_end_of_a_chain_that_changes_nothing_is_silent(world: World) -> None
     world.hand(world.fetch(removal_of_a))
     world.pass_time()
     assert world.kinds[2:] == ["changed_time"]
+
+
+@pytest.mark.parametrize("is_removed", [True, False])
+def test_who_comes_after_a_change_that_is_not_announced_yet_waits_for_it(
+    world: World, is_removed: bool
+) -> None:
+    """The next visit is created before the removal of the one in between, or beside that."""
+    world.source = {B.digest: LATER}
+    removal, creation = map(world.fetch, world.take((B, False), (A, True)))
+    world.hand(creation)
+    world.hand(removal)
+    world.pass_time(seconds(0.4))
+    world.create(C, NEXT)
+    assert world.kinds[1:] == []
+    world.pass_time(seconds(0.8))
+    if is_removed:
+        world.remove(B)
+    world.pass_time()
+    others = [] if is_removed else ["booking_confirmation"]
+    assert world.kinds[1:] == ["changed_time", *others]
+    assert world.believed(B) == (None if is_removed else LATER)
+    assert (world.believed(A), world.believed(C)) == (None, NEXT)
 
 
 def test_a_visit_that_was_booked_back_is_named_as_standing(world: World) -> None:
