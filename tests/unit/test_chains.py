@@ -155,6 +155,30 @@ def test_an_old_creation_under_the_former_number_hides_no_cancellation(world: Wo
     assert (world.kinds[2:], world.newest.patient) == (CANCELLED, NEW_NUMBER)
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_a_number_that_came_back_by_an_old_creation_alone_hides_no_cancellation(
+    together: bool,
+) -> None:
+    """The window of the removals is over before the source is believed that it is not back."""
+    world = World()
+    world.create(A, VISIT)
+    world.pass_time(seconds(0.7))
+    world.source[A.digest] = Elsewhere(of_another_patient=True)
+    world.create(RENUMBERED_A, VISIT)
+    world.pass_time(seconds(0.6))
+    world.source = {}
+    if together:
+        world.notify((A, True), (RENUMBERED_A, True))
+    else:
+        world.hear(A, deleted=True)
+        world.hear(RENUMBERED_A, deleted=True)
+    world.pass_time(seconds(9))
+    world.hear(A)
+    world.pass_time(timedelta(hours=1))
+    assert (world.kinds[1:], world.newest.patient) == (CANCELLED, NEW_NUMBER)
+    assert (world.believed(A), world.believed(RENUMBERED_A)) == (None, None)
+
+
 def test_an_old_creation_that_is_denied_while_its_removal_is_open_is_waited_for_no_longer(
     world: World,
 ) -> None:
