@@ -195,6 +195,26 @@ def test_a_number_that_came_back_by_an_old_creation_alone_hides_no_cancellation(
     assert (world.believed(A), world.believed(RENUMBERED_A)) == (None, None)
 
 
+def test_all_old_updates_of_the_former_number_hide_no_cancellation() -> None:
+    """Its creation and its removal, some time apart."""
+    world = World()
+    world.create(A, VISIT)
+    world.pass_time(seconds(10))
+    world.source[A.digest] = Elsewhere(of_another_patient=True)
+    world.hear(A, deleted=True)
+    world.pass_time(seconds(1))
+    world.create(RENUMBERED_A, VISIT)
+    world.pass_time(seconds(3))
+    world.source = {}
+    world.hear(RENUMBERED_A, deleted=True)
+    world.pass_time(seconds(0.3))
+    world.hear(A)
+    world.pass_time(seconds(59))
+    world.hear(A, deleted=True)
+    world.pass_time(timedelta(hours=1))
+    assert (world.kinds[1:], world.newest.patient) == (CANCELLED, NEW_NUMBER)
+
+
 def test_an_old_creation_that_is_denied_while_its_removal_is_open_is_waited_for_no_longer(
     world: World,
 ) -> None:
