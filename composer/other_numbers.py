@@ -143,12 +143,14 @@ class OtherNumbers:
 
     @property
     def awaited(self) -> list[Watermark]:
-        """Those that may still be announced."""
+        """Those that may still be announced. Of two that are removed and that nobody was told of,
+        each would wait for the other."""
+        is_believed = self.history.standing(self.own.digest) is not None
         return [
             each
             for each in self.created
             if each.awaiting is Awaiting.CREATION
-            or (each.awaiting and not self._is_announced(each))
+            or (each.awaiting and is_believed and not self._is_announced(each))
         ]
 
     def _is_announced(self, other: Watermark) -> bool:

@@ -12,6 +12,7 @@ from tests.unit.composer_world import (
     CALL,
     LATER,
     OTHER_UNIT,
+    PATIENCE,
     VISIT,
     WINDOW,
     Elsewhere,
@@ -140,6 +141,21 @@ def test_a_number_that_its_source_denies_takes_over_nothing(world: World) -> Non
     world.pass_time()
     assert (world.kinds[1:], world.newest.patient) == (CANCELLED, NEW_NUMBER)
     assert world.believed(A) is None
+
+
+@pytest.mark.parametrize("came_back", [True, False])
+def test_two_numbers_that_nobody_was_told_of_do_not_wait_for_each_other(came_back: bool) -> None:
+    """The number changes before the source has shown the visit, which is removed at once."""
+    world = World(limits=Limits(WINDOW, PATIENCE))
+    nobody_known = Elsewhere(of_another_patient=True)
+    world.source = {A.digest: nobody_known, RENUMBERED_A.digest: nobody_known}
+    world.notify((A, False))
+    world.pass_time(seconds(3))
+    world.notify((A, True), (RENUMBERED_A, False))
+    world.pass_time(seconds(3))
+    world.notify((RENUMBERED_A, True), *[(A, False)] * came_back)
+    world.pass_time(PATIENCE + 2 * WINDOW)
+    assert (world.agenda, world.kinds) == ([], [])
 
 
 def test_an_old_creation_under_the_former_number_hides_no_cancellation(world: World) -> None:
