@@ -288,9 +288,11 @@ class _Judging(Case):
         """
         if self.fetched.renumbered is None:
             return None
+        successor = self.fetched.booking.replaced(patient=self.fetched.renumbered).digest
+        if self.before and self.before.successor == successor:
+            return None  # handed out again
         if judgement := self._renumbered_since():
             return judgement
-        successor = self.fetched.booking.replaced(patient=self.fetched.renumbered).digest
         removed = self.other_numbers.removed_since(successor)
         if removed is None:
             return self.silently_replaced(Reason.RENUMBERED, successor)

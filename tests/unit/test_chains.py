@@ -215,6 +215,23 @@ def test_all_old_updates_of_the_former_number_hide_no_cancellation() -> None:
     assert (world.kinds[1:], world.newest.patient) == (CANCELLED, NEW_NUMBER)
 
 
+def test_a_removal_that_is_handed_out_again_hides_no_cancellation() -> None:
+    """It has ended, and waits for nothing when the visit is cancelled under the new number."""
+    world = World()
+    world.create(A, VISIT)
+    world.pass_time(seconds(10))
+    world.source = {RENUMBERED_A.digest: VISIT, A.digest: Elsewhere(of_another_patient=True)}
+    removal, _ = world.notify((A, True), (RENUMBERED_A, False))
+    world.pass_time(seconds(2))
+    world.source = {}
+    world.hear(RENUMBERED_A, deleted=True)
+    world.pass_time(seconds(1))
+    world.hear(A)
+    world.hand(removal)
+    world.pass_time(timedelta(hours=1))
+    assert (world.kinds[1:], world.newest.patient) == (CANCELLED, NEW_NUMBER)
+
+
 def test_an_old_creation_that_is_denied_while_its_removal_is_open_is_waited_for_no_longer(
     world: World,
 ) -> None:
