@@ -39,7 +39,8 @@ def may_be_an_earlier_state(
         return False
     apart = fetched.received_at - before.received_at
     is_created = before.awaiting is Awaiting.CREATION
-    return timedelta(0) < apart and (is_created or apart < patience)
+    follows = timedelta(0) < apart and (is_created or apart < patience)
+    return follows or is_after_removal(fetched, before, patience)
 
 
 def shows_late(fetched: FetchedBooking, before: Watermark | None) -> bool:

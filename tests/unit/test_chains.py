@@ -143,6 +143,19 @@ def test_a_number_that_its_source_denies_takes_over_nothing(world: World) -> Non
     assert world.believed(A) is None
 
 
+def test_a_removal_that_overtakes_its_creation_is_no_less_a_cancellation(world: World) -> None:
+    """Both are taken before either is judged, and the source shows the removal last."""
+    world.source = {}
+    removal = [world.fetch(each) for each in world.take((MOVED_A, True))]
+    world.source = {MOVED_A.digest: LATER}
+    move = [world.fetch(each) for each in world.take((A, True), (MOVED_A, False))]
+    world.source = {}
+    for each in (*removal, *move):
+        world.hand(each)
+    world.pass_time()
+    assert world.kinds[1:] == ["changed_time", "cancellation"]
+
+
 @pytest.mark.parametrize("came_back", [True, False])
 def test_two_numbers_that_nobody_was_told_of_do_not_wait_for_each_other(came_back: bool) -> None:
     """The number changes before the source has shown the visit, which is removed at once."""
