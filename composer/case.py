@@ -37,12 +37,16 @@ _NO_TIME = timedelta(0)
 
 @dataclass(frozen=True)
 class Case:
-    """One fetched state, before all that is known of its patient's bookings."""
+    """One fetched state, before all that is known of its patient's bookings.
+
+    `lags`: whether the source was seen lately to show a change later than the index knew of it.
+    """
 
     fetched: FetchedBooking
     history: History
     now: datetime
     limits: Limits
+    lags: bool
 
     @property
     def booking(self) -> str:
@@ -141,7 +145,9 @@ class Case:
 
     @property
     def may_be_an_earlier_state(self) -> bool:
-        return may_be_an_earlier_state(self.fetched, self.before, self.limits.patience)
+        return may_be_an_earlier_state(
+            self.fetched, self.before, self.limits.patience, lags=self.lags
+        )
 
     @property
     def newest_may_be_of_this_state(self) -> bool:

@@ -14,7 +14,9 @@ from typing import Protocol
 from composer.candidates import Limits
 from composer.history import History, window_begins, without_ended_waits
 from composer.judgement import judge
+from composer.lagging import LaggingSources
 from composer.message_text import Writer, compose
+from composer.patience import shows_late
 from composer.pending import with_pending
 from composer.verdict import Judgement, Reason
 from shared.base.batches import once_each
@@ -123,6 +125,7 @@ class Composer:
         self._memory = memory
         self._clock = clock
         self._new_id = new_id
+        self._lagging = LaggingSources(clock)
 
     def __call__(self, fetched: FetchedBooking) -> Outcome:
         [outcome] = self.handle_batch([fetched])
@@ -175,10 +178,14 @@ class Composer:
         history, noted = with_pending(stored, *pending, now, self._limits.patience)
         for watermark in noted:
             bookings.set_watermark(watermark)
-        judgement = judge(fetched, history, now, self._limits, activated=activated)
+        source = fetched.booking.source_system
+        if shows_late(fetched, stored.watermark(fetched.booking.digest)):
+            self._lagging.add(source)
+        lags = source in self._lagging
+        judgement = judge(fetched, history, now, self._limits, activated=activated, lags=lags)
         announcement = self._store_all(judgement, fetched, history, bookings)
         if judgement.reason is Reason.REPLY_MISMATCH:
-            self._report_mismatch(fetched.booking.source_system)
+            self._report_mismatch(source)
         return _outcome(judgement, fetched, announcement)
 
     def _store_all(

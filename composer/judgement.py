@@ -47,14 +47,20 @@ _NO_TIME = timedelta(0)
 
 
 def judge(
-    fetched: FetchedBooking, history: History, now: datetime, limits: Limits, *, activated: bool
+    fetched: FetchedBooking,
+    history: History,
+    now: datetime,
+    limits: Limits,
+    *,
+    activated: bool,
+    lags: bool,
 ) -> Judgement:
     """What follows from `fetched`, with all that is known in `history`.
 
     Times of `fetched.details` are wall times or ""; ValueError otherwise. `activated`: whether the
-    source still is.
+    source still is. `lags`: whether it was seen lately to show a change later than the index knew.
     """
-    case = _Judging(fetched, history, now, limits)
+    case = _Judging(fetched, history, now, limits, lags)
     if before := case.announced_before:
         # The look that was to follow may have been lost with what was not published.
         return Judgement(
@@ -282,9 +288,11 @@ class _Judging(Case):
         """
         if self.fetched.renumbered is None:
             return None
+        successor = self.fetched.booking.replaced(patient=self.fetched.renumbered).digest
+        if self.before and self.before.successor == successor:
+            return None  # handed out again
         if judgement := self._renumbered_since():
             return judgement
-        successor = self.fetched.booking.replaced(patient=self.fetched.renumbered).digest
         removed = self.other_numbers.removed_since(successor)
         if removed is None:
             return self.silently_replaced(Reason.RENUMBERED, successor)

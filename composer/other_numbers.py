@@ -129,11 +129,12 @@ class OtherNumbers:
         """One whose patient was told of it, and is told when it is cancelled.
 
         It may be gone by now, if it came after the removed one: of two that are gone, each would
-        hide the cancellation of the other.
+        hide the cancellation of the other. A creation that is not judged yet may be an old one.
         """
         mark = self.history.watermark(self.own.digest)
         own = mark.first_seen_at if mark else None
-        for other in filter(self._is_announced, self.created):
+        judged = (each for each in self.created if each.awaiting is not Awaiting.CREATION)
+        for other in filter(self._is_announced, judged):
             is_later = own is None or (other.first_seen_at or own) > own
             has_come_back = own is not None and other.received_at > own
             if is_later or (has_come_back and is_there(other) and not other.gone):
@@ -142,12 +143,14 @@ class OtherNumbers:
 
     @property
     def awaited(self) -> list[Watermark]:
-        """Those that may still be announced."""
+        """Those that may still be announced. Of two that are removed and that nobody was told of,
+        each would wait for the other."""
+        is_believed = self.history.standing(self.own.digest) is not None
         return [
             each
             for each in self.created
             if each.awaiting is Awaiting.CREATION
-            or (each.awaiting and not self._is_announced(each))
+            or (each.awaiting and is_believed and not self._is_announced(each))
         ]
 
     def _is_announced(self, other: Watermark) -> bool:

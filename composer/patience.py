@@ -25,18 +25,29 @@ def is_doubtful(fetched: FetchedBooking, before: Watermark | None, patience: tim
 
 
 def may_be_an_earlier_state(
-    fetched: FetchedBooking, before: Watermark | None, patience: timedelta
+    fetched: FetchedBooking, before: Watermark | None, patience: timedelta, *, lags: bool
 ) -> bool:
     """Whether what the source shows may be of an earlier notification than this one: another came
     shortly before it, or created what it shows now for the first time; or the source showed nothing
-    of this one at first. Then its own change may still be to come."""
-    if before is None or fetched.deleted or not is_doubtful(fetched, before, patience):
+    of this one at first, or `lags`: the index sends one notification of what is created and changed
+    within its window. Then its own change may still be to come."""
+    if fetched.deleted or not is_doubtful(fetched, before, patience):
         return False
-    if fetched.looks:
+    if fetched.looks or lags:
         return True  # the source is behind indeed
+    if before is None:
+        return False
     apart = fetched.received_at - before.received_at
     is_created = before.awaiting is Awaiting.CREATION
-    return timedelta(0) < apart and (is_created or apart < patience)
+    follows = timedelta(0) < apart and (is_created or apart < patience)
+    return follows or is_after_removal(fetched, before, patience)
+
+
+def shows_late(fetched: FetchedBooking, before: Watermark | None) -> bool:
+    """Whether the source shows what the notification says, and did not at an earlier look."""
+    is_gone = fetched.details is None
+    is_as_said = is_gone is fetched.deleted
+    return bool(fetched.looks and before and is_as_said and before.gone is not is_gone)
 
 
 def newest_may_be_of_this_state(

@@ -31,8 +31,12 @@ def with_pending(
     may take to show a creation.
     """
     others = {each.booking: each for each in history.same_id_elsewhere}
+    judged = dict(others)
     for change in _undenied(_in_order(elsewhere, now), others, patience):
-        others[change.booking] = _noted(change, others.get(change.booking), now)
+        others[change.booking] = other = _noted(change, others.get(change.booking), now)
+        if change.is_removal and (former := judged.get(change.booking)):
+            # What was created in between and never seen may have been an old Update.
+            others[change.booking] = replace(other, first_seen_at=former.first_seen_at)
     known = replace(history, same_id_elsewhere=tuple(others.values()))
     before_all = {each.booking: each for each in history.watermarks}
     changed: dict[str, Watermark] = {}

@@ -164,7 +164,8 @@ class Replacements:
             for component in _connected(self._edges(tier, found)):
                 found.update(self._decide(tier, *component, found))
         partner = found.get(f"{'removed' if removed else 'new'} {booking}")
-        if partner is None and removed and self._is_choice_of_a_new_one(booking, found):
+        has_choice = self._is_choice_of_a_new_one if removed else self._may_follow_a_pair
+        if partner is None and has_choice(booking, found):
             return Undecided(soon(self.window))
         return partner
 
@@ -187,6 +188,16 @@ class Replacements:
             for tier in self._tiers
             for one, new in product(own, undecided)
         )
+
+    def _may_follow_a_pair(self, booking: str, found: Mapping[str, object]) -> bool:
+        """Whether it may have taken a removed one's place, too, if the new one to which that is
+        said to have changed is gone again before the change is announced."""
+        taken = {
+            pair.removed.booking
+            for pair in found.values()
+            if isinstance(pair, Pair) and pair.new.announcement is None
+        }
+        return any(rival.booking in taken for rival in self.rivals(booking))
 
     @property
     def _tiers(self) -> tuple[_Tier, ...]:

@@ -366,5 +366,23 @@ def test_an_orderly_end_leaves_nothing_to_be_handed_out_again(rabbitmq_url: str)
         assert ready_count(broker) == 0
 
 
+def test_an_orderly_end_forgets_no_acknowledgement_beside_what_was_not_begun(
+    rabbitmq_url: str,
+) -> None:
+    """Beside deliveries that go back each acknowledgement is a command of its own. RabbitMQ's
+    channel passes 32 on, and has to be given the time for the others."""
+    count = 400
+    with opened(rabbitmq_url) as broker:
+        broker.publish([message(f"message {number}") for number in range(count)])
+        reader = Reader(broker, prefetch=count)
+        handled = reader.wait_for(count)[1::2]
+        reader.consumer.pause()
+        reader.consumer.acknowledge_all([(delivery, ()) for delivery in handled])
+        assert reader.consumer.drained(10)
+        reader.consumer.close()
+        eventually(lambda: consumers(broker) == 0)
+        assert ready_count(broker) == count - len(handled)
+
+
 def consumers(broker: Broker) -> int | None:
     return next(state.consumers for state in broker.states() if state.stage == "filter")

@@ -12,6 +12,7 @@ from tests.unit.composer_world import (
     CALL,
     LATER,
     OTHER_UNIT,
+    PATIENCE,
     VISIT,
     WINDOW,
     Elsewhere,
@@ -19,7 +20,7 @@ from tests.unit.composer_world import (
     but,
     key,
 )
-from tests.unit.test_truer import NEW_NUMBER, RENUMBERED_A, A, B
+from tests.unit.test_truer import NEW_NUMBER, RENUMBERED_A, A, B, C
 
 MOVED_A, MOVED_AGAIN_A = key("A", OTHER_UNIT), key("A", "SE2321000016-3DEF")
 NEXT = but(VISIT, starts="20261217090000", ends="")
@@ -73,6 +74,28 @@ def test_the_end_of_a_chain_that_changes_nothing_is_silent(world: World) -> None
     assert world.kinds[2:] == ["changed_time"]
 
 
+@pytest.mark.parametrize("is_removed", [True, False])
+def test_who_comes_after_a_change_that_is_not_announced_yet_waits_for_it(
+    world: World, is_removed: bool
+) -> None:
+    """The next visit is created before the removal of the one in between, or beside that."""
+    world.source = {B.digest: LATER}
+    removal, creation = map(world.fetch, world.take((B, False), (A, True)))
+    world.hand(creation)
+    world.hand(removal)
+    world.pass_time(seconds(0.4))
+    world.create(C, NEXT)
+    assert world.kinds[1:] == []
+    world.pass_time(seconds(0.8))
+    if is_removed:
+        world.remove(B)
+    world.pass_time()
+    others = [] if is_removed else ["booking_confirmation"]
+    assert world.kinds[1:] == ["changed_time", *others]
+    assert world.believed(B) == (None if is_removed else LATER)
+    assert (world.believed(A), world.believed(C)) == (None, NEXT)
+
+
 def test_a_visit_that_was_booked_back_is_named_as_standing(world: World) -> None:
     """Its creation comes before the removal of what took its place."""
     world.rebook(A, B, LATER)
@@ -120,6 +143,34 @@ def test_a_number_that_its_source_denies_takes_over_nothing(world: World) -> Non
     assert world.believed(A) is None
 
 
+def test_a_removal_that_overtakes_its_creation_is_no_less_a_cancellation(world: World) -> None:
+    """Both are taken before either is judged, and the source shows the removal last."""
+    world.source = {}
+    removal = [world.fetch(each) for each in world.take((MOVED_A, True))]
+    world.source = {MOVED_A.digest: LATER}
+    move = [world.fetch(each) for each in world.take((A, True), (MOVED_A, False))]
+    world.source = {}
+    for each in (*removal, *move):
+        world.hand(each)
+    world.pass_time()
+    assert world.kinds[1:] == ["changed_time", "cancellation"]
+
+
+@pytest.mark.parametrize("came_back", [True, False])
+def test_two_numbers_that_nobody_was_told_of_do_not_wait_for_each_other(came_back: bool) -> None:
+    """The number changes before the source has shown the visit, which is removed at once."""
+    world = World(limits=Limits(WINDOW, PATIENCE))
+    nobody_known = Elsewhere(of_another_patient=True)
+    world.source = {A.digest: nobody_known, RENUMBERED_A.digest: nobody_known}
+    world.notify((A, False))
+    world.pass_time(seconds(3))
+    world.notify((A, True), (RENUMBERED_A, False))
+    world.pass_time(seconds(3))
+    world.notify((RENUMBERED_A, True), *[(A, False)] * came_back)
+    world.pass_time(PATIENCE + 2 * WINDOW)
+    assert (world.agenda, world.kinds) == ([], [])
+
+
 def test_an_old_creation_under_the_former_number_hides_no_cancellation(world: World) -> None:
     """It is sent after the removal that cancels the visit."""
     world.create(A, LATER)
@@ -131,6 +182,67 @@ def test_an_old_creation_under_the_former_number_hides_no_cancellation(world: Wo
     world.hear(A)
     world.pass_time()
     assert (world.kinds[2:], world.newest.patient) == (CANCELLED, NEW_NUMBER)
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_number_that_came_back_by_an_old_creation_alone_hides_no_cancellation(
+    together: bool,
+) -> None:
+    """The window of the removals is over before the source is believed that it is not back."""
+    world = World()
+    world.create(A, VISIT)
+    world.pass_time(seconds(0.7))
+    world.source[A.digest] = Elsewhere(of_another_patient=True)
+    world.create(RENUMBERED_A, VISIT)
+    world.pass_time(seconds(0.6))
+    world.source = {}
+    if together:
+        world.notify((A, True), (RENUMBERED_A, True))
+    else:
+        world.hear(A, deleted=True)
+        world.hear(RENUMBERED_A, deleted=True)
+    world.pass_time(seconds(9))
+    world.hear(A)
+    world.pass_time(timedelta(hours=1))
+    assert (world.kinds[1:], world.newest.patient) == (CANCELLED, NEW_NUMBER)
+    assert (world.believed(A), world.believed(RENUMBERED_A)) == (None, None)
+
+
+def test_all_old_updates_of_the_former_number_hide_no_cancellation() -> None:
+    """Its creation and its removal, some time apart."""
+    world = World()
+    world.create(A, VISIT)
+    world.pass_time(seconds(10))
+    world.source[A.digest] = Elsewhere(of_another_patient=True)
+    world.hear(A, deleted=True)
+    world.pass_time(seconds(1))
+    world.create(RENUMBERED_A, VISIT)
+    world.pass_time(seconds(3))
+    world.source = {}
+    world.hear(RENUMBERED_A, deleted=True)
+    world.pass_time(seconds(0.3))
+    world.hear(A)
+    world.pass_time(seconds(59))
+    world.hear(A, deleted=True)
+    world.pass_time(timedelta(hours=1))
+    assert (world.kinds[1:], world.newest.patient) == (CANCELLED, NEW_NUMBER)
+
+
+def test_a_removal_that_is_handed_out_again_hides_no_cancellation() -> None:
+    """It has ended, and waits for nothing when the visit is cancelled under the new number."""
+    world = World()
+    world.create(A, VISIT)
+    world.pass_time(seconds(10))
+    world.source = {RENUMBERED_A.digest: VISIT, A.digest: Elsewhere(of_another_patient=True)}
+    removal, _ = world.notify((A, True), (RENUMBERED_A, False))
+    world.pass_time(seconds(2))
+    world.source = {}
+    world.hear(RENUMBERED_A, deleted=True)
+    world.pass_time(seconds(1))
+    world.hear(A)
+    world.hand(removal)
+    world.pass_time(timedelta(hours=1))
+    assert (world.kinds[1:], world.newest.patient) == (CANCELLED, NEW_NUMBER)
 
 
 def test_an_old_creation_that_is_denied_while_its_removal_is_open_is_waited_for_no_longer(

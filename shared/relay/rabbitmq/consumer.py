@@ -81,10 +81,11 @@ class RabbitMQConsumer:
             self._acknowledged_some(len(several))
 
     def pause(self) -> None:
+        """What still comes is put aside; `close` cancels the consumer."""
         self._paused = True
-        stopped = threading.Event()
-        if self._link.call(partial(self._stop_consuming, stopped)):
-            stopped.wait(_PAUSE_SECONDS)
+        crossed = threading.Event()
+        if self._link.call(lambda _session: crossed.set()):
+            crossed.wait(_PAUSE_SECONDS)
 
     def drained(self, timeout: float) -> bool:
         with self._acknowledged:
@@ -92,7 +93,7 @@ class RabbitMQConsumer:
 
     def close(self) -> None:
         self._paused = True
-        self._link.close()
+        self._link.close(self._cancel)
 
     def _on_open(self, session: Session) -> None:
         if self._paused:
@@ -107,10 +108,18 @@ class RabbitMQConsumer:
     def _on_consuming(self, session: Session) -> None:
         self._consuming = session
 
-    def _stop_consuming(self, stopped: threading.Event, session: Session | None) -> None:
-        if session is not None and session.channel.is_open and self._consumer_tag:
-            session.channel.basic_cancel(self._consumer_tag)
-        stopped.set()
+    def _cancel(self, session: Session, then: Callable[[], None]) -> None:
+        """Acknowledge all that is due, and call `then` when the queue has taken it up.
+
+        RabbitMQ's channel keeps acknowledgements to itself while its queue has more than 32
+        commands before it, and forgets them when it closes. The queue answers a cancel when it has
+        done what came before.
+        """
+        session.acks.send()
+        if self._consumer_tag in session.channel.consumer_tags:
+            session.channel.basic_cancel(self._consumer_tag, lambda _frame: then())
+        else:
+            then()
 
     def _on_message(
         self,

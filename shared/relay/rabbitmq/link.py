@@ -32,6 +32,9 @@ log = structlog.get_logger()
 #: Called on the I/O thread, with the session or, when there is none any more, with None.
 Work = Callable[[Session | None], None]
 
+#: Called on the I/O thread, with the session and what is to be called when it may be closed.
+Farewell = Callable[[Session, Callable[[], None]], None]
+
 #: After a node that fell silent, how long the next one is not called ready, in seconds: one on the
 #: wrong side of a partition opens connections, too, and confirms nothing.
 _SUSPECT_SECONDS = 3.0
@@ -147,10 +150,10 @@ class Link:
             except ConnectionWrongStateError:
                 return  # it is closing already
 
-    def close(self) -> None:
+    def close(self, farewell: Farewell = lambda _session, then: then()) -> None:
         """Close in order, but wait for an unwilling broker no longer than some seconds."""
         self._closing.set()
-        self.call(lambda _session: self.reset())
+        self.call(partial(self._say, farewell))
         if threading.current_thread() is self._thread:
             return
         self._thread.join(_CLOSE_SECONDS)
@@ -158,6 +161,12 @@ class Link:
             if self._loop is not None:
                 self._loop.add_callback_threadsafe(self._loop.stop)
         self._thread.join(_CLOSE_SECONDS)
+
+    def _say(self, farewell: Farewell, session: Session | None) -> None:
+        if session is None or not session.channel.is_open:
+            self.reset()
+        else:
+            farewell(session, self.reset)
 
     def _run(self) -> None:
         while not self._closing.is_set():
