@@ -24,8 +24,10 @@ from jinja2 import (
     StrictUndefined,
     Template,
     TemplateError,
+    nodes,
     select_autoescape,
 )
+from jinja2.visitor import NodeTransformer
 from markupsafe import Markup
 
 from composer import docbook, richtext
@@ -57,12 +59,33 @@ class View:
     purpose_html: Markup
 
 
+class _Included(NodeTransformer):
+    """Puts included pieces in their places, once. At each rendering Jinja would look them up, and
+    make a context of each."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+
+    def visit_Include(self, include: nodes.Include) -> nodes.Node:  # noqa: N802 - Jinja's name
+        if not isinstance(include.template, nodes.Const) or not include.with_context:
+            return include
+        loader = self._environment.loader
+        assert loader is not None  # noqa: S101 - see `Wording`
+        source, name, _ = loader.get_source(self._environment, include.template.value)
+        piece = self.visit(self._environment.parse(source, include.template.value, name))
+        return nodes.Scope(piece.body, lineno=include.lineno)
+
+
 class _Environment(Environment):
     """Of templates that never change: what Jinja looks up at each rendering is looked up once."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._known: dict[str, Template] = {}
+
+    def _generate(self, source: nodes.Template, *names: Any, **options: Any) -> str:
+        """Jinja's hook for another way from a template's tree to its code."""
+        return super()._generate(_Included(self).visit(source), *names, **options)
 
     def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
         """A dict: of Jinja's chain of two, each piece of each message copies all names singly."""

@@ -6,8 +6,8 @@ What only SQLite needs is imported for a file: a stage on PostgreSQL does withou
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
-from functools import cached_property
-from typing import Any
+from functools import cached_property, partial
+from typing import Any, TypeVar
 
 from psycopg.errors import (
     IdleInTransactionSessionTimeout,
@@ -26,6 +26,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from shared.base.errors import Unavailable, WrongSettings
 from shared.store.causes import cause_of
+from shared.store.direct import Single, direct, direct_transaction
 
 _CONNECT_SECONDS = 5
 #: Parameters of libpq: a peer that vanished (a dead machine, a pulled cable) is noticed within half
@@ -47,6 +48,8 @@ _PASSING = (UndefinedTable, ReadOnlySqlTransaction, IdleInTransactionSessionTime
 #: compiled each time because it looks so expensive.
 _BY_INDEX = {"enable_seqscan": "off", "jit": "off"}
 _DRIVERS = ("sqlite", "postgresql+psycopg")
+
+C = TypeVar("C")
 
 
 class DatabaseUnavailable(Unavailable):
@@ -84,9 +87,20 @@ class Database:
         """
         return self._translating(self.engine.begin)
 
-    def single(self) -> AbstractContextManager[Connection]:
-        """As `begin`, for one statement in autocommit mode: one round trip, not three."""
-        return self._translating(self._single.connect if self._single else self.engine.begin)
+    def single(self) -> AbstractContextManager[Single]:
+        """As `begin`, for one statement in autocommit mode: one round trip, not three.
+
+        The statement is one that is built once: on PostgreSQL the driver runs it.
+        """
+        opened: Callable[[], AbstractContextManager[Single]] = self.engine.begin
+        return self._translating(partial(direct, self._single) if self._single else opened)
+
+    def quick(self) -> AbstractContextManager[Single]:
+        """As `begin`, for statements that are built once: on PostgreSQL the driver runs them."""
+        opened: Callable[[], AbstractContextManager[Single]] = self.engine.begin
+        return self._translating(
+            partial(direct_transaction, self.engine) if self._single else opened
+        )
 
     def reading(self) -> AbstractContextManager[Connection]:
         """As `begin`, for statements that only read and need no common snapshot.
@@ -113,9 +127,7 @@ class Database:
             yield _OneTransaction(connection)
 
     @contextmanager
-    def _translating(
-        self, opened: Callable[[], AbstractContextManager[Connection]]
-    ) -> Iterator[Connection]:
+    def _translating(self, opened: Callable[[], AbstractContextManager[C]]) -> Iterator[C]:
         try:
             with opened() as connection:
                 yield connection
@@ -157,7 +169,7 @@ class _OneTransaction(Database):
     def begin(self) -> AbstractContextManager[Connection]:
         return nullcontext(self._connection)
 
-    single = begin
+    single = quick = begin
 
 
 def parse_url(text_of_url: str) -> URL:

@@ -13,7 +13,6 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import (
-    Connection,
     RowMapping,
     Select,
     and_,
@@ -36,6 +35,7 @@ from shared.booking.inbox import (
     Watermark,
 )
 from shared.booking.messages import BookingDetails
+from shared.store.direct import Single
 from shared.store.engine import Database
 from shared.store.pending_changes import pending_changes, without_judged
 from shared.store.statements import among, execute_rows, insert_rows
@@ -86,7 +86,7 @@ class Inbox:
 
         What is written is stored at the end of the context; an error leaves nothing of it.
         """
-        with self._database.begin() as connection:
+        with self._database.quick() as connection:
             _lock(connection, windows)
             several = _read(connection, windows)
             yield several
@@ -195,7 +195,7 @@ _ELSEWHERE = select(
 _Several = Mapping[str, StoredBookings]
 
 
-def _lock(connection: Connection, windows: Sequence[HistoryWindow]) -> None:
+def _lock(connection: Single, windows: Sequence[HistoryWindow]) -> None:
     """Each patient's bookings, and each id: it may stand under two person numbers. In one order
     everywhere, so that no two transactions wait for each other."""
     if connection.dialect.name == "postgresql":
@@ -204,7 +204,7 @@ def _lock(connection: Connection, windows: Sequence[HistoryWindow]) -> None:
         connection.execute(_LOCK, {"numbers": sorted(numbers)})
 
 
-def _read(connection: Connection, windows: Sequence[HistoryWindow]) -> list[StoredBookings]:
+def _read(connection: Single, windows: Sequence[HistoryWindow]) -> list[StoredBookings]:
     several = {window.patient_bookings: StoredBookings(window) for window in windows}
     values: dict[str, Any] = {
         "patient_bookings": list(several),
@@ -231,7 +231,7 @@ def _read(connection: Connection, windows: Sequence[HistoryWindow]) -> list[Stor
 
 
 def _read_announcements(
-    connection: Connection, several: _Several, values: Mapping[str, Any], watermarked: set[str]
+    connection: Single, several: _Several, values: Mapping[str, Any], watermarked: set[str]
 ) -> None:
     keys = [each.window.booking for each in several.values()]
     whose = {
@@ -244,10 +244,11 @@ def _read_announcements(
             bookings.take_announcement(announcement, watermarked)
 
 
-def _store(connection: Connection, several: Sequence[StoredBookings]) -> None:
+def _store(connection: Single, several: Sequence[StoredBookings]) -> None:
     for announcement, booking, details in (one for each in several for one in each.carried_over):
-        values = {**_key_values(booking), "state": details.model_dump(exclude_defaults=True)}
-        connection.execute(update(messages).where(messages.c.id == announcement.id).values(values))
+        state = details.model_dump(exclude_defaults=True)
+        values = {**_key_values(booking), "state": state, "carried_over": announcement.id}
+        connection.execute(_carry_over(), values)
     written = [_message_values(message) for each in several for message in each.written]
     newest = {mark.booking: mark for each in several for mark in each.changed}
     # In the order in which the filter writes, too: no two of them deadlock.
@@ -287,6 +288,16 @@ def _announcements_query() -> Select[Any]:
         among(messages.c.patient, "patients"),
         among(messages.c.source_system, "source_systems"),
         matters,
+    )
+
+
+@cache
+def _carry_over() -> Any:
+    named = ("booking", "source_system", "logical_address", "booking_id", "patient", "state")
+    return (
+        update(messages)
+        .where(messages.c.id == bindparam("carried_over"))
+        .values({name: bindparam(name) for name in named})
     )
 
 

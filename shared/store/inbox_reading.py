@@ -117,7 +117,7 @@ class InboxReader:
         with self._database.reading() as connection:
             read = connection.execute(_IS_READ, names).scalar()
         if read is False:
-            with self._database.single() as connection:
+            with self._database.begin() as connection:
                 connection.execute(_MARK_READ, names)
         return read is not None
 

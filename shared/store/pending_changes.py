@@ -48,7 +48,7 @@ class PendingChanges:
             return
         # One INSERT can change each booking's row once.
         several = once_each(ordered, lambda change: (change.booking,))
-        with self._database.single() if len(several) < 2 else self._database.begin() as connection:
+        with self._database.single() if len(several) < 2 else self._database.quick() as connection:
             for batch in several:
                 rows = [_values(change) for change in batch]
                 execute_rows(connection, _add(connection.dialect.name), changes=rows)

@@ -2,10 +2,11 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Interval, and_, bindparam, case, select
+from sqlalchemy import Interval, and_, bindparam, case, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from shared.base.clock import CLOCK_TOLERANCE, is_of_the_future
+from shared.store.direct import Single
 from shared.store.engine import Database
 from shared.store.tables import Instant, source_slot
 
@@ -75,7 +76,7 @@ class SourceSlots:
 
 
 def _advance(
-    connection: Connection, hsa_key: str, now: datetime, not_before: datetime, span: timedelta
+    connection: Single, hsa_key: str, now: datetime, not_before: datetime, span: timedelta
 ) -> datetime:
     """Reserve by one statement; concurrent processes wait for the lock of the row."""
     values = {
@@ -91,7 +92,7 @@ def _advance(
 
 
 def _advance_sqlite(
-    connection: Connection, hsa_key: str, now: datetime, not_before: datetime, span: timedelta
+    connection: Single, hsa_key: str, now: datetime, not_before: datetime, span: timedelta
 ) -> datetime:
     """Reserve by two statements: SQLite cannot add to a time, but the write lock is held."""
     former = connection.execute(_READ, {"key": hsa_key}).one_or_none()

@@ -145,7 +145,7 @@ class SourceRegister:
         wanted = select(source_system).order_by(source_system.c.name, source_system.c.hsa_key)
         if environment:
             wanted = wanted.where(source_system.c.environment == environment)
-        with self._database.single() as connection:
+        with self._database.reading() as connection:
             return [_source_of(row) for row in connection.execute(wanted).mappings()]
 
     def snapshot(self, environment: Environment) -> dict[str, SourceSystem]:

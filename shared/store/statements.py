@@ -26,6 +26,8 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from shared.store.direct import DirectConnection, Single
+
 
 def insert_if_absent(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
     """Insert `row` unless one with its key exists, even if another process has just written it.
@@ -55,14 +57,12 @@ def insert_rows(table: Table, columns: Sequence[str], dialect: str, parameter: s
     return insert.from_select(columns, chosen, include_defaults=False)
 
 
-def execute_rows(
-    connection: Connection, statement: Any, **rows: Sequence[Mapping[str, Any]]
-) -> None:
+def execute_rows(connection: Single, statement: Any, **rows: Sequence[Mapping[str, Any]]) -> None:
     """Run a statement of `insert_rows`, with the rows of each of its parameters.
 
     Each row has all columns; instants are aware. On SQLite there is one parameter.
     """
-    if connection.dialect.name == "postgresql":
+    if isinstance(connection, DirectConnection):
         values = {name: to_json(several).decode() for name, several in rows.items()}
         connection.execute(statement, values)
     else:

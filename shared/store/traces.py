@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from pydantic_core import to_json
 from sqlalchemy import ColumnElement, and_, func, insert, or_, select, text
 
+from shared.store.direct import DirectConnection
 from shared.store.engine import Database
 from shared.store.tables import trace_step
 
@@ -59,8 +60,8 @@ class TraceStore:
         if not steps:
             return
         rows = [step._asdict() for step in steps]
-        with self._database.begin() as connection:
-            if connection.dialect.name == "postgresql":
+        with self._database.single() as connection:
+            if isinstance(connection, DirectConnection):
                 connection.execute(_WRITE_JSON, {"rows": to_json(rows).decode()})
             else:
                 connection.execute(_WRITE, rows)
