@@ -29,7 +29,7 @@ from composer.verdict import (
 )
 from composer.watermarks import Watermarks, awaited_since, replaced_watermark
 from shared.booking.identity import BookingKey
-from shared.booking.inbox import Announcement, Awaiting, Watermark
+from shared.booking.inbox import Announcement, Awaiting, MessageKind, Watermark
 from shared.booking.messages import BookingDetails, FetchedBooking
 
 _NO_TIME = timedelta(0)
@@ -59,6 +59,16 @@ class Case:
     @cached_property
     def standing(self) -> Announcement | None:
         return self.history.standing(self.booking)
+
+    @property
+    def got_back(self) -> Announcement | None:
+        """What was announced before the booking got another person number, which it has no more."""
+        successor = self.before.successor if self.before else None
+        others = self.history.same_id_elsewhere
+        if self.fetched.deleted or not any(each.booking == successor for each in others):
+            return None
+        latest = self.history.latest(self.booking)
+        return latest if latest and latest.kind is not MessageKind.CANCELLATION else None
 
     @property
     def is_overtaken(self) -> bool:
@@ -124,9 +134,9 @@ class Case:
 
     @property
     def is_answer_old(self) -> bool:
-        """It was judged before, and waited since: the booking may be back. Of what is removed and
-        created again within its window the index passes on the removal alone. What the source says
-        later than the relay's window shows that already."""
+        """It was judged before, and waited since: the booking may be back, or gone. Of what is
+        removed and created again within its window the index passes on the removal alone. What the
+        source says later than the relay's window shows that already."""
         is_early = self.fetched.fetched_at < self.removed_at + self.limits.window
         return bool(is_early and self.before and self.fetched.fetched_at <= self.before.fetched_at)
 

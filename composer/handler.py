@@ -252,7 +252,8 @@ def _asked(judgement: Judgement, fetched: FetchedBooking) -> Iterator[BookingCha
             asked_other=True,  # the answer to a question leads to no other about the same two
         )
     asked_other = fetched.asked_other or judgement.question is not None
-    again = {"looks": fetched.looks + 1, "asked_other": asked_other}
+    is_doubted = judgement.reason is not Reason.ASKED_ONCE_MORE
+    again = {"looks": fetched.looks + is_doubted, "asked_other": asked_other}
     yield BookingChange(**{**fetched.said, **again})
 
 

@@ -25,6 +25,7 @@ there ── no time to announce, or passed ────────────
       └─ else ── another one has the same id ──────────────► ask about that one, and wait
               ├─ it took a removed one's place ────────────► announced as changed
               ├─ that is not known yet ────────────────────► wait
+              ├─ judged before, and waited since ──────────► ask once more
               └─ else ─────────────────────────────────────► announced as new
 ```
 """
@@ -342,22 +343,12 @@ class _Judging(Case):
             return self.look_again(self.watermarks.decided())
         if contradicts_a_removal(self.fetched, self.before, self.limits.patience):
             return self.look_again()
-        standing = self.standing or self._got_back
+        standing = self.standing or self.got_back
         if standing is None:
             # Even by a removal: of a booking created, removed and created again within its window
             # the index sends the removal alone.
             return self._created(details)
         return self._standing_and_there(standing, details)
-
-    @property
-    def _got_back(self) -> Announcement | None:
-        """What was announced before the booking got another person number, which it has no more."""
-        successor = self.before.successor if self.before else None
-        others = self.history.same_id_elsewhere
-        if self.fetched.deleted or not any(each.booking == successor for each in others):
-            return None
-        latest = self.history.latest(self.booking)
-        return latest if latest and latest.kind is not MessageKind.CANCELLATION else None
 
     def _standing_and_there(self, standing: Announcement, details: BookingDetails) -> Judgement:
         if changed_aspects(standing.state, details):
@@ -382,6 +373,8 @@ class _Judging(Case):
         if isinstance(partner, Pair):
             old = partner.removed.announcement
             return self._replaced(old, self.fetched.booking, details)
+        if self.is_answer_old:
+            return self.ask_once_more(self.watermarks.held_back(details))
         return self.announce_as_new(details)
 
     def _replaced(

@@ -29,7 +29,7 @@ class Reason(StrEnum):
     CARRIED_OVER = "carried_over"  # the booking has a new id, and nothing else is new
     WAITING_FOR_PAIR = "waiting_for_pair"
     NOT_SHOWN_YET = "not_shown_yet"  # the source may be behind the index: it is asked again
-    ASKED_ONCE_MORE = "asked_once_more"  # before it is announced as cancelled
+    ASKED_ONCE_MORE = "asked_once_more"  # before it is announced as cancelled, or as new
     ASKED_ABOUT_OTHER = "asked_about_other"  # about a booking whose place this one may have taken
     REPLY_MISMATCH = "reply_mismatch"  # the reply was about another person, and nothing explains it
 

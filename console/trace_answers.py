@@ -54,8 +54,8 @@ WAITING = {
     "waiting_for_pair": "Waits until {until} for the booking that may take its place.",
     "not_shown_yet": "Waits until {until}: the booking system may be behind the index.",
     "asked_about_other": "Waits until {until} for what the booking system says of another booking.",
-    "asked_once_more": "Waits until {until}: the booking system is asked once more before the"
-    " cancellation is announced.",
+    "asked_once_more": "Waits until {until}: the booking system is asked once more before a"
+    " booking that has waited, or its cancellation, is announced.",
     "database_unavailable": "Waits until {until}: the database was unavailable.",
     "register_unavailable": "Waits until {until}: the register could not be read.",
     "bug": "Waits until {until}: it failed by a fault of ours (see the log).",

@@ -140,7 +140,26 @@ def test_a_creation_that_a_move_has_overtaken_is_announced_with_the_move() -> No
     assert (world.believed(A), world.believed(MOVED_A)) == (None, THERE)
 
 
-@pytest.mark.parametrize(("asked_after", "expected"), [(0, [0, 1]), (100, [0])])
+def test_what_was_held_back_is_asked_about_once_more_before_it_is_new(world: World) -> None:
+    """A move is undone, with another time; its removal at the new unit comes late."""
+    world.source[MOVED_A.digest] = THERE
+    [creation] = world.take((MOVED_A, False))
+    [removal] = world.take((A, True))
+    del world.source[A.digest]
+    for change in (creation, removal):
+        world.hand(world.fetch(change))
+    assert world.outcomes[-2:] == ["waiting_for_pair", "waiting_for_pair"]
+    world.pass_time(seconds(3))
+    del world.source[MOVED_A.digest]
+    world.create(A, LATER)
+    world.pass_time(seconds(5))
+    world.remove(MOVED_A)
+    world.pass_time()
+    assert world.kinds[1:] == ["changed_time"]
+    assert (world.believed(A), world.believed(MOVED_A)) == (LATER, None)
+
+
+@pytest.mark.parametrize(("asked_after", "expected"), [(0, [0, 0]), (100, [0])])
 def test_a_removal_is_asked_about_once_more_before_it_is_a_cancellation(
     world: World, monkeypatch: pytest.MonkeyPatch, asked_after: int, expected: list[int]
 ) -> None:
