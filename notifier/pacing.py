@@ -1,5 +1,6 @@
 """Limits of a channel: quiet hours, a rate limit, a circuit breaker, and concurrent sendings."""
 
+from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from threading import Condition, Lock
@@ -12,6 +13,8 @@ from shared.booking.times import STOCKHOLM
 #: A slot that was not used within this time is lost, so that what was held up elsewhere (quiet
 #: hours, retries) does not all go out at once on slots of long ago.
 _SLOT_KEPT = timedelta(minutes=1)
+#: How long a batch waits for as many places as it has sendings, where there is one already.
+_TOGETHER_SECONDS = 0.03
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +154,14 @@ class Bulkhead:
     """At most `most` sendings at once, so that others find a place free.
 
     `patience_seconds`: how long a sending waits for a place. A healthy provider frees one within
-    that time, so only those of a slow one are turned away.
+    that time, so only those of a slow one are turned away. Thread-safe.
     """
 
     def __init__(self, most: int, patience_seconds: float = 0.25) -> None:
         self._most = most
         self._patience_seconds = patience_seconds
         self._under_way = 0
+        self._line: deque[object] = deque()  # who waits, first come first
         self._changed = Condition()
 
     def enter(self, *, alone: bool = False) -> bool:
@@ -165,15 +169,15 @@ class Bulkhead:
         return self.enter_some(1, alone=alone, patient=True) == 1
 
     def enter_some(self, wanted: int, *, alone: bool = False, patient: bool = False) -> int:
-        """Take up to `wanted` places; how many. `patient`: wait for the first of them.
+        """Take up to `wanted` places; how many. None without patience while others wait.
 
-        `alone`: one, and only if nobody has one.
+        `patient`: wait for all of them for a moment, and then for the first. Each batch of sendings
+        costs two statements, however small it is. `alone`: one, and only if nobody has one.
         """
         most = 1 if alone else self._most
         with self._changed:
-            if patient:
-                self._changed.wait_for(lambda: self._under_way < most, self._patience_seconds)
-            taken = max(0, min(wanted, most - self._under_way))
+            in_time = self._waits(min(wanted, most), most) if patient else not self._line
+            taken = max(0, min(wanted, most - self._under_way)) if in_time else 0
             self._under_way += taken
             return taken
 
@@ -181,4 +185,21 @@ class Bulkhead:
         """Give places back."""
         with self._changed:
             self._under_way -= places
+            self._changed.notify_all()
+
+    def _waits(self, wanted: int, most: int) -> bool:
+        """Whether it was our turn within the time, and at least one place was free."""
+        own = object()
+        self._line.append(own)
+
+        def finds(places: int) -> bool:
+            return self._line[0] is own and self._under_way + places <= most
+
+        try:
+            together = min(_TOGETHER_SECONDS, self._patience_seconds)
+            if self._changed.wait_for(lambda: finds(wanted), together):
+                return True
+            return self._changed.wait_for(lambda: finds(1), self._patience_seconds)
+        finally:
+            self._line.remove(own)
             self._changed.notify_all()

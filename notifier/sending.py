@@ -5,7 +5,7 @@ is uncertain. So no more are claimed than are sent at once, by all threads toget
 stored as soon as they are there, several in one statement.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import NamedTuple, Protocol
@@ -90,15 +90,18 @@ class Sendings:
             of_channel[each.channel].append(each)
         entered: list[ReadyNotice] = []
         for channel, several in of_channel.items():
-            taken = self._channels[channel].enter(len(several), patient=patient)
-            both = self._places.enter_some(taken, patient=patient) if taken else 0
+            waits = patient and not entered
+            taken = self._channels[channel].enter(len(several), patient=waits)
+            both = self._places.enter_some(taken, patient=waits) if taken else 0
             self._channels[channel].leave(taken - both)
             entered += several[:both]
         return entered
 
-    def leave(self, each: ReadyNotice) -> None:
-        self._channels[each.channel].leave(1)
-        self._places.leave()
+    def leave(self, several: Sequence[ReadyNotice]) -> None:
+        """All at once: who waits would otherwise begin with the first place alone."""
+        for channel, places in Counter(each.channel for each in several).items():
+            self._channels[channel].leave(places)
+        self._places.leave(len(several))
 
     def claim(self, several: Sequence[ReadyNotice]) -> list[Claim | Notice]:
         return self._claims.claim_all([each.wanted for each in several])
@@ -157,8 +160,7 @@ class _Course:
         except Exception as error:  # noqa: BLE001 - raised when nothing is under way
             self._errors.append(error)
         finally:
-            for each in waiting:
-                self._sendings.leave(each)
+            self._sendings.leave(waiting)
         return True
 
     def _pause_some(self) -> None:
@@ -175,19 +177,18 @@ class _Course:
             self._running[self._sendings.start(each, found, alone=alone)] = (each, found)
         else:
             self._outcomes[each.number] = self._rules.stand(found)
-            self._sendings.leave(each)
+            self._sendings.leave([each])
 
     def _end_some(self) -> None:
         """Store what has ended, and give the places back."""
         done, _ = wait(self._running, _TOGETHER_SECONDS)
-        if self._running and not done:
+        if not done and not self._left:
             done, _ = wait(self._running, return_when=FIRST_COMPLETED)
         ended = [(future, *self._running.pop(future)) for future in done]
         try:
             self._store([sent for one in ended if (sent := self._sent(*one))])
         finally:
-            for _, each, _ in ended:
-                self._sendings.leave(each)
+            self._sendings.leave([each for _, each, _ in ended])
 
     def _sent(self, future: "Future[SendResult]", each: ReadyNotice, claim: Claim) -> Sent | None:
         try:

@@ -6,17 +6,19 @@ too.
 
 import logging
 import sys
+import time
 from collections.abc import Mapping
 from contextvars import ContextVar
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Protocol
 
 import structlog
 from pydantic_core import to_json
 from structlog.types import EventDict, Processor
 
-from shared.base.clock import utcnow
 from shared.base.lines import LineWriter
-from shared.base.redaction import may_hold_secrets, redact_value
+from shared.base.redaction import holds_no_secrets, may_hold_secrets, redact_value
 
 # Libraries whose lines at level "info" are of no use to operators.
 _CHATTY = (
@@ -73,9 +75,9 @@ def json_line(_logger: Any, _method: str, event: EventDict) -> str:
     of checking each of its values.
     """
     if _PLAIN.issuperset(map(type, event.values())):
-        line = to_json(event).decode()
-        if not may_hold_secrets(line):
-            return line
+        line = to_json(event)
+        if holds_no_secrets(line) or not may_hold_secrets(line.decode()):
+            return line.decode()
     # A redacted event holds only types that JSON has.
     return to_json(redaction(_logger, _method, event)).decode()
 
@@ -113,10 +115,21 @@ def _completion(stage: str) -> Processor:
             **_bound.get(_NOTHING),
             **event,
             "level": method,
-            "timestamp": utcnow().isoformat().replace("+00:00", "Z"),
+            "timestamp": _timestamp(),
         }
 
     return complete
+
+
+def _timestamp() -> str:
+    second, microseconds = divmod(time.time_ns() // 1000, 1_000_000)
+    return f"{_date_and_time(second)}.{microseconds:06}Z"
+
+
+@lru_cache(maxsize=1)
+def _date_and_time(second: int) -> str:
+    """Most lines share it with the line before."""
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _route_standard_library(

@@ -27,6 +27,22 @@ _LIKE_A_PERSON = re.compile(
     r"(?:[0-9]{2}[-+]?[0-9A-Zptf]{4}|[-+][0-9]{4})(?![0-9A-Za-z])"
 )
 
+
+def _kind(byte: int) -> int:
+    """A letter that stands for all characters that are alike to `_LIKE_A_PERSON`."""
+    text = chr(byte)
+    if re.match("[0-9]", text):
+        return ord("0")
+    if re.match("[A-Zptf]", text):
+        return ord("A")
+    return ord("-") if text in "-+" else byte if text in ":/" else ord(" ")
+
+
+_KINDS = bytes(map(_kind, range(256)))
+#: An HSA-id's organisation number. None of its digits can be a person number's: ten of them, and
+#: no other digit before them, since an escaped control character does not end with two of "A".
+_HSA_ID = b"AA0000000000-"
+
 _PASSWORD_IN_URL = re.compile(r"(://[^\s/:@]*:)(?:[^\s/@]*@)+")
 
 
@@ -37,6 +53,15 @@ def may_hold_secrets(text: str) -> bool:
     those of a control character (\\u0001).
     """
     return "://" in text or _LIKE_A_PERSON.search(text) is not None
+
+
+def holds_no_secrets(line: bytes) -> bool:
+    """True only if `may_hold_secrets` is false of this line of JSON (UTF-8).
+
+    Looking for plain bytes takes a third of the time.
+    """
+    kinds = line.translate(_KINDS).replace(_HSA_ID, b" ")
+    return not (b"00000000" in kinds or b"000000-0000" in kinds or b"://" in kinds)
 
 
 def redact(text: str) -> str:

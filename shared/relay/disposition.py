@@ -73,10 +73,12 @@ class StageDelivery(NamedTuple):
 
     def _publish(self, messages: Sequence[Message], note: str) -> Disposition:
         """A message that no broker could be handed would come back with its delivery for ever."""
-        longest = max((len(message.identity) for message in messages), default=0)
-        if longest > _LONGEST_ID:
-            return self._dead_letter(RunnerReason.BUG, ValueError(f"an id of {longest} characters"))
-        return Disposition(tuple(map(_first_attempt, messages)), "publish", note)
+        published = tuple(map(_first_attempt, messages))
+        for outgoing in published:
+            if (length := len(outgoing.envelope.message_id)) > _LONGEST_ID:
+                error = ValueError(f"an id of {length} characters")
+                return self._dead_letter(RunnerReason.BUG, error)
+        return Disposition(published, "publish", note)
 
     @property
     def is_waiting(self) -> bool:

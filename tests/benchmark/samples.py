@@ -1,6 +1,7 @@
 """What the benchmarks send: realistic in size and content, and about nobody."""
 
 from datetime import UTC, datetime
+from uuid import NAMESPACE_OID, uuid5
 
 from shared.booking.identity import BookingKey
 from shared.booking.messages import BookingChange, BookingDetails, FetchedBooking, RequestMember
@@ -24,7 +25,7 @@ def change(number: int) -> BookingChange:
     """A change as the filter writes it; about 700 bytes of JSON."""
     return BookingChange(
         notification_id=f"benchmarknotification{number}",
-        correlation_id=f"5f0c1f6e-0000-4000-8000-c{number:011d}",
+        correlation_id=str(uuid5(NAMESPACE_OID, str(number))),
         received_at=_RECEIVED,
         change_id=f"benchmarknotification{number}-a",
         booking=_booking(f"booking-{number}"),

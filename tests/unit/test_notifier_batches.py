@@ -188,6 +188,21 @@ def test_nor_by_several_threads_together() -> None:
     assert len(world.sms.sent) == outcomes.count(ACCEPTED)
 
 
+def test_batches_side_by_side_share_out_no_places_one_by_one() -> None:
+    """Each share costs a claim and a record, however small it is."""
+    world = World()
+    both = [MANY[:12], [f"20121212A{number:02d}B" for number in range(12)]]
+    batches = [
+        [order.model_copy(update={"message_id": order.patient}) for order in orders(*patients)]
+        for patients in both
+    ]
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = [*pool.map(world.notifier.handle_batch, batches)]
+    assert outcomes == [[ACCEPTED] * 12] * 2
+    assert world.notices.statements["claim"] <= 10
+    assert world.notices.statements["record"] <= 10
+
+
 def test_several_messages_to_one_patient_are_one_notice() -> None:
     world = World()
     outcomes = world.notifier.handle_batch(orders(*[MANY[0]] * 3, MANY[1]))

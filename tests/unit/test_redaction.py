@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from shared.base.ids import new_id
 from shared.base.logging import bound_to_lines, configure_logging
-from shared.base.redaction import MASK, may_hold_secrets, redact, redact_value
+from shared.base.redaction import MASK, holds_no_secrets, may_hold_secrets, redact, redact_value
 
 
 class Json:
@@ -82,7 +82,23 @@ def test_no_line_with_a_number_to_mask_passes_the_first_look(
 ) -> None:
     text = f"{before}{number}{after}"
     hides = redact(f"{text} ://") != f"{text} ://"  # with what always gets a second look
-    assert may_hold_secrets(json.dumps({"text": text}, ensure_ascii=False)) or not hides
+    line = json.dumps({"text": text}, ensure_ascii=False)
+    assert may_hold_secrets(line) or not hides
+    assert not holds_no_secrets(line.encode()) or not hides
+
+
+@given(st.text(alphabet='0123456789abcdefptAZSE-+:/"\\\x01\x1fö ', max_size=60))
+@example("SE2321000016-191212121212")
+@example("SE191212121212-")
+@example("\x1fSE2321000016-1912")
+def test_what_is_looked_through_as_bytes_would_be_found_harmless_as_text(text: str) -> None:
+    line = json.dumps({"text": text}, ensure_ascii=False)
+    assert not holds_no_secrets(line.encode()) or not may_hold_secrets(line)
+
+
+def test_a_line_of_every_day_gets_no_second_look() -> None:
+    line = b'{"source":"SE2321000016-S001","seconds":0.0012,"timestamp":"2026-11-26T08:04:01.504Z"}'
+    assert holds_no_secrets(line)
 
 
 def test_what_is_not_plain_is_told_by_its_str_alone(capsys: pytest.CaptureFixture[str]) -> None:
