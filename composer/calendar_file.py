@@ -9,11 +9,12 @@ along and stay right.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
-from composer.dates import end_instant
+from composer.dates import KEPT
 from composer.noticeable import unit_of, who_of
 from shared.booking.messages import BookingDetails
-from shared.booking.times import instant
+from shared.booking.times import end_moment, instant
 
 _LINE_OCTETS = 75
 _NO_ADDRESS = "invalid:nomail"
@@ -51,15 +52,21 @@ def _event(entry: Entry, written_at: datetime) -> Iterator[str]:
     yield f"UID:{entry.uid}"
     yield f"SEQUENCE:{entry.sequence}"
     yield f"DTSTAMP:{_utc(written_at)}"
-    yield f"DTSTART:{_utc(instant(details.starts))}"
-    if ends := end_instant(details.starts, details.ends):
-        yield f"DTEND:{_utc(ends)}"
-    yield _organizer(unit_of(details))
-    yield f"SUMMARY:{_escaped(_summary(details))}"
-    if unit := unit_of(details):
+    yield from _times(details.starts, details.ends)
+    unit = unit_of(details)
+    yield _organizer(unit)
+    yield f"SUMMARY:{_escaped(_summary(unit, who_of(details)))}"
+    if unit:
         yield f"LOCATION:{_escaped(unit)}"
     yield f"STATUS:{'CANCELLED' if entry.cancelled else 'CONFIRMED'}"
     yield "END:VEVENT"
+
+
+@lru_cache(KEPT)
+def _times(starts: str, ends: str) -> tuple[str, ...]:
+    start = f"DTSTART:{_utc(instant(starts))}"
+    end = end_moment(starts, ends)
+    return (start, f"DTEND:{_utc(end)}") if end else (start,)
 
 
 def _organizer(unit: str) -> str:
@@ -69,8 +76,8 @@ def _organizer(unit: str) -> str:
     return f'ORGANIZER;CN="{name}":{_NO_ADDRESS}' if name else f"ORGANIZER:{_NO_ADDRESS}"
 
 
-def _summary(details: BookingDetails) -> str:
-    return ", ".join(filter(None, (unit_of(details), who_of(details)))) or _NAMELESS
+def _summary(unit: str, who: str) -> str:
+    return ", ".join(filter(None, (unit, who))) or _NAMELESS
 
 
 def _utc(moment: datetime) -> str:

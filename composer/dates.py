@@ -3,7 +3,7 @@
 Names stand here and not in a locale: the same on every machine.
 """
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from functools import lru_cache
 
 from shared.booking.times import end_moment, parse_wall
@@ -26,7 +26,7 @@ _MONTHS = (
 
 
 #: Of so many times what was found last is kept: booking systems give the same ones again and again.
-_KEPT = 2000
+KEPT = 2000
 
 
 def day(moment: datetime) -> str:
@@ -40,7 +40,7 @@ def clock(moment: datetime) -> str:
     return f"{moment:%H.%M}"
 
 
-@lru_cache(_KEPT)
+@lru_cache(KEPT)
 def when(starts: str, ends: str = "") -> str:
     """`torsdag 3 december 2026 kl. 09.00–09.30`; the end only when it is known and makes sense.
 
@@ -61,10 +61,3 @@ def when(starts: str, ends: str = "") -> str:
 def sensible_end(starts: str, ends: str) -> str:
     """`ends`, or "" when it is no time or not after `starts`."""
     return ends if end_moment(starts, ends) else ""
-
-
-@lru_cache(_KEPT)
-def end_instant(starts: str, ends: str) -> datetime | None:
-    """`end_moment` in UTC."""
-    moment = end_moment(starts, ends)
-    return moment.astimezone(UTC) if moment else None

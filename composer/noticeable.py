@@ -60,7 +60,7 @@ def noticeable(details: BookingDetails) -> Noticeable:
         is_call=details.is_call_letter,
         time=when(details.starts, details.ends) if details.starts else "",
         unit=unit_of(details),
-        kind=name(details.time_type_name),
+        kind=_name(details.time_type_name),
         who=who,
         whom=whom,
         can_rebook=bool(details.rebook_allowed),
@@ -71,12 +71,12 @@ def noticeable(details: BookingDetails) -> Noticeable:
 
 def unit_of(details: BookingDetails) -> str:
     """The unit's name; "" when the source gives none, or an HSA-id for it."""
-    return _unit(details.unit_name)
+    return _name(details.unit_name)
 
 
-@lru_cache(1000)  # clinics are few
-def _unit(unit_name: str) -> str:
-    return name(unit_name)
+@lru_cache(1000)  # clinics are few, and so are those who work there
+def _name(text: str) -> str:
+    return name(text)
 
 
 def who_of(details: BookingDetails) -> str:
@@ -86,18 +86,14 @@ def who_of(details: BookingDetails) -> str:
 
 def _met(details: BookingDetails) -> tuple[Whom, str]:
     """The care is left out where the kind of visit says the same."""
-    names = {
-        Whom.PERFORMER: details.performer_name,
-        Whom.RESOURCE: details.resource_name,
-        Whom.CARE: details.care_type_name,
-    }
-    whom, who = next(
-        ((whom, said) for whom, text in names.items() if (said := name(text))),
-        (Whom.NOT_SAID, ""),
-    )
-    if whom is Whom.CARE and who.casefold() == name(details.time_type_name).casefold():
+    if performer := _name(details.performer_name):
+        return Whom.PERFORMER, performer
+    if resource := _name(details.resource_name):
+        return Whom.RESOURCE, resource
+    care = _name(details.care_type_name)
+    if not care or care.casefold() == _name(details.time_type_name).casefold():
         return Whom.NOT_SAID, ""
-    return whom, who
+    return Whom.CARE, care
 
 
 def changed_aspects(old: BookingDetails, new: BookingDetails) -> tuple[Aspect, ...]:

@@ -63,11 +63,18 @@ def execute_rows(connection: Single, statement: Any, **rows: Sequence[Mapping[st
     Each row has all columns; instants are aware. On SQLite there is one parameter.
     """
     if isinstance(connection, DirectConnection):
-        values = {name: to_json(several).decode() for name, several in rows.items()}
+        values = {name: json_of(several) for name, several in rows.items()}
         connection.execute(statement, values)
     else:
         [several] = rows.values()
         connection.execute(statement, several)
+
+
+def json_of(rows: Iterable[Mapping[str, Any]]) -> str:
+    """For `json_populate_recordset`. What is None is left out, and NULL all the same: PostgreSQL
+    takes a fifth less time for a row of which half is."""
+    there = [{name: value for name, value in row.items() if value is not None} for row in rows]
+    return to_json(there).decode()
 
 
 @cache

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from pydantic_core import to_json
 from sqlalchemy import ColumnElement, and_, func, insert, or_, select, text
 
 from shared.store.direct import DirectConnection
 from shared.store.engine import Database
+from shared.store.statements import json_of
 from shared.store.tables import trace_step
 
 CORRELATION_LENGTH = 100
@@ -62,7 +62,7 @@ class TraceStore:
         rows = [step._asdict() for step in steps]
         with self._database.single() as connection:
             if isinstance(connection, DirectConnection):
-                connection.execute(_WRITE_JSON, {"rows": to_json(rows).decode()})
+                connection.execute(_WRITE_JSON, {"rows": json_of(rows)})
             else:
                 connection.execute(_WRITE, rows)
 
