@@ -70,7 +70,7 @@ class Candidates:
         units = {each.unit for each in new.values() if each.unit}
         return Replacements(
             tuple(self._with_passed(each, units) for each in removed.values()),
-            tuple(new.values()),
+            tuple(self._having_passed(each) for each in new.values()),
             self.now,
             self.limits.window,
         )
@@ -91,6 +91,25 @@ class Candidates:
         key = removed.announcement.key
         passed = {unit for unit in units if key.replaced(logical_address=unit).digest in gone}
         return replace(removed, passed=frozenset(map(hsa_key, passed)))
+
+    def _having_passed(self, new: New) -> New:
+        """With the units where the index put the same id before, never announced."""
+        before = (
+            each.unit
+            for each in self.history.watermarks
+            if each.unit is not None
+            and each.same_id == new.same_id
+            and each.booking != new.booking
+            and near(each.received_at, new.first_seen_at, 2 * self.limits.window)
+            and self.history.latest(each.booking) is None
+        )
+        members = (each.booking for each in self.fetched.same_request if each.deleted)
+        beside = (
+            each.logical_address
+            for each in members
+            if each.same_id == new.same_id and self.history.latest(each.digest) is None
+        )
+        return replace(new, passed=frozenset(map(hsa_key, (*before, *beside))))
 
     def _of_own_request(self, removed: Removed) -> Removed:
         """A booking may be removed by several requests. Which of them was noted first, or decided

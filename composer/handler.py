@@ -179,10 +179,11 @@ class Composer:
         for watermark in noted:
             bookings.set_watermark(watermark)
         source = fetched.booking.source_system
-        if shows_late(fetched, stored.watermark(fetched.booking.digest)):
-            self._lagging.add(source)
         lags = source in self._lagging
         judgement = judge(fetched, history, now, self._limits, activated=activated, lags=lags)
+        before = stored.watermark(fetched.booking.digest)
+        if shows_late(fetched, before, is_changed=judgement.is_of_a_change):
+            self._lagging.add(source)
         announcement = self._store_all(judgement, fetched, history, bookings)
         if judgement.reason is Reason.REPLY_MISMATCH:
             self._report_mismatch(source)

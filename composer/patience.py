@@ -43,11 +43,13 @@ def may_be_an_earlier_state(
     return follows or is_after_removal(fetched, before, patience)
 
 
-def shows_late(fetched: FetchedBooking, before: Watermark | None) -> bool:
-    """Whether the source shows what the notification says, and did not at an earlier look."""
+def shows_late(fetched: FetchedBooking, before: Watermark | None, *, is_changed: bool) -> bool:
+    """Whether the source shows what the notification says, and did not at an earlier look.
+    `is_changed`: another time or text than what was announced."""
     is_gone = fetched.details is None
     is_as_said = is_gone is fetched.deleted
-    return bool(fetched.looks and before and is_as_said and before.gone is not is_gone)
+    is_other = bool(before and before.gone is not is_gone) or is_changed
+    return fetched.looks > 0 and is_as_said and is_other
 
 
 def newest_may_be_of_this_state(

@@ -22,7 +22,7 @@ from datetime import datetime, timedelta
 from itertools import product
 
 from composer.history import near, soon
-from shared.booking.identity import hsa_key, is_hsa_id, same_hsa_id
+from shared.booking.identity import hsa_key, is_hsa_id
 from shared.booking.inbox import Announcement
 from shared.booking.messages import BookingDetails
 
@@ -73,6 +73,7 @@ class New:
     request: str
     announcement: Announcement | None = None  # if the patient was told of it, as new
     stands_as: str = ""  # and what stands in its place now: itself, or what replaced it since
+    passed: frozenset[str] = frozenset()  # units (`hsa_key`) where it stood before, unannounced
 
     @property
     def name(self) -> str:
@@ -304,8 +305,9 @@ def _may_be_one_visit(removed: Removed, new: New) -> bool:
 
 
 def _at_one_unit(removed: Removed, new: New) -> bool:
-    at_own_unit = same_hsa_id(removed.announcement.key.logical_address, new.unit)
-    return at_own_unit or hsa_key(new.unit) in removed.passed
+    """Now, or while one of them was on its way to where it stands."""
+    old_unit, new_unit = hsa_key(removed.announcement.key.logical_address), hsa_key(new.unit)
+    return old_unit in (new_unit, *new.passed) or new_unit in removed.passed
 
 
 def _connected(

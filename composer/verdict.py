@@ -84,6 +84,10 @@ class Judgement:
     watermarks: tuple[Watermark, ...] = ()
     is_dead: bool = False
 
+    @property
+    def is_of_a_change(self) -> bool:
+        return self.announce is not None and bool(self.announce.aspects)
+
 
 def kind_of_new(details: BookingDetails) -> MessageKind:
     if not details.is_call_letter:

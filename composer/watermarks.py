@@ -46,6 +46,7 @@ class Watermarks:
             awaiting_since=None,
             unpaired=False,
             held=None,
+            unit=fetched.booking.logical_address,
         )
 
     def stands(self) -> Watermark:
@@ -108,6 +109,7 @@ class Watermarks:
             notification_id=fetched.notification_id,
             first_seen_at=first_seen,
             removed_at=self._removed_at,
+            unit=fetched.booking.logical_address,
         )
 
     @property

@@ -95,6 +95,7 @@ class Watermark:
     unpaired: bool = False
     successor: str | None = None  # digest of the booking that took this one's place
     held: BookingDetails | None = None  # what of a booking not announced yet is compared
+    unit: str | None = None  # its logical address; None before it was judged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

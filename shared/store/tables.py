@@ -152,6 +152,7 @@ booking_watermark = Table(
     Column("first_seen_at", Instant),  # when ingest first took a creation of it
     Column("removed_at", Instant),  # when ingest took the last judged removal of it
     Column("held", JSON(none_as_null=True)),  # while a creation is awaited: what is compared
+    Column("unit", String(64)),  # its logical address: the same id may stand at another one later
     Column("successor", String(64)),  # digest of the booking that took this one's place
     # The first removal and the first creation that were passed on and are not judged yet:
     Column("removal_pending_at", Instant),  # when ingest took it

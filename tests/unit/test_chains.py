@@ -3,6 +3,8 @@ announced once, and of each visit that is gone its patient is told.
 """
 
 from datetime import timedelta
+from functools import partial
+from typing import Any
 
 import pytest
 
@@ -141,6 +143,46 @@ def test_a_number_that_its_source_denies_takes_over_nothing(world: World) -> Non
     world.pass_time()
     assert (world.kinds[1:], world.newest.patient) == (CANCELLED, NEW_NUMBER)
     assert world.believed(A) is None
+
+
+#: What is said in each request of a rebooking A to B, whose B moves to another unit before it is
+#: announced, and after how many seconds.
+MOVED_B = key("B", OTHER_UNIT)
+LAST_STEP_IS_A_MOVE = {
+    "one request": [(0, (A, True), (B, True), (MOVED_B, False))],
+    "two": [(0, (A, True), (B, False)), (1, (B, True), (MOVED_B, False))],
+    "three": [(0, (A, True)), (1, (B, False)), (2, (B, True), (MOVED_B, False))],
+    "each by itself": [(0, (A, True)), (1, (B, False)), (1, (B, True)), (1, (MOVED_B, False))],
+    "the creation first": [(0, (A, True)), (1, (B, False)), (1, (MOVED_B, False)), (1, (B, True))],
+}
+
+
+@pytest.mark.parametrize("lag", [0, 2])
+@pytest.mark.parametrize("said", LAST_STEP_IS_A_MOVE.values(), ids=LAST_STEP_IS_A_MOVE)
+def test_a_chain_whose_last_step_is_a_move_is_one_change(
+    world: World, said: list[Any], lag: float
+) -> None:
+    world.source = {}
+    for after, *engagements in said:
+        world.pass_time(seconds(after))
+        there = {each.digest: LATER for each, deleted in engagements if not deleted}
+        if there:
+            world.at(world.now + seconds(lag), partial(setattr, world, "source", there))
+            world.pass_time(seconds(0))
+        world.notify(*engagements)
+    world.pass_time()
+    assert world.kinds[1:] == ["changed_time"]
+    assert (world.believed(A), world.believed(MOVED_B)) == (None, LATER)
+
+
+def test_what_moved_away_from_the_unit_takes_the_place_of_no_other_kind_of_visit(
+    world: World,
+) -> None:
+    other = but(LATER, care_type_name="Fotvård")
+    world.source = {MOVED_B.digest: other}
+    world.notify((A, True), (B, True), (MOVED_B, False))
+    world.pass_time()
+    assert sorted(world.kinds[1:]) == ["booking_confirmation", "cancellation"]
 
 
 def test_a_removal_that_overtakes_its_creation_is_no_less_a_cancellation(world: World) -> None:

@@ -58,6 +58,15 @@ def test_of_a_source_that_showed_a_removal_late_it_is_too(world: Asking) -> None
     assert created_and_moved_at_once(world) == ["booking_confirmation", "changed_time"]
 
 
+def test_of_a_source_that_showed_a_move_late_it_is_too(world: Asking) -> None:
+    world.create(A, VISIT)
+    world.hear(A)
+    world.source = {A.digest: LATER}
+    world.pass_time()
+    assert world.kinds[1:] == ["changed_time"]
+    assert created_and_moved_at_once(world) == ["booking_confirmation", "changed_time"]
+
+
 def test_a_source_that_answers_as_the_index_says_is_asked_once(world: Asking) -> None:
     world.create(A, VISIT)
     world.create(B, FIRST)

@@ -106,6 +106,7 @@ def create_booking_watermark() -> None:
         sa.Column("first_seen_at", INSTANT),
         sa.Column("removed_at", INSTANT),
         sa.Column("held", sa.JSON(none_as_null=True)),
+        sa.Column("unit", sa.String(64)),
         sa.Column("successor", sa.String(64)),
         sa.Column("removal_pending_at", INSTANT),
         sa.Column("removal_pending_request", sa.String(40)),
