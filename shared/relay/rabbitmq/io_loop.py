@@ -23,6 +23,9 @@ _BUSY_PER_SECOND, _BUSY_TIMES = 225, 2.5
 #: With more than this each look finds enough, and the loop does not rest: rests would hold up
 #: whoever works off a long queue, message by message.
 _MANY_PER_SECOND = 1000
+#: So many at one look lay in the queue already, more than a batch of the stage before. Below a rate
+#: of `_MANY_PER_SECOND` rests would be all that keeps them there: each message takes several looks.
+_AT_ONCE = 100
 #: How long messages are counted for that, in seconds.
 _COUNTED_SECONDS = 0.2
 
@@ -41,7 +44,7 @@ class PacedLoop(IOLoop):
         self._monotonic = monotonic
         self._sleep = sleep
         self._ended = False
-        self._came = 0
+        self._came = self._came_at_once = 0
         self._counted_from = 0.0
         self._rest = pace
         self._at_end: list[Work] = []
@@ -67,6 +70,7 @@ class PacedLoop(IOLoop):
 
     def message_came(self) -> None:
         self._came += 1
+        self._came_at_once += 1
 
     def at_end_of_pass(self, work: Work) -> None:
         self._at_end.append(work)
@@ -88,9 +92,12 @@ class PacedLoop(IOLoop):
 
     def _rest_from(self, moment: float) -> None:
         now = self._monotonic()
-        if now - self._counted_from >= _COUNTED_SECONDS:
-            self._rest = self._pace * _times(self._came / (now - self._counted_from))
+        counted = now - self._counted_from
+        lay_there = self._came_at_once >= _AT_ONCE
+        if lay_there or counted >= _COUNTED_SECONDS:
+            self._rest = 0 if lay_there else self._pace * _times(self._came / counted)
             self._came, self._counted_from = 0, now
+        self._came_at_once = 0
         left = moment + self._rest - now
         if left > 0 and not self._ended:
             self._sleep(left)
