@@ -105,7 +105,7 @@ def _noted(change: PendingChange, before: Watermark | None, now: datetime) -> Wa
         awaiting=Awaiting.REMOVAL if is_removal else Awaiting.CREATION,
         awaiting_since=now,
         successor=before.successor if before else None,
-        unit=before.unit if before else None,
+        unit=change.unit,
     )
 
 

@@ -241,6 +241,7 @@ def _pending_change(change: BookingChange) -> PendingChange:
         booking=change.booking.digest,
         patient_bookings=change.booking.patient_bookings,
         same_id=change.booking.same_id,
+        unit=change.booking.logical_address,
         is_removal=change.deleted,
         received_at=change.received_at,
         notification_id=change.notification_id,

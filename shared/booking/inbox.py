@@ -95,7 +95,7 @@ class Watermark:
     unpaired: bool = False
     successor: str | None = None  # digest of the booking that took this one's place
     held: BookingDetails | None = None  # what of a booking not announced yet is compared
-    unit: str | None = None  # its logical address; None before it was judged
+    unit: str | None = None  # its logical address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +105,7 @@ class PendingChange:
     booking: str  # BookingKey.digest
     patient_bookings: str  # BookingKey.patient_bookings
     same_id: str  # BookingKey.same_id
+    unit: str  # its logical address
     is_removal: bool
     received_at: datetime  # when ingest took it
     notification_id: str  # of its request

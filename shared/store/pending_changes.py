@@ -26,7 +26,7 @@ class Kind(NamedTuple):
 
 REMOVAL = Kind("removal_pending_at", "removal_pending_request")
 CREATION = Kind("creation_pending_at", "creation_pending_request")
-_COLUMNS = ("booking", "patient_bookings", "same_id", *REMOVAL, *CREATION)
+_COLUMNS = ("booking", "patient_bookings", "same_id", "unit", *REMOVAL, *CREATION)
 
 
 class PendingChanges:
@@ -89,6 +89,7 @@ def _values(change: PendingChange) -> dict[str, Any]:
         "booking": change.booking,
         "patient_bookings": change.patient_bookings,
         "same_id": change.same_id,
+        "unit": change.unit,
         **dict.fromkeys((*REMOVAL, *CREATION)),
         kind.at: change.received_at,
         kind.request: change.notification_id,
@@ -103,6 +104,7 @@ def pending_changes(row: RowMapping) -> Iterator[PendingChange]:
                 booking=row["booking"],
                 patient_bookings=row["patient_bookings"],
                 same_id=row["same_id"],
+                unit=row["unit"],
                 is_removal=kind is REMOVAL,
                 received_at=row[kind.at],
                 notification_id=row[kind.request],

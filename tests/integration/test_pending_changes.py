@@ -32,6 +32,7 @@ def change(booking: BookingKey, *, after: int = 0, removal: bool = False) -> Pen
         booking=booking.digest,
         patient_bookings=booking.patient_bookings,
         same_id=booking.same_id,
+        unit=booking.logical_address,
         is_removal=removal,
         received_at=NOW + after * SECOND,
         notification_id=f"request{after}",

@@ -4,6 +4,7 @@ announced once, and of each visit that is gone its patient is told.
 
 from datetime import timedelta
 from functools import partial
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -170,6 +171,22 @@ def test_a_chain_whose_last_step_is_a_move_is_one_change(
             world.at(world.now + seconds(lag), partial(setattr, world, "source", there))
             world.pass_time(seconds(0))
         world.notify(*engagements)
+    world.pass_time()
+    assert world.kinds[1:] == ["changed_time"]
+    assert (world.believed(A), world.believed(MOVED_B)) == (None, LATER)
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_a_chain_whose_last_step_is_a_move_is_one_change_in_whatever_order_it_is_judged(
+    world: World, order: tuple[int, ...]
+) -> None:
+    """All of it was taken, each by itself, before any of it is judged."""
+    said = [(A, True), (B, False), (B, True), (MOVED_B, False)]
+    taken = [change for each in said for change in world.take(each)]
+    world.source = {MOVED_B.digest: LATER}
+    fetched = [world.fetch(change) for change in taken]
+    for number in order:
+        world.hand(fetched[number])
     world.pass_time()
     assert world.kinds[1:] == ["changed_time"]
     assert (world.believed(A), world.believed(MOVED_B)) == (None, LATER)
