@@ -48,6 +48,7 @@ def judged(booking: BookingKey, *, after: int) -> Watermark:
         gone=False,
         received_at=NOW + after * SECOND,
         notification_id=f"request{after}",
+        unit=booking.logical_address,
     )
 
 
