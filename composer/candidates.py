@@ -67,49 +67,46 @@ class Candidates:
             for booking, each in removed.items()
         }
         new = {each.booking: each for each in (*self._new_members(), *self._new())}
-        units = {each.unit for each in new.values() if each.unit}
         return Replacements(
-            tuple(self._with_passed(each, units) for each in removed.values()),
+            tuple(self._with_passed(each) for each in removed.values()),
             tuple(self._having_passed(each) for each in new.values()),
             self.now,
             self.limits.window,
         )
 
-    def _with_passed(self, removed: Removed, units: Iterable[str]) -> Removed:
-        """With those of `units` where the same id was put and removed again, never announced: it
-        passed on the way to what stands there now."""
-        gone = {
-            each.booking
-            for each in self.history.watermarks
-            if each.same_id == removed.same_id
-            and (each.gone or each.awaiting is Awaiting.REMOVAL)
-            and near(each.received_at, removed.removed_at, 2 * self.limits.window)
-            and self.history.latest(each.booking) is None
-        }
-        if not gone:
-            return removed
-        key = removed.announcement.key
-        passed = {unit for unit in units if key.replaced(logical_address=unit).digest in gone}
-        return replace(removed, passed=frozenset(map(hsa_key, passed)))
+    def _with_passed(self, removed: Removed) -> Removed:
+        """With the units where the same id was put and removed again: it passed on the way to what
+        stands there now."""
+        gone = (
+            each
+            for each in self._unannounced(removed.same_id, removed.removed_at)
+            if each.gone or each.awaiting is Awaiting.REMOVAL
+        )
+        return replace(removed, passed=_units(gone))
 
     def _having_passed(self, new: New) -> New:
-        """With the units where the index put the same id before, never announced."""
+        """With the units where the index put the same id before."""
         before = (
-            each.unit
-            for each in self.history.watermarks
-            if each.unit is not None
-            and each.same_id == new.same_id
-            and each.booking != new.booking
-            and near(each.received_at, new.first_seen_at, 2 * self.limits.window)
-            and self.history.latest(each.booking) is None
+            each
+            for each in self._unannounced(new.same_id, new.first_seen_at)
+            if each.booking != new.booking
         )
-        members = (each.booking for each in self.fetched.same_request if each.deleted)
         beside = (
-            each.logical_address
-            for each in members
-            if each.same_id == new.same_id and self.history.latest(each.digest) is None
+            hsa_key(member.booking.logical_address)
+            for member in self.fetched.same_request
+            if member.deleted
+            and member.booking.same_id == new.same_id
+            and self.history.latest(member.booking.digest) is None
         )
-        return replace(new, passed=frozenset(map(hsa_key, (*before, *beside))))
+        return replace(new, passed=_units(before).union(beside))
+
+    def _unannounced(self, same_id: str, at: datetime) -> Iterator[Watermark]:
+        """What had this id about then, and was never announced."""
+        same = (each for each in self.history.watermarks if each.same_id == same_id)
+        for each in same:
+            is_near = near(each.received_at, at, 2 * self.limits.window)
+            if is_near and self.history.latest(each.booking) is None:
+                yield each
 
     def _of_own_request(self, removed: Removed) -> Removed:
         """A booking may be removed by several requests. Which of them was noted first, or decided
@@ -357,6 +354,10 @@ class Candidates:
 
     def _may_still_come(self, awaited_since: datetime | None) -> bool:
         return awaited_since is None or self.now <= awaited_since + self.limits.longest_wait
+
+
+def _units(watermarks: Iterable[Watermark]) -> frozenset[str]:
+    return frozenset(hsa_key(each.unit) for each in watermarks if each.unit)
 
 
 def _removed(
