@@ -19,7 +19,7 @@ from filter.rules import (
 from shared.base.ids import spell
 from shared.booking.identity import SCHEDULING, hsa_key
 from shared.booking.inbox import PendingChange
-from shared.booking.messages import BookingChange, Notification
+from shared.booking.messages import BookingChange, EarlierRemoval, Notification
 from shared.relay.outcomes import DeadLetter, Drop, Outcome, Publish
 
 
@@ -110,7 +110,9 @@ class Filter:
         systems = {system for one in opened for system in one.systems()}
         activated = self._sources.find_all(systems) if systems else ()
         outcomes = [self._handle(one, activated) for one in opened]
-        if pending := [change for outcome in outcomes for change in _pending(outcome)]:
+        pending = [change for outcome in outcomes for change in _pending(outcome)]
+        pending += (change for one in opened for change in one.overtaken(activated))
+        if pending:
             self._store_pending(pending)
         return outcomes
 
@@ -174,6 +176,12 @@ class _Opened(NamedTuple):
             return {self.odd[0].source_system} - {""}
         return {one.source_system for one in self.notification.engagements if is_scheduling(one)}
 
+    def overtaken(self, activated: Container[str]) -> Iterator[PendingChange]:
+        """The removals of earlier requests, which this one may have overtaken."""
+        for removal in self.notification.removed_before:
+            if hsa_key(removal.booking.source_system) in activated:
+                yield _pending_change(removal, is_removal=True)
+
 
 def _opened(notification: Notification) -> _Opened:
     if not notification.refused:
@@ -227,7 +235,7 @@ def _pending(outcome: Outcome) -> Iterator[PendingChange]:
     messages = outcome.messages if isinstance(outcome, Publish) else ()
     for change in messages:
         if isinstance(change, BookingChange) and _counts_for_others(change):
-            yield _pending_change(change)
+            yield _pending_change(change, is_removal=change.deleted)
 
 
 def _counts_for_others(change: BookingChange) -> bool:
@@ -236,13 +244,13 @@ def _counts_for_others(change: BookingChange) -> bool:
     return not change.corrected and not is_renumbered
 
 
-def _pending_change(change: BookingChange) -> PendingChange:
+def _pending_change(change: BookingChange | EarlierRemoval, *, is_removal: bool) -> PendingChange:
     return PendingChange(
         booking=change.booking.digest,
         patient_bookings=change.booking.patient_bookings,
         same_id=change.booking.same_id,
         unit=change.booking.logical_address,
-        is_removal=change.deleted,
+        is_removal=is_removal,
         received_at=change.received_at,
         notification_id=change.notification_id,
     )

@@ -63,7 +63,12 @@ def by_system(notification: Notification, odd: Iterable[OddEngagement]) -> Itera
     for number, refused in enumerate(of_system.values()):
         name = f"{notification.notification_id}.r{spell(number)}"
         yield notification.model_copy(
-            update={"notification_id": name, "engagements": (), "refused": tuple(refused)}
+            update={
+                "notification_id": name,
+                "engagements": (),
+                "refused": tuple(refused),
+                "removed_before": (),
+            }
         )
 
 

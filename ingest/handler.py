@@ -31,6 +31,7 @@ from ingest.calls import (
     read_call,
 )
 from ingest.engagements import Judged, NoEngagements, Refusal
+from ingest.recent_removals import RecentRemovals
 from shared.base.clock import Clock
 from shared.base.errors import Unavailable
 from shared.booking.identity import same_hsa_id
@@ -150,6 +151,7 @@ class NotificationHandler:
         self._clock = clock
         self._name = name
         self._reading = Semaphore(_READ_AT_ONCE)
+        self._recent_removals = RecentRemovals()
 
     def __call__(self, call: Call) -> Answer | Unstored:
         """The answer; `Unstored` when the broker is unavailable."""
@@ -195,6 +197,10 @@ class NotificationHandler:
             caller=call.caller,
             engagements=judged.taken,
             refused=tuple(refusal.kept for refusal in judged.refused),
+            removed_before=self._recent_removals.related_to(judged.taken),
+        )
+        self._recent_removals.remember(
+            judged.taken, notification.notification_id, notification.received_at
         )
         answer = _answer(notification.notification_id, judged, addressed=addressed)
         return Unstored(notification, answer)

@@ -99,6 +99,14 @@ class RefusedEngagement(Part):
     document: str = Field("", repr=False)  # as XML; "" when it was too large to be kept
 
 
+class EarlierRemoval(Part):
+    """A booking that an earlier request removed."""
+
+    booking: BookingKey
+    received_at: AwareDatetime  # when ingest took it
+    notification_id: str  # of that request
+
+
 class Notification(QueueMessage):
     """One accepted ProcessNotification request, or a part of one that was too large for a message.
 
@@ -110,6 +118,8 @@ class Notification(QueueMessage):
     caller: str = ""  # x-rivta-original-serviceconsumer-hsaid
     engagements: tuple[Engagement, ...] = ()
     refused: tuple[RefusedEngagement, ...] = ()
+    #: What ingest took shortly before this and the broker may still hold back.
+    removed_before: tuple[EarlierRemoval, ...] = ()
 
     @model_validator(mode="after")
     def _holds_something(self) -> Self:

@@ -14,6 +14,7 @@ from composer.history import History
 from composer.message_text import Writer
 from composer.wording import Wording
 from filter.handler import Filter, StorePending
+from ingest.recent_removals import RecentRemovals
 from shared.base.ids import spell
 from shared.booking.identity import BookingKey, hsa_key
 from shared.booking.inbox import (
@@ -240,6 +241,7 @@ class World:
         self.mismatches: list[str] = []  # by source
         self.about: dict[str, str] = {}  # which booking each change was about
         self._numbers = count(1)
+        self._recent_removals = RecentRemovals()
         self.store_pending: StorePending = self.inbox.add_pending
         self._filter = Filter(
             self.register, _ignore, _ignore, lambda changes: self.store_pending(changes)
@@ -303,12 +305,24 @@ class World:
 
     def take(self, *said: Said, received_at: datetime | None = None) -> list[BookingChange]:
         """What the filter makes of one request; what it stores is stored."""
+        return self.filter(self.receive(*said, received_at=received_at))
+
+    def receive(self, *said: Said, received_at: datetime | None = None) -> Notification:
+        """What ingest makes of one request."""
         self.now += MOMENT
+        engagements = tuple(engagement(booking, deleted=deleted) for booking, deleted in said)
         notification = Notification(
             notification_id=f"notification{spell(next(self._numbers))}",
             received_at=received_at or self.now,
-            engagements=tuple(engagement(booking, deleted=deleted) for booking, deleted in said),
+            engagements=engagements,
+            removed_before=self._recent_removals.related_to(engagements),
         )
+        self._recent_removals.remember(
+            engagements, notification.notification_id, notification.received_at
+        )
+        return notification
+
+    def filter(self, notification: Notification) -> list[BookingChange]:
         outcome = self._filter(notification)
         assert isinstance(outcome, Publish)
         return [message for message in outcome.messages if isinstance(message, BookingChange)]

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,7 +18,7 @@ from shared.base.errors import Unavailable
 from shared.base.ids import spell
 from shared.booking.identity import hsa_key, service_domain
 from shared.booking.inbox import PendingChange
-from shared.booking.messages import BookingChange, Engagement, Notification
+from shared.booking.messages import BookingChange, EarlierRemoval, Engagement, Notification
 from shared.relay.outcomes import Drop, Publish
 
 TOLVAN = "191212121212"
@@ -250,6 +250,29 @@ def test_a_batch_is_stored_at_once() -> None:
 
 def test_nothing_is_stored_of_a_correction() -> None:
     assert Filtered(engagement("same"), removal("same")).pending == []
+
+
+def earlier(booking_id: str, **changes: Any) -> EarlierRemoval:
+    return EarlierRemoval(
+        booking=removal(booking_id, **changes).booking,
+        received_at=RECEIVED - timedelta(seconds=30),
+        notification_id="request-before",
+    )
+
+
+def test_what_an_earlier_request_removed_is_pending_though_the_broker_still_holds_it() -> None:
+    """Or its patient is told of a booking, and later that another one was cancelled for it."""
+    pending: list[PendingChange] = []
+    handle = Filter(FakeRegister("SE-SOURCE"), no_report, no_refusals, pending.extend)
+    both = (earlier("old"), earlier("foreign", source_system="SE-OTHER"))
+    handle(notification(engagement("new")).model_copy(update={"removed_before": both}))
+    assert [(each.booking, each.is_removal) for each in pending] == [
+        (engagement("new").booking.digest, False),
+        (removal("old").booking.digest, True),
+    ]
+    assert pending[1].received_at == RECEIVED - timedelta(seconds=30)
+    assert pending[1].notification_id == "request-before"
+    assert pending[1].unit == "SE-UNIT"
 
 
 def test_nothing_is_stored_of_the_removal_of_a_booking_under_its_old_number() -> None:

@@ -362,3 +362,17 @@ def test_a_corrected_booking_that_its_source_does_not_show_yet_is_asked_about_ag
     world.source[A.digest] = LATER
     world.pass_time()
     assert world.kinds == ["booking_confirmation", "changed_time"]
+
+
+def test_a_rebooking_whose_removal_the_broker_holds_back_is_one_message(world: World) -> None:
+    """RabbitMQ hands messages to the consumer of a node that is gone, until it misses it."""
+    world.create(A, VISIT)
+    world.source = {B.digest: LATER}
+    held = world.receive((A, True))
+    world.hear(B)
+    world.pass_time(timedelta(seconds=35))
+    for message in world.filter(held):
+        world.hand(world.fetch(message))
+    world.pass_time()
+    assert world.kinds == ["booking_confirmation", "changed_time"]
+    assert (world.believed(A), world.believed(B)) == (None, LATER)
