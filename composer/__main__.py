@@ -4,6 +4,7 @@ import sys
 from datetime import timedelta
 
 from composer.handler import Composer
+from composer.lagging import LaggingSources
 from composer.metrics import report_mismatch
 from composer.settings import ComposerSettings
 from composer.wording import BrokenTemplate, Wording
@@ -31,11 +32,15 @@ def run(settings: ComposerSettings) -> int:
     register = SourceRegister(database)
     sources = CachedRegister(lambda: register.snapshot(settings.environment), _REGISTER_AGE)
     clock = DatabaseClock(database)
+    lagging = LaggingSources(
+        lambda seen: register.set_lagged(seen, settings.environment), clock=clock
+    )
     composer = Composer(
         Inbox(database),
         sources,
         wording,
         report_mismatch,
+        lagging,
         limits=settings.limits,
         memory=settings.watermarks_kept,
         clock=clock,
@@ -49,6 +54,7 @@ def run(settings: ComposerSettings) -> int:
         prefetch=settings.composer_prefetch,
         handle_batch=composer.handle_batch,
         linger=_LINGER_SECONDS,
+        report=lagging.report,
         checks={"database": database.ready, "register": sources.ready, "clock": clock.agrees},
         closers=[database.close],
     )

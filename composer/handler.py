@@ -14,7 +14,7 @@ from typing import Protocol
 from composer.candidates import Limits
 from composer.history import History, window_begins, without_ended_waits
 from composer.judgement import judge
-from composer.lagging import LaggingSources
+from composer.lagging import ActivatedSource, LaggingSources
 from composer.message_text import Writer, compose
 from composer.patience import shows_late
 from composer.pending import with_pending
@@ -94,13 +94,14 @@ class ActivatedSources(Protocol):
     Raises `Unavailable` when that cannot be known; everything then waits.
     """
 
-    def find(self, hsa_id: str) -> object | None: ...
+    def find(self, hsa_id: str) -> ActivatedSource | None: ...
 
 
 class Composer:
     """The composer's handler.
 
     `sources` are asked at the moment of announcing: after a deactivation nothing is announced.
+    `lagging` knows which of them show their changes late.
     `report_mismatch` is given the source of a reply about another person that nothing explains.
     `memory` is for how long is known what was judged of a booking of which nothing was announced.
     """
@@ -111,6 +112,7 @@ class Composer:
         sources: ActivatedSources,
         writer: Writer,
         report_mismatch: Callable[[str], None],
+        lagging: LaggingSources,
         *,
         limits: Limits,
         memory: timedelta,
@@ -121,11 +123,11 @@ class Composer:
         self._sources = sources
         self._writer = writer
         self._report_mismatch = report_mismatch
+        self._lagging = lagging
         self._limits = limits
         self._memory = memory
         self._clock = clock
         self._new_id = new_id
-        self._lagging = LaggingSources(clock)
 
     def __call__(self, fetched: FetchedBooking) -> Outcome:
         [outcome] = self.handle_batch([fetched])
@@ -140,14 +142,15 @@ class Composer:
             with self._store.locked(windows) as stored:
                 for (number, fetched), bookings in zip(batch.items(), stored, strict=True):
                     outcomes[number] = self._fault(fetched) or self._handle(
-                        fetched, bookings, activated=fetched.booking.source_system in activated
+                        fetched, bookings, activated.get(fetched.booking.source_system)
                     )
         return [outcomes[number] for number in range(len(several))]
 
-    def _activated(self, batch: Iterable[FetchedBooking]) -> set[str]:
+    def _activated(self, batch: Iterable[FetchedBooking]) -> dict[str, ActivatedSource]:
         """Asked before the bookings are locked: on SQLite the register could not be read then."""
         systems = {fetched.booking.source_system for fetched in batch}
-        return {system for system in systems if self._sources.find(system) is not None}
+        found = ((system, self._sources.find(system)) for system in systems)
+        return {system: source for system, source in found if source is not None}
 
     def _history_window(self, fetched: FetchedBooking) -> HistoryWindow:
         others = tuple(member.booking for member in fetched.same_request)
@@ -164,7 +167,7 @@ class Composer:
         return None
 
     def _handle(
-        self, fetched: FetchedBooking, bookings: PatientBookings, *, activated: bool
+        self, fetched: FetchedBooking, bookings: PatientBookings, source: ActivatedSource | None
     ) -> Outcome:
         now = self._clock()
         ended = now - 2 * self._limits.longest_wait
@@ -178,15 +181,16 @@ class Composer:
         history, noted = with_pending(stored, *pending, now, self._limits.patience)
         for watermark in noted:
             bookings.set_watermark(watermark)
-        source = fetched.booking.source_system
-        lags = source in self._lagging
-        judgement = judge(fetched, history, now, self._limits, activated=activated, lags=lags)
+        system = fetched.booking.source_system
+        lags = self._lagging.lags(system, source)
+        is_activated = source is not None
+        judgement = judge(fetched, history, now, self._limits, activated=is_activated, lags=lags)
         before = stored.watermark(fetched.booking.digest)
         if shows_late(fetched, before, is_changed=judgement.is_of_a_change):
-            self._lagging.add(source)
+            self._lagging.add(system)
         announcement = self._store_all(judgement, fetched, history, bookings)
         if judgement.reason is Reason.REPLY_MISMATCH:
-            self._report_mismatch(source)
+            self._report_mismatch(system)
         return _outcome(judgement, fetched, announcement)
 
     def _store_all(

@@ -11,7 +11,7 @@ from enum import StrEnum
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select, update
 
 from shared.base.clock import Clock, utcnow
 from shared.base.errors import Unavailable
@@ -44,6 +44,7 @@ class SourceSystem:
     activated_at: datetime
     paused_by: str | None = None  # it is not called, and its changes wait
     paused_at: datetime | None = None
+    lagged_at: datetime | None = None  # when it was last seen to show a change late
 
     @property
     def paused(self) -> bool:
@@ -139,6 +140,19 @@ class SourceRegister:
                 source = replace(_source_of(row), activated_by=by, activated_at=at)
                 _log(connection, source, "paused" if paused else "resumed", {})
             return row is not None
+
+    def set_lagged(self, seen: Mapping[str, datetime], environment: Environment) -> None:
+        """Store when systems were `seen` (by `hsa_key`) to show a change later than they had told
+        the index of it. No entry of the log: nobody has changed the register."""
+        lagged_at = source_system.c.lagged_at
+        with self._database.begin() as connection:
+            for key, at in sorted(seen.items()):
+                is_later = or_(lagged_at.is_(None), lagged_at < at)
+                connection.execute(
+                    update(source_system)
+                    .where(_is_system(key, environment), is_later)
+                    .values(lagged_at=at)
+                )
 
     def list_all(self, environment: Environment | None = None) -> list[SourceSystem]:
         """Active systems, of one environment or of both, by name."""

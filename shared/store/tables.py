@@ -77,6 +77,7 @@ source_system = Table(
     Column("activated_at", Instant, nullable=False),
     Column("paused_by", String(100)),  # while it is not called; its changes wait
     Column("paused_at", Instant),
+    Column("lagged_at", Instant),  # when it was last seen to show a change late
 )
 
 source_system_log = Table(

@@ -58,6 +58,7 @@ def composer(inbox: Inbox, world: World) -> Composer:
         world.register,
         WORDING,
         world.mismatches.append,
+        world.lagging,
         limits=LIMITS,
         memory=MEMORY,
         clock=lambda: world.now,
@@ -194,6 +195,7 @@ def test_an_error_undoes_all_of_a_judgement(inbox: Inbox, world: World) -> None:
         world.register,
         BrokenWriter(),  # type: ignore[arg-type]
         world.mismatches.append,
+        world.lagging,
         limits=LIMITS,
         memory=MEMORY,
         clock=lambda: world.now,

@@ -107,3 +107,17 @@ def test_removing_what_is_not_there_is_told(
     register.add(a_source())
     assert not register.remove(hsa_id, environment, by="bo", at=ONE)
     assert len(logged(database)) == 1
+
+
+def test_what_lags_is_known_and_stays_known_and_is_no_change_of_the_register(
+    register: SourceRegister, database: Database
+) -> None:
+    register.add(a_source())
+    register.add(a_source(environment="prod"))
+    register.set_lagged({"SE2321000016-1HZ5": ONE, "SE-NOT-ACTIVATED": ONE}, "qa")
+    register.set_lagged({"SE2321000016-1HZ5": NOON}, "qa")
+    assert register.snapshot("qa")["SE2321000016-1HZ5"].lagged_at == ONE
+    assert register.snapshot("prod")["SE2321000016-1HZ5"].lagged_at is None
+    register.add(a_source(name="Annat namn"))
+    assert register.snapshot("qa")["SE2321000016-1HZ5"].lagged_at == ONE
+    assert [action for action, _, _ in logged(database)] == ["added", "added", "changed"]

@@ -1,6 +1,6 @@
 """A small world for the composer's tests: a booking system, an inbox in memory, and a clock."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -11,6 +11,7 @@ from typing import Any
 from composer.candidates import Limits
 from composer.handler import Composer
 from composer.history import History
+from composer.lagging import LaggingSources
 from composer.message_text import Writer
 from composer.wording import Wording
 from filter.handler import Filter, StorePending
@@ -198,14 +199,23 @@ class MemoryInbox:
         assert len(set(revisions)) == len(revisions), "unique (booking, revision)"
 
 
+@dataclass(frozen=True)
+class KnownSource:
+    lagged_at: datetime | None = None
+
+
 class Activated:
     """The register; `removed` are those that are not in it."""
 
     def __init__(self) -> None:
         self.removed: set[str] = set()
+        self.lagged: dict[str, datetime] = {}
 
-    def find(self, hsa_id: str) -> object | None:
-        return None if hsa_id in self.removed else hsa_id
+    def find(self, hsa_id: str) -> KnownSource | None:
+        return None if hsa_id in self.removed else KnownSource(self.lagged.get(hsa_key(hsa_id)))
+
+    def set_lagged(self, seen: Mapping[str, datetime]) -> None:
+        self.lagged.update(seen)
 
     def find_all(self, hsa_ids: Iterable[str]) -> set[str]:
         return {hsa_key(hsa_id) for hsa_id in hsa_ids if hsa_id not in self.removed}
@@ -246,12 +256,19 @@ class World:
         self._filter = Filter(
             self.register, _ignore, _ignore, lambda changes: self.store_pending(changes)
         )
+        self._writer, self._limits = writer, limits
+        self.start_composer()
+
+    def start_composer(self) -> None:
+        """A composer that knows nothing but what is stored."""
+        self.lagging = LaggingSources(self.register.set_lagged, clock=lambda: self.now)
         self.composer = Composer(
             self.inbox,
             self.register,
-            writer,
+            self._writer,
             self.mismatches.append,
-            limits=limits,
+            self.lagging,
+            limits=self._limits,
             memory=MEMORY,
             clock=lambda: self.now,
             new_id=lambda: f"message{next(self._numbers)}",

@@ -2,14 +2,26 @@
 that lags may still show its first state when it is asked.
 """
 
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 import pytest
 
 from composer.candidates import Limits
 from composer.lagging import LaggingSources
+from shared.base.errors import Unavailable
 from shared.booking.messages import BookingChange, FetchedBooking
-from tests.unit.composer_world import LATER, NOW, PATIENCE, VISIT, WINDOW, World, but, key
+from tests.unit.composer_world import (
+    LATER,
+    NOW,
+    PATIENCE,
+    VISIT,
+    WINDOW,
+    KnownSource,
+    World,
+    but,
+    key,
+)
 
 A, B = key("A"), key("B")
 FIRST = but(VISIT, starts="20261224090000", ends="")
@@ -74,10 +86,43 @@ def test_a_source_that_answers_as_the_index_says_is_asked_once(world: Asking) ->
     assert (world.asks, world.kinds) == (2, ["booking_confirmation"] * 2)
 
 
+def test_it_is_known_after_a_start_and_to_every_other_composer(world: Asking) -> None:
+    world.hear(A)
+    world.source = {A.digest: VISIT}
+    world.pass_time()
+    world.lagging.report()
+    world.start_composer()
+    assert created_and_moved_at_once(world) == ["booking_confirmation", "changed_time"]
+
+
 def test_a_source_that_was_not_late_for_an_hour_lags_no_longer() -> None:
-    times = [NOW, NOW + timedelta(minutes=59), NOW + timedelta(minutes=60)]
-    sources = LaggingSources(clock=lambda: times.pop(0))
+    now = NOW
+    sources = LaggingSources(lambda _seen: None, clock=lambda: now)
     sources.add("se123-a")
-    assert "SE123-A" in sources
-    assert "SE123-A" not in sources
-    assert "SE123-B" not in sources
+    known = KnownSource(NOW)
+    now = NOW + timedelta(minutes=59)
+    assert sources.lags("SE123-A", None)
+    assert sources.lags("SE123-B", known)
+    assert not sources.lags("SE123-B", KnownSource())
+    now = NOW + timedelta(minutes=60)
+    assert not sources.lags("SE123-A", known)
+
+
+def test_what_could_not_be_stored_is_stored_the_next_time() -> None:
+    stored: list[Mapping[str, datetime]] = []
+    away = True
+
+    def store(seen: Mapping[str, datetime]) -> None:
+        if away:
+            raise Unavailable("database_unavailable")
+        stored.append(seen)
+
+    sources = LaggingSources(store, clock=lambda: NOW)
+    sources.report()
+    sources.add("se123-a")
+    with pytest.raises(Unavailable):
+        sources.report()
+    away = False
+    sources.add("SE123-B")
+    assert [sources.report(), sources.report()] == [{}, {}]
+    assert stored == [{"SE123-A": NOW, "SE123-B": NOW}]

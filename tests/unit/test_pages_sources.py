@@ -96,6 +96,15 @@ def test_what_a_system_is_called_cannot_become_markup(tmp_path: Path) -> None:
         assert "&lt;script&gt;alert" in page
 
 
+def test_a_system_that_shows_changes_late_says_when_it_last_did(tmp_path: Path) -> None:
+    with browsing(tmp_path) as browser:
+        post(browser, "/sources/add")
+        assert "late" not in browser.get(f"/sources/system/{HSA_ID}").text
+        register = SourceRegister(browser.site.database)
+        register.set_lagged({HSA_ID: utcnow()}, "qa")
+        assert "Last showed a change late" in browser.get(f"/sources/system/{HSA_ID}").text
+
+
 def test_an_unknown_system_has_no_page(tmp_path: Path) -> None:
     with browsing(tmp_path) as browser:
         assert browser.get("/sources/system/nobody").status_code == 404

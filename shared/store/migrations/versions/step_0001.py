@@ -35,6 +35,7 @@ def create_register() -> None:
         sa.Column("activated_at", INSTANT, nullable=False),
         sa.Column("paused_by", sa.String(100)),
         sa.Column("paused_at", INSTANT),
+        sa.Column("lagged_at", INSTANT),
         sa.PrimaryKeyConstraint("hsa_key", "environment", name="pk_source_system"),
     )
     op.create_table(
