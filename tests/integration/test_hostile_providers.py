@@ -53,7 +53,7 @@ class Scene:
                 "BUDKAVLE_DATABASE_URL": self._database_url,
                 "BUDKAVLE_SMS_URL": self._world.addresses.sms,
                 "BUDKAVLE_SMTP_URL": self._world.addresses.smtp,
-                "BUDKAVLE_NOTIFIER_DEADLINE_SECONDS": "1",
+                "BUDKAVLE_NOTIFIER_DEADLINE_SECONDS": "3",
                 "BUDKAVLE_NOTIFIER_COLLECT_SECONDS": "0",
                 "BUDKAVLE_DELAY_STEPS": "60",
                 "BUDKAVLE_RETRY_DELAYS": "60",
@@ -150,8 +150,8 @@ def test_a_hostile_sms_reply_costs_neither_memory_nor_time(
         scene.fault("sms", "429", retryAfter="9" * 5000)
     started = time.monotonic()
     scene.order(ANNA, "m")
-    scene.comes_to("m", NoticeStatus.PENDING if busy else NoticeStatus.UNCERTAIN)
-    assert time.monotonic() - started < 6
+    scene.comes_to("m", NoticeStatus.PENDING if busy else NoticeStatus.UNCERTAIN, timeout=9)
+    assert time.monotonic() - started < 9
     assert scene.memory("VmHWM") - before < LITTLE
     assert scene.stop() == 0
 
