@@ -1,5 +1,6 @@
 """A stage as a process: settings, logging, health, one ready line, a clean end on SIGTERM."""
 
+import gc
 import json
 import os
 import signal
@@ -38,6 +39,9 @@ _PATIENCE, _REMIND_EVERY = 3.0, 30.0
 _WRONG_SETTINGS = 2
 _UNAVAILABLE = 3
 
+#: Python's own is 700, about what one batch of messages makes.
+_CONTAINERS_BETWEEN_COLLECTIONS = 5_000
+
 S = TypeVar("S", bound=CommonSettings)
 
 
@@ -51,11 +55,22 @@ def start(process: str, settings_of: type[S], run: Callable[[S], int]) -> int:
     try:
         settings = settings_of()
         configure_logging(process, settings)
+        _collect_less_garbage()
         return run(settings)
     except WrongSettings as error:
         return _failed(process, f"settings: {error}", _WRONG_SETTINGS)
     except (BrokerError, CannotStart, Unavailable) as error:
         return _failed(process, str(error), _UNAVAILABLE)
+
+
+def _collect_less_garbage() -> None:
+    """What was imported lives as long as the process, and handling a message leaves few cycles.
+
+    Python looks through 90,000 objects of modules and classes otherwise, some 50 ms at a time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_CONTAINERS_BETWEEN_COLLECTIONS, 10, 10)
 
 
 def _failed(process: str, text: str, code: int) -> int:

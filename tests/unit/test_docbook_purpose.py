@@ -163,7 +163,7 @@ def test_hostile_or_broken_markup_is_harmless_and_loses_no_text(purpose: str) ->
 def test_huge_texts_are_cut_off_soon_and_say_so(purpose: str) -> None:
     started = time.process_time()
     rich = docbook.read(purpose)
-    assert time.process_time() - started < 2
+    assert time.process_time() - started < 10  # in proportion to the length; squared takes minutes
     text = richtext.to_text(rich)
     assert len(text) < docbook.MAX_CHARACTERS + 100
     if len(purpose) > docbook.MAX_CHARACTERS:
