@@ -1,5 +1,6 @@
 """How a process starts: as it is set, or not at all, with one line that says why."""
 
+import gc
 import logging
 import runpy
 import signal
@@ -50,12 +51,15 @@ def start(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> Iterator[Starter]:
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    between_collections = gc.get_threshold()
     monkeypatch.chdir(tmp_path)
     yield Starter(monkeypatch, capsys)
     structlog.reset_defaults()
     logging.getLogger().handlers.clear()
     for number, handler in handlers.items():
         signal.signal(number, handler)
+    gc.unfreeze()
+    gc.set_threshold(*between_collections)
 
 
 WRONG = [
