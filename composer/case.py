@@ -179,9 +179,16 @@ class Case:
 
     @property
     def is_removed_after_all(self) -> bool:
-        """A creation whose booking was announced, and is gone as the removal before it said."""
+        """A creation whose booking was announced, and is gone as a removal said: one shortly before
+        it, or in its own request. A system that is careless with letter case has two entries of one
+        booking in the index, which sends the removal of one beside the creation of the other."""
         is_gone = self.fetched.details is None and not self.is_doubtful
-        return is_gone and self.standing is not None and self.after_removal
+        is_removed = self.after_removal or self._is_removed_in_its_request
+        return is_gone and self.standing is not None and is_removed
+
+    @property
+    def _is_removed_in_its_request(self) -> bool:
+        return self.fetched.corrected and not self.fetched.asked_other
 
     def look_again(self, *watermarks: Watermark) -> Judgement:
         delay = next_look(self.fetched, self.before, self.limits.patience) - self.now

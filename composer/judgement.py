@@ -11,6 +11,7 @@ source deactivated ────────────────────�
 a newer state was judged, or a later removal is open ──────► silent
 gone ── created, not there yet ────────────────────────────► look again; in the end silent,
      │                                                       or as removed, if it was shortly before
+     │                                                       or in the same request
      └─ removed ── created under another person number ────► silent
                 ├─ not standing, or passed ────────────────► silent
                 ├─ another booking took its place ─────────► announced as changed

@@ -92,9 +92,10 @@ class Case:
     def tellings(self, steps: int, ways: Ways = always_one_change) -> frozenset[Telling]:
         """What may be announced when only the first `steps` came to pass."""
         if self.source.deactivates_at and not self.silent:
-            return frozenset(self._begun_tellings(steps, ways))
-        silent = self.silent or steps == 0
-        told = tellings(() if silent else self.moments[steps - 1], ways)
+            told = frozenset(self._begun_tellings(steps, ways))
+        else:
+            silent = self.silent or steps == 0
+            told = tellings(() if silent else self.moments[steps - 1], ways)
         if self.cancelled_later:
             told |= {(*lines, replace(lines[-1], kind="cancellation")) for lines in told if lines}
         return told | {()} if self.early else told

@@ -73,6 +73,8 @@ class Machines:
         holder.stdout.readline()
         for bridge, network in (("clients", CLIENTS), ("peers", PEERS)):
             outer, inner = f"{bridge}{machine}", f"{bridge}-in"
+            # The kernel takes its time to remove the one of a cluster that ended just now.
+            subprocess.run(["ip", "link", "delete", outer], capture_output=True, check=False)
             _run("ip", "link", "add", outer, "type", "veth", "peer", "name", inner, "netns",
                  str(holder.pid))  # fmt: skip
             _run("ip", "link", "set", outer, "master", bridge, "up")

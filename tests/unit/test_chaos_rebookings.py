@@ -251,6 +251,8 @@ def test_a_cancellation_under_the_former_number_is_found(seed: int) -> None:
     is_true = old.cancelled_later
     assert wrongs(judged(old, (booked, cancelled))) == ({} if is_true else {"false": 1})
     assert old.cancelled_later == ((booked, cancelled) in told)
+    ends = replace(old, source=replace(old.source, deactivates_at=100.0))
+    assert old.cancelled_later == ((booked, cancelled) in ends.tellings(len(old.moments)))
     assert judged(new, ()).lost or () in new.tellings(len(new.moments))
 
 

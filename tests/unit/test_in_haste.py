@@ -364,6 +364,21 @@ def test_a_corrected_booking_that_its_source_does_not_show_yet_is_asked_about_ag
     assert world.kinds == ["booking_confirmation", "changed_time"]
 
 
+def test_a_corrected_booking_that_is_gone_to_the_end_is_cancelled(world: World) -> None:
+    """Two entries of it in the index, by a careless letter case: one of them is removed for good
+    in the request that still creates the other."""
+    del world.source[A.digest]
+    world.notify((A, True), (A.replaced(logical_address=A.logical_address.lower()), False))
+    world.pass_time()
+    assert world.kinds == ["booking_confirmation", "cancellation"]
+
+
+def test_a_corrected_booking_that_nobody_was_told_of_is_not_cancelled(world: World) -> None:
+    world.notify((B, True), (B, False))
+    world.pass_time()
+    assert world.kinds == ["booking_confirmation"]
+
+
 def test_a_rebooking_whose_removal_the_broker_holds_back_is_one_message(world: World) -> None:
     """RabbitMQ hands messages to the consumer of a node that is gone, until it misses it."""
     world.create(A, VISIT)
