@@ -170,7 +170,8 @@ class Candidates:
 
     def unasked_with_same_id(self) -> tuple[Announcement, Watermark] | None:
         """Another booking with this one's id, in which the patient believes, and of whose removal
-        nothing is known since."""
+        nothing is known since: not even where this one's request removed it, if the removal was
+        judged before the creation, as of a booking that nobody knows."""
         own = self.fetched.booking
         for watermark in self.history.watermarks:
             is_other = watermark.same_id == own.same_id and watermark.booking != own.digest
@@ -183,14 +184,16 @@ class Candidates:
 
     def _is_unasked(self, watermark: Watermark) -> bool:
         """A question that was noted and then lost with its process is put once more."""
-        if watermark.awaiting is None:
-            return watermark.received_at < self.fetched.received_at
-        if watermark.awaiting is Awaiting.CREATION or self.fetched.asked_other:
-            return False
         members = self.fetched.same_request
         removed = {member.booking.digest for member in members if member.deleted}
+        is_removed_here = watermark.booking in removed
+        if watermark.awaiting is None:
+            is_before = watermark.received_at < self.fetched.received_at
+            return is_before or (is_removed_here and not self.fetched.asked_other)
+        if watermark.awaiting is Awaiting.CREATION or self.fetched.asked_other:
+            return False
         is_of_request = watermark.notification_id == self.fetched.notification_id
-        return is_of_request and watermark.booking not in removed
+        return is_of_request and not is_removed_here
 
     def booking_after(self, call: Removed) -> str | None:
         """Digest of a visit that may have come of the open `call`: it was booked about when the

@@ -364,6 +364,23 @@ def test_a_corrected_booking_that_its_source_does_not_show_yet_is_asked_about_ag
     assert world.kinds == ["booking_confirmation", "changed_time"]
 
 
+def test_a_move_that_overtakes_the_creation_at_a_source_that_lags_is_one_change() -> None:
+    """Its removal was that of a booking that nobody knew; then the source shows the first state,
+    and the moved one before it shows that the first is gone."""
+    world = World()
+    moved = key("A", OTHER_UNIT)
+    for each in world.take((A, True), (moved, False)):
+        world.hand(world.fetch(each))
+    world.source = {A.digest: VISIT}
+    world.hear(A)
+    assert world.kinds == ["booking_confirmation"]
+    world.source[moved.digest] = LATER
+    world.at(world.now + seconds(30), lambda: world.source.pop(A.digest))
+    world.pass_time()
+    assert world.kinds == ["booking_confirmation", "changed_time"]
+    assert (world.believed(A), world.believed(moved)) == (None, LATER)
+
+
 def test_a_corrected_booking_that_is_gone_to_the_end_is_cancelled(world: World) -> None:
     """Two entries of it in the index, by a careless letter case: one of them is removed for good
     in the request that still creates the other."""
