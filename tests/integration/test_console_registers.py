@@ -80,6 +80,7 @@ def test_an_added_source_is_listed(budkavle: CommandLine) -> None:
         "activated_by": "anna",
         "paused_by": None,
         "paused_at": None,
+        "lagged_at": None,
         "state": "active",
     }
     assert "Tidbok [prov]" in budkavle.out("source", "list")
