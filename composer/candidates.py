@@ -184,14 +184,15 @@ class Candidates:
 
     def _is_unasked(self, watermark: Watermark) -> bool:
         """A question that was noted and then lost with its process is put once more."""
-        members = self.fetched.same_request
-        removed = {member.booking.digest for member in members if member.deleted}
-        is_removed_here = watermark.booking in removed
-        if watermark.awaiting is None:
-            is_before = watermark.received_at < self.fetched.received_at
-            return is_before or (is_removed_here and not self.fetched.asked_other)
+        is_decided = watermark.awaiting is None
+        if is_decided and watermark.received_at < self.fetched.received_at:
+            return True
         if watermark.awaiting is Awaiting.CREATION or self.fetched.asked_other:
             return False
+        members = self.fetched.same_request
+        is_removed_here = watermark.booking in {m.booking.digest for m in members if m.deleted}
+        if is_decided:
+            return is_removed_here
         is_of_request = watermark.notification_id == self.fetched.notification_id
         return is_of_request and not is_removed_here
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from threading import Lock
 from typing import Any, Protocol
 
 from shared.base.clock import Clock
@@ -31,14 +30,10 @@ class LaggingSources:
         self._store = store
         self._clock = clock
         self._seen: dict[str, datetime] = {}  # the last time, by hsa_key
-        self._unstored: set[str] = set()
-        self._guard = Lock()
+        self._stored: dict[str, datetime] = {}  # likewise
 
     def add(self, source_system: str) -> None:
-        key = hsa_key(source_system)
-        with self._guard:
-            self._seen[key] = self._clock()
-            self._unstored.add(key)
+        self._seen[hsa_key(source_system)] = self._clock()
 
     def lags(self, source_system: str, known: ActivatedSource | None) -> bool:
         """`known`: the system in the register; None when it is not there."""
@@ -50,14 +45,9 @@ class LaggingSources:
 
         Raises `Unavailable`; what was not stored is stored the next time.
         """
-        with self._guard:
-            unstored, self._unstored = self._unstored, set()
-            seen = {key: self._seen[key] for key in unstored}
-        try:
-            if seen:
-                self._store(seen)
-        except BaseException:
-            with self._guard:
-                self._unstored |= unstored
-            raise
+        seen = self._seen.copy()
+        new = {key: at for key, at in seen.items() if self._stored.get(key) != at}
+        if new:
+            self._store(new)
+            self._stored = seen
         return {}

@@ -12,7 +12,6 @@ from filter.rules import (
     EngagementDropReason,
     Event,
     changes_of,
-    is_scheduling,
     one_per_booking,
     why_not_ours,
 )
@@ -174,7 +173,7 @@ class _Opened(NamedTuple):
         """The booking systems that are to be looked up in the register."""
         if self.is_odd_alone:
             return {self.odd[0].source_system} - {""}
-        return {one.source_system for one in self.notification.engagements if is_scheduling(one)}
+        return {one.source_system for one in self.notification.engagements if one.is_scheduling}
 
     def overtaken(self, activated: Container[str]) -> Iterator[PendingChange]:
         """The removals of earlier requests, which this one may have overtaken."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 
-from shared.booking.identity import SCHEDULING, BookingKey, hsa_key, service_domain
+from shared.booking.identity import BookingKey, hsa_key
 from shared.booking.messages import Engagement, RequestMember
 
 #: Of more bookings of one patient in one request, only those with the same id are named together.
@@ -60,17 +60,13 @@ class Change:
     renumbered: str | None = None  # the other person number
 
 
-def is_scheduling(engagement: Engagement) -> bool:
-    return service_domain(engagement.service_domain) == SCHEDULING
-
-
 def why_not_ours(engagement: Engagement, activated: Container[str]) -> EngagementDropReason | None:
     """None when it is ours. `activated` holds the `hsa_key` of booking systems.
 
     The categorization is not used: nothing follows from it. The booking system says what kind of
     booking it is.
     """
-    if not is_scheduling(engagement):
+    if not engagement.is_scheduling:
         return EngagementDropReason.OTHER_DOMAIN
     return (
         None
@@ -158,9 +154,7 @@ def _renumbered(events: Sequence[Event]) -> dict[int, str]:
     """
     same_booking: dict[tuple[str, str, str], list[Event]] = defaultdict(list)
     for event in events:
-        booking = event.booking
-        unit = hsa_key(booking.logical_address)
-        same_booking[hsa_key(booking.source_system), unit, booking.booking_id].append(event)
+        same_booking[event.booking.visit].append(event)
     other: dict[int, str] = {}
     for same in same_booking.values():
         if len(same) == 2 and same[0].deleted != same[1].deleted:

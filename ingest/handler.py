@@ -190,18 +190,17 @@ class NotificationHandler:
     def _to_store(self, call: Call, judged: Judged, *, addressed: bool) -> Answer | Unstored:
         if not judged.taken and not judged.refused:
             return Taken("", 0, addressed, ignored=judged.ignored)
+        received_at = self._clock()
         notification = Notification(
             notification_id=self._name(),
             correlation_id=call.correlation_id,
-            received_at=self._clock(),
+            received_at=received_at,
             caller=call.caller,
             engagements=judged.taken,
             refused=tuple(refusal.kept for refusal in judged.refused),
-            removed_before=self._recent_removals.related_to(judged.taken),
+            removed_before=self._recent_removals.related_to(judged.taken, received_at),
         )
-        self._recent_removals.remember(
-            judged.taken, notification.notification_id, notification.received_at
-        )
+        self._recent_removals.remember(judged.taken, notification.notification_id, received_at)
         answer = _answer(notification.notification_id, judged, addressed=addressed)
         return Unstored(notification, answer)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from threading import Lock
 
-from shared.booking.identity import SCHEDULING, BookingKey, hsa_key, service_domain
+from shared.booking.identity import BookingKey
 from shared.booking.messages import EarlierRemoval, Engagement
 
 #: Longer than a broker takes to miss a node, and than the composer waits for what takes a place.
@@ -29,35 +29,42 @@ class RecentRemovals:
         self._related: dict[str, deque[EarlierRemoval]] = defaultdict(deque)
         self._guard = Lock()
 
-    def related_to(self, engagements: Iterable[Engagement]) -> tuple[EarlierRemoval, ...]:
+    def related_to(
+        self, engagements: Iterable[Engagement], received_at: datetime
+    ) -> tuple[EarlierRemoval, ...]:
         """What may belong to a booking that `engagements` create or update, and is none of them."""
-        ours = _scheduling(engagements)
-        named = {one.booking.digest for one in ours}
+        ours = [one for one in engagements if one.is_scheduling]
         changed = [one.booking for one in ours if not one.deleted]
         with self._guard:
+            self._forget_until(received_at - _REMEMBERED)
             found = {
                 removal.booking.digest: removal
                 for booking in changed
                 for key in _keys(booking)
                 for removal in self._related.get(key, ())
             }
+        if not found:
+            return ()
+        named = {one.booking.digest for one in ours}
         return tuple(removal for digest, removal in found.items() if digest not in named)
 
     def remember(
         self, engagements: Iterable[Engagement], notification_id: str, received_at: datetime
     ) -> None:
         """Those of `engagements` that are removals, of the request `notification_id`."""
-        removed = list(_removed(_scheduling(engagements)))
+        removals = [
+            EarlierRemoval(
+                booking=booking, received_at=received_at, notification_id=notification_id
+            )
+            for booking in _removed([one for one in engagements if one.is_scheduling])
+        ]
         with self._guard:
-            self._forget(received_at - _REMEMBERED)
-            for booking in removed:
-                self._remember(
-                    EarlierRemoval(
-                        booking=booking, received_at=received_at, notification_id=notification_id
-                    )
-                )
+            for removal in removals:
+                self._remember(removal)
 
     def _remember(self, removal: EarlierRemoval) -> None:
+        if len(self._in_order) >= _MOST:
+            self._forget_oldest()
         self._in_order.append(removal)
         for key in _keys(removal.booking):
             related = self._related[key]
@@ -65,20 +72,18 @@ class RecentRemovals:
             if len(related) > _MOST_OF_ONE:
                 related.popleft()
 
-    def _forget(self, before: datetime) -> None:
-        while (oldest := next(iter(self._in_order), None)) and (
-            oldest.received_at < before or len(self._in_order) > _MOST
-        ):
-            self._in_order.popleft()
-            for key in _keys(oldest.booking):
-                self._forget_one(key, oldest)
+    def _forget_until(self, moment: datetime) -> None:
+        while self._in_order and self._in_order[0].received_at < moment:
+            self._forget_oldest()
 
-    def _forget_one(self, key: str, oldest: EarlierRemoval) -> None:
-        related = self._related.get(key)
-        if related and related[0] is oldest:
-            related.popleft()
-        if not related:
-            self._related.pop(key, None)
+    def _forget_oldest(self) -> None:
+        oldest = self._in_order.popleft()
+        for key in _keys(oldest.booking):
+            related = self._related[key]
+            if related and related[0] is oldest:
+                related.popleft()
+            if not related:
+                del self._related[key]
 
 
 def _keys(booking: BookingKey) -> tuple[str, str]:
@@ -86,17 +91,9 @@ def _keys(booking: BookingKey) -> tuple[str, str]:
     return booking.patient_bookings, booking.same_id
 
 
-def _scheduling(engagements: Iterable[Engagement]) -> list[Engagement]:
-    return [one for one in engagements if service_domain(one.service_domain) == SCHEDULING]
-
-
 def _removed(engagements: Sequence[Engagement]) -> Iterator[BookingKey]:
     """The removed bookings, but for those that the same request creates, perhaps for another person
     number: what became of them is said."""
-    created = {_entry(one.booking) for one in engagements if not one.deleted}
+    created = {one.booking.visit for one in engagements if not one.deleted}
     removed = (one.booking for one in engagements if one.deleted)
-    return (booking for booking in removed if _entry(booking) not in created)
-
-
-def _entry(booking: BookingKey) -> tuple[str, str, str]:
-    return hsa_key(booking.source_system), hsa_key(booking.logical_address), booking.booking_id
+    return (booking for booking in removed if booking.visit not in created)

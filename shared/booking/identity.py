@@ -64,11 +64,15 @@ class BookingKey(BaseModel):
         fields = {name: getattr(self, name) for name in BookingKey.model_fields}
         return BookingKey(**{**fields, **values})
 
+    @property
+    def visit(self) -> tuple[str, str, str]:
+        """System, unit and id: equal under every person number that its patient ever has."""
+        return hsa_key(self.source_system), hsa_key(self.logical_address), self.booking_id
+
     @cached_property
     def digest(self) -> str:
         """64 hexadecimal characters, equal for keys that differ only in the case of HSA-ids."""
-        system, unit = hsa_key(self.source_system), hsa_key(self.logical_address)
-        return _digest(system, unit, self.booking_id, self.patient.upper())
+        return _digest(*self.visit, self.patient.upper())
 
     @cached_property
     def patient_bookings(self) -> str:

@@ -20,7 +20,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from shared.base.errors import UndecodableMessage
 from shared.base.ids import PERSON_NUMBER_PATTERN, spell
-from shared.booking.identity import BookingKey, PersonNumber
+from shared.booking.identity import SCHEDULING, BookingKey, PersonNumber, service_domain
 from shared.booking.notices import Channel
 
 
@@ -80,6 +80,10 @@ class Engagement(Part):
     booking_id: str  # businessObjectInstanceIdentifier
     source_system: str
     most_recent_content: str = ""  # YYYYMMDDhhmmss, wall time; "" when absent or no such time
+
+    @property
+    def is_scheduling(self) -> bool:
+        return service_domain(self.service_domain) == SCHEDULING
 
     @cached_property  # so that its digest is computed once, too
     def booking(self) -> BookingKey:

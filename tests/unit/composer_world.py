@@ -327,16 +327,15 @@ class World:
     def receive(self, *said: Said, received_at: datetime | None = None) -> Notification:
         """What ingest makes of one request."""
         self.now += MOMENT
+        taken_at = received_at or self.now
         engagements = tuple(engagement(booking, deleted=deleted) for booking, deleted in said)
         notification = Notification(
             notification_id=f"notification{spell(next(self._numbers))}",
-            received_at=received_at or self.now,
+            received_at=taken_at,
             engagements=engagements,
-            removed_before=self._recent_removals.related_to(engagements),
+            removed_before=self._recent_removals.related_to(engagements, taken_at),
         )
-        self._recent_removals.remember(
-            engagements, notification.notification_id, notification.received_at
-        )
+        self._recent_removals.remember(engagements, notification.notification_id, taken_at)
         return notification
 
     def filter(self, notification: Notification) -> list[BookingChange]:
