@@ -23,7 +23,8 @@ there ── no time to announce, or passed ────────────
       ├─ removed, or nothing to notice in a change ────────► look again; in the end believed
       ├─ standing, or its number came back ── unchanged ───► silent
       │                                    └─ else ────────► announced as changed
-      └─ else ── another one has the same id ──────────────► ask about that one, and wait
+      └─ else ── removed shortly before, at a source that lags ► look again; in the end believed
+              ├─ another one has the same id ──────────────► ask about that one, and wait
               ├─ it took a removed one's place ────────────► announced as changed
               ├─ that is not known yet ────────────────────► wait
               ├─ judged before, and waited since ──────────► ask once more
@@ -296,9 +297,10 @@ class _Judging(Case):
         if judgement := self._renumbered_since():
             return judgement
         removed = self.other_numbers.removed_since(successor)
-        if removed is None:
+        is_open = removed is not None and bool(removed.awaiting) and not self.waited_too_long
+        if removed is None or (is_open and self.standing is None):
+            # Where nobody was told of it, nobody is to wait: that removal may wait for this one.
             return self.silently_replaced(Reason.RENUMBERED, successor)
-        is_open = removed.awaiting is not None and not self.waited_too_long
         return self._wait_for_another() if is_open else None
 
     def _renumbered_since(self) -> Judgement | None:
@@ -361,6 +363,8 @@ class _Judging(Case):
         return Judgement(Reason.UNCHANGED, watermarks=(self.watermarks.stands(),))
 
     def _created(self, details: BookingDetails) -> Judgement:
+        if self.lags and self.may_be_removed_after_all:
+            return self.look_again(self.watermarks.held_back(details))
         if other := self.candidates.unasked_with_same_id():
             standing, watermark = other
             return self.ask(

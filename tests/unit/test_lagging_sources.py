@@ -23,7 +23,7 @@ from tests.unit.composer_world import (
     key,
 )
 
-A, B = key("A"), key("B")
+A, B, C = key("A"), key("B"), key("C")
 FIRST = but(VISIT, starts="20261224090000", ends="")
 
 
@@ -77,6 +77,30 @@ def test_of_a_source_that_showed_a_move_late_it_is_too(world: Asking) -> None:
     world.pass_time()
     assert world.kinds[1:] == ["changed_time"]
     assert created_and_moved_at_once(world) == ["booking_confirmation", "changed_time"]
+
+
+def test_a_rebooking_that_overtakes_its_booking_is_one_message(world: Asking) -> None:
+    """The source still shows what was removed when the creation of it comes at last."""
+    world.hear(A)
+    world.source = {A.digest: VISIT}
+    world.pass_time()
+    world.notify((B, True), (C, False))
+    world.create(B, FIRST)
+    world.source = {A.digest: VISIT, C.digest: LATER}
+    world.pass_time(2 * PATIENCE)
+    assert world.kinds[1:] == ["booking_confirmation"]
+    assert world.believed(C) == LATER
+
+
+def test_what_is_created_again_after_a_removal_is_announced_in_the_end(world: Asking) -> None:
+    world.hear(A)
+    world.source = {A.digest: VISIT}
+    world.pass_time()
+    world.remove(B)
+    world.create(B, FIRST)
+    world.pass_time(2 * PATIENCE)
+    assert world.kinds[1:] == ["booking_confirmation"]
+    assert world.believed(B) == FIRST
 
 
 def test_a_source_that_answers_as_the_index_says_is_asked_once(world: Asking) -> None:

@@ -333,6 +333,25 @@ def test_an_old_creation_sent_again_hides_no_cancellation_under_the_new_number(
     assert world.kinds == ["booking_confirmation", "booking_confirmation", "cancellation"]
 
 
+def test_two_removals_of_one_visit_do_not_wait_for_each_other() -> None:
+    """It is cancelled before the removal under the old number is judged, of which nobody was told;
+    and its old creation comes late."""
+    world = World()
+    world.source = {RENUMBERED_A.digest: VISIT}
+    request = world.take((A, True), (RENUMBERED_A, False))
+    [old_creation] = world.take((A, False))
+    [creation] = [each for each in request if each.booking == RENUMBERED_A]
+    [removal] = [each for each in request if each.booking == A]
+    world.hand(world.fetch(creation))
+    world.source.clear()
+    [cancellation] = world.take((RENUMBERED_A, True))
+    for message in (removal, cancellation, old_creation):
+        world.hand(world.fetch(message))
+    world.pass_time(timedelta(minutes=5))
+    assert world.kinds == ["booking_confirmation", "cancellation"]
+    assert world.newest.patient == NEW_NUMBER
+
+
 def test_a_new_number_that_the_source_shows_late(world: World) -> None:
     world.source = {RENUMBERED_A.digest: Elsewhere(of_another_patient=True)}
     world.notify((A, True), (RENUMBERED_A, False))
