@@ -23,7 +23,7 @@ from tests.unit.composer_world import (
     but,
     key,
 )
-from tests.unit.test_truer import NEW_NUMBER, RENUMBERED_A, A, B, C
+from tests.unit.told_visits import NEW_NUMBER, RENUMBERED_A, A, B, C
 
 MOVED_A, MOVED_AGAIN_A = key("A", OTHER_UNIT), key("A", "SE2321000016-3DEF")
 NEXT = but(VISIT, starts="20261217090000", ends="")

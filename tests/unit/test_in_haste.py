@@ -20,7 +20,7 @@ from tests.unit.composer_world import (
     but,
     key,
 )
-from tests.unit.test_truer import MOVED_A, NEW_NUMBER, RENUMBERED_A, THERE, A, B
+from tests.unit.told_visits import MOVED_A, NEW_NUMBER, RENUMBERED_A, THERE, A, B
 
 RENUMBERED_THERE = key("A", OTHER_UNIT, NEW_NUMBER)
 
