@@ -3,7 +3,7 @@
 .PHONY: help demo play test quick nightly java real-index chaos chaos-cluster deploy-check manifests test-debian13 image-test bench lint docs pictures lock clean
 
 BIN := .venv/bin
-PROPERTIES := tests/unit/test_any_order.py tests/unit/test_new_numbers.py tests/unit/test_moves_and_numbers.py tests/unit/test_judged_in_batches.py tests/unit/test_docbook_purpose.py
+PROPERTIES := tests/unit/test_*any_order.py tests/unit/test_new_numbers.py tests/unit/test_moves_and_numbers.py tests/unit/test_judged_in_batches.py tests/unit/test_docbook_purpose.py
 # Most tests wait for servers and clocks: three processes share two cores well.
 PARALLEL := -n 3 --dist worksteal
 COMPILE := uv pip compile --generate-hashes --universal --python-version 3.11 --no-header -q pyproject.toml

@@ -25,7 +25,7 @@ from tests.unit.composer_world import (
     but,
     key,
 )
-from tests.unit.test_any_order import SilentWriter, Way, ways
+from tests.unit.plays import SilentWriter, Way, ways
 
 pytestmark = pytest.mark.slow
 

@@ -21,7 +21,7 @@ from shared.booking.inbox import MessageKind
 from shared.booking.messages import BookingChange, FetchedBooking
 from shared.relay.outcomes import Postpone, Publish
 from tests.unit.composer_world import PATIENCE, VISIT, WINDOW, Said, World, key
-from tests.unit.test_any_order import AT_ONCE, LAGS, OUTAGES, SilentWriter
+from tests.unit.plays import AT_ONCE, LAGS, OUTAGES, SilentWriter
 
 pytestmark = pytest.mark.slow
 
