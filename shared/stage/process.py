@@ -55,7 +55,7 @@ def start(process: str, settings_of: type[S], run: Callable[[S], int]) -> int:
     try:
         settings = settings_of()
         configure_logging(process, settings)
-        _collect_less_garbage()
+        collect_less_garbage()
         return run(settings)
     except WrongSettings as error:
         return _failed(process, f"settings: {error}", _WRONG_SETTINGS)
@@ -63,7 +63,7 @@ def start(process: str, settings_of: type[S], run: Callable[[S], int]) -> int:
         return _failed(process, str(error), _UNAVAILABLE)
 
 
-def _collect_less_garbage() -> None:
+def collect_less_garbage() -> None:
     """What was imported lives as long as the process, and handling a message leaves few cycles.
 
     Python looks through 90,000 objects of modules and classes otherwise, some 50 ms at a time.

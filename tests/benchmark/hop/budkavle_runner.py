@@ -16,6 +16,7 @@ from shared.relay.outcomes import Publish
 from shared.relay.rabbitmq.topology import declare_on
 from shared.relay.topology import Topology, work_queue
 from shared.relay.worker import Worker
+from shared.stage.process import collect_less_garbage
 from shared.stage.settings import CommonSettings
 from tests.benchmark.hop.contender import PREFETCH, Meter, Seed
 from tests.benchmark.samples import change, fetched
@@ -39,6 +40,7 @@ def seeds(count: int) -> Iterator[Seed]:
 def hop(url: str, meter: Meter) -> None:
     """The clock stops when the worker has drained: all confirmed, all acknowledged."""
     configure_logging("fetcher", CommonSettings(log_format="json"))
+    collect_less_garbage()
 
     def handle(message: BookingChange) -> Publish:
         meter.handed_out()
