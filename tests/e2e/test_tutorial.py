@@ -1,4 +1,5 @@
-"""docs/tutorial.md, followed in two shells: every command is run, every output is looked for.
+"""docs/tutorial.md, followed in two shells: every command is run, every output is looked for. So is
+docs/stage-by-stage.md, in one.
 
 A block marked `sh` is run. A block marked `text` after it is what it prints: each of its lines must
 be found, with `…` for anything. The first block starts the demo and has a shell of its own.
@@ -20,11 +21,12 @@ from tests.services.hosts import find_programs
 
 ROOT = Path(__file__).parents[2]
 TUTORIAL = ROOT / "docs" / "tutorial.md"
+STAGE_BY_STAGE = ROOT / "docs" / "stage-by-stage.md"
 
 _RUNNING = "Addresses and settings:"
 _END = "--- end of block"
 #: What only looks may be run again until it shows what it is to show.
-_ACTS = re.compile(r"curl .*-X|budkavle (source add|contact set|dead replay)")
+_ACTS = re.compile(r"curl .*-X|budkavle (source add|contact set|dead replay|sandbox|run)")
 
 
 class Block(NamedTuple):
@@ -118,6 +120,14 @@ def shows(printed: str, block: Block) -> bool:
 def test_every_command_of_the_tutorial_does_what_it_says(tmp_path: Path) -> None:
     find_programs("curl", (), ("curl",))
     walk(TUTORIAL, tmp_path)
+
+
+@pytest.mark.timeout(120)
+def test_stages_are_started_killed_and_doubled_one_by_one(tmp_path: Path) -> None:
+    find_programs("curl", (), ("curl",))
+    with closing(Shell({**os.environ, "TMPDIR": str(tmp_path), "COLUMNS": "160"})) as shell:
+        for block in blocks(STAGE_BY_STAGE):
+            follow(shell, block)
 
 
 def walk(page: Path, tmp_path: Path) -> None:
