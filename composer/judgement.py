@@ -23,10 +23,10 @@ there ── no time to announce, or passed ────────────
       ├─ removed, or nothing to notice in a change ────────► look again; in the end believed
       ├─ standing, or its number came back ── unchanged ───► silent
       │                                    └─ else ────────► announced as changed
-      └─ else ── removed shortly before, at a source that lags ► look again; in the end believed
-              ├─ another one has the same id ──────────────► ask about that one, and wait
+      └─ else ── another one has the same id ──────────────► ask about that one, and wait
               ├─ it took a removed one's place ────────────► announced as changed
               ├─ that is not known yet ────────────────────► wait
+              ├─ removed shortly before, and the source lags ► look again; in the end believed
               ├─ judged before, and waited since ──────────► ask once more
               └─ else ─────────────────────────────────────► announced as new
 ```
@@ -363,8 +363,6 @@ class _Judging(Case):
         return Judgement(Reason.UNCHANGED, watermarks=(self.watermarks.stands(),))
 
     def _created(self, details: BookingDetails) -> Judgement:
-        if self.lags and self.may_be_removed_after_all:
-            return self.look_again(self.watermarks.held_back(details))
         if other := self.candidates.unasked_with_same_id():
             standing, watermark = other
             return self.ask(
@@ -378,6 +376,8 @@ class _Judging(Case):
         if isinstance(partner, Pair):
             old = partner.removed.announcement
             return self._replaced(old, self.fetched.booking, details)
+        if self.lags and self.may_be_removed_after_all:
+            return self.look_again(self.watermarks.held_back(details))
         if self.is_answer_old:
             return self.ask_once_more(self.watermarks.held_back(details))
         return self.announce_as_new(details)

@@ -191,14 +191,18 @@ class Replacements:
         )
 
     def _may_follow_a_pair(self, booking: str, found: Mapping[str, object]) -> bool:
-        """Whether it may have taken a removed one's place, too, if the new one to which that is
-        said to have changed is gone again before the change is announced."""
-        taken = {
-            pair.removed.booking
+        """Whether it may have taken a removed one's place, too, or that of the new one to which
+        that is said to have changed, if the new one is gone again before the change is announced.
+        """
+        pairs = {
+            pair.removed.booking: pair.new
             for pair in found.values()
             if isinstance(pair, Pair) and pair.new.announcement is None
         }
-        return any(rival.booking in taken for rival in self.rivals(booking))
+        if any(rival.booking in pairs for rival in self.rivals(booking)):
+            return True
+        own = [each for each in self.new if each.booking == booking]
+        return any(_may_follow(new, later) for new, later in product(pairs.values(), own))
 
     @property
     def _tiers(self) -> tuple[_Tier, ...]:
@@ -302,6 +306,14 @@ def _may_be_one_visit(removed: Removed, new: New) -> bool:
     if not new.details.starts and not removed.is_open_call:
         return False  # an open call takes no visit's place
     return _at_one_unit(removed, new) and same_kind(removed.announcement.state, new.details) is True
+
+
+def _may_follow(new: New, later: New) -> bool:
+    """Whether `later` is as a visit would be to which `new` is rebooked."""
+    if new.details is None or later.details is None or later.first_seen_at < new.first_seen_at:
+        return False
+    is_at_unit = hsa_key(new.unit) == hsa_key(later.unit)
+    return is_at_unit and same_kind(new.details, later.details) is True
 
 
 def _at_one_unit(removed: Removed, new: New) -> bool:

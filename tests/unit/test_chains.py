@@ -78,25 +78,29 @@ def test_the_end_of_a_chain_that_changes_nothing_is_silent(world: World) -> None
 
 
 @pytest.mark.parametrize("is_removed", [True, False])
+@pytest.mark.parametrize("middle", [B, MOVED_A], ids=["at its unit", "at another unit"])
 def test_who_comes_after_a_change_that_is_not_announced_yet_waits_for_it(
-    world: World, is_removed: bool
+    world: World, middle: BookingKey, is_removed: bool
 ) -> None:
     """The next visit is created before the removal of the one in between, or beside that."""
-    world.source = {B.digest: LATER}
-    removal, creation = map(world.fetch, world.take((B, False), (A, True)))
+    unit = middle.logical_address
+    end, in_between = key("C", unit), but(LATER, unit=unit)
+    world.source = {middle.digest: in_between}
+    removal, creation = map(world.fetch, world.take((middle, False), (A, True)))
     world.hand(creation)
     world.hand(removal)
     world.pass_time(seconds(0.4))
-    world.create(C, NEXT)
+    world.create(end, but(NEXT, unit=unit))
     assert world.kinds[1:] == []
     world.pass_time(seconds(0.8))
     if is_removed:
-        world.remove(B)
+        world.remove(middle)
     world.pass_time()
     others = [] if is_removed else ["booking_confirmation"]
-    assert world.kinds[1:] == ["changed_time", *others]
-    assert world.believed(B) == (None if is_removed else LATER)
-    assert (world.believed(A), world.believed(C)) == (None, NEXT)
+    assert len(world.kinds[1:]) == len(["changed", *others])
+    assert world.kinds[2:] == others
+    assert world.believed(middle) == (None if is_removed else in_between)
+    assert (world.believed(A), world.believed(end)) == (None, but(NEXT, unit=unit))
 
 
 def test_a_visit_that_was_booked_back_is_named_as_standing(world: World) -> None:

@@ -14,6 +14,7 @@ from shared.booking.messages import BookingChange, FetchedBooking
 from tests.unit.composer_world import (
     LATER,
     NOW,
+    OTHER_UNIT,
     PATIENCE,
     VISIT,
     WINDOW,
@@ -24,6 +25,7 @@ from tests.unit.composer_world import (
 )
 
 A, B, C = key("A"), key("B"), key("C")
+B_MOVED = key("B", OTHER_UNIT)
 FIRST = but(VISIT, starts="20261224090000", ends="")
 
 
@@ -90,6 +92,25 @@ def test_a_rebooking_that_overtakes_its_booking_is_one_message(world: Asking) ->
     world.pass_time(2 * PATIENCE)
     assert world.kinds[1:] == ["booking_confirmation"]
     assert world.believed(C) == LATER
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_visit_that_moves_there_and_back_is_changed_twice(world: Asking, *, apart: bool) -> None:
+    world.hear(A)
+    world.source = {A.digest: VISIT}
+    world.pass_time()
+    world.create(B, FIRST)
+    world.pass_time(timedelta(minutes=10))
+    world.rebook(B, B_MOVED, LATER)
+    world.pass_time(timedelta(seconds=12))
+    if apart:
+        world.create(B, VISIT)
+        world.pass_time(timedelta(seconds=1))
+        world.remove(B_MOVED)
+    else:
+        world.rebook(B_MOVED, B, VISIT)
+    world.pass_time(2 * PATIENCE)
+    assert world.kinds[1:] == ["booking_confirmation", "changed_time", "changed_time"]
 
 
 def test_what_is_created_again_after_a_removal_is_announced_in_the_end(world: Asking) -> None:
