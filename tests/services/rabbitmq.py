@@ -274,16 +274,20 @@ class _LocalRabbitMQ(LocalServer):
 
     def run(self, *command: str) -> str:
         program, *arguments = command
-        return subprocess.run(
-            [*self._place.enter, self._programs[program], *arguments],
-            env=self._environment,
-            cwd=self._folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            text=True,
-            timeout=_CTL_SECONDS,
-            check=True,
-        ).stdout
+        try:
+            return subprocess.run(
+                [*self._place.enter, self._programs[program], *arguments],
+                env=self._environment,
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=_CTL_SECONDS,
+                check=True,
+            ).stdout
+        except subprocess.CalledProcessError as error:
+            error.add_note(error.stderr)  # not on the terminal: some ask until it is true
+            raise
 
 
 def _binaries(names: list[str]) -> str:
