@@ -202,7 +202,15 @@ class Replacements:
         if any(rival.booking in pairs for rival in self.rivals(booking)):
             return True
         own = [each for each in self.new if each.booking == booking]
-        return any(_may_follow(new, later) for new, later in product(pairs.values(), own))
+        return any(self._may_follow(new, later) for new, later in product(pairs.values(), own))
+
+    def _may_follow(self, new: New, later: New) -> bool:
+        """Whether `later` is as a visit would be to which `new` was rebooked at once."""
+        if new.details is None or later.details is None:
+            return False
+        is_soon = new.first_seen_at <= later.first_seen_at <= new.first_seen_at + self.window
+        is_at_unit = hsa_key(new.unit) == hsa_key(later.unit)
+        return is_soon and is_at_unit and same_kind(new.details, later.details) is True
 
     @property
     def _tiers(self) -> tuple[_Tier, ...]:
@@ -306,14 +314,6 @@ def _may_be_one_visit(removed: Removed, new: New) -> bool:
     if not new.details.starts and not removed.is_open_call:
         return False  # an open call takes no visit's place
     return _at_one_unit(removed, new) and same_kind(removed.announcement.state, new.details) is True
-
-
-def _may_follow(new: New, later: New) -> bool:
-    """Whether `later` is as a visit would be to which `new` is rebooked."""
-    if new.details is None or later.details is None or later.first_seen_at < new.first_seen_at:
-        return False
-    is_at_unit = hsa_key(new.unit) == hsa_key(later.unit)
-    return is_at_unit and same_kind(new.details, later.details) is True
 
 
 def _at_one_unit(removed: Removed, new: New) -> bool:

@@ -103,6 +103,18 @@ def test_who_comes_after_a_change_that_is_not_announced_yet_waits_for_it(
     assert (world.believed(A), world.believed(end)) == (None, but(NEXT, unit=unit))
 
 
+def test_who_comes_long_after_such_a_change_does_not_wait(world: World) -> None:
+    """The creation of the one in between is stuck on its way."""
+    world.source = {B.digest: LATER}
+    removal, creation = map(world.fetch, world.take((B, False), (A, True)))
+    world.hand(creation)
+    world.waiting.clear()
+    world.hand(removal)
+    world.pass_time(WINDOW + seconds(10))
+    world.create(C, NEXT)
+    assert world.kinds[1:] == ["booking_confirmation"]
+
+
 def test_a_visit_that_was_booked_back_is_named_as_standing(world: World) -> None:
     """Its creation comes before the removal of what took its place."""
     world.rebook(A, B, LATER)

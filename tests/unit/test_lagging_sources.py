@@ -4,6 +4,7 @@ that lags may still show its first state when it is asked.
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -14,6 +15,7 @@ from shared.booking.messages import BookingChange, FetchedBooking
 from tests.unit.composer_world import (
     LATER,
     NOW,
+    OPEN_CALL,
     OTHER_UNIT,
     PATIENCE,
     VISIT,
@@ -23,9 +25,11 @@ from tests.unit.composer_world import (
     but,
     key,
 )
+from tests.unit.told_visits import RENUMBERED_A
 
 A, B, C = key("A"), key("B"), key("C")
 B_MOVED = key("B", OTHER_UNIT)
+CALLED = key("called")
 FIRST = but(VISIT, starts="20261224090000", ends="")
 
 
@@ -81,11 +85,16 @@ def test_of_a_source_that_showed_a_move_late_it_is_too(world: Asking) -> None:
     assert created_and_moved_at_once(world) == ["booking_confirmation", "changed_time"]
 
 
-def test_a_rebooking_that_overtakes_its_booking_is_one_message(world: Asking) -> None:
-    """The source still shows what was removed when the creation of it comes at last."""
+def lagging(world: Asking) -> None:
+    """The source has shown something late; the patient was told of A."""
     world.hear(A)
     world.source = {A.digest: VISIT}
     world.pass_time()
+
+
+def test_a_rebooking_that_overtakes_its_booking_is_one_message(world: Asking) -> None:
+    """The source still shows what was removed when the creation of it comes at last."""
+    lagging(world)
     world.notify((B, True), (C, False))
     world.create(B, FIRST)
     world.source = {A.digest: VISIT, C.digest: LATER}
@@ -96,9 +105,7 @@ def test_a_rebooking_that_overtakes_its_booking_is_one_message(world: Asking) ->
 
 @pytest.mark.parametrize("apart", [False, True])
 def test_a_visit_that_moves_there_and_back_is_changed_twice(world: Asking, *, apart: bool) -> None:
-    world.hear(A)
-    world.source = {A.digest: VISIT}
-    world.pass_time()
+    lagging(world)
     world.create(B, FIRST)
     world.pass_time(timedelta(minutes=10))
     world.rebook(B, B_MOVED, LATER)
@@ -114,14 +121,50 @@ def test_a_visit_that_moves_there_and_back_is_changed_twice(world: Asking, *, ap
 
 
 def test_what_is_created_again_after_a_removal_is_announced_in_the_end(world: Asking) -> None:
-    world.hear(A)
-    world.source = {A.digest: VISIT}
-    world.pass_time()
+    lagging(world)
     world.remove(B)
     world.create(B, FIRST)
     world.pass_time(2 * PATIENCE)
     assert world.kinds[1:] == ["booking_confirmation"]
     assert world.believed(B) == FIRST
+
+
+def test_a_new_number_whose_removal_overtakes_it_hides_no_cancellation(world: Asking) -> None:
+    lagging(world)
+    world.hear(RENUMBERED_A, deleted=True)
+    world.source = {RENUMBERED_A.digest: VISIT}
+    world.notify((A, True), (RENUMBERED_A, False))
+    world.at(world.now + timedelta(seconds=60), world.source.clear)
+    world.pass_time(timedelta(minutes=30))
+    assert world.kinds[1:] == ["booking_confirmation", "cancellation"]
+
+
+def test_a_number_that_comes_back_meanwhile_is_announced(world: Asking) -> None:
+    lagging(world)
+    world.remove(A)
+    world.pass_time()
+    world.hear(A)
+    world.hear(RENUMBERED_A, deleted=True)
+    world.pass_time(timedelta(seconds=5))
+    world.source = {RENUMBERED_A.digest: VISIT}
+    world.notify((A, True), (RENUMBERED_A, False))
+    world.pass_time(timedelta(seconds=20))
+    world.source = {A.digest: LATER}
+    world.pass_time(timedelta(minutes=30))
+    assert world.believed(A) == LATER
+
+
+def test_a_call_is_not_answered_by_what_is_not_believed_yet(world: Asking) -> None:
+    lagging(world)
+    world.create(CALLED, OPEN_CALL)
+    world.pass_time()
+    world.remove(CALLED)
+    world.hear(B, deleted=True)
+    unnamed = but(VISIT, care_type_name="", performer_name="", time_type_name="")
+    world.create(B, unnamed)
+    world.at(world.now + timedelta(seconds=100), partial(world.source.pop, B.digest))
+    world.pass_time(timedelta(minutes=30))
+    assert world.kinds[1:] == ["open_call", "cancellation"]
 
 
 def test_a_source_that_answers_as_the_index_says_is_asked_once(world: Asking) -> None:
