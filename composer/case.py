@@ -133,6 +133,14 @@ class Case:
         return self.now >= last
 
     @property
+    def waited_for_the_other(self) -> bool:
+        """Where nobody was told of this one there is little to wait for; and of two removals each
+        might wait for the other."""
+        if self.standing is not None:
+            return self.waited_too_long
+        return self.now >= self.removal_awaited_since + self.limits.window
+
+    @property
     def is_answer_old(self) -> bool:
         """It was judged before, and waited since: the booking may be back, or gone. Of what is
         removed and created again within its window the index passes on the removal alone. What the
@@ -172,6 +180,13 @@ class Case:
     def may_be_removed_after_all(self) -> bool:
         """The creation after it, which is looked into now, knows of no removal before."""
         return self.after_removal and is_early(self.fetched, self.before, self.limits.patience)
+
+    @property
+    def may_be_overtaken_by_its_removal(self) -> bool:
+        """At a source that lags. Where another number has or had it, more than the order of two
+        requests is open."""
+        has_other_number = bool(self.history.same_id_elsewhere)
+        return self.lags and self.may_be_removed_after_all and not has_other_number
 
     @property
     def after_removal(self) -> bool:

@@ -299,16 +299,8 @@ class _Judging(Case):
         removed = self.other_numbers.removed_since(successor)
         if removed is None:
             return self.silently_replaced(Reason.RENUMBERED, successor)
-        is_open = removed.awaiting is not None and not self._waited_for_the_other
+        is_open = removed.awaiting is not None and not self.waited_for_the_other
         return self._wait_for_another() if is_open else None
-
-    @property
-    def _waited_for_the_other(self) -> bool:
-        """Where nobody was told of this one there is little to wait for; and of two removals each
-        might wait for the other."""
-        if self.standing is not None:
-            return self.waited_too_long
-        return self.now >= self.removal_awaited_since + self.limits.window
 
     def _renumbered_since(self) -> Judgement | None:
         """None if it did not get another person number about when it was removed."""
@@ -383,16 +375,11 @@ class _Judging(Case):
         if isinstance(partner, Pair):
             old = partner.removed.announcement
             return self._replaced(old, self.fetched.booking, details)
-        if self.lags and self._may_be_overtaken_by_its_removal:
+        if self.may_be_overtaken_by_its_removal:
             return self.look_again(self.watermarks.awaiting(Awaiting.CREATION))
         if self.is_answer_old:
             return self.ask_once_more(self.watermarks.held_back(details))
         return self.announce_as_new(details)
-
-    @property
-    def _may_be_overtaken_by_its_removal(self) -> bool:
-        """Where another number has or had it, more than the order of two requests is open."""
-        return self.may_be_removed_after_all and not self.history.same_id_elsewhere
 
     def _replaced(
         self, old: Announcement, booking: BookingKey, details: BookingDetails

@@ -20,18 +20,14 @@ from tests.unit.composer_world import (
     but,
     key,
 )
-from tests.unit.told_visits import MOVED_A, NEW_NUMBER, RENUMBERED_A, THERE, A, B
+from tests.unit.told_visits import MOVED_A, NEW_NUMBER, RENUMBERED_A, THERE, A, B, told_of_a
 
 RENUMBERED_THERE = key("A", OTHER_UNIT, NEW_NUMBER)
 
 
 @pytest.fixture
 def world() -> World:
-    """The patient was told of booking A a day ago."""
-    world = World()
-    world.create(A, VISIT)
-    world.pass_time(timedelta(days=1))
-    return world
+    return told_of_a()
 
 
 def seconds(number: float) -> timedelta:

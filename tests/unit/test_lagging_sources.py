@@ -25,9 +25,8 @@ from tests.unit.composer_world import (
     but,
     key,
 )
-from tests.unit.told_visits import RENUMBERED_A
+from tests.unit.told_visits import RENUMBERED_A, A, B, C
 
-A, B, C = key("A"), key("B"), key("C")
 B_MOVED = key("B", OTHER_UNIT)
 CALLED = key("called")
 FIRST = but(VISIT, starts="20261224090000", ends="")
@@ -57,6 +56,13 @@ def created_and_moved_at_once(world: Asking) -> list[str]:
     return world.kinds[before:]
 
 
+def lagging(world: Asking) -> None:
+    """The source has shown something late; the patient was told of A."""
+    world.hear(A)
+    world.source = {A.digest: VISIT}
+    world.pass_time()
+
+
 def test_of_a_source_that_showed_a_creation_late_the_second_time_is_announced_too(
     world: Asking,
 ) -> None:
@@ -83,13 +89,6 @@ def test_of_a_source_that_showed_a_move_late_it_is_too(world: Asking) -> None:
     world.pass_time()
     assert world.kinds[1:] == ["changed_time"]
     assert created_and_moved_at_once(world) == ["booking_confirmation", "changed_time"]
-
-
-def lagging(world: Asking) -> None:
-    """The source has shown something late; the patient was told of A."""
-    world.hear(A)
-    world.source = {A.digest: VISIT}
-    world.pass_time()
 
 
 def test_a_rebooking_that_overtakes_its_booking_is_one_message(world: Asking) -> None:
@@ -175,9 +174,7 @@ def test_a_source_that_answers_as_the_index_says_is_asked_once(world: Asking) ->
 
 
 def test_it_is_known_after_a_start_and_to_every_other_composer(world: Asking) -> None:
-    world.hear(A)
-    world.source = {A.digest: VISIT}
-    world.pass_time()
+    lagging(world)
     world.lagging.report()
     world.start_composer()
     assert created_and_moved_at_once(world) == ["booking_confirmation", "changed_time"]
